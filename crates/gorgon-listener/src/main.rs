@@ -1,0 +1,2 @@
+//! gorgon-listener.
+fn main() {}

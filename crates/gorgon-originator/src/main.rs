@@ -1,0 +1,2 @@
+//! gorgon-originator.
+fn main() {}

@@ -1,0 +1,53 @@
+//! What lies on the file queue: a file, or a file with some of its tests.
+
+use serde::{Deserialize, Serialize};
+
+/// Names one item of a job, from 0 on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ItemId(pub u32);
+
+impl std::fmt::Display for ItemId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A message of the file queue.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkItem {
+    /// The item's id.
+    pub item: ItemId,
+    /// Which execution this is, from 1 on.
+    pub attempt: u32,
+    /// Path of the file, relative to the project, exactly as queued.
+    pub filename: String,
+    /// Only these tests of the file: RSpec example ids (`1:2:1`), or `Class#method`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tests: Vec<String>,
+    /// Only the tests at these lines of the file.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lines: Vec<u32>,
+    /// To be run in a Ruby child that ran nothing before (a retry).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub fresh: bool,
+    /// The worker that should not take it, as `LISTENER:SLOT`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub avoid: Option<String>,
+}
+
+impl WorkItem {
+    /// Makes the first attempt of a whole file.
+    #[must_use]
+    pub fn whole(item: ItemId, filename: impl Into<String>) -> Self {
+        Self {
+            item,
+            attempt: 1,
+            filename: filename.into(),
+            tests: Vec::new(),
+            lines: Vec::new(),
+            fresh: false,
+            avoid: None,
+        }
+    }
+}

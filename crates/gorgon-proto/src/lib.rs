@@ -1,0 +1,11 @@
+//! The vocabulary of Gorgon: message types, work items, outcomes, names of exchanges and queues,
+//! configuration (parsing and merging of text) and signatures.
+//!
+//! Every other crate of ours imports this one; it imports none of them. It does no I/O and reads
+//! no clock: text and instants are arguments.
+
+pub mod item;
+pub mod job;
+pub mod message;
+pub mod names;
+pub mod outcome;

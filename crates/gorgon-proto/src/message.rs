@@ -1,0 +1,427 @@
+//! Every message between the parts of Gorgon but the job definition and the work item.
+//!
+//! Unknown fields are ignored, missing ones have the default stated here. Field names are those of
+//! the original where it had them.
+
+use serde::{Deserialize, Serialize};
+
+use crate::item::{ItemId, WorkItem};
+use crate::job::{Framework, JobDefinition, JobId, ListenerId};
+use crate::outcome::{FileError, FinishType, TestResult};
+
+/// A message of the reply queue of a job.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "action", rename_all = "snake_case")]
+pub enum Reply {
+    /// A listener answers the offer of a job.
+    HostAnswered(HostAnswered),
+    /// A manager has its workspace and preloader and starts workers.
+    HostJoined(HostJoined),
+    /// A worker begins an item.
+    Start(Start),
+    /// A worker ended an item.
+    Finish(Box<Finish>),
+    /// A worker got a delivery flagged as redelivered, and did not run it.
+    Returned(ItemNote),
+    /// A worker that reconnected still runs this item.
+    Holds(ItemNote),
+    /// A worker that reconnected runs nothing.
+    Idle(WorkerNote),
+    /// A worker gives an item back unfinished, on its way out.
+    HandedBack(ItemNote),
+    /// A worker that the item wants to avoid did not run it.
+    Declined(ItemNote),
+    /// A suite-level hook of a Ruby child raised.
+    SuiteHookFailed(SuiteHookFailed),
+    /// Something the user should know that fails nothing.
+    Warning(Warning),
+    /// A worker ended normally.
+    WorkerEnded(WorkerEnded),
+    /// A manager saw a worker die.
+    WorkerDied(WorkerDied),
+    /// A host is done with the job.
+    HostLeft(HostLeft),
+}
+
+/// A worker, as the ledger knows it. A replaced worker has the same slot and another pid.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct WorkerKey {
+    /// The listener it belongs to.
+    pub listener_id: ListenerId,
+    /// Its slot.
+    pub worker_id: u32,
+    /// Its process id on its host.
+    pub pid: u32,
+}
+
+/// A listener's answer to the offer of a job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostAnswered {
+    /// Name of the host.
+    pub hostname: String,
+    /// Its listener.
+    pub listener_id: ListenerId,
+    /// Slots of the listener.
+    pub slots: u32,
+    /// What it does about the offer.
+    pub answer: Answer,
+    /// Why it is busy or refuses, for the user.
+    #[serde(default)]
+    pub reason: String,
+}
+
+/// What a listener does about the offer of a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// Prepares a workspace.
+    Accepted,
+    /// Will, when the job before has ended.
+    Busy,
+    /// Will not: another version, a bad signature.
+    Refused,
+}
+
+/// A host begins to run workers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostJoined {
+    /// Name of the host.
+    pub hostname: String,
+    /// Its listener.
+    pub listener_id: ListenerId,
+    /// The slots that get a worker.
+    pub slots: Vec<u32>,
+    /// The manager's queue: without a consumer for 15 s, the host counts as lost.
+    pub manager_queue_name: String,
+}
+
+/// A worker begins an item.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Start {
+    /// Name of the host.
+    pub hostname: String,
+    /// Its listener.
+    pub listener_id: ListenerId,
+    /// The slot.
+    pub worker_id: u32,
+    /// The worker's process id.
+    pub pid: u32,
+    /// The item's file, exactly as queued.
+    pub filename: String,
+    /// The item.
+    pub item: ItemId,
+    /// The attempt.
+    pub attempt: u32,
+}
+
+/// A worker ended an item.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Finish {
+    /// Name of the host.
+    pub hostname: String,
+    /// Its listener.
+    pub listener_id: ListenerId,
+    /// The slot.
+    pub worker_id: u32,
+    /// The worker's process id.
+    pub pid: u32,
+    /// The item's file, exactly as queued.
+    pub filename: String,
+    /// The item.
+    pub item: ItemId,
+    /// The attempt.
+    pub attempt: u32,
+    /// How the item ended.
+    #[serde(rename = "type")]
+    pub kind: FinishType,
+    /// Seconds from the item's arrival to its end, as the worker saw it.
+    pub runtime: f64,
+    /// Seconds of load and tests, as the Ruby child saw it.
+    #[serde(default)]
+    pub time: f64,
+    /// The framework that ran it; absent when the child died first.
+    #[serde(default)]
+    pub runner: Option<Framework>,
+    /// Texts of the failures, as the original sent them.
+    #[serde(default)]
+    pub failures: Vec<String>,
+    /// Results of all tests that came to an end.
+    #[serde(default)]
+    pub tests: Vec<TestResult>,
+    /// Faults outside tests.
+    #[serde(default)]
+    pub errors: Vec<FileError>,
+    /// What the file printed, cut in the middle; kept unless the item passed.
+    #[serde(default)]
+    pub output: String,
+    /// Things the user should know that fail nothing.
+    #[serde(default)]
+    pub warnings: Vec<String>,
+    /// Which Ruby child of this worker ran it, from 1 on: files of one number ran in one process.
+    #[serde(default)]
+    pub child: u32,
+}
+
+/// A worker says something of an item.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ItemNote {
+    /// Name of the host.
+    pub hostname: String,
+    /// Its listener.
+    pub listener_id: ListenerId,
+    /// The slot.
+    pub worker_id: u32,
+    /// The worker's process id.
+    pub pid: u32,
+    /// The item.
+    pub item: ItemId,
+    /// The attempt.
+    pub attempt: u32,
+}
+
+/// A worker says something of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkerNote {
+    /// Name of the host.
+    pub hostname: String,
+    /// Its listener.
+    pub listener_id: ListenerId,
+    /// The slot.
+    pub worker_id: u32,
+    /// The worker's process id.
+    pub pid: u32,
+}
+
+/// A suite-level hook raised when a Ruby child ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SuiteHookFailed {
+    /// Name of the host.
+    pub hostname: String,
+    /// Its listener.
+    pub listener_id: ListenerId,
+    /// The slot.
+    pub worker_id: u32,
+    /// What raised.
+    pub error: FileError,
+    /// What the child printed meanwhile.
+    #[serde(default)]
+    pub output: String,
+}
+
+/// A warning for the user.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Warning {
+    /// Name of the host.
+    pub hostname: String,
+    /// Its listener.
+    pub listener_id: ListenerId,
+    /// The slot; absent for a host's own.
+    #[serde(default)]
+    pub worker_id: Option<u32>,
+    /// The text, one line.
+    pub message: String,
+}
+
+/// A worker ended normally.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkerEnded {
+    /// Name of the host.
+    pub hostname: String,
+    /// Its listener.
+    pub listener_id: ListenerId,
+    /// The slot.
+    pub worker_id: u32,
+    /// The worker's process id.
+    pub pid: u32,
+    /// How many items it ran.
+    #[serde(default)]
+    pub items: u32,
+    /// Why it ended before its time (a callback that raised), if so.
+    #[serde(default)]
+    pub error: Option<HostError>,
+}
+
+/// A worker died.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkerDied {
+    /// Name of the host.
+    pub hostname: String,
+    /// Its listener.
+    pub listener_id: ListenerId,
+    /// The slot.
+    pub worker_id: u32,
+    /// The worker's process id.
+    pub pid: u32,
+    /// How: `SIGKILL`, `exit status 1`.
+    pub end: String,
+}
+
+/// Why a host is done with a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LeaveReason {
+    /// The job is over.
+    Done,
+    /// The job was cancelled.
+    Cancelled,
+    /// The source could not be had.
+    SyncFailed,
+    /// A callback raised, ended Ruby or took too long.
+    CallbackFailed,
+    /// Ruby, bundler or the preloader could not be started, or died twice.
+    PreloaderFailed,
+    /// Workers died again and again.
+    WorkersFailed,
+    /// The listener is being stopped.
+    Stopped,
+    /// The originator, or the broker, was away for too long.
+    Orphaned,
+    /// Written off by the originator: nothing was heard.
+    Lost,
+}
+
+/// What went wrong on a host, for a person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostError {
+    /// What was tried: `rsync`, `before_start`, `starting Ruby`.
+    pub what: String,
+    /// What happened.
+    pub message: String,
+    /// The command, where there was one.
+    #[serde(default)]
+    pub command: String,
+    /// What it printed, its end.
+    #[serde(default)]
+    pub output: String,
+}
+
+/// A host is done with the job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostLeft {
+    /// Name of the host.
+    pub hostname: String,
+    /// Its listener.
+    pub listener_id: ListenerId,
+    /// Why.
+    pub reason: LeaveReason,
+    /// What went wrong, if something did.
+    #[serde(default)]
+    pub error: Option<HostError>,
+}
+
+/// A message of the control exchange, to the managers of one job, and to its listeners.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "action", rename_all = "snake_case")]
+pub enum Control {
+    /// End the job now.
+    CancelJob {
+        /// The job.
+        job: JobId,
+    },
+}
+
+/// A message of a listener's queue, told apart by its `type` (or `action` for a control message).
+#[derive(Debug, Clone, PartialEq)]
+pub enum ToListener {
+    /// A job is offered.
+    Job(Box<JobDefinition>),
+    /// Somebody asks who is there.
+    Ping(Ping),
+    /// A control message of a job that the listener prepares.
+    Control(Control),
+}
+
+/// Asks who is there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ping {
+    /// Always `ping`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Queue for the answer.
+    pub reply_queue_name: String,
+}
+
+/// Reads a message of a listener's queue.
+///
+/// # Errors
+/// The text of the JSON fault, or that the type is not known.
+pub fn read_to_listener(body: &[u8]) -> Result<ToListener, String> {
+    #[derive(Deserialize)]
+    struct Tag {
+        #[serde(rename = "type")]
+        kind: Option<String>,
+        action: Option<String>,
+    }
+    fn read<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, String> {
+        serde_json::from_slice(body).map_err(|e| e.to_string())
+    }
+    let tag: Tag = read(body)?;
+    match (tag.kind.as_deref(), tag.action.as_deref()) {
+        (Some("job_definition"), _) => Ok(ToListener::Job(Box::new(read(body)?))),
+        (Some("ping"), _) => Ok(ToListener::Ping(read(body)?)),
+        (_, Some("cancel_job")) => Ok(ToListener::Control(read(body)?)),
+        (kind, action) => Err(format!("type {kind:?} with action {action:?} is not known")),
+    }
+}
+
+/// Answer to a ping.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PingResponse {
+    /// Always `ping_response`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Name of the host.
+    pub hostname: String,
+    /// Its listener.
+    pub listener_id: ListenerId,
+    /// Version of its Gorgon.
+    pub version: String,
+    /// Slots of the listener.
+    #[serde(rename = "worker_slots")]
+    pub slots: u32,
+    /// Slots that no job uses.
+    pub free: u32,
+    /// Jobs that it serves.
+    pub jobs: Vec<JobId>,
+}
+
+/// A listener that starts late says that it is there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Announce {
+    /// Its queue.
+    pub listener_queue_name: String,
+    /// Name of the host.
+    pub hostname: String,
+    /// The listener.
+    pub listener_id: ListenerId,
+}
+
+/// Reads a work item from the body of a message.
+///
+/// # Errors
+/// The text of the JSON fault.
+pub fn read_item(body: &[u8]) -> Result<WorkItem, String> {
+    serde_json::from_slice(body).map_err(|e| e.to_string())
+}
+
+/// Reads a reply from the body of a message.
+///
+/// # Errors
+/// The text of the JSON fault.
+pub fn read_reply(body: &[u8]) -> Result<Reply, String> {
+    serde_json::from_slice(body).map_err(|e| e.to_string())
+}
+
+/// Reads a job definition from the body of a message.
+///
+/// # Errors
+/// The text of the JSON fault.
+pub fn read_job_definition(body: &[u8]) -> Result<JobDefinition, String> {
+    serde_json::from_slice(body).map_err(|e| e.to_string())
+}
+
+/// Writes any message of ours.
+#[must_use]
+pub fn write<T: Serialize>(message: &T) -> Vec<u8> {
+    serde_json::to_vec(message).expect("our messages hold only strings as keys")
+}

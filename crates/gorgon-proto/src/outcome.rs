@@ -1,0 +1,112 @@
+//! The outcome of a test, its result, and the verdict of an item.
+
+use serde::{Deserialize, Serialize};
+
+/// How one test ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// All went well.
+    Passed,
+    /// An expectation or assertion was not met.
+    Failed,
+    /// Another exception.
+    Errored,
+    /// Skipped, pending or omitted.
+    Skipped,
+}
+
+impl Outcome {
+    /// Returns whether the outcome makes its file fail.
+    #[must_use]
+    pub fn is_bad(self) -> bool {
+        matches!(self, Self::Failed | Self::Errored)
+    }
+}
+
+/// The result of one test. Text is UTF-8; control characters are as the test printed them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TestResult {
+    /// Key within the file: an RSpec example id (`1:2:1`), or `Class#method`.
+    pub id: String,
+    /// Full description, or `Class#method`.
+    pub name: String,
+    /// RSpec: the outermost group's description; else the class.
+    #[serde(default)]
+    pub classname: String,
+    /// Where the test is defined, relative to the project where it lies inside.
+    #[serde(default)]
+    pub file: String,
+    /// Line in `file`; 0 when unknown.
+    #[serde(default)]
+    pub line: u32,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Seconds, by a clock that tests cannot stub.
+    pub seconds: f64,
+    /// Class of the exception, for failed and errored tests.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exception: Option<String>,
+    /// Message of a failure or error, with the diff, as the framework would print it; or the
+    /// reason of a skip.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub message: String,
+    /// Lines of the backtrace, innermost first, project paths relative.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub backtrace: Vec<String>,
+    /// What the test printed, cut in the middle; kept only for failed and errored tests.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub output: String,
+}
+
+/// A fault of a file outside its tests: it cannot be loaded, a hook raised, its Ruby child died.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileError {
+    /// What failed: `load`, `before(:suite)`, `after(:all)`, `crash`, `timeout`, `lost` …
+    pub what: String,
+    /// Class of the exception, when there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exception: Option<String>,
+    /// What happened.
+    pub message: String,
+    /// Lines of the backtrace, innermost first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub backtrace: Vec<String>,
+    /// The test that was running, by name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test: Option<String>,
+}
+
+/// The `type` of a finish message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FinishType {
+    /// Every test passed or was skipped, and nothing failed outside a test.
+    Pass,
+    /// A test failed, or something failed outside a test (a load error, a hook).
+    Fail,
+    /// The Ruby child ended before the file's last event.
+    Crash,
+    /// The item took longer than its limit.
+    Timeout,
+}
+
+/// What the ledger says of an item in the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Passed in its first execution that came to an end.
+    Passed,
+    /// Failed, then passed when its failed tests were retried.
+    Flaky,
+    /// A test or a hook failed, or the file could not be loaded.
+    Failed,
+    /// Its Ruby child died.
+    Crashed,
+    /// It took longer than its limit.
+    TimedOut,
+    /// Each of its attempts was lost with its worker or host.
+    Lost,
+    /// The job ended before it ran.
+    NotRun,
+}

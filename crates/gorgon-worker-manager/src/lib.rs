@@ -1,0 +1,1 @@
+//! gorgon-worker-manager.

@@ -1,0 +1,2 @@
+//! gorgon-worker-manager.
+fn main() {}

@@ -1,0 +1,2 @@
+//! gorgon-worker.
+fn main() {}
