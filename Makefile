@@ -1,0 +1,55 @@
+# What can be done here; `make help` lists it. Each target is a line or two.
+CARGO ?= cargo
+RUBY_SCRIPTS = crates/gorgon-ruby/ruby
+SHELL_SCRIPTS = scripts/* .ci/run integration/suites/get integration/suites/fetch.sh
+SUITES ?=
+PREFIX ?= /usr/local
+
+.PHONY: help demo setup build unit ruby integration test suites lint bench release install install-listener clean
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## install what build, tests and demo need (Debian, Ubuntu)
+	scripts/setup
+
+demo: setup ## a real suite with --local, then over RabbitMQ with two listeners
+	scripts/demo
+
+build: ## all binaries, for development
+	$(CARGO) build --workspace
+
+unit: build ## tests of the crates
+	$(CARGO) test --workspace --exclude integration -q
+
+ruby: ## tests of the Ruby scripts
+	scripts/ruby-tests
+
+integration: build ## real binaries, brokers, rsync and Ruby, the four quickest suites
+	$(CARGO) test -p integration
+
+test: setup unit ruby integration ## everything, under 20 minutes on 2 cores
+
+suites: setup release ## every real suite against its truth (SUITES="hashie rss" for some)
+	$(CARGO) run -q --release -p integration --bin suites -- $(SUITES)
+
+lint: setup ## fmt, clippy, rustdoc, ruby -wc, sh -n; warnings are errors
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy -q --workspace --all-targets -- -D warnings
+	scripts/lint $(RUBY_SCRIPTS) -- $(SHELL_SCRIPTS)
+
+bench: setup release ## ratios against rspec and parallel_rspec
+	scripts/bench
+
+release: ## optimised binaries in target/release
+	$(CARGO) build -q --release --workspace
+
+install: release ## the four binaries into PREFIX/bin
+	install -D -t $(DESTDIR)$(PREFIX)/bin $(addprefix target/release/gorgon-,originator listener worker-manager worker)
+
+install-listener: install ## the listener's systemd unit and configuration
+	scripts/install-listener "$(DESTDIR)"
+
+clean: ## what was built
+	$(CARGO) clean
