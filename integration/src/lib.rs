@@ -1,1 +1,4 @@
-//! Harness.
+//! What the end-to-end tests are made with: suites, brokers, hosts, projects, runs.
+
+pub mod suite;
+pub mod suite_run;
