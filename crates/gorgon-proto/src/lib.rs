@@ -4,8 +4,10 @@
 //! Every other crate of ours imports this one; it imports none of them. It does no I/O and reads
 //! no clock: text and instants are arguments.
 
+pub mod config;
 pub mod item;
 pub mod job;
 pub mod message;
 pub mod names;
 pub mod outcome;
+pub mod sign;

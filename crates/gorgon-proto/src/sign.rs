@@ -1,0 +1,229 @@
+//! Signatures of job definitions: HMAC-SHA256 over a nonce, an instant and the exact body.
+
+use std::collections::{BTreeMap, HashSet};
+use std::time::Duration;
+
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+
+/// The header that carries the signature: `v1 NONCE UNIX_SECONDS HEX`.
+pub const HEADER: &str = "gorgon-signature";
+
+/// How far the clocks of originator and listener may differ, the way included.
+pub const WINDOW: Duration = Duration::from_secs(300);
+
+/// Most nonces that a listener keeps; more signed offers than that within the window are refused.
+pub const MOST_NONCES: usize = 100_000;
+
+/// Why a job definition is not taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// There is none.
+    #[error("the job definition carries no signature, and this listener has a job_secret")]
+    Missing,
+    /// It is not of the form that we write.
+    #[error("the signature of the job definition cannot be read")]
+    Malformed,
+    /// It was made with another secret, or the body was changed.
+    #[error(
+        "the signature of the job definition is wrong: job_secret differs, or the message was changed"
+    )]
+    Wrong,
+    /// It is too old, or from the future.
+    #[error("the signature of the job definition is {0} s off this host's clock, more than 300 s")]
+    OutsideWindow(u64),
+    /// The same message came before.
+    #[error("the signature of the job definition was used before: the message is a replay")]
+    Replayed,
+    /// Too many to remember.
+    #[error("more than {MOST_NONCES} signed job definitions came within the window")]
+    TooMany,
+}
+
+/// Signs a body for one sending: `nonce` must be new each time, `unix_s` is now.
+#[must_use]
+pub fn sign(secret: &str, nonce: [u8; 16], unix_s: u64, body: &[u8]) -> String {
+    let nonce = hex(&nonce);
+    let code = hex(&mac(secret, &nonce, unix_s, body).finalize().into_bytes());
+    format!("v1 {nonce} {unix_s} {code}")
+}
+
+/// Checks a signature, and remembers its nonce.
+///
+/// # Errors
+/// Why the body must not be believed.
+pub fn verify(
+    secret: &str,
+    signature: Option<&str>,
+    unix_s: u64,
+    body: &[u8],
+    memory: &mut ReplayMemory,
+) -> Result<(), Refusal> {
+    let signature = signature.ok_or(Refusal::Missing)?;
+    let parts: Vec<&str> = signature.split(' ').collect();
+    let &["v1", nonce, signed_at, code] = parts.as_slice() else {
+        return Err(Refusal::Malformed);
+    };
+    let signed_at: u64 = signed_at.parse().map_err(|_| Refusal::Malformed)?;
+    let code = unhex(code).ok_or(Refusal::Malformed)?;
+    if nonce.len() != 32 || unhex(nonce).is_none() {
+        return Err(Refusal::Malformed);
+    }
+    // Compared in constant time, before anything else is believed.
+    mac(secret, nonce, signed_at, body)
+        .verify_slice(&code)
+        .map_err(|_| Refusal::Wrong)?;
+    let off = unix_s.abs_diff(signed_at);
+    if off > WINDOW.as_secs() {
+        return Err(Refusal::OutsideWindow(off));
+    }
+    memory.remember(nonce, signed_at, unix_s)
+}
+
+/// The nonces that were seen within the window.
+#[derive(Debug, Default)]
+pub struct ReplayMemory {
+    by_time: BTreeMap<u64, Vec<String>>,
+    seen: HashSet<String>,
+}
+
+impl ReplayMemory {
+    fn remember(&mut self, nonce: &str, signed_at: u64, unix_s: u64) -> Result<(), Refusal> {
+        // What is older is refused by its time. The clock may step back meanwhile: hence twice.
+        let oldest = unix_s.saturating_sub(2 * WINDOW.as_secs());
+        let kept = self.by_time.split_off(&oldest);
+        for nonce in std::mem::replace(&mut self.by_time, kept)
+            .into_values()
+            .flatten()
+        {
+            self.seen.remove(&nonce);
+        }
+        if self.seen.contains(nonce) {
+            return Err(Refusal::Replayed);
+        }
+        if self.seen.len() >= MOST_NONCES {
+            return Err(Refusal::TooMany);
+        }
+        self.seen.insert(nonce.to_owned());
+        self.by_time
+            .entry(signed_at)
+            .or_default()
+            .push(nonce.to_owned());
+        Ok(())
+    }
+
+    /// Returns how many nonces are kept.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.seen.len()
+    }
+
+    /// Returns whether no nonce is kept.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.seen.is_empty()
+    }
+}
+
+fn mac(secret: &str, nonce: &str, unix_s: u64, body: &[u8]) -> Hmac<Sha256> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("a key of any length");
+    // Nonce and instant hold no blank, so the parts cannot run into each other.
+    mac.update(format!("gorgon job_definition v1 {nonce} {unix_s}\n").as_bytes());
+    mac.update(body);
+    mac
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn unhex(text: &str) -> Option<Vec<u8>> {
+    if !text.len().is_multiple_of(2) || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return None;
+    }
+    (0..text.len())
+        .step_by(2)
+        .map(|at| u8::from_str_radix(&text[at..at + 2], 16).ok())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: u64 = 1_800_000_000;
+
+    #[test]
+    fn a_signed_body_is_taken_once() {
+        let mut memory = ReplayMemory::default();
+        let signature = sign("secret", [7; 16], NOW, b"body");
+        assert_eq!(
+            verify("secret", Some(&signature), NOW + 300, b"body", &mut memory),
+            Ok(())
+        );
+        assert_eq!(
+            verify("secret", Some(&signature), NOW + 1, b"body", &mut memory),
+            Err(Refusal::Replayed)
+        );
+        let again = sign("secret", [8; 16], NOW, b"body");
+        assert_eq!(
+            verify("secret", Some(&again), NOW, b"body", &mut memory),
+            Ok(())
+        );
+    }
+
+    #[test]
+    fn what_was_changed_is_refused() {
+        let good = sign("secret", [7; 16], NOW, b"body");
+        let late = good.replace(&NOW.to_string(), &(NOW + 1).to_string());
+        for (secret, signature, body, refusal) in [
+            ("other", Some(good.as_str()), "body", Refusal::Wrong),
+            ("secret", Some(&good), "bodY", Refusal::Wrong),
+            ("secret", Some(&late), "body", Refusal::Wrong),
+            ("secret", None, "body", Refusal::Missing),
+            ("secret", Some("v1 x y z"), "body", Refusal::Malformed),
+            ("secret", Some("v1 é 1 é"), "body", Refusal::Malformed),
+            ("secret", Some(""), "body", Refusal::Malformed),
+        ] {
+            let mut memory = ReplayMemory::default();
+            let found = verify(secret, signature, NOW, body.as_bytes(), &mut memory);
+            assert_eq!(found, Err(refusal));
+            assert!(memory.is_empty(), "nothing of a refused message is kept");
+        }
+    }
+
+    #[test]
+    fn the_window_is_300_seconds_both_ways() {
+        for (off, expected) in [
+            (300_i64, Ok(())),
+            (-300, Ok(())),
+            (301, Err(Refusal::OutsideWindow(301))),
+        ] {
+            let now = NOW.checked_add_signed(off).unwrap();
+            let signature = sign("s", [1; 16], NOW, b"");
+            assert_eq!(
+                verify(
+                    "s",
+                    Some(&signature),
+                    now,
+                    b"",
+                    &mut ReplayMemory::default()
+                ),
+                expected
+            );
+        }
+    }
+
+    #[test]
+    fn the_memory_forgets_what_its_time_would_refuse() {
+        let mut memory = ReplayMemory::default();
+        for second in 0..2_000_u64 {
+            let mut nonce = [0; 16];
+            nonce[..8].copy_from_slice(&second.to_le_bytes());
+            let now = NOW + second;
+            let signature = sign("s", nonce, now, b"");
+            assert_eq!(verify("s", Some(&signature), now, b"", &mut memory), Ok(()));
+        }
+        assert!(memory.len() <= 601, "{} nonces are kept", memory.len());
+    }
+}
