@@ -1,1 +1,25 @@
-//! gorgon-process.
+//! Our processes and our children as the operating system sees them.
+//!
+//! Every program of Gorgon starts its children through [`child`]: each leads a process group of its
+//! own, its end is an event on a channel, and what is left of its group is killed before the child
+//! is reaped, for only until then does the number belong to it. **Who signals a pid is who reaps
+//! it**: nothing here sends a signal to a number that came out of a message.
+//!
+//! This crate knows nothing of jobs, brokers or Ruby. It is the only one with `unsafe` code; what
+//! the others need of libc is offered here as safe functions.
+
+pub mod child;
+pub mod command;
+pub mod disk;
+pub mod exit;
+pub mod host;
+pub mod liveness;
+pub mod logging;
+pub mod orphan;
+pub mod output;
+pub mod sibling;
+pub mod signals;
+pub mod stop;
+
+pub use child::{Child, End};
+pub use signals::Signal;

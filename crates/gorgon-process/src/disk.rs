@@ -1,0 +1,178 @@
+//! What std lacks about files: room on the disk, shared blocks, times of links, umask.
+
+use std::ffi::CString;
+use std::fs::File;
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::AsRawFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+/// Returns how many bytes we may still write on the filesystem that holds `path`.
+///
+/// # Errors
+/// When `path` does not exist.
+pub fn free_bytes(path: &Path) -> io::Result<u64> {
+    let path = c_path(path)?;
+    let mut stat = MaybeUninit::<libc::statvfs>::uninit();
+    // SAFETY: `path` ends with NUL and `stat` is room for one statvfs; both live through the call.
+    #[expect(unsafe_code, reason = "statvfs(3) has no safe form in std")]
+    let stat = unsafe {
+        if libc::statvfs(path.as_ptr(), stat.as_mut_ptr()) != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        // statvfs returned 0: it has filled the structure.
+        stat.assume_init()
+    };
+    Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+}
+
+/// Lets `to`, which must be empty, share all blocks of `from` until one of them is written to.
+///
+/// # Errors
+/// When the filesystem cannot (most can't), or they lie on different ones: then copy.
+pub fn reflink(from: &File, to: &File) -> io::Result<()> {
+    // SAFETY: both descriptors are open for as long as the borrowed files live; FICLONE takes the
+    // number of a descriptor, no pointer.
+    #[expect(unsafe_code, reason = "ioctl(FICLONE) has no safe form in std")]
+    let result = unsafe { libc::ioctl(to.as_raw_fd(), libc::FICLONE, from.as_raw_fd()) };
+    if result == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
+/// Sets the modification time of `path` itself, also when it is a symbolic link.
+///
+/// # Errors
+/// When it does not exist or is not ours.
+pub fn set_modified(path: &Path, secs: i64, nanos: u32) -> io::Result<()> {
+    let path = c_path(path)?;
+    let times = [
+        libc::timespec {
+            tv_sec: 0,
+            tv_nsec: libc::UTIME_OMIT,
+        },
+        libc::timespec {
+            tv_sec: secs,
+            tv_nsec: i64::from(nanos),
+        },
+    ];
+    // SAFETY: `path` ends with NUL, `times` holds two entries as utimensat(2) wants; both live
+    // through the call.
+    #[expect(
+        unsafe_code,
+        reason = "utimensat(2) for a link has no safe form in std"
+    )]
+    let result = unsafe {
+        libc::utimensat(
+            libc::AT_FDCWD,
+            path.as_ptr(),
+            times.as_ptr(),
+            libc::AT_SYMLINK_NOFOLLOW,
+        )
+    };
+    if result == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
+/// Makes a named pipe.
+///
+/// # Errors
+/// When something of that name exists, or the directory cannot be written.
+pub fn make_fifo(path: &Path, mode: u32) -> io::Result<()> {
+    let path = c_path(path)?;
+    // SAFETY: `path` ends with NUL and lives through the call.
+    #[expect(unsafe_code, reason = "mkfifo(3) has no safe form in std")]
+    let result = unsafe { libc::mkfifo(path.as_ptr(), mode) };
+    if result == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
+/// Sets the umask of this process, and returns the one before.
+pub fn set_umask(mask: u32) -> u32 {
+    // SAFETY: umask(2) cannot fail and touches no memory of ours.
+    #[expect(unsafe_code, reason = "umask(2) has no safe form in std")]
+    unsafe {
+        libc::umask(mask)
+    }
+}
+
+/// Returns the number of the user we run as.
+#[must_use]
+pub fn user_id() -> u32 {
+    // SAFETY: geteuid(2) cannot fail and touches no memory of ours.
+    #[expect(unsafe_code, reason = "geteuid(2) has no safe form in std")]
+    unsafe {
+        libc::geteuid()
+    }
+}
+
+/// Returns the number of the group we run as.
+#[must_use]
+pub fn group_id() -> u32 {
+    // SAFETY: getegid(2) cannot fail and touches no memory of ours.
+    #[expect(unsafe_code, reason = "getegid(2) has no safe form in std")]
+    unsafe {
+        libc::getegid()
+    }
+}
+
+fn c_path(path: &Path) -> io::Result<CString> {
+    CString::new(path.as_os_str().as_bytes()).map_err(io::Error::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::{FileTypeExt, MetadataExt, symlink};
+
+    use super::*;
+
+    #[test]
+    fn the_root_has_room_and_nowhere_has_none() {
+        assert!(free_bytes(Path::new("/")).unwrap() > 0);
+        assert!(free_bytes(Path::new("/nowhere/at/all")).is_err());
+    }
+
+    #[test]
+    fn a_link_gets_its_own_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let link = dir.path().join("link");
+        symlink("missing", &link).unwrap();
+        set_modified(&link, 1_000_000_000, 123).unwrap();
+        let meta = fs::symlink_metadata(&link).unwrap();
+        assert_eq!((meta.mtime(), meta.mtime_nsec()), (1_000_000_000, 123));
+    }
+
+    #[test]
+    fn a_reflink_shares_the_content_or_says_that_it_cannot() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("from"), "content").unwrap();
+        let from = File::open(dir.path().join("from")).unwrap();
+        let to = File::create(dir.path().join("to")).unwrap();
+        match reflink(&from, &to) {
+            Ok(()) => assert_eq!(fs::read(dir.path().join("to")).unwrap(), b"content"),
+            Err(_) => assert_eq!(fs::read(dir.path().join("to")).unwrap(), b""),
+        }
+    }
+
+    #[test]
+    fn a_fifo_is_one() {
+        let dir = tempfile::tempdir().unwrap();
+        make_fifo(&dir.path().join("pipe"), 0o600).unwrap();
+        assert!(
+            fs::metadata(dir.path().join("pipe"))
+                .unwrap()
+                .file_type()
+                .is_fifo()
+        );
+    }
+}

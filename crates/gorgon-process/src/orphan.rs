@@ -1,0 +1,216 @@
+//! Processes that outlive their parent, or their welcome: adopted, found, ended, reaped.
+
+use std::fs;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+
+use crate::child::{self, End};
+use crate::liveness::{self, Stat};
+use crate::signals::Signal;
+
+/// A process may fork while we look: so many rounds are made before we leave it at that.
+const ROUNDS: usize = 20;
+
+/// Makes this process adopt what its descendants leave behind, in place of init.
+///
+/// # Errors
+/// Never on Linux ≥ 3.4.
+pub fn become_subreaper() -> io::Result<()> {
+    let on: libc::c_ulong = 1;
+    // SAFETY: PR_SET_CHILD_SUBREAPER takes a number and touches no memory of ours.
+    #[expect(unsafe_code, reason = "prctl(2) has no safe form in std")]
+    let result = unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, on) };
+    if result == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
+/// Asks for `signal` when our parent ends. To be called with the parent that was seen first.
+///
+/// Children started with [`child::Options::parent_death`] have this from before their first
+/// instruction; call it only where the parent is none of ours.
+///
+/// # Errors
+/// When the parent is another one already: it has died, and the signal will never come.
+pub fn die_with_parent(expected_parent: u32, signal: Signal) -> io::Result<()> {
+    child::set_parent_death(signal)?;
+    if liveness::parent() == expected_parent {
+        Ok(())
+    } else {
+        Err(io::Error::other(format!(
+            "the parent, process {expected_parent}, is gone"
+        )))
+    }
+}
+
+/// Reaps the adopted children that have ended, and returns them; those that were started with
+/// [`child::spawn`] are left to their watchers.
+pub fn reap_adopted() -> Vec<(u32, End)> {
+    child::with_ours(|ours| {
+        let own = std::process::id();
+        processes()
+            .into_iter()
+            .filter(|pid| !ours.contains(pid))
+            .filter(|pid| Stat::read(*pid).is_some_and(|s| s.parent == own && s.is_zombie()))
+            .map(|pid| (pid, child::reap(pid)))
+            .collect()
+    })
+}
+
+/// Returns the living children of this process that it did not start, but adopted.
+#[must_use]
+pub fn adopted() -> Vec<u32> {
+    child::with_ours(|ours| {
+        let own = std::process::id();
+        let mut found = find(|_, stat| stat.parent == own && !stat.is_zombie());
+        found.retain(|pid| !ours.contains(pid));
+        found
+    })
+}
+
+/// Returns the living processes of a group.
+#[must_use]
+pub fn in_group(group: u32) -> Vec<u32> {
+    find(|_, stat| stat.group == group && !stat.is_zombie())
+}
+
+/// Returns the living processes of a session.
+#[must_use]
+pub fn in_session(session: u32) -> Vec<u32> {
+    find(|_, stat| stat.session == session && !stat.is_zombie())
+}
+
+/// Returns the living processes that were started with `name=value` in their environment.
+///
+/// Left out are we ourselves and those above us: a job may run inside another job's test.
+#[must_use]
+pub fn with_environment(name: &str, value: &str) -> Vec<u32> {
+    let ancestors = ancestors();
+    let mut found = find(|pid, stat| !stat.is_zombie() && has_environment(pid, name, value));
+    found.retain(|pid| !ancestors.contains(pid));
+    found
+}
+
+/// Kills every process that was started with `name=value` in its environment, but for `except`,
+/// us, and those above us; returns the numbers of those killed.
+///
+/// It looks again until nobody is left, since what it kills may just have forked. Each is held by
+/// a descriptor while it is looked at, so that the number cannot pass to another process.
+pub fn kill_by_environment(name: &str, value: &str, except: &[u32]) -> Vec<u32> {
+    let mut killed = Vec::new();
+    for _ in 0..ROUNDS {
+        let round: Vec<u32> = with_environment(name, value)
+            .into_iter()
+            .filter(|pid| !except.contains(pid) && !killed.contains(pid))
+            .filter(|pid| kill_if(*pid, || has_environment(*pid, name, value)))
+            .collect();
+        if round.is_empty() {
+            break;
+        }
+        killed.extend(round);
+    }
+    killed
+}
+
+/// Kills the adopted children of this process and what they leave to us in turn, reaps them, and
+/// returns their numbers. For a subreaper, when all its own work has ended.
+pub fn kill_adopted() -> Vec<u32> {
+    let own = std::process::id();
+    let mut killed = Vec::new();
+    for _ in 0..ROUNDS {
+        let is_child = |pid| Stat::read(pid).is_some_and(|stat| stat.parent == own);
+        let round: Vec<u32> = adopted()
+            .into_iter()
+            .filter(|pid| kill_if(*pid, || is_child(*pid)))
+            .collect();
+        for pid in &round {
+            // Killed, and ours alone to reap.
+            child::reap(*pid);
+        }
+        if round.is_empty() {
+            break;
+        }
+        killed.extend(round);
+    }
+    reap_adopted();
+    killed
+}
+
+/// Kills a process that is still what we took it for once we hold it; returns whether it did.
+fn kill_if(pid: u32, still: impl FnOnce() -> bool) -> bool {
+    let Some(held) = hold(pid) else { return false };
+    still() && signal_held(&held, Signal::Kill)
+}
+
+/// Opens a descriptor that means this process and no later one (pidfd_open(2)).
+fn hold(pid: u32) -> Option<OwnedFd> {
+    // SAFETY: the call takes numbers only; a non-negative result is a descriptor that is ours.
+    #[expect(unsafe_code, reason = "pidfd_open(2) has no safe form in std")]
+    unsafe {
+        let fd = libc::syscall(libc::SYS_pidfd_open, pid, 0);
+        i32::try_from(fd)
+            .ok()
+            .filter(|fd| *fd >= 0)
+            .map(|fd| OwnedFd::from_raw_fd(fd))
+    }
+}
+
+fn signal_held(held: &OwnedFd, signal: Signal) -> bool {
+    // SAFETY: the descriptor is open; a null siginfo is allowed and means a plain signal.
+    #[expect(unsafe_code, reason = "pidfd_send_signal(2) has no safe form in std")]
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_pidfd_send_signal,
+            held.as_fd().as_raw_fd(),
+            signal.number(),
+            std::ptr::null::<libc::siginfo_t>(),
+            0,
+        )
+    };
+    result == 0
+}
+
+/// We, our parent, its parent, up to init.
+fn ancestors() -> Vec<u32> {
+    let mut line = vec![std::process::id()];
+    let mut next = Some(liveness::parent());
+    while let Some(pid) = next
+        && pid > 0
+        && !line.contains(&pid)
+    {
+        line.push(pid);
+        next = Stat::read(pid).map(|stat| stat.parent);
+    }
+    line
+}
+
+fn has_environment(pid: u32, name: &str, value: &str) -> bool {
+    let wanted = format!("{name}={value}");
+    // Unreadable is a process of another user, or one that is gone.
+    fs::read(format!("/proc/{pid}/environ")).is_ok_and(|all| {
+        all.split(|byte| *byte == 0)
+            .any(|entry| entry == wanted.as_bytes())
+    })
+}
+
+fn find(wanted: impl Fn(u32, &Stat) -> bool) -> Vec<u32> {
+    processes()
+        .into_iter()
+        .filter(|pid| Stat::read(*pid).is_some_and(|stat| wanted(*pid, &stat)))
+        .collect()
+}
+
+fn processes() -> Vec<u32> {
+    let Ok(entries) = fs::read_dir("/proc") else {
+        return Vec::new();
+    };
+    entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

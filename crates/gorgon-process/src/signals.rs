@@ -1,0 +1,167 @@
+//! Signals: their names, and those sent to us as events.
+
+use std::fmt;
+use std::io;
+use std::thread;
+
+use crossbeam_channel::{Receiver, bounded};
+use signal_hook::iterator::Signals;
+
+/// So many signals wait for the loop; the kernel merges further ones of the same number.
+const WAITING: usize = 16;
+
+/// A signal that we send or listen to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Signal {
+    /// SIGINT: Ctrl-C, the first rung of a stop.
+    Int,
+    /// SIGTERM: the second rung.
+    Term,
+    /// SIGKILL: the last rung; nobody can listen to it.
+    Kill,
+    /// SIGHUP: the terminal went away.
+    Hup,
+    /// SIGQUIT.
+    Quit,
+    /// SIGUSR1.
+    Usr1,
+    /// SIGUSR2.
+    Usr2,
+    /// SIGCHLD: a child, also an adopted one, ended.
+    Child,
+    /// SIGCONT: we run again after a stop of the shell's job control.
+    Continue,
+    /// SIGSTOP: tests freeze a process with it.
+    Stop,
+}
+
+impl Signal {
+    const ALL: [Self; 10] = [
+        Self::Int,
+        Self::Term,
+        Self::Kill,
+        Self::Hup,
+        Self::Quit,
+        Self::Usr1,
+        Self::Usr2,
+        Self::Child,
+        Self::Continue,
+        Self::Stop,
+    ];
+
+    /// Returns the system's number.
+    #[must_use]
+    pub fn number(self) -> i32 {
+        match self {
+            Self::Int => libc::SIGINT,
+            Self::Term => libc::SIGTERM,
+            Self::Kill => libc::SIGKILL,
+            Self::Hup => libc::SIGHUP,
+            Self::Quit => libc::SIGQUIT,
+            Self::Usr1 => libc::SIGUSR1,
+            Self::Usr2 => libc::SIGUSR2,
+            Self::Child => libc::SIGCHLD,
+            Self::Continue => libc::SIGCONT,
+            Self::Stop => libc::SIGSTOP,
+        }
+    }
+
+    /// Returns the name without `SIG`, as Ruby's `Process.kill` takes it.
+    #[must_use]
+    pub fn short_name(self) -> &'static str {
+        match self {
+            Self::Int => "INT",
+            Self::Term => "TERM",
+            Self::Kill => "KILL",
+            Self::Hup => "HUP",
+            Self::Quit => "QUIT",
+            Self::Usr1 => "USR1",
+            Self::Usr2 => "USR2",
+            Self::Child => "CHLD",
+            Self::Continue => "CONT",
+            Self::Stop => "STOP",
+        }
+    }
+
+    fn from_number(number: i32) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|signal| signal.number() == number)
+    }
+}
+
+impl fmt::Display for Signal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SIG{}", self.short_name())
+    }
+}
+
+/// Returns the name of any signal number: `SIGSEGV`, `SIGRTMIN+3`, `signal 99`.
+#[must_use]
+pub fn name(number: i32) -> String {
+    if let Some(name) = signal_hook::low_level::signal_name(number) {
+        return name.to_owned();
+    }
+    let first = libc::SIGRTMIN();
+    if (first..=libc::SIGRTMAX()).contains(&number) {
+        return format!("SIGRTMIN+{}", number - first);
+    }
+    format!("signal {number}")
+}
+
+/// Turns the given signals into events, for as long as this process lives.
+///
+/// Their default action no longer happens. A thread named `signals` waits for them.
+///
+/// # Errors
+/// When a signal cannot be caught (SIGKILL, SIGSTOP), or no thread can be started.
+pub fn listen(signals: &[Signal]) -> io::Result<Receiver<Signal>> {
+    let mut caught = Signals::new(signals.iter().map(|signal| signal.number()))?;
+    let (sender, receiver) = bounded(WAITING);
+    thread::Builder::new()
+        .name("signals".to_owned())
+        .spawn(move || {
+            for number in caught.forever() {
+                if let Some(signal) = Signal::from_number(number)
+                    && sender.send(signal).is_err()
+                {
+                    return;
+                }
+            }
+        })?;
+    Ok(receiver)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_signal_sent_to_us_is_an_event() {
+        let receiver = listen(&[Signal::Usr1, Signal::Usr2]).unwrap();
+        signal_hook::low_level::raise(Signal::Usr2.number()).unwrap();
+        assert_eq!(
+            receiver.recv_timeout(Duration::from_secs(5)),
+            Ok(Signal::Usr2)
+        );
+    }
+
+    #[test]
+    fn signals_have_names() {
+        assert_eq!(name(libc::SIGSEGV), "SIGSEGV");
+        assert_eq!(name(libc::SIGKILL), "SIGKILL");
+        assert_eq!(name(libc::SIGRTMIN() + 3), "SIGRTMIN+3");
+        assert_eq!(name(99), "signal 99");
+        assert_eq!(Signal::Int.to_string(), "SIGINT");
+        for signal in Signal::ALL {
+            assert_eq!(name(signal.number()), signal.to_string());
+        }
+    }
+
+    #[test]
+    fn sigkill_cannot_be_listened_to() {
+        assert!(std::panic::catch_unwind(|| listen(&[Signal::Kill])).map_or(true, |r| r.is_err()));
+    }
+}
