@@ -1,0 +1,164 @@
+//! What a session wants to find on the broker: exchanges, queues, bindings, consumers.
+
+use std::time::Duration;
+
+/// What is declared and consumed at each connection, the first and every later one.
+#[derive(Debug, Clone, Default)]
+pub struct Setup {
+    /// Who we are, for the broker's list of connections, e.g. `gorgon-worker HOST PID`.
+    pub role: String,
+    /// Declared in this order.
+    pub declare: Vec<Declare>,
+    /// Consumed after everything is declared.
+    pub consume: Vec<Consume>,
+    /// How many connections carry the session.
+    pub connections: Connections,
+}
+
+/// How many connections carry a session.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Connections {
+    /// One to consume and acknowledge, one to publish: a broker without memory stops whoever
+    /// publishes, and with it all else on that connection. For originator, listener, manager.
+    #[default]
+    Two,
+    /// One for all. For a worker, which has nothing to do while it cannot publish.
+    One,
+}
+
+/// Something to be there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Declare {
+    /// An exchange; neither durable nor deleted by itself.
+    Exchange {
+        /// Its name.
+        name: String,
+        /// How it routes.
+        kind: ExchangeKind,
+    },
+    /// A queue; not durable.
+    Queue {
+        /// Its name.
+        name: String,
+        /// Only for this connection, and gone with it.
+        exclusive: bool,
+        /// Gone with its last consumer.
+        auto_delete: bool,
+        /// Gone when unused for so long (a consumer is a use).
+        expires: Option<Duration>,
+    },
+    /// A queue's wish to get what is published to an exchange.
+    Bind {
+        /// The queue.
+        queue: String,
+        /// The exchange.
+        exchange: String,
+        /// The routing key; a fanout exchange looks at none.
+        key: String,
+    },
+}
+
+/// How an exchange routes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExchangeKind {
+    /// To every queue bound.
+    Fanout,
+    /// To the queues bound with the message's routing key.
+    Direct,
+}
+
+impl Declare {
+    /// A queue that anybody may use and that stays.
+    #[must_use]
+    pub fn queue(name: impl Into<String>) -> Declare {
+        Declare::Queue {
+            name: name.into(),
+            exclusive: false,
+            auto_delete: false,
+            expires: None,
+        }
+    }
+
+    /// A queue that anybody may use and that goes when unused for `limit`.
+    #[must_use]
+    pub fn expiring_queue(name: impl Into<String>, limit: Duration) -> Declare {
+        Declare::Queue {
+            name: name.into(),
+            exclusive: false,
+            auto_delete: false,
+            expires: Some(limit),
+        }
+    }
+
+    /// A queue of this connection alone.
+    #[must_use]
+    pub fn exclusive_queue(name: impl Into<String>) -> Declare {
+        Declare::Queue {
+            name: name.into(),
+            exclusive: true,
+            auto_delete: false,
+            expires: None,
+        }
+    }
+
+    /// An exchange that routes to every queue bound.
+    #[must_use]
+    pub fn fanout(name: impl Into<String>) -> Declare {
+        Declare::Exchange {
+            name: name.into(),
+            kind: ExchangeKind::Fanout,
+        }
+    }
+
+    /// An exchange that routes by the routing key.
+    #[must_use]
+    pub fn direct(name: impl Into<String>) -> Declare {
+        Declare::Exchange {
+            name: name.into(),
+            kind: ExchangeKind::Direct,
+        }
+    }
+
+    /// A binding.
+    #[must_use]
+    pub fn bind(
+        queue: impl Into<String>,
+        exchange: impl Into<String>,
+        key: impl Into<String>,
+    ) -> Declare {
+        Declare::Bind {
+            queue: queue.into(),
+            exchange: exchange.into(),
+            key: key.into(),
+        }
+    }
+}
+
+/// A queue to be consumed, with manual acknowledgement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Consume {
+    /// The queue.
+    pub queue: String,
+    /// How many unacknowledged deliveries we hold at most; zero is taken as one.
+    pub prefetch: u16,
+}
+
+impl Consume {
+    /// One delivery at a time.
+    #[must_use]
+    pub fn one(queue: impl Into<String>) -> Consume {
+        Consume {
+            queue: queue.into(),
+            prefetch: 1,
+        }
+    }
+
+    /// Up to `prefetch` deliveries at a time.
+    #[must_use]
+    pub fn many(queue: impl Into<String>, prefetch: u16) -> Consume {
+        Consume {
+            queue: queue.into(),
+            prefetch,
+        }
+    }
+}
