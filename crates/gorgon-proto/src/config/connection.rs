@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::json::{ConfigError, Node, Value};
+use super::node::{ConfigError, Node, Value};
 
 /// Text that no message and no log shows.
 #[derive(Clone, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! The known keys, and warnings that name the nearest one for a key that is not known.
 
-use super::json::{Node, Value};
+use super::node::{Node, Value};
 
 /// Every key of gorgon.json and gorgon_secret.json, with the keys that lead to it.
 pub const PROJECT: &[&str] = &[

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use super::connection::{Connection, Secret, beside};
-use super::json::{ConfigError, Node, Value, parse};
+use super::json::parse;
+use super::node::{ConfigError, Node, Value};
 use super::project::text_of;
 use super::{Read, Text, keys};
 

@@ -8,11 +8,14 @@ pub mod connection;
 pub mod json;
 pub mod keys;
 pub mod listener;
+pub mod node;
 pub mod project;
+#[cfg(test)]
+mod tests;
 
 pub use connection::{Connection, Secret, Tls};
-pub use json::ConfigError;
 pub use listener::ListenerConfig;
+pub use node::ConfigError;
 pub use project::ProjectConfig;
 
 /// One text to be read, and the name of the file that it came from.

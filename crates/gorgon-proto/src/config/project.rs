@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::connection::{Connection, Secret};
-use super::json::{ConfigError, Node, Value, merge, parse};
+use super::json::parse;
+use super::node::{ConfigError, Node, Value, merge};
 use super::{Read, Text, keys};
 use crate::job::{Callbacks, Isolation, WorkspaceMode};
 
