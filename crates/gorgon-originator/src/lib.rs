@@ -1,1 +1,4 @@
-//! gorgon-originator.
+//! The user's command: plans a suite, offers it to listeners as a job, keeps the ledger of its
+//! items and reports the results.
+
+pub mod ledger;

@@ -1,0 +1,208 @@
+//! What the ledger is told, what it tells to do, and what it tells the reports.
+
+use std::time::Duration;
+
+use gorgon_proto::item::{ItemId, WorkItem};
+use gorgon_proto::job::ListenerId;
+use gorgon_proto::message::{
+    Announce, Finish, HostAnswered, HostJoined, HostLeft, Reply, Start, SuiteHookFailed, Warning,
+    WorkerDied, WorkerEnded,
+};
+use gorgon_proto::outcome::Verdict;
+
+/// The settings of a job that the ledger decides by.
+#[derive(Debug, Clone)]
+pub struct Rules {
+    /// Ends the job after so many failed tests and file errors.
+    pub fail_fast: Option<u32>,
+    /// How long the job waits for a listener when there is none.
+    pub wait_limit: Duration,
+    /// How long the end of the hosts is waited for once every item has a verdict.
+    pub callback_limit: Duration,
+    /// How long the end of the hosts is waited for after a cancel.
+    pub cancel_limit: Duration,
+}
+
+/// What happened.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// The items are queued and the job definition is published.
+    Offered,
+    /// A message of the reply queue.
+    Reply(Box<Reply>),
+    /// A listener that started late says that it is there.
+    Announced(Announce),
+    /// The connection to the broker is gone.
+    BrokerLost,
+    /// The connection is back, and the file queue was looked for.
+    BrokerBack {
+        /// Whether the broker had lost the file queue.
+        file_queue_missing: bool,
+    },
+    /// No connection for so long that the session gave up.
+    BrokerGaveUp,
+    /// A regular look found the file queue missing.
+    FileQueueMissing,
+    /// A look at the queue of a host: `None` when it does not exist.
+    HostLooked {
+        /// Whose queue.
+        listener_id: ListenerId,
+        /// How many consumers it has.
+        consumers: Option<u32>,
+    },
+    /// The listener that `--local` started has ended.
+    LocalListenerEnded {
+        /// How: `SIGKILL`, `exit status 1`.
+        end: String,
+    },
+    /// The user asked for the end, by a signal.
+    Cancelled,
+    /// The instant of [`super::Ledger::deadline`] has come.
+    DeadlinePassed,
+}
+
+/// What to do, in this order.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// Put the item on the file queue.
+    Publish(WorkItem),
+    /// Make the file queue anew.
+    DeclareFileQueue,
+    /// Publish the job definition to all listeners.
+    Offer,
+    /// Send the job definition to one listener's queue.
+    OfferTo(String),
+    /// Send the cancel of this job on the control exchange.
+    SendCancel,
+    /// Empty the file queue.
+    PurgeFileQueue,
+    /// Delete the file queue: the word that the job is over.
+    DeleteFileQueue,
+    /// Look how many consumers these queues have, and report each as [`Event::HostLooked`].
+    LookAtHosts(Vec<(ListenerId, String)>),
+    /// Look whether the file queue is there, and report it when it is not.
+    LookAtFileQueue,
+    /// Start the listener of `--local` again.
+    StartLocalListener,
+    /// Tell the reports.
+    Tell(Happening),
+    /// The job is over.
+    Done(Ending),
+}
+
+/// How a job ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ending {
+    /// Every item has a verdict.
+    Complete,
+    /// `--fail-fast` ended it.
+    FailFast,
+    /// A signal ended it.
+    Cancelled,
+    /// No listener was there, or none any more.
+    NoListener {
+        /// Whether one had been there.
+        had_hosts: bool,
+        /// Hosts that refused, with their reasons.
+        refused: Vec<(String, String)>,
+    },
+    /// Every host left by its own error.
+    HostsFailed {
+        /// Whether each of them failed in sync.
+        all_in_sync: bool,
+    },
+    /// The local listener died again and again.
+    LocalListenerDied {
+        /// How it ended the last time.
+        end: String,
+    },
+    /// The broker was away for too long.
+    BrokerGone,
+}
+
+/// Why an item is queued once more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// Its worker died, or its host left.
+    WorkerLost,
+    /// The broker gave it back and nobody holds it.
+    Returned,
+    /// Its worker gave it back on its way out.
+    HandedBack,
+    /// The broker lost it.
+    BrokerOutage,
+}
+
+impl Cause {
+    /// Returns the name used in reports.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::WorkerLost => "worker lost",
+            Self::Returned => "returned by the broker",
+            Self::HandedBack => "handed back",
+            Self::BrokerOutage => "broker outage",
+        }
+    }
+}
+
+/// What the reports are told.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Happening {
+    /// A listener answered the offer.
+    HostAnswered(HostAnswered),
+    /// A host runs workers now.
+    HostJoined(HostJoined),
+    /// An item began to run.
+    ItemStarted(Start),
+    /// An item has its verdict from a finish.
+    ItemFinished {
+        /// The finish that counts.
+        finish: Box<Finish>,
+        /// The verdict.
+        verdict: Verdict,
+        /// How many attempts were started or lost, this one included.
+        attempts: u32,
+    },
+    /// An item was lost three times.
+    ItemLost {
+        /// The item.
+        item: ItemId,
+        /// Its file.
+        filename: String,
+        /// Where it was lost.
+        hosts: Vec<String>,
+    },
+    /// An item was queued once more.
+    ItemRedelivered {
+        /// The item.
+        item: ItemId,
+        /// Its file.
+        filename: String,
+        /// The attempt that will run.
+        attempt: u32,
+        /// Where the attempt before was, if known.
+        hostname: Option<String>,
+        /// Why.
+        cause: Cause,
+    },
+    /// A suite-level hook raised.
+    SuiteHookFailed(SuiteHookFailed),
+    /// Something the user should know.
+    Warning(Warning),
+    /// A worker ended.
+    WorkerEnded(WorkerEnded),
+    /// A worker died.
+    WorkerDied(WorkerDied),
+    /// A host is done with the job, or written off.
+    HostLeft(HostLeft),
+    /// The last host left and the job waits for another.
+    NoHostLeft {
+        /// How long it waits.
+        wait_limit: Duration,
+    },
+    /// The broker is away.
+    BrokerLost,
+    /// The broker is back.
+    BrokerBack,
+}

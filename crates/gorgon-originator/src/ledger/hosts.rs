@@ -1,0 +1,225 @@
+//! The hosts of a job: who answered, joined, left, and when each was last known to live.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use gorgon_proto::job::ListenerId;
+use gorgon_proto::message::{Answer, HostAnswered, HostJoined, LeaveReason, WorkerKey};
+use gorgon_proto::names;
+
+/// How often a silent host is looked for.
+pub const LOOK_INTERVAL: Duration = Duration::from_secs(5);
+/// A host whose queue has no consumer for so long is lost.
+pub const SILENCE_LIMIT: Duration = Duration::from_secs(15);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum HostState {
+    /// Prepares its workspace.
+    Preparing,
+    /// Serves another job first.
+    Busy,
+    /// Runs workers.
+    Joined,
+    /// Does not take part.
+    Refused { reason: String },
+    /// Is gone.
+    Left(LeaveReason),
+}
+
+impl HostState {
+    pub(super) fn lives(&self) -> bool {
+        match self {
+            Self::Preparing | Self::Busy | Self::Joined => true,
+            Self::Refused { .. } | Self::Left(_) => false,
+        }
+    }
+
+    /// Returns whether the host left by an error of its own, so that waiting for it is in vain.
+    fn failed(&self) -> bool {
+        match self {
+            Self::Refused { .. } => true,
+            Self::Left(reason) => match reason {
+                LeaveReason::SyncFailed
+                | LeaveReason::CallbackFailed
+                | LeaveReason::PreloaderFailed
+                | LeaveReason::WorkersFailed => true,
+                LeaveReason::Done
+                | LeaveReason::Cancelled
+                | LeaveReason::Stopped
+                | LeaveReason::Orphaned
+                | LeaveReason::Lost => false,
+            },
+            Self::Preparing | Self::Busy | Self::Joined => false,
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Host {
+    pub(super) hostname: String,
+    pub(super) state: HostState,
+    /// The queue whose consumer shows that the host lives.
+    queue: String,
+    /// When it was last known to live.
+    alive_at: Instant,
+    pub(super) workers: BTreeSet<WorkerKey>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Hosts {
+    hosts: BTreeMap<ListenerId, Host>,
+}
+
+impl Hosts {
+    pub(super) fn get(&self, id: &ListenerId) -> Option<&Host> {
+        self.hosts.get(id)
+    }
+
+    pub(super) fn answered(&mut self, now: Instant, message: &HostAnswered) {
+        let state = match message.answer {
+            Answer::Accepted => HostState::Preparing,
+            Answer::Busy => HostState::Busy,
+            Answer::Refused => HostState::Refused {
+                reason: message.reason.clone(),
+            },
+        };
+        let queue = names::listener_queue(&message.hostname, &message.listener_id);
+        let known = self.hosts.contains_key(&message.listener_id);
+        let host = self.host(now, &message.listener_id, &message.hostname);
+        if !known || host.state != HostState::Joined {
+            host.state = state;
+            host.queue = queue;
+        }
+    }
+
+    /// Returns the workers of an earlier manager of this host: they died with it.
+    pub(super) fn joined(&mut self, now: Instant, message: &HostJoined) -> BTreeSet<WorkerKey> {
+        let host = self.host(now, &message.listener_id, &message.hostname);
+        host.state = HostState::Joined;
+        host.queue.clone_from(&message.manager_queue_name);
+        std::mem::take(&mut host.workers)
+    }
+
+    /// Returns the workers that the host had.
+    pub(super) fn left(
+        &mut self,
+        now: Instant,
+        id: &ListenerId,
+        hostname: &str,
+        reason: LeaveReason,
+    ) -> BTreeSet<WorkerKey> {
+        let host = self.host(now, id, hostname);
+        host.state = HostState::Left(reason);
+        std::mem::take(&mut host.workers)
+    }
+
+    /// A worker of the host said something.
+    pub(super) fn heard_worker(&mut self, now: Instant, worker: &WorkerKey, hostname: &str) {
+        let host = self.host(now, &worker.listener_id, hostname);
+        if matches!(host.state, HostState::Left(LeaveReason::Lost)) {
+            host.state = HostState::Joined;
+        }
+        host.workers.insert(worker.clone());
+    }
+
+    pub(super) fn worker_gone(&mut self, now: Instant, worker: &WorkerKey, hostname: &str) {
+        self.host(now, &worker.listener_id, hostname)
+            .workers
+            .remove(worker);
+    }
+
+    fn host(&mut self, now: Instant, id: &ListenerId, hostname: &str) -> &mut Host {
+        let host = self.hosts.entry(id.clone()).or_insert_with(|| Host {
+            hostname: hostname.to_owned(),
+            state: HostState::Joined,
+            queue: names::listener_queue(hostname, id),
+            alive_at: now,
+            workers: BTreeSet::new(),
+        });
+        host.alive_at = now;
+        host
+    }
+
+    /// A look found a consumer, or none. Returns whether the host is lost.
+    pub(super) fn looked(&mut self, now: Instant, id: &ListenerId, consumers: Option<u32>) -> bool {
+        let Some(host) = self.hosts.get_mut(id) else {
+            return false;
+        };
+        if consumers.is_some_and(|count| count > 0) {
+            host.alive_at = now;
+        }
+        host.state.lives() && now.duration_since(host.alive_at) >= SILENCE_LIMIT
+    }
+
+    /// Nobody could be heard during a broker outage.
+    pub(super) fn excuse_silence(&mut self, now: Instant) {
+        for host in self.hosts.values_mut() {
+            host.alive_at = now;
+        }
+    }
+
+    /// Returns the queues of the hosts that were not heard of for a while.
+    pub(super) fn silent(&self, now: Instant) -> Vec<(ListenerId, String)> {
+        self.hosts
+            .iter()
+            .filter(|(_, host)| host.state.lives())
+            .filter(|(_, host)| now.duration_since(host.alive_at) >= LOOK_INTERVAL)
+            .map(|(id, host)| (id.clone(), host.queue.clone()))
+            .collect()
+    }
+
+    pub(super) fn workers(&self) -> BTreeSet<WorkerKey> {
+        self.hosts
+            .values()
+            .flat_map(|host| host.workers.iter().cloned())
+            .collect()
+    }
+
+    pub(super) fn ids_living(&self) -> Vec<ListenerId> {
+        self.hosts
+            .iter()
+            .filter(|(_, h)| h.state.lives())
+            .map(|(id, _)| id.clone())
+            .collect()
+    }
+
+    pub(super) fn any_lives(&self) -> bool {
+        self.hosts.values().any(|host| host.state.lives())
+    }
+
+    pub(super) fn any_joined(&self) -> bool {
+        self.hosts
+            .values()
+            .any(|host| host.state == HostState::Joined)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.hosts.is_empty()
+    }
+
+    /// Returns whether there were hosts, and each left by an error of its own.
+    pub(super) fn all_failed(&self) -> bool {
+        !self.is_empty() && self.hosts.values().all(|host| host.state.failed())
+    }
+
+    pub(super) fn all_failed_in_sync(&self) -> bool {
+        !self.is_empty()
+            && self
+                .hosts
+                .values()
+                .all(|host| host.state == HostState::Left(LeaveReason::SyncFailed))
+    }
+
+    /// Returns the hosts that refused, if there are no others.
+    pub(super) fn refused(&self) -> Vec<(String, String)> {
+        self.hosts
+            .values()
+            .filter_map(|host| match &host.state {
+                HostState::Refused { reason } => Some((host.hostname.clone(), reason.clone())),
+                HostState::Preparing | HostState::Busy | HostState::Joined | HostState::Left(_) => {
+                    None
+                }
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,324 @@
+//! The state of each item: queued, started, in doubt, settled.
+
+use std::collections::{BTreeSet, HashMap};
+use std::time::{Duration, Instant};
+
+use gorgon_proto::item::{ItemId, WorkItem};
+use gorgon_proto::message::WorkerKey;
+use gorgon_proto::outcome::Verdict;
+
+use super::event::{Cause, Effect, Happening};
+
+/// How long after a `returned` the worker that had the item is waited for.
+pub const DOUBT_LIMIT: Duration = Duration::from_secs(2);
+/// So many lost attempts make an item lost.
+pub const LOST_LIMIT: usize = 3;
+/// How often an item that was declined is published with its `avoid`.
+pub const DECLINE_LIMIT: u32 = 3;
+
+/// Who runs an item.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Holder {
+    pub(super) worker: WorkerKey,
+    pub(super) hostname: String,
+}
+
+/// Where an item is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// On the file queue, or delivered without a word of it yet.
+    Queued,
+    /// Workers run it: one, or more where a publish arrived twice.
+    Started(Vec<Holder>),
+    /// Given back by the broker, and perhaps still run by these.
+    Doubtful {
+        holders: Vec<Holder>,
+        until: Instant,
+        /// Whether the loss counts against the item.
+        costs: bool,
+    },
+    /// Has its verdict.
+    Settled(Verdict),
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Item {
+    pub(super) work: WorkItem,
+    pub(super) lost_on: Vec<String>,
+    declined: u32,
+    pub(super) phase: Phase,
+}
+
+/// All items of a job, by id from 0 on.
+#[derive(Debug)]
+pub(super) struct Items {
+    items: Vec<Item>,
+    unsettled: usize,
+    doubtful: BTreeSet<ItemId>,
+    held: HashMap<WorkerKey, BTreeSet<ItemId>>,
+}
+
+impl Items {
+    pub(super) fn new(work: Vec<WorkItem>) -> Self {
+        for (place, item) in (0u32..).zip(&work) {
+            assert_eq!(
+                item.item,
+                ItemId(place),
+                "items are numbered by their place in the plan"
+            );
+        }
+        Self {
+            unsettled: work.len(),
+            items: work
+                .into_iter()
+                .map(|work| Item {
+                    work,
+                    lost_on: Vec::new(),
+                    declined: 0,
+                    phase: Phase::Queued,
+                })
+                .collect(),
+            doubtful: BTreeSet::new(),
+            held: HashMap::new(),
+        }
+    }
+
+    pub(super) fn get(&self, id: ItemId) -> Option<&Item> {
+        self.items.get(id.0 as usize)
+    }
+
+    fn item(&mut self, id: ItemId) -> &mut Item {
+        &mut self.items[id.0 as usize]
+    }
+
+    pub(super) fn unsettled(&self) -> usize {
+        self.unsettled
+    }
+
+    pub(super) fn any_held(&self) -> bool {
+        !self.held.is_empty()
+    }
+
+    /// Returns the earliest end of a doubt.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.doubtful
+            .iter()
+            .filter_map(|id| self.doubt_until(*id))
+            .min()
+    }
+
+    fn doubt_until(&self, id: ItemId) -> Option<Instant> {
+        match self.items[id.0 as usize].phase {
+            Phase::Doubtful { until, .. } => Some(until),
+            Phase::Queued | Phase::Started(_) | Phase::Settled(_) => None,
+        }
+    }
+
+    /// Returns the doubtful items whose time is up.
+    pub(super) fn expired(&self, now: Instant) -> Vec<ItemId> {
+        let over = |id: &ItemId| self.doubt_until(*id).is_some_and(|until| until <= now);
+        self.doubtful.iter().copied().filter(over).collect()
+    }
+
+    pub(super) fn held_by(&self, worker: &WorkerKey) -> Vec<ItemId> {
+        self.held
+            .get(worker)
+            .map(|ids| ids.iter().copied().collect())
+            .unwrap_or_default()
+    }
+
+    /// Returns the ids of items that have no verdict, in order.
+    pub(super) fn open(&self) -> Vec<ItemId> {
+        self.items
+            .iter()
+            .filter(|item| !matches!(item.phase, Phase::Settled(_)))
+            .map(|item| item.work.item)
+            .collect()
+    }
+
+    fn set_phase(&mut self, id: ItemId, phase: Phase) {
+        let old = std::mem::replace(&mut self.item(id).phase, phase.clone());
+        if let Phase::Started(holders) | Phase::Doubtful { holders, .. } = old {
+            for holder in holders {
+                if let Some(ids) = self.held.get_mut(&holder.worker) {
+                    ids.remove(&id);
+                    if ids.is_empty() {
+                        self.held.remove(&holder.worker);
+                    }
+                }
+            }
+        }
+        self.doubtful.remove(&id);
+        match phase {
+            Phase::Started(holders) => self.hold(id, holders),
+            Phase::Doubtful { holders, .. } => {
+                self.doubtful.insert(id);
+                self.hold(id, holders);
+            }
+            Phase::Queued | Phase::Settled(_) => {}
+        }
+    }
+
+    fn hold(&mut self, id: ItemId, holders: Vec<Holder>) {
+        for holder in holders {
+            self.held.entry(holder.worker).or_default().insert(id);
+        }
+    }
+
+    /// A worker says that it runs the item: it began, or it has come back and still holds it.
+    /// Returns whether that is news.
+    pub(super) fn started(&mut self, id: ItemId, attempt: u32, holder: Holder) -> bool {
+        let Some(item) = self.get(id) else {
+            return false;
+        };
+        if attempt != item.work.attempt {
+            return false;
+        }
+        let holders = match &item.phase {
+            Phase::Settled(_) => return false,
+            Phase::Queued | Phase::Doubtful { .. } => vec![holder],
+            Phase::Started(holders) if holders.contains(&holder) => return false,
+            Phase::Started(holders) => {
+                let mut holders = holders.clone();
+                holders.push(holder);
+                holders
+            }
+        };
+        self.set_phase(id, Phase::Started(holders));
+        true
+    }
+
+    /// The first finish of an item settles it; later ones return `false`.
+    pub(super) fn settle(&mut self, id: ItemId, verdict: Verdict) -> bool {
+        match self.get(id).map(|item| &item.phase) {
+            None | Some(Phase::Settled(_)) => false,
+            Some(Phase::Queued | Phase::Started(_) | Phase::Doubtful { .. }) => {
+                self.set_phase(id, Phase::Settled(verdict));
+                self.unsettled -= 1;
+                true
+            }
+        }
+    }
+
+    /// The broker gave a delivery back, or its worker says that it runs nothing.
+    pub(super) fn doubt(&mut self, id: ItemId, attempt: u32, until: Instant, costs: bool) {
+        let Some(item) = self.get(id) else { return };
+        if attempt != item.work.attempt {
+            return;
+        }
+        let holders = match &item.phase {
+            Phase::Settled(_) | Phase::Doubtful { .. } => return,
+            Phase::Queued => Vec::new(),
+            Phase::Started(holders) => holders.clone(),
+        };
+        self.set_phase(
+            id,
+            Phase::Doubtful {
+                holders,
+                until,
+                costs,
+            },
+        );
+    }
+
+    /// A broker outage is no fault of an item: doubts wait for the workers' word and cost nothing.
+    pub(super) fn excuse_doubts(&mut self, until: Instant) {
+        for id in self.doubtful.clone() {
+            if let Phase::Doubtful {
+                until: end, costs, ..
+            } = &mut self.item(id).phase
+            {
+                *end = until;
+                *costs = false;
+            }
+        }
+    }
+
+    /// Drops a holder that is gone for good. Returns the item when nobody is left who runs it.
+    pub(super) fn drop_holder(&mut self, id: ItemId, worker: &WorkerKey) -> Option<Holder> {
+        let phase = self.item(id).phase.clone();
+        let (Phase::Started(mut holders) | Phase::Doubtful { mut holders, .. }) = phase else {
+            return None;
+        };
+        let place = holders.iter().position(|holder| holder.worker == *worker)?;
+        let gone = holders.remove(place);
+        if holders.is_empty() {
+            return Some(gone);
+        }
+        let phase = match &self.item(id).phase {
+            Phase::Doubtful { until, costs, .. } => Phase::Doubtful {
+                holders,
+                until: *until,
+                costs: *costs,
+            },
+            Phase::Queued | Phase::Started(_) | Phase::Settled(_) => Phase::Started(holders),
+        };
+        self.set_phase(id, phase);
+        None
+    }
+
+    /// Queues an item once more, as its next attempt; or settles it as lost when this loss counts
+    /// and was the last one allowed.
+    pub(super) fn requeue(
+        &mut self,
+        id: ItemId,
+        cause: Cause,
+        hostname: Option<String>,
+        costs: bool,
+        out: &mut Vec<Effect>,
+    ) {
+        let item = self.item(id);
+        if matches!(item.phase, Phase::Settled(_)) {
+            return;
+        }
+        if costs {
+            item.lost_on.push(
+                hostname
+                    .clone()
+                    .unwrap_or_else(|| "an unknown host".to_owned()),
+            );
+        }
+        if item.lost_on.len() >= LOST_LIMIT {
+            let (filename, hosts) = (item.work.filename.clone(), item.lost_on.clone());
+            self.settle(id, Verdict::Lost);
+            out.push(Effect::Tell(Happening::ItemLost {
+                item: id,
+                filename,
+                hosts,
+            }));
+            return;
+        }
+        item.work.attempt += 1;
+        let work = item.work.clone();
+        self.set_phase(id, Phase::Queued);
+        out.push(Effect::Tell(Happening::ItemRedelivered {
+            item: id,
+            filename: work.filename.clone(),
+            attempt: work.attempt,
+            hostname,
+            cause,
+        }));
+        out.push(Effect::Publish(work));
+    }
+
+    /// From now on nothing is published: an item that would be queued stays without a verdict.
+    pub(super) fn shelve(&mut self, id: ItemId) {
+        if !matches!(self.item(id).phase, Phase::Settled(_)) {
+            self.set_phase(id, Phase::Queued);
+        }
+    }
+
+    /// A worker that the item avoids did not run it: the same attempt is queued again, after some
+    /// times for anybody.
+    pub(super) fn declined(&mut self, id: ItemId, attempt: u32) -> Option<WorkItem> {
+        let item = self.items.get_mut(id.0 as usize)?;
+        if attempt != item.work.attempt || item.phase != Phase::Queued {
+            return None;
+        }
+        item.declined += 1;
+        if item.declined > DECLINE_LIMIT {
+            item.work.avoid = None;
+        }
+        Some(item.work.clone())
+    }
+}

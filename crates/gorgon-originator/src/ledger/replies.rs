@@ -1,0 +1,189 @@
+//! What the ledger makes of each reply.
+
+use std::time::Instant;
+
+use gorgon_proto::message::{Finish, ItemNote, Reply, WorkerKey};
+use gorgon_proto::outcome::{FinishType, Verdict};
+
+use super::event::{Cause, Effect, Happening};
+use super::items::{DOUBT_LIMIT, Holder};
+use super::{HOLDS_LIMIT, Ledger};
+
+fn holder(note: &ItemNote) -> Holder {
+    Holder {
+        worker: worker_of(note),
+        hostname: note.hostname.clone(),
+    }
+}
+
+fn worker_of(note: &ItemNote) -> WorkerKey {
+    WorkerKey {
+        listener_id: note.listener_id.clone(),
+        worker_id: note.worker_id,
+        pid: note.pid,
+    }
+}
+
+/// Returns how many failures `--fail-fast` counts in a finish: failed tests and file errors.
+fn failures_of(finish: &Finish) -> u32 {
+    let tests = finish
+        .tests
+        .iter()
+        .filter(|test| test.outcome.is_bad())
+        .count();
+    let count = u32::try_from(tests + finish.errors.len()).unwrap_or(u32::MAX);
+    if finish.kind == FinishType::Pass {
+        0
+    } else {
+        count.max(1)
+    }
+}
+
+fn verdict_of(kind: FinishType) -> Verdict {
+    match kind {
+        FinishType::Pass => Verdict::Passed,
+        FinishType::Fail => Verdict::Failed,
+        FinishType::Crash => Verdict::Crashed,
+        FinishType::Timeout => Verdict::TimedOut,
+    }
+}
+
+impl Ledger {
+    pub(super) fn reply(&mut self, now: Instant, reply: Reply, out: &mut Vec<Effect>) {
+        match reply {
+            Reply::HostAnswered(message) => {
+                self.hosts.answered(now, &message);
+                out.push(Effect::Tell(Happening::HostAnswered(message)));
+            }
+            Reply::HostJoined(message) => {
+                let dead = self.hosts.joined(now, &message);
+                out.push(Effect::Tell(Happening::HostJoined(message)));
+                self.lose_workers(dead, true, out);
+            }
+            Reply::Start(start) => {
+                let worker = WorkerKey {
+                    listener_id: start.listener_id.clone(),
+                    worker_id: start.worker_id,
+                    pid: start.pid,
+                };
+                self.heard(now, &worker, &start.hostname);
+                let holder = Holder {
+                    worker,
+                    hostname: start.hostname.clone(),
+                };
+                if self.items.started(start.item, start.attempt, holder) {
+                    out.push(Effect::Tell(Happening::ItemStarted(start)));
+                }
+            }
+            Reply::Finish(finish) => self.finished(now, finish, out),
+            Reply::Returned(note) => {
+                self.heard(now, &worker_of(&note), &note.hostname);
+                let recovering = self
+                    .recovery
+                    .as_ref()
+                    .is_some_and(|r| r.refill_at.is_some());
+                if recovering {
+                    self.items
+                        .doubt(note.item, note.attempt, now + HOLDS_LIMIT, false);
+                } else {
+                    self.items
+                        .doubt(note.item, note.attempt, now + DOUBT_LIMIT, true);
+                }
+            }
+            Reply::Holds(note) => {
+                let holder = holder(&note);
+                self.heard(now, &holder.worker, &holder.hostname);
+                self.items.started(note.item, note.attempt, holder);
+            }
+            Reply::Idle(note) => {
+                let worker = WorkerKey {
+                    listener_id: note.listener_id,
+                    worker_id: note.worker_id,
+                    pid: note.pid,
+                };
+                self.heard(now, &worker, &note.hostname);
+                // Its finish may have been lost with the broker, or be on its way still.
+                for id in self.items.held_by(&worker) {
+                    if let Some(attempt) = self.items.get(id).map(|item| item.work.attempt) {
+                        self.items.doubt(id, attempt, now + DOUBT_LIMIT, false);
+                    }
+                }
+            }
+            Reply::HandedBack(note) => {
+                let worker = worker_of(&note);
+                self.heard(now, &worker, &note.hostname);
+                if self
+                    .items
+                    .get(note.item)
+                    .is_some_and(|i| i.work.attempt == note.attempt)
+                {
+                    let hostname = Some(note.hostname);
+                    self.requeue(note.item, Cause::HandedBack, hostname, false, out);
+                }
+            }
+            Reply::Declined(note) => {
+                self.heard(now, &worker_of(&note), &note.hostname);
+                if self.publishes() {
+                    let again = self.items.declined(note.item, note.attempt);
+                    out.extend(again.map(Effect::Publish));
+                }
+            }
+            Reply::SuiteHookFailed(message) => {
+                out.push(Effect::Tell(Happening::SuiteHookFailed(message)));
+            }
+            Reply::Warning(message) => out.push(Effect::Tell(Happening::Warning(message))),
+            Reply::WorkerEnded(message) => {
+                let worker = WorkerKey {
+                    listener_id: message.listener_id.clone(),
+                    worker_id: message.worker_id,
+                    pid: message.pid,
+                };
+                self.hosts.worker_gone(now, &worker, &message.hostname);
+                out.push(Effect::Tell(Happening::WorkerEnded(message)));
+                self.lose_workers([worker], false, out);
+            }
+            Reply::WorkerDied(message) => {
+                let worker = WorkerKey {
+                    listener_id: message.listener_id.clone(),
+                    worker_id: message.worker_id,
+                    pid: message.pid,
+                };
+                self.hosts.worker_gone(now, &worker, &message.hostname);
+                out.push(Effect::Tell(Happening::WorkerDied(message)));
+                self.lose_workers([worker], true, out);
+            }
+            Reply::HostLeft(message) => self.host_left(now, message, out),
+        }
+    }
+
+    fn heard(&mut self, now: Instant, worker: &WorkerKey, hostname: &str) {
+        self.hosts.heard_worker(now, worker, hostname);
+        if let Some(recovery) = &mut self.recovery {
+            recovery.awaited.remove(worker);
+        }
+    }
+
+    fn finished(&mut self, now: Instant, finish: Box<Finish>, out: &mut Vec<Effect>) {
+        let worker = WorkerKey {
+            listener_id: finish.listener_id.clone(),
+            worker_id: finish.worker_id,
+            pid: finish.pid,
+        };
+        self.heard(now, &worker, &finish.hostname);
+        let attempts = self
+            .items
+            .get(finish.item)
+            .map_or(0, |item| item.work.attempt);
+        let verdict = verdict_of(finish.kind);
+        if !self.items.settle(finish.item, verdict) {
+            log::info!(target: "gorgon::originator", item:% = finish.item, attempt = finish.attempt, host:% = finish.hostname; "late finish dropped");
+            return;
+        }
+        self.failures = self.failures.saturating_add(failures_of(&finish));
+        out.push(Effect::Tell(Happening::ItemFinished {
+            finish,
+            verdict,
+            attempts,
+        }));
+    }
+}

@@ -1,0 +1,589 @@
+//! Tables of what the ledger does: `check(events, effects)`.
+//!
+//! Events: `+2` lets seconds pass (to each deadline on the way) · `offer` · `a joins` · `a answers
+//! busy|refused|accepted` · `a leaves done|sync|callback|stopped` · `a1 starts 0` (of attempt 2:
+//! `0.2`) · `a1 passes|fails|crashes 0` · `a1 returns|holds|hands|declines 0` · `a1 idle` · `a1
+//! dies|ends` · `down` · `up` · `up missing` · `missing` · `cancel` · `a seen|unseen` · `a
+//! announces` · `listener ends`.
+
+use std::time::{Duration, Instant};
+
+use gorgon_proto::item::{ItemId, WorkItem};
+use gorgon_proto::job::ListenerId;
+use gorgon_proto::message::{
+    Announce, Answer, Finish, HostAnswered, HostJoined, HostLeft, ItemNote, LeaveReason, Reply,
+    Start, WorkerDied, WorkerEnded, WorkerNote,
+};
+use gorgon_proto::outcome::FinishType;
+
+use super::{Effect, Ending, Event, Happening, Ledger, Rules};
+
+pub(super) fn rules() -> Rules {
+    Rules {
+        fail_fast: None,
+        wait_limit: Duration::from_secs(60),
+        callback_limit: Duration::from_secs(600),
+        cancel_limit: Duration::from_secs(1),
+    }
+}
+
+fn words<'a>(event: &'a str) -> Vec<&'a str> {
+    event.split_whitespace().collect()
+}
+
+/// Reads `a1` as the worker of slot 1 on host a; its process id is the slot too, `a1'` is the
+/// worker that replaced it.
+fn worker(name: &str) -> (String, ListenerId, u32, u32) {
+    let host = name[..1].to_owned();
+    let pid = if name.ends_with('\'') { 100 } else { 0 };
+    let slot: u32 = name[1..].trim_end_matches('\'').parse().unwrap();
+    (host.clone(), ListenerId(host), slot, pid + slot)
+}
+
+fn item(text: &str) -> (ItemId, u32) {
+    let (id, attempt) = text.split_once('.').unwrap_or((text, "1"));
+    (ItemId(id.parse().unwrap()), attempt.parse().unwrap())
+}
+
+fn note(who: &str, what: &str) -> ItemNote {
+    let (hostname, listener_id, worker_id, pid) = worker(who);
+    let (item, attempt) = item(what);
+    ItemNote {
+        hostname,
+        listener_id,
+        worker_id,
+        pid,
+        item,
+        attempt,
+    }
+}
+
+pub(super) fn finish(who: &str, what: &str, kind: FinishType) -> Reply {
+    let (hostname, listener_id, worker_id, pid) = worker(who);
+    let (item, attempt) = item(what);
+    Reply::Finish(Box::new(Finish {
+        hostname,
+        listener_id,
+        worker_id,
+        pid,
+        filename: format!("f{item}"),
+        item,
+        attempt,
+        kind,
+        runtime: 0.1,
+        time: 0.1,
+        runner: None,
+        failures: Vec::new(),
+        tests: Vec::new(),
+        errors: Vec::new(),
+        output: String::new(),
+        warnings: Vec::new(),
+        child: 1,
+    }))
+}
+
+fn host_event(host: &str, verb: &str, rest: &[&str]) -> Option<Event> {
+    let (hostname, listener_id) = (host.to_owned(), ListenerId(host.to_owned()));
+    let reply = match verb {
+        "joins" => Reply::HostJoined(HostJoined {
+            hostname,
+            listener_id,
+            slots: vec![1, 2],
+            manager_queue_name: format!("m.{host}"),
+        }),
+        "answers" => Reply::HostAnswered(HostAnswered {
+            hostname,
+            listener_id,
+            slots: 2,
+            answer: match rest[0] {
+                "busy" => Answer::Busy,
+                "refused" => Answer::Refused,
+                _ => Answer::Accepted,
+            },
+            reason: "version".to_owned(),
+        }),
+        "leaves" => Reply::HostLeft(HostLeft {
+            hostname,
+            listener_id,
+            reason: match rest[0] {
+                "done" => LeaveReason::Done,
+                "sync" => LeaveReason::SyncFailed,
+                "callback" => LeaveReason::CallbackFailed,
+                "stopped" => LeaveReason::Stopped,
+                other => panic!("no reason {other}"),
+            },
+            error: None,
+        }),
+        "seen" => {
+            return Some(Event::HostLooked {
+                listener_id,
+                consumers: Some(1),
+            });
+        }
+        "unseen" => {
+            return Some(Event::HostLooked {
+                listener_id,
+                consumers: None,
+            });
+        }
+        "announces" => {
+            return Some(Event::Announced(Announce {
+                listener_queue_name: format!("l.{host}"),
+                hostname,
+                listener_id,
+            }));
+        }
+        _ => return None,
+    };
+    Some(Event::Reply(Box::new(reply)))
+}
+
+pub(super) fn event(text: &str) -> Event {
+    let words = words(text);
+    match words[..] {
+        ["offer"] => return Event::Offered,
+        ["down"] => return Event::BrokerLost,
+        ["up"] => {
+            return Event::BrokerBack {
+                file_queue_missing: false,
+            };
+        }
+        ["up", "missing"] => {
+            return Event::BrokerBack {
+                file_queue_missing: true,
+            };
+        }
+        ["missing"] => return Event::FileQueueMissing,
+        ["cancel"] => return Event::Cancelled,
+        ["listener", "ends"] => {
+            return Event::LocalListenerEnded {
+                end: "SIGKILL".to_owned(),
+            };
+        }
+        _ => {}
+    }
+    if let Some(event) = host_event(words[0], words[1], &words[2..]) {
+        return event;
+    }
+    let who = words[0];
+    let (hostname, listener_id, worker_id, pid) = worker(who);
+    let reply = match (words[1], words.get(2)) {
+        ("starts", Some(what)) => {
+            let (item, attempt) = item(what);
+            let filename = format!("f{item}");
+            Reply::Start(Start {
+                hostname,
+                listener_id,
+                worker_id,
+                pid,
+                filename,
+                item,
+                attempt,
+            })
+        }
+        ("passes", Some(what)) => finish(who, what, FinishType::Pass),
+        ("fails", Some(what)) => finish(who, what, FinishType::Fail),
+        ("crashes", Some(what)) => finish(who, what, FinishType::Crash),
+        ("returns", Some(what)) => Reply::Returned(note(who, what)),
+        ("holds", Some(what)) => Reply::Holds(note(who, what)),
+        ("hands", Some(what)) => Reply::HandedBack(note(who, what)),
+        ("declines", Some(what)) => Reply::Declined(note(who, what)),
+        ("idle", None) => Reply::Idle(WorkerNote {
+            hostname,
+            listener_id,
+            worker_id,
+            pid,
+        }),
+        ("ends", None) => Reply::WorkerEnded(WorkerEnded {
+            hostname,
+            listener_id,
+            worker_id,
+            pid,
+            items: 0,
+            error: None,
+        }),
+        ("dies", None) => Reply::WorkerDied(WorkerDied {
+            hostname,
+            listener_id,
+            worker_id,
+            pid,
+            end: "SIGKILL".to_owned(),
+        }),
+        other => panic!("no event {other:?}"),
+    };
+    Event::Reply(Box::new(reply))
+}
+
+fn show(effect: &Effect) -> Option<String> {
+    Some(match effect {
+        Effect::Publish(work) if work.attempt == 1 => format!("publish {}", work.item),
+        Effect::Publish(work) => format!("publish {}.{}", work.item, work.attempt),
+        Effect::DeclareFileQueue => "declare".to_owned(),
+        Effect::Offer => "offer".to_owned(),
+        Effect::OfferTo(queue) => format!("offer to {queue}"),
+        Effect::SendCancel => "cancel".to_owned(),
+        Effect::PurgeFileQueue => "purge".to_owned(),
+        Effect::DeleteFileQueue => "delete".to_owned(),
+        Effect::LookAtHosts(hosts) => {
+            let names: Vec<_> = hosts.iter().map(|(_, queue)| queue.as_str()).collect();
+            format!("look {}", names.join(" "))
+        }
+        Effect::LookAtFileQueue => "look file queue".to_owned(),
+        Effect::StartLocalListener => "start listener".to_owned(),
+        Effect::Done(ending) => match ending {
+            Ending::Complete => "done".to_owned(),
+            other => format!("done {other:?}"),
+        },
+        Effect::Tell(happening) => match happening {
+            Happening::ItemFinished {
+                finish, verdict, ..
+            } => format!("{verdict:?} {}", finish.item).to_lowercase(),
+            Happening::ItemLost { item, hosts, .. } => {
+                format!("lost {item} on {}", hosts.join(","))
+            }
+            Happening::HostLeft(left) if left.reason == LeaveReason::Lost => {
+                format!("lost host {}", left.hostname)
+            }
+            _ => return None,
+        },
+    })
+}
+
+pub(super) struct Run {
+    pub(super) ledger: Ledger,
+    pub(super) now: Instant,
+    effects: Vec<String>,
+}
+
+impl Run {
+    pub(super) fn new(rules: Rules, count: u32) -> Self {
+        let work = (0..count)
+            .map(|n| WorkItem::whole(ItemId(n), format!("f{n}")))
+            .collect();
+        Self {
+            ledger: Ledger::new(rules, work),
+            now: Instant::now(),
+            effects: Vec::new(),
+        }
+    }
+
+    fn take(&mut self, effects: &[Effect]) {
+        self.effects.extend(effects.iter().filter_map(show));
+    }
+
+    fn pass(&mut self, seconds: f64) {
+        let end = self.now + Duration::from_secs_f64(seconds);
+        while let Some(at) = self.ledger.deadline().filter(|at| *at <= end) {
+            self.now = self.now.max(at);
+            let effects = self.ledger.step(self.now, Event::DeadlinePassed);
+            self.take(&effects);
+            let next = self.ledger.deadline();
+            assert!(
+                next.is_none_or(|at| at > self.now),
+                "a deadline that has passed comes again"
+            );
+        }
+        self.now = end;
+    }
+
+    fn run(mut self, events: &str) -> String {
+        for text in events
+            .split(';')
+            .map(str::trim)
+            .filter(|text| !text.is_empty())
+        {
+            if let Some(seconds) = text.strip_prefix('+') {
+                self.pass(seconds.parse().unwrap());
+            } else {
+                let effects = self.ledger.step(self.now, event(text));
+                self.take(&effects);
+            }
+        }
+        self.effects.join("; ")
+    }
+}
+
+/// A job of `count` items that host a has joined.
+#[track_caller]
+fn check_with(rules: Rules, count: u32, events: &str, effects: &str) {
+    let run = Run::new(rules, count);
+    assert_eq!(
+        run.run(&format!("offer; a joins; {events}")),
+        effects,
+        "after: {events}"
+    );
+}
+
+#[track_caller]
+fn check(count: u32, events: &str, effects: &str) {
+    check_with(rules(), count, events, effects);
+}
+
+#[test]
+fn the_first_finish_settles_an_item_and_the_last_verdict_ends_the_job() {
+    check(
+        1,
+        "a1 starts 0; a1 passes 0; a leaves done",
+        "passed 0; delete; done",
+    );
+    check(1, "a1 passes 0; a leaves done", "passed 0; delete; done");
+    check(2, "a1 passes 0; a1 fails 0; a1 crashes 0", "passed 0");
+    check(
+        2,
+        "a1 passes 0; a2 fails 1; +1; a leaves done",
+        "passed 0; failed 1; delete; done",
+    );
+    check(1, "a1 passes 0; a1 ends; +6", "passed 0; delete; look m.a");
+}
+
+#[test]
+fn the_end_of_the_hosts_is_waited_for_within_the_callback_limit() {
+    check_with(
+        Rules {
+            callback_limit: Duration::from_secs(3),
+            ..rules()
+        },
+        1,
+        "a1 passes 0; +4",
+        "passed 0; delete; cancel; done",
+    );
+    check(
+        1,
+        "b joins; a1 passes 0; a leaves done; b leaves done",
+        "passed 0; delete; done",
+    );
+    check(
+        1,
+        "b answers accepted; a1 passes 0; a leaves done",
+        "passed 0; delete; cancel; done",
+    );
+}
+
+#[test]
+fn a_dead_workers_item_moves_at_once_and_its_return_says_nothing_new() {
+    check(1, "a1 starts 0; a1 dies", "publish 0.2");
+    check(1, "a1 starts 0; a1 dies; a2 returns 0; +3", "publish 0.2");
+    check(1, "a1 starts 0; a2 returns 0; +1; a1 dies", "publish 0.2");
+    check(
+        1,
+        "a1 starts 0; a1 passes 0; a1 dies; a leaves done",
+        "passed 0; delete; done",
+    );
+    check(1, "a1 dies", "");
+}
+
+#[test]
+fn a_returned_item_waits_for_its_workers_word() {
+    check(1, "a1 starts 0; a2 returns 0; +1.9", "");
+    check(1, "a1 starts 0; a2 returns 0; +2.1", "publish 0.2");
+    check(1, "a1 starts 0; a2 returns 0; a1 holds 0; +4", "");
+    check(2, "a1 starts 0; a2 returns 0; a1 passes 0; +4", "passed 0");
+    check(1, "a2 returns 0; +2.1", "publish 0.2");
+    check(1, "a2 returns 0; +1; a1 starts 0; +4", "");
+    check(
+        2,
+        "a1 starts 0; a2 returns 0; +3; a1 passes 0",
+        "publish 0.2; passed 0",
+    );
+    check(2, "a1 passes 0; a2 returns 0; +3", "passed 0");
+}
+
+#[test]
+fn three_losses_make_an_item_lost() {
+    check(
+        1,
+        "b joins; a1 starts 0; a1 dies; b1 starts 0.2; b1 dies; a1' starts 0.3; a1' dies; a leaves done; b leaves done",
+        "publish 0.2; publish 0.3; lost 0 on a,b,a; delete; done",
+    );
+    check(
+        2,
+        "a2 returns 0; +3; a2 returns 0.2; +3; a2 returns 0.3; +3",
+        "publish 0.2; publish 0.3; lost 0 on an unknown host,an unknown host,an unknown host",
+    );
+}
+
+#[test]
+fn handing_back_and_declining_cost_nothing() {
+    check(
+        1,
+        "a1 hands 0; a1 hands 0.2; a1 hands 0.3; a1 hands 0.4",
+        "publish 0.2; publish 0.3; publish 0.4; publish 0.5",
+    );
+    check(
+        1,
+        "a1 starts 0; a1 hands 0; a2 returns 0; +3",
+        "publish 0.2",
+    );
+    check(
+        1,
+        "a1 declines 0; a1 declines 0; a1 declines 0; a1 declines 0",
+        "publish 0; publish 0; publish 0; publish 0",
+    );
+}
+
+#[test]
+fn a_second_start_is_let_run() {
+    check(1, "a1 starts 0; a2 starts 0; a1 dies", "");
+    check(
+        1,
+        "a1 starts 0; a2 starts 0; a1 dies; a2 dies",
+        "publish 0.2",
+    );
+}
+
+#[test]
+fn a_host_that_leaves_gives_its_items_back() {
+    check(1, "b joins; a1 starts 0; a leaves stopped", "publish 0.2");
+    check(1, "a1 starts 0; a joins", "publish 0.2");
+    check(
+        1,
+        "a1 starts 0; a leaves callback; +1",
+        "publish 0.2; done HostsFailed { all_in_sync: false }",
+    );
+    check(1, "a1 starts 0; a leaves stopped", "publish 0.2; offer");
+}
+
+#[test]
+fn a_job_without_hosts_waits_for_one_or_ends() {
+    let check = |events: &str, effects: &str| {
+        assert_eq!(Run::new(rules(), 1).run(events), effects, "after: {events}");
+    };
+    check("offer; +59", "look file queue".split_at(0).0);
+    check(
+        "offer; +61",
+        "look file queue; done NoListener { had_hosts: false, refused: [] }",
+    );
+    check("offer; a answers busy; +4", "");
+    check("offer; +50; a announces", "offer to l.a");
+    check("offer; a answers accepted; a announces", "");
+    check("offer; a answers accepted; a leaves sync; +0.9", "");
+    check(
+        "offer; a answers accepted; a leaves sync; +1",
+        "done HostsFailed { all_in_sync: true }",
+    );
+    check(
+        "offer; a answers accepted; b answers accepted; a leaves sync; +2; b leaves callback",
+        "done HostsFailed { all_in_sync: false }",
+    );
+    check(
+        "offer; a answers refused; +1",
+        "done NoListener { had_hosts: false, refused: [(\"a\", \"version\")] }",
+    );
+    check("offer; a answers refused; b answers accepted; +4", "");
+    check(
+        "offer; a joins; a leaves done; +61",
+        "offer; look file queue; done NoListener { had_hosts: true, refused: [] }",
+    );
+}
+
+#[test]
+fn a_silent_host_is_looked_for_and_written_off() {
+    check(1, "+5", "look m.a");
+    check(
+        1,
+        "a1 starts 0; +15; a unseen",
+        "look m.a; look m.a; look m.a; lost host a; publish 0.2; offer",
+    );
+    check(1, "+14; a unseen", "look m.a; look m.a");
+    check(1, "+14; a seen; +2; a unseen", "look m.a; look m.a");
+    check(
+        1,
+        "+14; down; +100; a unseen; up; a unseen",
+        "look m.a; look m.a; look file queue",
+    );
+}
+
+#[test]
+fn a_lost_file_queue_is_refilled_with_what_nobody_holds() {
+    check(
+        3,
+        "a1 starts 0; a2 passes 1; down; +30; up missing; a1 holds 0; a2 idle",
+        "passed 1; declare; publish 2",
+    );
+    check(2, "a1 starts 0; down; up missing; +4.9", "declare");
+    check(
+        2,
+        "a1 starts 0; down; up missing; +5",
+        "declare; publish 1; look m.a",
+    );
+    check(
+        2,
+        "a1 starts 0; down; up missing; +4; a seen; +12",
+        "declare; publish 1; look m.a; publish 0.2; look m.a",
+    );
+    check(
+        2,
+        "a1 starts 0; down; up missing; a1 idle",
+        "declare; publish 0.2; publish 1",
+    );
+    check(2, "a1 starts 0; down; up; +4", "");
+    check(2, "a1 starts 0; missing; a1 holds 0", "declare; publish 1");
+}
+
+#[test]
+fn fail_fast_publishes_nothing_more_and_lets_running_items_end() {
+    let fast = |n| Rules {
+        fail_fast: Some(n),
+        ..rules()
+    };
+    check_with(
+        fast(1),
+        3,
+        "a1 starts 0; a2 starts 1; a1 fails 0; a2 dies; a leaves done",
+        "failed 0; delete; done FailFast",
+    );
+    check_with(fast(2), 3, "a1 fails 0; a1 passes 1", "failed 0; passed 1");
+    check_with(
+        fast(1),
+        3,
+        "a1 starts 0; a2 starts 1; a1 crashes 0; +4; a2 passes 1; a leaves done",
+        "crashed 0; delete; passed 1; done FailFast",
+    );
+}
+
+#[test]
+fn a_cancel_publishes_nothing_more() {
+    check(
+        2,
+        "a1 starts 0; cancel; a1 dies; a2 returns 0; a leaves done",
+        "cancel; purge; done Cancelled",
+    );
+    check(
+        2,
+        "a1 starts 0; cancel; a1 hands 0; +1",
+        "cancel; purge; done Cancelled",
+    );
+    check(2, "cancel; cancel", "cancel; purge; done Cancelled");
+    check(
+        2,
+        "cancel; a1 passes 0; +1; a1 passes 1",
+        "cancel; purge; passed 0; done Cancelled",
+    );
+    assert_eq!(Run::new(rules(), 1).run("cancel"), "done Cancelled");
+}
+
+#[test]
+fn the_local_listener_is_started_again_twice() {
+    check(1, "a1 starts 0; listener ends; +0.9", "");
+    check(
+        1,
+        "a1 starts 0; listener ends; +1",
+        "lost host a; publish 0.2; start listener; offer",
+    );
+    check(
+        1,
+        "listener ends; +1; b joins; listener ends; +1; c joins; listener ends; +1",
+        "lost host a; start listener; offer; lost host b; start listener; offer; lost host c; \
+         done LocalListenerDied { end: \"SIGKILL\" }",
+    );
+    check(
+        1,
+        "a1 passes 0; listener ends; a leaves done",
+        "passed 0; delete; done",
+    );
+    check(
+        1,
+        "a1 passes 0; listener ends; +1",
+        "passed 0; delete; lost host a; done",
+    );
+}

@@ -1,0 +1,314 @@
+//! A small world around the ledger: a queue that redelivers, workers that start, finish, die, hand
+//! back and fall silent, a broker that forgets. Each seed is another history; after each, every
+//! item has one verdict and nothing was published without a reason.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::{Duration, Instant};
+
+use gorgon_proto::item::{ItemId, WorkItem};
+
+use super::tests::{event, rules};
+use super::{Effect, Ending, Event, Happening, Ledger, Rules};
+
+/// Numbers that only the seed decides.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % sides
+    }
+}
+
+#[derive(Clone)]
+struct Delivery {
+    work: WorkItem,
+    redelivered: bool,
+}
+
+struct World {
+    dice: Dice,
+    ledger: Ledger,
+    now: Instant,
+    queue: VecDeque<Delivery>,
+    /// What each living worker runs, and whether the broker still knows that it does.
+    workers: BTreeMap<String, Option<(Delivery, bool)>>,
+    spawned: u32,
+    verdicts: BTreeMap<ItemId, u32>,
+    publishes: BTreeMap<ItemId, u32>,
+    over: Option<Ending>,
+    closing: bool,
+}
+
+impl World {
+    fn new(seed: u64, rules: Rules, count: u32, workers: u32) -> Self {
+        let work: Vec<_> = (0..count)
+            .map(|n| WorkItem::whole(ItemId(n), format!("f{n}")))
+            .collect();
+        let queue = work
+            .iter()
+            .map(|w| Delivery {
+                work: w.clone(),
+                redelivered: false,
+            })
+            .collect();
+        let mut world = Self {
+            dice: Dice(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1),
+            ledger: Ledger::new(rules, work),
+            now: Instant::now(),
+            queue,
+            workers: (1..=workers).map(|n| (format!("a{n}"), None)).collect(),
+            spawned: workers,
+            verdicts: BTreeMap::new(),
+            publishes: BTreeMap::new(),
+            over: None,
+            closing: false,
+        };
+        world.say("offer");
+        world.say("a joins");
+        world
+    }
+
+    fn say(&mut self, text: &str) {
+        self.step(event(text));
+    }
+
+    fn step(&mut self, event: Event) {
+        for effect in self.ledger.step(self.now, event) {
+            assert!(self.over.is_none(), "an effect after the end: {effect:?}");
+            match effect {
+                Effect::Publish(work) => {
+                    assert!(!self.closing, "published after the end began");
+                    assert!(
+                        !self.verdicts.contains_key(&work.item),
+                        "published though settled"
+                    );
+                    *self.publishes.entry(work.item).or_default() += 1;
+                    self.queue.push_back(Delivery {
+                        work,
+                        redelivered: false,
+                    });
+                }
+                Effect::PurgeFileQueue | Effect::DeleteFileQueue => {
+                    self.closing = true;
+                    self.queue.clear();
+                }
+                Effect::Tell(
+                    Happening::ItemFinished { finish: _, .. } | Happening::ItemLost { .. },
+                ) => {
+                    let Effect::Tell(told) = &effect else {
+                        continue;
+                    };
+                    let item = match told {
+                        Happening::ItemFinished { finish, .. } => finish.item,
+                        Happening::ItemLost { item, .. } => *item,
+                        _ => continue,
+                    };
+                    *self.verdicts.entry(item).or_default() += 1;
+                }
+                Effect::Done(ending) => self.over = Some(ending),
+                Effect::DeclareFileQueue
+                | Effect::Offer
+                | Effect::OfferTo(_)
+                | Effect::SendCancel
+                | Effect::LookAtHosts(_)
+                | Effect::LookAtFileQueue
+                | Effect::StartLocalListener
+                | Effect::Tell(_) => {}
+            }
+        }
+    }
+
+    fn pass(&mut self, span: Duration) {
+        let end = self.now + span;
+        while let Some(at) = self.ledger.deadline().filter(|at| *at <= end) {
+            self.now = self.now.max(at);
+            self.step(Event::DeadlinePassed);
+        }
+        self.now = end;
+    }
+
+    fn any_worker(&mut self) -> Option<String> {
+        let count = self.workers.len() as u64;
+        if count == 0 {
+            return None;
+        }
+        let place = usize::try_from(self.dice.roll(count)).unwrap();
+        self.workers.keys().nth(place).cloned()
+    }
+
+    fn give_back(&mut self, delivery: Delivery) {
+        if !self.closing {
+            self.queue.push_front(Delivery {
+                redelivered: true,
+                ..delivery
+            });
+        }
+    }
+
+    /// A worker takes a delivery, ends its item, or comes to harm.
+    fn move_worker(&mut self) {
+        let Some(name) = self.any_worker() else {
+            return;
+        };
+        let what = |work: &WorkItem| format!("{}.{}", work.item, work.attempt);
+        match self.workers[&name].clone() {
+            None => {
+                let Some(delivery) = self.queue.pop_front() else {
+                    return;
+                };
+                let text = what(&delivery.work);
+                if delivery.redelivered {
+                    return self.say(&format!("{name} returns {text}"));
+                }
+                if self.dice.roll(10) > 0 {
+                    self.say(&format!("{name} starts {text}"));
+                }
+                self.workers.insert(name, Some((delivery, true)));
+            }
+            Some((delivery, known)) => {
+                let text = what(&delivery.work);
+                match self.dice.roll(20) {
+                    0 => {
+                        // Killed: the manager reports it, before or after the broker's return.
+                        self.workers.remove(&name);
+                        if known {
+                            self.give_back(delivery);
+                        }
+                        self.pass(Duration::from_millis(100));
+                        self.say(&format!("{name} dies"));
+                    }
+                    1 if known => {
+                        // Its link is cut: the broker gives the item back, the worker runs on.
+                        self.workers
+                            .insert(name.clone(), Some((delivery.clone(), false)));
+                        self.give_back(delivery);
+                        if self.dice.roll(2) == 0 {
+                            self.pass(Duration::from_millis(500));
+                            self.say(&format!("{name} holds {text}"));
+                        }
+                    }
+                    2 => {
+                        self.workers.insert(name.clone(), None);
+                        self.say(&format!("{name} hands {text}"));
+                        if known {
+                            self.give_back(delivery);
+                        }
+                    }
+                    3..=5 => self.say(&format!("{name} fails {text}")),
+                    _ => {
+                        self.workers.insert(name.clone(), None);
+                        self.say(&format!("{name} passes {text}"));
+                    }
+                }
+            }
+        }
+    }
+
+    fn restart_broker(&mut self) {
+        self.say("down");
+        let forgets = self.dice.roll(2) == 0;
+        if forgets {
+            self.queue.clear();
+        }
+        self.pass(Duration::from_secs(3));
+        self.say(if forgets { "up missing" } else { "up" });
+        for (name, state) in self.workers.clone() {
+            match state {
+                Some((delivery, _)) => {
+                    let (item, attempt) = (delivery.work.item, delivery.work.attempt);
+                    self.workers.insert(name.clone(), Some((delivery, false)));
+                    self.say(&format!("{name} holds {item}.{attempt}"));
+                }
+                None => self.say(&format!("{name} idle")),
+            }
+        }
+    }
+
+    fn turn(&mut self) {
+        match self.dice.roll(40) {
+            0 => self.restart_broker(),
+            1..=3 => {
+                let millis = self.dice.roll(4000);
+                self.pass(Duration::from_millis(millis));
+            }
+            _ => self.move_worker(),
+        }
+        while self.workers.len() < 2 {
+            self.spawned += 1;
+            self.workers.insert(format!("a{}", self.spawned), None);
+        }
+        let alive: Vec<_> = self.workers.keys().cloned().collect();
+        if self.dice.roll(20) == 0 && !alive.is_empty() {
+            self.step(Event::HostLooked {
+                listener_id: gorgon_proto::job::ListenerId("a".to_owned()),
+                consumers: Some(1),
+            });
+        }
+    }
+
+    fn run(mut self, turns: u32, cancel_at: Option<u32>) -> Self {
+        for turn in 0..turns {
+            if self.over.is_some() {
+                return self;
+            }
+            if cancel_at == Some(turn) {
+                self.closing = true;
+                self.say("cancel");
+            }
+            self.turn();
+            if self.closing && self.over.is_none() {
+                self.say("a leaves done");
+            }
+        }
+        self
+    }
+}
+
+#[test]
+fn every_item_gets_one_verdict_whatever_happens() {
+    for seed in 1..=600 {
+        let world = World::new(seed, rules(), 12, 3).run(20_000, None);
+        assert_eq!(
+            world.over,
+            Some(Ending::Complete),
+            "seed {seed} did not end"
+        );
+        assert_eq!(world.verdicts.len(), 12, "seed {seed}");
+        assert!(
+            world.verdicts.values().all(|n| *n == 1),
+            "seed {seed}: {:?}",
+            world.verdicts
+        );
+        assert!(
+            world.publishes.values().all(|n| *n < 60),
+            "seed {seed} published without end: {:?}",
+            world.publishes
+        );
+    }
+}
+
+#[test]
+fn a_cancel_at_any_moment_ends_the_job() {
+    for seed in 1..=300 {
+        let turn = u32::try_from(seed % 60).unwrap();
+        let world = World::new(seed, rules(), 12, 3).run(20_000, Some(turn));
+        assert!(world.over.is_some(), "seed {seed} did not end");
+        assert!(world.verdicts.values().all(|n| *n == 1), "seed {seed}");
+    }
+}
+
+#[test]
+fn fail_fast_at_any_moment_ends_the_job() {
+    for seed in 1..=300 {
+        let rules = Rules {
+            fail_fast: Some(1),
+            ..rules()
+        };
+        let world = World::new(seed, rules, 12, 3).run(20_000, None);
+        assert!(world.over.is_some(), "seed {seed} did not end");
+        assert!(world.verdicts.values().all(|n| *n == 1), "seed {seed}");
+    }
+}
