@@ -1,1 +1,32 @@
-//! gorgon-ruby.
+//! The Ruby side of Gorgon: the embedded scripts, and the typed way to them.
+//!
+//! Three kinds of Ruby process are started from here. A *callback process* runs one callback
+//! ([`run_callback`]): after_sync, before_originate, after_job_finishes. A *preloader*
+//! ([`Preloader`]), one a host and job, loads the callbacks file, runs before_creating_workers, and
+//! then listens on a Unix socket. A worker connects to that socket ([`PreloaderLink`]) and asks for
+//! *Ruby children* ([`RubyChild`]), forks of the preloader, to which it hands files, one at a time.
+//!
+//! A preloader is the parent of its Ruby children: it alone signals and reaps them. Each connection
+//! carries JSON lines; stdout and stderr of every process belong to the user's code and are kept as
+//! output, never read as words of ours.
+//!
+//! The crate decides nothing about items, retries or deadlines, and knows no broker.
+
+mod callback;
+mod child;
+mod command;
+mod kept;
+mod lines;
+mod link;
+mod preloader;
+mod protocol;
+mod scripts;
+mod settings;
+
+pub use callback::{CallbackError, CallbackReply, Waiting, run_callback};
+pub use child::{ChildEvent, RubyChild};
+pub use command::default_ruby;
+pub use link::{ForkRequest, LinkError, PreloaderLink, Purpose};
+pub use preloader::{Preloader, PreloaderEvent, RubyError};
+pub use protocol::CallbackFailure;
+pub use settings::{Callback, RubySettings};

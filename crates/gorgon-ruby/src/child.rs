@@ -1,0 +1,185 @@
+//! A Ruby child as its worker sees it: files in, events out.
+
+use std::io::{self, Write};
+use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
+
+use crossbeam_channel::{Receiver, bounded};
+use gorgon_process::child::End;
+use gorgon_proto::item::WorkItem;
+use gorgon_proto::job::Framework;
+use gorgon_proto::outcome::{FileError, TestResult};
+
+use crate::lines::{self, Read, line_of};
+use crate::protocol::{CallbackFailure, FromChild, ToChild};
+
+/// What a Ruby child tells, in this order of life: `Forked`, `Ready`, for each file `Loading` … to
+/// `FileFinished`, then `Finished`, `Ended`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ChildEvent {
+    /// It exists: from now on it can be signalled by this number.
+    Forked {
+        /// Its process id, and its group's.
+        pid: u32,
+    },
+    /// before_start has run; it can be given a file.
+    Ready,
+    /// A callback raised. After before_start the child ends; after after_complete it goes on.
+    CallbackFailed(CallbackFailure),
+    /// after_complete has run in a child forked for that alone.
+    CallbackDone,
+    /// The file wants another framework: it was not loaded, a child of that framework must run it.
+    OtherFramework(Framework),
+    /// The file is being loaded.
+    Loading,
+    /// A test begins.
+    TestStarted {
+        /// Its id.
+        id: String,
+        /// Its name.
+        name: String,
+    },
+    /// A test has ended.
+    TestFinished(Box<TestResult>),
+    /// Something failed outside a test.
+    FileError(FileError),
+    /// Something the user should know that fails nothing.
+    Warning(String),
+    /// The file has ended: nothing about it will follow.
+    FileFinished {
+        /// Seconds of load and tests, by a clock that tests cannot stub.
+        time: f64,
+        /// What the file printed, cut in the middle.
+        output: String,
+        /// The child must not be given another file (a suite hook raised in it); it still has to
+        /// be told to finish.
+        spent: bool,
+    },
+    /// It was interrupted (INT) in the middle of a file, which has no end then; `Finished` follows.
+    Interrupted,
+    /// A hook of the suite's end raised.
+    SuiteHookFailed {
+        /// What raised.
+        error: FileError,
+        /// What was printed meanwhile, cut in the middle.
+        output: String,
+    },
+    /// Suite hooks and after_complete are done; handlers of at_exit follow.
+    Finished,
+    /// It could not be forked. The last event.
+    ForkFailed(String),
+    /// It has ended, and all of its group. The last event.
+    Ended {
+        /// How.
+        end: End,
+        /// What the file that was running, or the end, had printed, cut in the middle.
+        output: String,
+        /// Commands of processes that it left behind, which were killed.
+        left: Vec<String>,
+    },
+    /// The preloader died, and the child with it. The last event.
+    PreloaderLost,
+}
+
+/// A Ruby child. Dropped, it ends as soon as it looks for its next line; use
+/// [`crate::PreloaderLink::signal`] to end one that is busy.
+#[derive(Debug)]
+pub struct RubyChild {
+    stream: UnixStream,
+    events: Receiver<ChildEvent>,
+}
+
+impl RubyChild {
+    pub(crate) fn new(stream: UnixStream) -> io::Result<Self> {
+        // A slow worker makes its child wait, which harms nobody.
+        let (sender, events) = bounded(1024);
+        lines::read(
+            stream.try_clone()?,
+            "ruby child",
+            move |read: Read<FromChild>| {
+                let event = match read {
+                    Read::Line(line) => ChildEvent::from(line),
+                    Read::End => ChildEvent::PreloaderLost,
+                };
+                let last = matches!(event, ChildEvent::Ended { .. } | ChildEvent::ForkFailed(_));
+                sender.send(event).is_ok() && !last
+            },
+        )?;
+        Ok(Self { stream, events })
+    }
+
+    /// Returns where its events arrive.
+    #[must_use]
+    pub fn events(&self) -> &Receiver<ChildEvent> {
+        &self.events
+    }
+
+    /// Hands it a file. A child that is gone has told so by its last event.
+    pub fn run(&mut self, item: &WorkItem) {
+        self.tell(&ToChild::Run {
+            file: &item.filename,
+            tests: &item.tests,
+            lines: &item.lines,
+        });
+    }
+
+    /// Lets it end: suite hooks, after_complete, at_exit.
+    pub fn finish(&mut self) {
+        self.tell(&ToChild::Finish);
+    }
+
+    fn tell(&mut self, line: &ToChild<'_>) {
+        // A child that is gone has told so by its last event.
+        let _ = self.stream.write_all(&line_of(line));
+    }
+}
+
+impl Drop for RubyChild {
+    fn drop(&mut self) {
+        // The threads that read from it end.
+        let _ = self.stream.shutdown(Shutdown::Both);
+    }
+}
+
+impl From<FromChild> for ChildEvent {
+    fn from(line: FromChild) -> Self {
+        match line {
+            FromChild::Forked { pid } => Self::Forked { pid },
+            FromChild::ForkFailed { message } => Self::ForkFailed(message),
+            FromChild::Ready => Self::Ready,
+            FromChild::CallbackFailed(failure) => Self::CallbackFailed(failure),
+            FromChild::CallbackDone => Self::CallbackDone,
+            FromChild::OtherFramework { framework } => Self::OtherFramework(framework),
+            FromChild::Loading => Self::Loading,
+            FromChild::TestStarted { id, name } => Self::TestStarted { id, name },
+            FromChild::TestFinished(result) => Self::TestFinished(result),
+            FromChild::FileError(error) => Self::FileError(error),
+            FromChild::Warning { message } => Self::Warning(message),
+            FromChild::FileFinished {
+                time,
+                output,
+                spent,
+            } => Self::FileFinished {
+                time,
+                output,
+                spent,
+            },
+            FromChild::Interrupted => Self::Interrupted,
+            FromChild::SuiteHookFailed { error, output } => Self::SuiteHookFailed { error, output },
+            FromChild::Finished => Self::Finished,
+            FromChild::Ended {
+                status,
+                signal,
+                output,
+                left,
+            } => Self::Ended {
+                end: match (status, signal) {
+                    (_, Some(signal)) => End::Signaled(signal),
+                    (status, None) => End::Exited(status.unwrap_or(-1)),
+                },
+                output,
+                left,
+            },
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! How Ruby is started: the command, its directory, its environment.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::settings::RubySettings;
+
+/// What a shell or a daemon may have of another project's Ruby; remotely it is left out.
+const FOREIGN: &[&str] = &[
+    "BUNDLE_GEMFILE",
+    "BUNDLE_BIN_PATH",
+    "BUNDLE_LOCKFILE",
+    "BUNDLER_SETUP",
+    "BUNDLER_VERSION",
+    "RUBYOPT",
+    "RUBYLIB",
+    "SPEC_OPTS",
+    "TESTOPTS",
+];
+
+/// Ours, never handed on as found.
+const OWN: &[&str] = &["GORGON_BROKER_URL", "GORGON_WORKER_ID", "GORGON_CHILD_ID"];
+
+/// Returns how Ruby is started where the user did not say: under Bundler where the project has a
+/// Gemfile and Bundler is installed.
+#[must_use]
+pub fn default_ruby(directory: &Path) -> Vec<String> {
+    let words: &[&str] = if directory.join("Gemfile").is_file() && on_path("bundle") {
+        &["bundle", "exec", "ruby"]
+    } else {
+        &["ruby"]
+    };
+    words.iter().map(|&word| word.to_owned()).collect()
+}
+
+fn on_path(program: &str) -> bool {
+    std::env::var_os("PATH")
+        .is_some_and(|path| std::env::split_paths(&path).any(|dir| dir.join(program).is_file()))
+}
+
+/// Builds the command that runs a script, but for its descriptors.
+pub(crate) fn ruby(settings: &RubySettings, script: &Path) -> Command {
+    let words = match &settings.ruby {
+        Some(words) if !words.is_empty() => words.clone(),
+        _ => default_ruby(&settings.directory),
+    };
+    let mut command = Command::new(&words[0]);
+    command
+        .args(&words[1..])
+        .arg(script)
+        .current_dir(&settings.directory);
+    environment(&mut command, settings);
+    command
+}
+
+fn environment(command: &mut Command, settings: &RubySettings) {
+    for name in OWN {
+        command.env_remove(name);
+    }
+    if !settings.inherit_env {
+        for name in FOREIGN {
+            command.env_remove(name);
+        }
+        let names = ["LC_ALL", "LC_CTYPE", "LANG"];
+        if names
+            .iter()
+            .all(|name| std::env::var_os(name).is_none_or(|value| value.is_empty()))
+        {
+            // A daemon's empty locale would make Ruby read every source and file as US-ASCII.
+            command.env("LANG", "C.UTF-8");
+        }
+    }
+    command.env("PARALLEL_WORKERS", "1");
+    if let Some(job) = &settings.job {
+        command.env("GORGON_JOB_ID", job);
+    }
+    for (name, value) in &settings.env {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::ffi::OsStr;
+
+    fn get(command: &Command, name: &str) -> Option<Option<String>> {
+        let found = command
+            .get_envs()
+            .find(|(key, _)| *key == OsStr::new(name))?;
+        Some(found.1.map(|value| value.to_string_lossy().into_owned()))
+    }
+
+    #[test]
+    fn the_configured_environment_wins_and_null_unsets() {
+        let mut settings = RubySettings::in_place(".");
+        settings.job = Some("j1".to_owned());
+        settings.inherit_env = false;
+        settings.env.insert("PARALLEL_WORKERS".to_owned(), None);
+        settings
+            .env
+            .insert("RUBYOPT".to_owned(), Some("-w".to_owned()));
+        let command = ruby(&settings, Path::new("x.rb"));
+        assert_eq!(get(&command, "PARALLEL_WORKERS"), Some(None));
+        assert_eq!(get(&command, "RUBYOPT"), Some(Some("-w".to_owned())));
+        assert_eq!(get(&command, "GORGON_JOB_ID"), Some(Some("j1".to_owned())));
+        assert_eq!(get(&command, "GORGON_BROKER_URL"), Some(None));
+        assert_eq!(get(&command, "BUNDLE_GEMFILE"), Some(None));
+    }
+
+    #[test]
+    fn in_place_the_shells_bundle_is_kept() {
+        let command = ruby(&RubySettings::in_place("."), Path::new("x.rb"));
+        assert_eq!(get(&command, "BUNDLE_GEMFILE"), None);
+    }
+}

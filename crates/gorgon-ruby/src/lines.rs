@@ -1,0 +1,65 @@
+//! JSON lines over a stream: written at once, read by a thread.
+
+use std::io::{self, BufRead, BufReader};
+use std::os::unix::net::UnixStream;
+use std::thread;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// The longest piece of a line that cannot be read that the log quotes.
+const QUOTED_BYTES: usize = 200;
+
+/// What a reading thread delivers.
+pub(crate) enum Read<T> {
+    /// A line.
+    Line(T),
+    /// The stream's end, once.
+    End,
+}
+
+/// Writes one line.
+pub(crate) fn line_of(line: &impl Serialize) -> Vec<u8> {
+    let mut bytes = serde_json::to_vec(line).expect("our lines hold only strings as keys");
+    bytes.push(b'\n');
+    bytes
+}
+
+/// Reads lines in a thread until the stream's end, or until `deliver` wants no more. What is no
+/// line of ours is logged and dropped: a child may have been killed in the middle of one.
+pub(crate) fn read<T: DeserializeOwned>(
+    stream: UnixStream,
+    name: &str,
+    mut deliver: impl FnMut(Read<T>) -> bool + Send + 'static,
+) -> io::Result<()> {
+    let read = move || {
+        let mut reader = BufReader::with_capacity(64 * 1024, stream);
+        let mut line = Vec::new();
+        loop {
+            line.clear();
+            match reader.read_until(b'\n', &mut line) {
+                Ok(0) | Err(_) => {
+                    deliver(Read::End);
+                    return;
+                }
+                Ok(_) if line.trim_ascii().is_empty() => continue,
+                Ok(_) => {}
+            }
+            match serde_json::from_slice(&line) {
+                Ok(read) => {
+                    if !deliver(Read::Line(read)) {
+                        return;
+                    }
+                }
+                Err(fault) => {
+                    let line = String::from_utf8_lossy(&line[..line.len().min(QUOTED_BYTES)]);
+                    log::warn!(target: "gorgon::ruby", line:%, fault:%; "a line of Ruby cannot be read");
+                }
+            }
+        }
+    };
+    thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(read)
+        .map(drop)
+}

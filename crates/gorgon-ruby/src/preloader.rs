@@ -1,0 +1,301 @@
+//! The preloader as its owner, a manager, sees it.
+
+use std::io::Write;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::process::Stdio;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender, after, bounded, never, select_biased};
+use gorgon_process::child::{self, Child, End, Options, SpawnError};
+use gorgon_process::exit::Hint;
+use gorgon_process::signals::Signal;
+
+use crate::kept::Kept;
+use crate::lines::{self, Read, line_of};
+use crate::protocol::{Boot, CallbackFailure, FromBoot, Mode, ToPreloader};
+use crate::scripts;
+use crate::settings::{Callback, RubySettings};
+
+/// Ruby could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum RubyError {
+    /// The scripts cannot be unpacked.
+    #[error("unpack the Ruby scripts")]
+    Unpack(#[source] std::io::Error),
+    /// The project's directory cannot be entered.
+    #[error("enter {directory}")]
+    Directory {
+        /// The directory.
+        directory: String,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// No socket, pipe or thread can be had.
+    #[error("connect with Ruby")]
+    Connect(#[source] std::io::Error),
+    /// The program is not there.
+    #[error("start Ruby")]
+    Spawn(#[from] SpawnError),
+}
+
+impl RubyError {
+    pub(crate) fn output(&self) -> &str {
+        ""
+    }
+}
+
+impl Hint for RubyError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Spawn(error) => error
+                .hint()
+                .or_else(|| Some("\"ruby\" in gorgon.json says how Ruby is started".to_owned())),
+            Self::Unpack(_) => Some("they go to ~/.cache/gorgon, else to TMPDIR".to_owned()),
+            Self::Directory { .. } | Self::Connect(_) => None,
+        }
+    }
+}
+
+/// What a preloader tells.
+#[derive(Debug, Clone, PartialEq)]
+pub enum PreloaderEvent {
+    /// before_creating_workers has run, the socket listens.
+    Ready {
+        /// What was printed until now, cut in the middle.
+        output: String,
+    },
+    /// A callback asked for by [`Preloader::run_callback`] has returned.
+    CallbackDone(Callback),
+    /// A callback raised, ended Ruby, or took too long. After one of the start an `Ended` follows.
+    CallbackFailed(CallbackFailure),
+    /// The last event: it has ended.
+    Ended {
+        /// How.
+        end: End,
+        /// What was printed and not yet told, cut in the middle.
+        output: String,
+    },
+}
+
+/// A running preloader. Dropped, it is killed, and its children with it.
+#[derive(Debug)]
+pub struct Preloader {
+    pid: u32,
+    asks: Sender<Ask>,
+    events: Receiver<PreloaderEvent>,
+}
+
+#[derive(Debug)]
+enum Ask {
+    Callback(Callback),
+    Stop,
+}
+
+impl Preloader {
+    /// Starts a preloader that will listen on `socket`, whose directory must be ours alone.
+    ///
+    /// It dies with the thread that called this: call it from one that lives as long as the process.
+    ///
+    /// # Errors
+    /// When Ruby cannot be started. What goes wrong later is an event.
+    pub fn start(settings: &RubySettings, socket: &Path) -> Result<Self, RubyError> {
+        let booted = Booted::start(settings, Mode::Preload, Some(socket), None)?;
+        let pid = booted.child.pid();
+        // Few: one answer an ask, and the end.
+        let (sender, events) = bounded(16);
+        let (asks, asked) = bounded(16);
+        let limit = settings.callback_timeout;
+        thread::Builder::new()
+            .name(format!("preloader {pid}"))
+            .spawn(move || watch(booted, &asked, &sender, limit))
+            .map_err(RubyError::Connect)?;
+        Ok(Self { pid, asks, events })
+    }
+
+    /// Returns its process id, for logs.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// Returns where its events arrive.
+    #[must_use]
+    pub fn events(&self) -> &Receiver<PreloaderEvent> {
+        &self.events
+    }
+
+    /// Runs a callback in it; `CallbackDone` or `CallbackFailed` follows.
+    pub fn run_callback(&self, callback: Callback) {
+        // A preloader that has ended has said so by its last event.
+        let _ = self.asks.try_send(Ask::Callback(callback));
+    }
+
+    /// Lets it end; children that are left are killed. `Ended` follows.
+    pub fn stop(&self) {
+        let _ = self.asks.try_send(Ask::Stop);
+    }
+}
+
+/// Turns lines, the end and the limit into events, until the end.
+fn watch(
+    mut booted: Booted,
+    asks: &Receiver<Ask>,
+    events: &Sender<PreloaderEvent>,
+    limit: Duration,
+) {
+    let mut running = Some(Callback::BeforeCreatingWorkers);
+    let mut timer = after(limit);
+    let mut lines = booted.lines.clone();
+    let mut asks = asks.clone();
+    loop {
+        let event = select_biased! {
+            recv(lines) -> line => match line {
+                Ok(FromBoot::Ready) => PreloaderEvent::Ready { output: booted.kept.take() },
+                Ok(FromBoot::CallbackDone { callback, .. }) => PreloaderEvent::CallbackDone(callback),
+                Ok(FromBoot::CallbackFailed(failure)) => {
+                    let output = booted.kept.take();
+                    PreloaderEvent::CallbackFailed(CallbackFailure { output, ..failure })
+                }
+                Err(_) => { lines = never(); continue; }
+            },
+            recv(booted.child.end()) -> end => {
+                // What it said last is read first: the reader ends at the end of the stream.
+                while let Ok(line) = booted.lines.recv_timeout(Duration::from_millis(200)) {
+                    if let FromBoot::CallbackFailed(failure) = line {
+                        let output = booted.kept.take();
+                        let _ = events.send(PreloaderEvent::CallbackFailed(CallbackFailure { output, ..failure }));
+                    }
+                }
+                let end = end.unwrap_or(End::Signaled(Signal::Kill.number()));
+                let _ = events.send(PreloaderEvent::Ended { end, output: booted.kept.finish() });
+                return;
+            }
+            recv(asks) -> ask => match ask {
+                Ok(Ask::Callback(callback)) => {
+                    running = Some(callback);
+                    timer = after(limit);
+                    booted.tell(&ToPreloader::Callback { callback });
+                    continue;
+                }
+                Ok(Ask::Stop) => { booted.hang_up(); continue; }
+                // Nobody is interested any more: the child's guard kills it.
+                Err(_) => { asks = never(); booted.child.signal_group(Signal::Kill); continue; }
+            },
+            recv(timer) -> _ => {
+                let failure = CallbackFailure {
+                    callback: running,
+                    exception: None,
+                    message: format!("took longer than {} s", limit.as_secs_f64()),
+                    backtrace: Vec::new(),
+                    output: booted.kept.take(),
+                };
+                booted.child.signal_group(Signal::Kill);
+                PreloaderEvent::CallbackFailed(failure)
+            }
+        };
+        running = None;
+        timer = never();
+        if events.send(event).is_err() {
+            booted.child.signal_group(Signal::Kill);
+        }
+    }
+}
+
+/// A started `boot.rb`, whose stdin is a socket for lines in both directions.
+pub(crate) struct Booted {
+    pub(crate) child: Child,
+    pub(crate) lines: Receiver<FromBoot>,
+    kept: Kept,
+    stream: Option<UnixStream>,
+}
+
+impl Booted {
+    pub(crate) fn start(
+        settings: &RubySettings,
+        mode: Mode,
+        socket: Option<&Path>,
+        callback: Option<Callback>,
+    ) -> Result<Self, RubyError> {
+        let scripts = scripts::unpack().map_err(RubyError::Unpack)?;
+        if let Err(source) = std::fs::read_dir(&settings.directory) {
+            let directory = settings.directory.display().to_string();
+            return Err(RubyError::Directory { directory, source });
+        }
+        let mut command = crate::command::ruby(settings, &scripts.join("boot.rb"));
+        let (ours, theirs) = UnixStream::pair().map_err(RubyError::Connect)?;
+        let (kept, writer) = Kept::pipe().map_err(RubyError::Connect)?;
+        command
+            .stdin(Stdio::from(OwnedFd::from(theirs)))
+            .stdout(writer.try_clone().map_err(RubyError::Connect)?)
+            .stderr(writer);
+        let child = child::spawn(
+            command,
+            Options {
+                parent_death: Some(Signal::Kill),
+                session: true,
+            },
+        )?;
+        let socket = socket.map(|path| path.to_string_lossy());
+        let boot = Boot {
+            mode,
+            callbacks: &settings.callbacks,
+            frameworks: &settings.frameworks,
+            options: &settings.options,
+            seed: settings.seed,
+            env: &settings.env,
+            socket: socket.as_deref(),
+            callback,
+        };
+        let reading = ours.try_clone().map_err(RubyError::Connect)?;
+        // A slow owner makes Ruby wait, which harms nobody.
+        let (sender, lines) = bounded(64);
+        lines::read(reading, "ruby lines", move |read| match read {
+            Read::Line(line) => sender.send(line).is_ok(),
+            Read::End => false,
+        })
+        .map_err(RubyError::Connect)?;
+        let mut booted = Self {
+            child,
+            lines,
+            kept,
+            stream: Some(ours),
+        };
+        booted.tell(&boot);
+        Ok(booted)
+    }
+
+    fn tell(&mut self, line: &impl serde::Serialize) {
+        if let Some(stream) = &mut self.stream {
+            // A Ruby that has ended says so by its end.
+            let _ = stream.write_all(&line_of(line));
+        }
+    }
+
+    fn hang_up(&mut self) {
+        if let Some(stream) = self.stream.take() {
+            let _ = stream.shutdown(std::net::Shutdown::Write);
+        }
+    }
+
+    /// Kills it and returns what was printed.
+    pub(crate) fn kill(self) -> String {
+        let Self { child, kept, .. } = self;
+        drop(child);
+        kept.finish()
+    }
+
+    /// Waits for the end, kills it after `limit`, and returns how it ended and what it printed.
+    pub(crate) fn finish(mut self, limit: Duration) -> (End, String) {
+        self.hang_up();
+        let killed = End::Signaled(Signal::Kill.number());
+        let end = self
+            .child
+            .end()
+            .recv_deadline(Instant::now() + limit)
+            .unwrap_or(killed);
+        (end, self.kill())
+    }
+}

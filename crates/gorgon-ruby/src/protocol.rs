@@ -1,0 +1,160 @@
+//! The lines that go between us and Ruby: one JSON object each.
+//!
+//! Ruby's side of the same lines is `ruby/protocol.rb`.
+
+use std::collections::BTreeMap;
+
+use gorgon_proto::job::{Callbacks, Framework};
+use gorgon_proto::outcome::{FileError, TestResult};
+use serde::{Deserialize, Serialize};
+
+use crate::settings::Callback;
+
+/// The first line to a started Ruby, on its stdin (a socket).
+#[derive(Debug, Serialize)]
+pub(crate) struct Boot<'a> {
+    pub(crate) mode: Mode,
+    pub(crate) callbacks: &'a Callbacks,
+    pub(crate) frameworks: &'a [Framework],
+    pub(crate) options: &'a [String],
+    pub(crate) seed: u32,
+    pub(crate) env: &'a BTreeMap<String, Option<String>>,
+    pub(crate) socket: Option<&'a str>,
+    pub(crate) callback: Option<Callback>,
+}
+
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Mode {
+    Preload,
+    Callback,
+}
+
+/// A line to the preloader, on its stdin, after the first.
+#[derive(Debug, Serialize)]
+#[serde(tag = "op", rename_all = "snake_case")]
+pub(crate) enum ToPreloader {
+    Callback { callback: Callback },
+}
+
+/// A line from a preloader or a callback process.
+#[derive(Debug, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub(crate) enum FromBoot {
+    Ready,
+    CallbackDone {
+        callback: Callback,
+        returned: Option<String>,
+    },
+    CallbackFailed(CallbackFailure),
+}
+
+/// A line to the preloader's socket.
+#[derive(Debug, Serialize)]
+#[serde(tag = "op", rename_all = "snake_case")]
+pub(crate) enum ToSocket<'a> {
+    Link {
+        link: &'a str,
+    },
+    Signal {
+        pid: u32,
+        signal: &'a str,
+    },
+    Fork {
+        link: &'a str,
+        framework: Framework,
+        slot: u32,
+        test_env_number: u32,
+        after_complete: bool,
+    },
+}
+
+/// A line to a Ruby child.
+#[derive(Debug, Serialize)]
+#[serde(tag = "op", rename_all = "snake_case")]
+pub(crate) enum ToChild<'a> {
+    Run {
+        file: &'a str,
+        tests: &'a [String],
+        lines: &'a [u32],
+    },
+    Finish,
+}
+
+/// A line from a Ruby child, or about it from the preloader.
+#[derive(Debug, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub(crate) enum FromChild {
+    Forked {
+        pid: u32,
+    },
+    ForkFailed {
+        message: String,
+    },
+    Ready,
+    CallbackFailed(CallbackFailure),
+    CallbackDone,
+    OtherFramework {
+        framework: Framework,
+    },
+    Loading,
+    TestStarted {
+        id: String,
+        name: String,
+    },
+    TestFinished(Box<TestResult>),
+    FileError(FileError),
+    Warning {
+        message: String,
+    },
+    FileFinished {
+        time: f64,
+        #[serde(default)]
+        output: String,
+        #[serde(default)]
+        spent: bool,
+    },
+    Interrupted,
+    SuiteHookFailed {
+        error: FileError,
+        #[serde(default)]
+        output: String,
+    },
+    Finished,
+    Ended {
+        status: Option<i32>,
+        signal: Option<i32>,
+        #[serde(default)]
+        output: String,
+        #[serde(default)]
+        left: Vec<String>,
+    },
+}
+
+/// A callback of the user raised, or ended Ruby.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct CallbackFailure {
+    /// Which one; absent when the callbacks file could not be loaded.
+    #[serde(default)]
+    pub callback: Option<Callback>,
+    /// Class of the exception.
+    #[serde(default)]
+    pub exception: Option<String>,
+    /// Its message.
+    pub message: String,
+    /// Lines of its backtrace, innermost first.
+    #[serde(default)]
+    pub backtrace: Vec<String>,
+    /// What was printed meanwhile, cut in the middle.
+    #[serde(default)]
+    pub output: String,
+}
+
+impl CallbackFailure {
+    /// Returns what was tried: `before_start`, or `loading the callbacks`.
+    #[must_use]
+    pub fn what(&self) -> &'static str {
+        self.callback
+            .map_or("loading the callbacks", Callback::name)
+    }
+}

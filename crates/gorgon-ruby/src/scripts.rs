@@ -1,0 +1,200 @@
+//! The embedded Ruby scripts, unpacked where Ruby can read them.
+
+use std::fs::{self, DirBuilder, File};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+macro_rules! scripts {
+    ($($name:literal),* $(,)?) => {
+        &[$(($name, include_str!(concat!("../ruby/", $name)))),*]
+    };
+}
+
+/// Path below `ruby/`, and content.
+const SCRIPTS: &[(&str, &str)] = scripts![
+    "boot.rb",
+    "branch.rb",
+    "callbacks.rb",
+    "capture.rb",
+    "child.rb",
+    "frameworks.rb",
+    "frameworks/minitest.rb",
+    "frameworks/rspec.rb",
+    "frameworks/rspec_filters.rb",
+    "frameworks/rspec_results.rb",
+    "frameworks/test_unit.rb",
+    "lib/gorgon.rb",
+    "lib/open4.rb",
+    "preloader.rb",
+    "protocol.rb",
+    "reporter.rb",
+    "restore.rb",
+    "system.rb",
+];
+
+/// Returns a directory that holds the scripts and belongs to us alone.
+///
+/// It is named by their content, so that versions do not mix; whoever comes first makes it beside
+/// and renames it, whoever comes later compares what is there.
+pub(crate) fn unpack() -> io::Result<PathBuf> {
+    let mut last = io::Error::other("no directory for the scripts");
+    for (parent, name) in candidates() {
+        match unpack_into(&parent, &name) {
+            Ok(dir) => return Ok(dir),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+/// The user's cache; where that cannot be written (a hardened daemon), the temporary directory.
+fn candidates() -> Vec<(PathBuf, String)> {
+    let mut hasher = DefaultHasher::new();
+    SCRIPTS.hash(&mut hasher);
+    let name = format!(
+        "ruby-{}-{:016x}",
+        env!("CARGO_PKG_VERSION"),
+        hasher.finish()
+    );
+    let home_cache = || Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache"));
+    let cache = std::env::var_os("XDG_CACHE_HOME")
+        .map(PathBuf::from)
+        .or_else(home_cache);
+    let cache = cache.filter(|dir| dir.is_absolute());
+    let mut found: Vec<_> = cache
+        .map(|dir| (dir.join("gorgon"), name.clone()))
+        .into_iter()
+        .collect();
+    // Users of one machine share /tmp: the name tells them apart, the owner is checked.
+    if let Ok(own) = fs::metadata("/proc/self") {
+        found.push((std::env::temp_dir(), format!("gorgon-{}-{name}", own.uid())));
+    }
+    found
+}
+
+fn unpack_into(parent: &Path, name: &str) -> io::Result<PathBuf> {
+    let dir = parent.join(name);
+    if is_ours_and_whole(&dir)? {
+        return Ok(dir);
+    }
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(parent)?;
+    let fresh = parent.join(format!(".{name}.{}", unique()?));
+    let made = write_all(&fresh).and_then(|()| put_in_place(&fresh, &dir));
+    if made.is_err() {
+        // What was made beside is of no use to anybody.
+        let _ = fs::remove_dir_all(&fresh);
+    }
+    made?;
+    if is_ours_and_whole(&dir)? {
+        Ok(dir)
+    } else {
+        Err(io::Error::other(format!(
+            "{} changes under us",
+            dir.display()
+        )))
+    }
+}
+
+fn put_in_place(fresh: &Path, dir: &Path) -> io::Result<()> {
+    match fs::rename(fresh, dir) {
+        Ok(()) => Ok(()),
+        // Somebody else was first, or a cleaner of temporary files took a part of it.
+        Err(_) if is_ours_and_whole(dir)? => fs::remove_dir_all(fresh),
+        Err(_) => {
+            fs::remove_dir_all(dir)?;
+            fs::rename(fresh, dir)
+        }
+    }
+}
+
+/// Returns false when there is nothing, or not all of it; an error when it is not ours.
+fn is_ours_and_whole(dir: &Path) -> io::Result<bool> {
+    let found = match fs::symlink_metadata(dir) {
+        Ok(found) => found,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(error),
+    };
+    let own = fs::metadata("/proc/self")?;
+    if !found.is_dir() || found.uid() != own.uid() || found.mode() & 0o077 != 0 {
+        let fault = format!("{} is not a directory of ours alone", dir.display());
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, fault));
+    }
+    Ok(SCRIPTS
+        .iter()
+        .all(|(path, text)| fs::read(dir.join(path)).is_ok_and(|found| found == text.as_bytes())))
+}
+
+fn write_all(dir: &Path) -> io::Result<()> {
+    let mut builder = DirBuilder::new();
+    builder.recursive(true).mode(0o700);
+    for (path, text) in SCRIPTS {
+        let path = dir.join(path);
+        if let Some(parent) = path.parent() {
+            builder.create(parent)?;
+        }
+        let mut file = File::options()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(path)?;
+        file.write_all(text.as_bytes())?;
+    }
+    Ok(())
+}
+
+/// A name that no other process, and no other thread of ours, takes at the same time.
+fn unique() -> io::Result<String> {
+    let mut hasher = std::hash::BuildHasher::build_hasher(&std::hash::RandomState::new());
+    std::thread::current().id().hash(&mut hasher);
+    Ok(format!("{}.{:016x}", std::process::id(), hasher.finish()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_damaged_directory_is_made_whole_and_a_foreign_one_refused() {
+        let temp = std::env::temp_dir().join(format!("gorgon-scripts-test-{}", unique().unwrap()));
+        let dir = unpack_into(&temp, "ruby").unwrap();
+        fs::remove_file(dir.join("child.rb")).unwrap();
+        let again = unpack_into(&temp, "ruby").unwrap();
+        assert_eq!(again, dir);
+        assert!(dir.join("child.rb").exists());
+        assert_eq!(
+            fs::read_dir(&temp).unwrap().count(),
+            1,
+            "nothing is left beside it"
+        );
+        std::os::unix::fs::symlink(&dir, temp.join("link")).unwrap();
+        let refused = unpack_into(&temp, "link").unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::PermissionDenied);
+        fs::remove_dir_all(&temp).unwrap();
+    }
+
+    #[test]
+    fn no_script_is_forgotten() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("ruby");
+        let mut found = Vec::new();
+        let mut left = vec![root.clone()];
+        while let Some(dir) = left.pop() {
+            for entry in fs::read_dir(dir).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    left.push(path);
+                } else {
+                    found.push(path.strip_prefix(&root).unwrap().display().to_string());
+                }
+            }
+        }
+        found.retain(|path| !path.starts_with("test/"));
+        found.sort();
+        let embedded: Vec<_> = SCRIPTS.iter().map(|(path, _)| (*path).to_owned()).collect();
+        assert_eq!(found, embedded);
+    }
+}
