@@ -2,3 +2,5 @@
 //! items and reports the results.
 
 pub mod ledger;
+
+pub mod glob;

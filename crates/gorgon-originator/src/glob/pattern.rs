@@ -1,0 +1,214 @@
+//! A glob cut into components, and its braces expanded.
+
+/// One component of a glob.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Component {
+    /// `**/`: any number of directories, none included.
+    Recursive,
+    /// Without anything special: the name, with escapes taken away.
+    Plain(String),
+    /// With `*`, `?` or `[`.
+    Magical(String),
+    /// With `{`; the text as it was written.
+    Brace(String),
+    /// The end of a glob that ends in a slash: directories alone.
+    MatchDirectory,
+    /// The end of a glob.
+    MatchAll,
+}
+
+/// A glob: whether it begins at the root of the file system, and its components.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Pattern {
+    pub(super) absolute: bool,
+    pub(super) components: Vec<Component>,
+}
+
+pub(super) fn parse(glob: &str) -> Pattern {
+    let absolute = glob.starts_with('/');
+    let mut rest = glob.trim_start_matches('/');
+    let mut components = Vec::new();
+    let mut ends_in_slash = false;
+    while !rest.is_empty() {
+        if let Some(after) = rest.strip_prefix("**/") {
+            rest = after.trim_start_matches('/');
+            if components.last() != Some(&Component::Recursive) {
+                components.push(Component::Recursive);
+            }
+            ends_in_slash = true;
+            continue;
+        }
+        let end = separator(rest);
+        components.push(component(&rest[..end]));
+        let after = &rest[end..];
+        ends_in_slash = !after.is_empty();
+        rest = after.trim_start_matches('/');
+    }
+    components.push(if ends_in_slash {
+        Component::MatchDirectory
+    } else {
+        Component::MatchAll
+    });
+    Pattern {
+        absolute,
+        components,
+    }
+}
+
+/// Returns where the first component ends: at a slash outside of brackets and braces.
+fn separator(text: &str) -> usize {
+    let mut open = false;
+    let mut escaped = false;
+    for (at, character) in text.char_indices() {
+        if std::mem::take(&mut escaped) {
+            continue;
+        }
+        match character {
+            '[' | '{' => open = true,
+            ']' | '}' => open = false,
+            '/' if !open => return at,
+            '\\' => escaped = true,
+            _ => {}
+        }
+    }
+    text.len()
+}
+
+fn component(text: &str) -> Component {
+    let mut magical = false;
+    let mut characters = text.chars();
+    while let Some(character) = characters.next() {
+        match character {
+            '{' => return Component::Brace(text.to_owned()),
+            '*' | '?' | '[' => magical = true,
+            '\\' => {
+                characters.next();
+            }
+            _ => {}
+        }
+    }
+    if magical {
+        Component::Magical(text.to_owned())
+    } else {
+        Component::Plain(unescaped(text))
+    }
+}
+
+fn unescaped(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    let mut characters = text.chars();
+    while let Some(character) = characters.next() {
+        if character == '\\' {
+            // A backslash at the very end stands for itself.
+            plain.push(characters.next().unwrap_or('\\'));
+        } else {
+            plain.push(character);
+        }
+    }
+    plain
+}
+
+/// Writes components back as a glob that parses to them again.
+pub(super) fn unparse(components: &[Component]) -> String {
+    let mut glob = String::new();
+    for component in components {
+        match component {
+            Component::Recursive => glob.push_str("**/"),
+            Component::Plain(name) => {
+                for character in name.chars() {
+                    if matches!(character, '*' | '?' | '[' | ']' | '{' | '}' | ',' | '\\') {
+                        glob.push('\\');
+                    }
+                    glob.push(character);
+                }
+                glob.push('/');
+            }
+            Component::Magical(text) | Component::Brace(text) => {
+                glob.push_str(text);
+                glob.push('/');
+            }
+            Component::MatchDirectory => {}
+            Component::MatchAll => {
+                if glob.ends_with('/') {
+                    glob.pop();
+                }
+            }
+        }
+    }
+    glob
+}
+
+/// Most globs that one with braces may stand for.
+const MOST_EXPANSIONS: usize = 10_000;
+
+/// Expands the braces of a glob, the first one's alternatives outermost.
+pub(super) fn expand(glob: &str) -> Vec<String> {
+    let mut expanded = Vec::new();
+    expand_into(glob, &mut expanded);
+    expanded
+}
+
+fn expand_into(glob: &str, expanded: &mut Vec<String>) {
+    if expanded.len() >= MOST_EXPANSIONS {
+        return;
+    }
+    let Some((open, close)) = braces(glob) else {
+        expanded.push(glob.to_owned());
+        return;
+    };
+    let (before, inside, after) = (&glob[..open], &glob[open + 1..close], &glob[close + 1..]);
+    for alternative in alternatives(inside) {
+        expand_into(&format!("{before}{alternative}{after}"), expanded);
+    }
+}
+
+/// Returns the first outermost pair of braces.
+fn braces(glob: &str) -> Option<(usize, usize)> {
+    let mut depth = 0;
+    let mut open = None;
+    let mut escaped = false;
+    for (at, character) in glob.char_indices() {
+        if std::mem::take(&mut escaped) {
+            continue;
+        }
+        match character {
+            '{' => {
+                if depth == 0 {
+                    open = Some(at);
+                }
+                depth += 1;
+            }
+            '}' if depth > 0 => {
+                depth -= 1;
+                if depth == 0 {
+                    return open.map(|open| (open, at));
+                }
+            }
+            '\\' => escaped = true,
+            _ => {}
+        }
+    }
+    None
+}
+
+fn alternatives(inside: &str) -> Vec<&str> {
+    let mut found = Vec::new();
+    let (mut depth, mut start, mut escaped) = (0, 0, false);
+    for (at, character) in inside.char_indices() {
+        if std::mem::take(&mut escaped) {
+            continue;
+        }
+        match character {
+            '{' => depth += 1,
+            '}' => depth -= 1,
+            ',' if depth == 0 => {
+                found.push(&inside[start..at]);
+                start = at + 1;
+            }
+            '\\' => escaped = true,
+            _ => {}
+        }
+    }
+    found.push(&inside[start..]);
+    found
+}
