@@ -1,1 +1,181 @@
 # frozen_string_literal: true
+
+require_relative '../frameworks'
+require_relative 'faults'
+require_relative 'memory'
+require_relative 'selection'
+require_relative 'minitest_options'
+require_relative 'minitest_recorder'
+
+module Gorgon
+  module Frameworks
+    # Minitest 5 and 6, classic and spec style: each test method runs once in a process, with
+    # the file whose loading brought it.
+    class Minitest
+      # A test method of a class; `last` is the line where it ends.
+      Test = Struct.new(:klass, :method_name, :id, :name, :file, :line) do
+        def last
+          Lines.last(klass.instance_method(method_name), line)
+        end
+      end
+
+      # Stands as Minitest's name filter for exactly these methods.
+      class Only
+        def initialize(names)
+          @names = names
+        end
+
+        def ===(other)
+          @names.include?(other)
+        end
+
+        def =~(_pattern)
+          nil
+        end
+      end
+
+      def self.preload
+        Frameworks.disarmed { require 'minitest' }
+      end
+
+      def initialize(settings, reporter)
+        @settings = settings
+        @reporter = reporter
+        @places = Places.new(settings.root)
+        @faults = Faults.new(@places)
+        @recorder = MinitestRecorder.new(reporter, @places)
+        @memory = Memory.new(@places) { |klass| method_names(klass) }
+        @files = {} # path => its tests, for its further parts
+      end
+
+      def start
+        self.class.preload unless defined?(::Minitest::Runnable)
+        @memory.before_first_file(runnables)
+      end
+
+      # Loads the file and runs its tests, or those selected. A further part of the file runs
+      # what its first loading brought.
+      def run(path, selection = nil)
+        tests = @files[path] || load_tests(path) or return
+        tests = Selection.new(@places.absolute(path), selection, @reporter).of(tests)
+        run_suites(tests.select { |test| named?(test) })
+      ensure
+        @memory.pass_over(runnables, (tests || []).map(&:klass).uniq)
+      end
+
+      # Runs the hooks of Minitest.after_run, last one first, as Minitest does.
+      def finish
+        return unless defined?(::Minitest::Runnable)
+
+        hooks = ::Minitest.class_variable_get(:@@after_run)
+        run_hook(hooks.pop) until hooks.empty?
+      end
+
+      private
+
+      def runnables
+        ::Minitest::Runnable.runnables
+      end
+
+      def load_tests(path)
+        absolute = @places.absolute(path)
+        Frameworks.load_file(absolute)
+        @files[path] = new_tests(absolute) if prepared?
+      rescue *PASSED_UP
+        raise
+      rescue Exception => e # what a file raises is a result, whatever its class
+        @reporter.file_error(**@faults.of('load', e))
+        nil
+      end
+
+      # Done after the first file is loaded, as its helpers may bring plugins.
+      def prepared?
+        prepare unless @options || @broken
+        @reporter.file_error(**@broken) if @broken
+        !@broken
+      end
+
+      def prepare
+        @options = MinitestOptions.new(@settings).prepare
+        @name = @options[:filter] || @options[:include]
+        @name = Regexp.new(Regexp.last_match(1)) if @name.is_a?(String) && @name =~ %r{/(.*)/}
+        @composite = ::Minitest::CompositeReporter.new(@recorder)
+      rescue *PASSED_UP
+        raise
+      rescue Exception => e
+        @broken = @faults.of('options and plugins of Minitest', e)
+      end
+
+      def new_tests(path)
+        seen = Hash.new(0)
+        @memory.fresh(runnables, path).flat_map do |klass, names|
+          names.sort.map { |name| test(klass, name, seen) }
+        end
+      end
+
+      def method_names(klass)
+        klass.runnable_methods
+      rescue *PASSED_UP
+        raise
+      rescue Exception => e
+        @reporter.file_error(**@faults.of("tests of #{klass}", e))
+        []
+      end
+
+      # An id is the name, with a number where a file has several classes of one name.
+      def test(klass, method_name, seen)
+        name = "#{klass.name || klass.inspect}##{method_name}"
+        id = name.gsub(/0x\h{8,}/, '0xXXXX')
+        number = seen[id] += 1
+        file, line = klass.instance_method(method_name).source_location
+        Test.new(klass, method_name, number > 1 ? "#{id}@#{number}" : id, name, file && @places.absolute(file), line)
+      end
+
+      # Minitest's option -n; Rails lets it be a description with spaces.
+      def named?(test)
+        return true unless @name
+
+        @name === test.method_name || @name === test.name ||
+          (@name.is_a?(String) && test.method_name == "test_#{@name.delete_prefix('test_').gsub(/\s+/, '_')}")
+      end
+
+      # In Minitest's order: shuffled by the seed, parallel classes last.
+      def run_suites(tests)
+        by_class = tests.group_by(&:klass).compare_by_identity
+        @recorder.expect(tests)
+        suites = runnables.select { |klass| by_class.key?(klass) }.shuffle(random: Random.new(::Minitest.seed))
+        parallel, serial = suites.partition { |klass| klass.respond_to?(:test_order) && klass.test_order == :parallel }
+        serial.each { |klass| run_suite(klass, by_class[klass]) }
+        in_threads { parallel.each { |klass| run_suite(klass, by_class[klass]) } } unless parallel.empty?
+      end
+
+      def in_threads
+        executor = ::Minitest.parallel_executor
+        executor.start if executor.respond_to?(:start)
+        yield
+      ensure
+        executor.shutdown
+      end
+
+      def run_suite(klass, tests)
+        only = Only.new(tests.to_h { |test| [test.method_name, true] })
+        options = @options.merge(filter: only, include: only)
+        klass.respond_to?(:run_suite) ? klass.run_suite(@composite, options) : klass.run(@composite, options)
+      rescue *PASSED_UP
+        raise
+      rescue Exception => e
+        @reporter.file_error(**@faults.of(klass.name.to_s, e))
+      end
+
+      def run_hook(hook)
+        hook.call
+      rescue SystemExit => e
+        @reporter.warning("a hook of Minitest.after_run exited with status #{e.status}") unless e.success?
+      rescue SignalException, NoMemoryError
+        raise
+      rescue Exception => e
+        @reporter.suite_hook_failed(**@faults.of('Minitest.after_run', e))
+      end
+    end
+  end
+end

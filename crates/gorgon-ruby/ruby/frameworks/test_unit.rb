@@ -1,1 +1,178 @@
 # frozen_string_literal: true
+
+require_relative '../frameworks'
+require_relative 'faults'
+require_relative 'memory'
+require_relative 'selection'
+require_relative 'test_unit_options'
+require_relative 'test_unit_recorder'
+
+module Gorgon
+  module Frameworks
+    # Test::Unit 3: each test method runs once in a process, with the file whose loading brought
+    # it, inside the startup and shutdown of its class and of the classes above that.
+    class TestUnit
+      # A test of a class; `last` is the line where its method ends.
+      Test = Struct.new(:instance, :id, :name, :file, :line) do
+        def last
+          Lines.last(instance.method(instance.method_name), line)
+        end
+      end
+
+      # The hooks of the whole run: at_start and at_exit run once a process, not at each file.
+      module Hooks
+        class << self
+          attr_accessor :held
+        end
+
+        def run_at_start_hooks
+          super unless Hooks.held
+        end
+
+        def run_at_exit_hooks
+          super unless Hooks.held
+        end
+      end
+
+      def self.preload
+        Frameworks.disarmed do
+          require 'test/unit'
+          require 'test/unit/collector/descendant'
+          require 'test/unit/ui/testrunnermediator'
+        end
+        ::Test::Unit.singleton_class.prepend(Hooks)
+      end
+
+      def initialize(settings, reporter)
+        @settings = settings
+        @reporter = reporter
+        @places = Places.new(settings.root)
+        @faults = Faults.new(@places)
+        @recorder = TestUnitRecorder.new(reporter, @places)
+        @memory = Memory.new(@places) { |klass| instances(klass).map(&:method_name).uniq }
+        @files = {} # path => its turns, for its further parts
+      end
+
+      def start
+        self.class.preload
+        @memory.before_first_file(classes)
+      end
+
+      # Loads the file and runs its tests, or those selected. A further part of the file runs
+      # what its first loading brought.
+      def run(path, selection = nil)
+        turns = @files[path] || load_turns(path) or return
+        tests = Selection.new(@places.absolute(path), selection, @reporter).of(tests(turns))
+        run_tests(path, tests.select { |test| wanted?(test.instance) })
+      ensure
+        @memory.pass_over(classes, (turns || []).map(&:first))
+      end
+
+      # Runs the hooks of Test::Unit.at_exit.
+      def finish
+        ::Test::Unit.run_at_exit_hooks if @filters
+      rescue *PASSED_UP
+        raise
+      rescue Exception => e
+        @reporter.suite_hook_failed(**@faults.of('Test::Unit.at_exit', e))
+      end
+
+      private
+
+      def classes
+        ::Test::Unit::TestCase::DESCENDANTS
+      end
+
+      def load_turns(path)
+        absolute = @places.absolute(path)
+        Frameworks.load_file(absolute)
+        @files[path] = @memory.fresh(classes, absolute).reject { |_, names| names.empty? } if prepared?
+      rescue *PASSED_UP
+        raise
+      rescue Exception => e # what a file raises is a result, whatever its class
+        @reporter.file_error(**@faults.of('load', e))
+        nil
+      end
+
+      # Done after the first file is loaded, as its helpers may bring options and hooks.
+      def prepared?
+        prepare unless @filters || @broken
+        @reporter.file_error(**@broken) if @broken
+        !@broken
+      end
+
+      def prepare
+        what = 'options of Test::Unit'
+        filters = TestUnitOptions.new(@settings).prepare
+        what = 'Test::Unit.at_start'
+        ::Test::Unit.run_at_start_hooks
+        @filters = filters
+      rescue *PASSED_UP
+        raise
+      rescue Exception => e
+        @broken = @faults.of(what, e)
+      end
+
+      # The tests of a class, one for each label of its data.
+      def instances(klass)
+        flatten(klass.suite)
+      rescue *PASSED_UP
+        raise
+      rescue Exception => e
+        @reporter.file_error(**@faults.of("suite of #{klass.name}", e))
+        []
+      end
+
+      def flatten(suite)
+        suite.tests.flat_map { |test| test.is_a?(::Test::Unit::TestSuite) ? flatten(test) : [test] }
+      end
+
+      # An id is the name, with a number where a file has several classes of one name.
+      def tests(turns)
+        seen = Hash.new(0)
+        turns.flat_map do |klass, names|
+          instances(klass).select { |instance| names.include?(instance.method_name) }.map do |instance|
+            name = "#{instance.class.name}##{instance.local_name}"
+            id = name.gsub(/0x\h{8,}/, '0xXXXX')
+            number = seen[id] += 1
+            file, line = instance.method(instance.method_name).source_location
+            Test.new(instance, number > 1 ? "#{id}@#{number}" : id, name, file && @places.absolute(file), line)
+          end
+        end
+      end
+
+      def wanted?(instance)
+        @filters.all? { |filter| filter[instance] != false }
+      end
+
+      def run_tests(path, tests)
+        return if tests.empty?
+
+        @recorder.expect(tests)
+        mediator = ::Test::Unit::UI::TestRunnerMediator.new(suite(path, tests.map(&:instance)))
+        @recorder.attach(mediator)
+        Hooks.held = true
+        mediator.run
+      ensure
+        Hooks.held = false
+      end
+
+      # The tests in the suites of their classes, and those in the suites of the classes above.
+      def suite(path, instances)
+        by_class = instances.group_by(&:class)
+        classes = by_class.keys.flat_map { |klass| klass.ancestors.grep(Class).take_while { |c| c != ::Test::Unit::TestCase } }
+        children = classes.uniq.group_by(&:superclass)
+        fill(::Test::Unit::TestSuite.new(path), ::Test::Unit::TestCase, children, by_class)
+      end
+
+      def fill(suite, klass, children, by_class)
+        by_class.fetch(klass, []).each { |instance| suite << instance }
+        suites = children.fetch(klass, []).map do |child|
+          fill(::Test::Unit::TestSuite.new(child.name, child), child, children, by_class)
+        end
+        suites.sort_by { |child| [child.priority, child.name.to_s] }.each { |child| suite << child }
+        suite
+      end
+    end
+  end
+end

@@ -1,0 +1,70 @@
+# frozen_string_literal: true
+
+module Gorgon
+  module Frameworks
+    # Which test methods of which classes had their turn in this process: each has it once, with
+    # the file whose loading brought the method.
+    class Memory
+      # A class that such a file defines waits for the file, even when callbacks loaded it.
+      TEST_FILE = %r{(?:_tests?|_spec|(?:\A|/)(?:test|tc|spec)_[^/]*)\.rb\z}.freeze
+      HELPER = %r{(?:helper|support|utils|setup|case|base)[^/]*\.rb\z}.freeze
+      # Says of every method that it had its turn.
+      ALL = Hash.new(true).freeze
+
+      # The block gives the names of a class's test methods.
+      def initialize(places, &names)
+        @places = places
+        @names = names
+        @spent = {}.compare_by_identity   # class => names of methods that had their turn
+        @shapes = {}.compare_by_identity  # class => what tells that it was reopened
+        @waiting = {}.compare_by_identity # class => the test file that it waits for, or nil
+      end
+
+      def before_first_file(classes)
+        classes.each { |klass| @waiting[klass] = home(klass) }
+      end
+
+      # The turns that the loading of a file brought: [[class, names], …]. A class that was there
+      # before the first file has its turn with that.
+      def fresh(classes, path)
+        @waiting.delete_if { |_, home| home.nil? || home == path }
+        changed = {}.compare_by_identity
+        classes.reject { |klass| @waiting.key?(klass) }.map do |klass|
+          changed[klass] = reshaped?(klass) || changed[klass.superclass]
+          [klass, changed[klass] ? spend(klass) : []]
+        end
+      end
+
+      # No turn for classes that a test made, or a file that could not be loaded; nor for methods
+      # that a test defined in the classes that ran.
+      def pass_over(classes, ran)
+        classes.each { |klass| @spent[klass] ||= ALL unless @waiting.key?(klass) }
+        ran.each { |klass| spend(klass) if reshaped?(klass) }
+      end
+
+      private
+
+      # Cheap to ask of thousands of classes after each file: is it new, reopened, extended?
+      def reshaped?(klass)
+        shape = [klass.public_instance_methods(false).size, klass.ancestors.size]
+        before = @shapes[klass]
+        @shapes[klass] = shape
+        before != shape
+      end
+
+      def spend(klass)
+        spent = (@spent[klass] ||= {})
+        @names.call(klass).reject { |name| spent[name] }.each { |name| spent[name] = true }
+      end
+
+      # The test file that the class's own tests stand in; nil for those of helpers.
+      def home(klass)
+        klass.public_instance_methods(false).grep(/\Atest/).each do |name|
+          file, = klass.instance_method(name).source_location
+          return @places.absolute(file) if file && TEST_FILE.match?(file) && !HELPER.match?(file)
+        end
+        nil
+      end
+    end
+  end
+end

@@ -1,0 +1,93 @@
+# frozen_string_literal: true
+
+module Gorgon
+  module Frameworks
+    # Minitest's view of us: a reporter that turns its results into ours.
+    class MinitestRecorder
+      def initialize(reporter, places)
+        @reporter = reporter
+        @places = places
+        @running = {}   # thread => [test, when it started]
+      end
+
+      # The tests to come: class => method name => test.
+      def expect(tests)
+        @tests = {}.compare_by_identity
+        tests.each { |test| (@tests[test.klass] ||= {})[test.method_name] = test }
+      end
+
+      def start; end
+
+      def report; end
+
+      def passed?
+        true
+      end
+
+      def prerecord(klass, method_name)
+        test = (@tests[klass] || {})[method_name.to_s] or return
+        @reporter.test_started(id: test.id, name: test.name)
+        @running[Thread.current] = [test, Frameworks.now]
+      end
+
+      def record(result)
+        test, started_at = @running.delete(Thread.current)
+        return unless test
+
+        seconds = Frameworks.now - started_at
+        @reporter.test_finished(of_test(test).merge(seconds: seconds).merge(of_result(result)))
+      end
+
+      private
+
+      def of_test(test)
+        { id: test.id, name: test.name, classname: test.name.delete_suffix("##{test.method_name}"),
+          file: test.file ? @places.relative(test.file) : '', line: test.line || 0 }
+      end
+
+      # The first failure decides, as in Minitest's own summary; the text holds all of them.
+      def of_result(result)
+        failures = result.failures
+        first = failures.first or return { outcome: 'passed' }
+        {
+          outcome: outcome(first), exception: first.is_a?(::Minitest::Skip) ? nil : cause(first).class.name,
+          message: failures.size == 1 ? message(first) : failures.map { |failure| labelled(failure) }.join("\n\n"),
+          backtrace: backtrace(first)
+        }.compact
+      end
+
+      def outcome(failure)
+        case failure
+        when ::Minitest::Skip then 'skipped'
+        when ::Minitest::UnexpectedError then 'errored'
+        else 'failed'
+        end
+      end
+
+      def cause(failure)
+        failure.respond_to?(:error) ? failure.error : failure
+      end
+
+      def message(failure)
+        return failure.message.to_s unless failure.is_a?(::Minitest::UnexpectedError)
+
+        error = failure.error
+        text = error.respond_to?(:detailed_message) ? error.detailed_message(highlight: false) : error.message
+        "#{error.class}: #{text}"
+      rescue StandardError => e
+        "(the message of #{cause(failure).class} raised #{e.class})"
+      end
+
+      def labelled(failure)
+        ["#{failure.result_label}:", message(failure), *backtrace(failure).map { |line| "    #{line}" }].join("\n")
+      end
+
+      def backtrace(failure)
+        lines = failure.backtrace or return []
+        @places.backtrace(::Minitest.filter_backtrace(lines))
+      rescue StandardError
+        @places.backtrace(lines)
+      end
+    end
+  end
+end

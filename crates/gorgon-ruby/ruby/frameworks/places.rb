@@ -1,0 +1,29 @@
+# frozen_string_literal: true
+
+module Gorgon
+  # Places in source files as they are shown: relative to the project, frames of ours left out.
+  class Places
+    OURS = File.dirname(__dir__) + '/'
+
+    def initialize(root)
+      @roots = [File.expand_path(root), File.realpath(root)].uniq.map { |dir| dir.chomp('/') + '/' }
+    end
+
+    # The path from the project on, where it lies inside.
+    def relative(path)
+      path = path.to_s
+      root = @roots.find { |dir| path.start_with?(dir) }
+      root ? path[root.size..-1] : path.delete_prefix('./')
+    end
+
+    def absolute(path)
+      File.expand_path(path, @roots.first)
+    end
+
+    # A backtrace without our frames, project paths relative.
+    def backtrace(lines)
+      Array(lines).map(&:to_s).reject { |line| line.start_with?(OURS) || line.start_with?('<internal:') }
+                  .map { |line| relative(line) }
+    end
+  end
+end

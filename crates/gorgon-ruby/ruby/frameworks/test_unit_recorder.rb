@@ -1,0 +1,107 @@
+# frozen_string_literal: true
+
+module Gorgon
+  module Frameworks
+    # Listens to Test::Unit's mediator and turns what it tells into results.
+    class TestUnitRecorder
+      def initialize(reporter, places)
+        @reporter = reporter
+        @places = places
+      end
+
+      # The tests to come: Test::Unit's object => test.
+      def expect(tests)
+        @tests = {}.compare_by_identity
+        tests.each { |test| @tests[test.instance] = test }
+      end
+
+      def attach(mediator)
+        mediator.add_listener(::Test::Unit::TestCase::STARTED_OBJECT) { |test| started(test) }
+        mediator.add_listener(::Test::Unit::TestResult::FAULT) { |fault| fault(fault) }
+        mediator.add_listener(::Test::Unit::TestCase::FINISHED_OBJECT) { |test| finished(test) }
+      end
+
+      private
+
+      def started(instance)
+        @test = @tests[instance] or return
+        @faults = []
+        @reporter.test_started(id: @test.id, name: @test.name)
+        @started_at = Frameworks.now
+      end
+
+      def fault(fault)
+        @test ? @faults << fault : outside_fault(fault)
+      end
+
+      def finished(_instance)
+        return unless @test
+
+        seconds = Frameworks.now - @started_at
+        result = of_test(@test).merge(seconds: seconds).merge(of_faults)
+        @test = nil
+        @reporter.test_finished(result)
+      end
+
+      def of_test(test)
+        { id: test.id, name: test.name, classname: test.instance.class.name.to_s,
+          file: test.file ? @places.relative(test.file) : '', line: test.line || 0 }
+      end
+
+      # The first failure or error decides, else an omission or pending; a notification never.
+      # The text holds all of them.
+      def of_faults
+        faults = @faults.reject { |fault| outcome(fault) == 'passed' }
+        first = faults.find { |fault| outcome(fault) != 'skipped' } || faults.first or return { outcome: 'passed' }
+        {
+          outcome: outcome(first), exception: exception(first),
+          message: faults.size == 1 ? text(first) : faults.map { |fault| labelled(fault) }.join("\n\n"),
+          backtrace: backtrace(first)
+        }.compact
+      end
+
+      def outcome(fault)
+        case fault
+        when ::Test::Unit::Error then 'errored'
+        when ::Test::Unit::Failure then 'failed'
+        when ::Test::Unit::Notification then 'passed'
+        else 'skipped'
+        end
+      end
+
+      def exception(fault)
+        case fault
+        when ::Test::Unit::Error then fault.exception.class.name
+        when ::Test::Unit::Failure then 'Test::Unit::AssertionFailedError'
+        end
+      end
+
+      def text(fault)
+        fault.message.to_s
+      rescue StandardError => e
+        "(the message raised #{e.class})"
+      end
+
+      def labelled(fault)
+        ["#{fault.label}:", text(fault), *backtrace(fault).map { |line| "    #{line}" }].join("\n")
+      end
+
+      def backtrace(fault)
+        @places.backtrace(fault.location)
+      rescue StandardError
+        []
+      end
+
+      # startup and shutdown of a class
+      def outside_fault(fault)
+        return if outcome(fault) == 'passed' || outcome(fault) == 'skipped'
+
+        hook = fault.respond_to?(:exception) && Array(fault.exception.backtrace).join("\n")[/run_(startup|shutdown)/, 1]
+        @reporter.file_error(
+          what: "#{hook || 'startup or shutdown'} of #{fault.test_name}", exception: exception(fault),
+          message: text(fault), backtrace: backtrace(fault)
+        )
+      end
+    end
+  end
+end
