@@ -31,16 +31,26 @@
 //! # Ok(()) }
 //! ```
 
+mod backoff;
 mod connect;
 mod event;
+mod fuse;
+mod live;
 mod look;
+mod open_error;
+mod quiet;
+mod runner;
 mod session;
 mod setup;
 mod target;
+mod tls;
+mod topology;
+mod window;
+mod wish;
 
-pub use connect::OpenError;
 pub use event::{Delivery, Event, Publish, Token};
 pub use look::{QueueState, look_at_queue};
+pub use open_error::OpenError;
 pub use session::{Patience, Session};
 pub use setup::{Connections, Consume, Declare, ExchangeKind, Setup};
-pub use target::{Target, Tls, UrlError};
+pub use target::{Target, Tls};

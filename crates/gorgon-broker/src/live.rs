@@ -1,0 +1,515 @@
+//! One connection that stands: waits for commands, deliveries, confirms and notes, until it is lost.
+
+use crate::connect::words;
+use crate::look::{self, Purged};
+use crate::runner::Runner;
+use crate::topology::{self, Refused};
+use crate::wish::{Command, Once, Wish, event_of};
+use crate::{Consume, Delivery, Event, Publish, Target, Token};
+use amiquip::{
+    AmqpProperties, AmqpValue, Channel, Confirm, ConnectionBlockedNotification as Note, Consumer,
+    ConsumerMessage, ConsumerOptions, Error, FieldTable, QueueDeleteOptions, Return,
+};
+use crossbeam_channel::{Receiver, RecvError, Select, TryRecvError, never};
+use log::{error, warn};
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+/// For one call of the client. A silent broker is noticed by the heartbeats before this; it is for
+/// the calls that wait although the connection lives.
+const CALL_LIMIT: Duration = Duration::from_secs(15);
+/// For a glance at a queue before we begin to consume it.
+const LOOK_LIMIT: Duration = Duration::from_secs(3);
+/// Asked of brokers that know it on a consumer (RabbitMQ 3.12; 3.10 ignores it): 7 days in which
+/// a delivery may stay unacknowledged, in milliseconds.
+const CONSUMER_TIMEOUT_MS: i32 = 604_800_000;
+const MISSING: u16 = 404;
+
+/// Why the connection is lost.
+type Cause = String;
+
+/// How a connection begins.
+pub(crate) enum Begun<'c> {
+    Up(Live<'c>),
+    /// A queue is missing; it is wished no longer, but the channel is gone: once again.
+    Missing,
+}
+
+/// A queue being consumed.
+struct Consuming<'c> {
+    queue: String,
+    messages: Receiver<ConsumerMessage>,
+    /// `None` when cancelled by us: it drains.
+    consumer: Option<Consumer<'c>>,
+}
+
+/// A connection that stands.
+pub(crate) struct Live<'c> {
+    epoch: u64,
+    control: &'c Channel,
+    publishing: &'c Channel,
+    confirms: Receiver<Confirm>,
+    returns: Receiver<Return>,
+    notes: Receiver<Note>,
+    consuming: Vec<Consuming<'c>>,
+    /// Ended by the broker. Dropping one would ask the broker to cancel it once more, so they stay
+    /// as long as the connection.
+    ended: Vec<Consumer<'c>>,
+    /// Without their bodies, by delivery tag.
+    unacked: BTreeMap<u64, amiquip::Delivery>,
+    blocked: bool,
+}
+
+/// What the wait has brought.
+enum Happened {
+    Command(Option<Command>),
+    Note(Result<Note, RecvError>),
+    Returned(Result<Return, RecvError>),
+    Confirmed(Result<Confirm, RecvError>),
+    Consumed(usize, Result<ConsumerMessage, RecvError>),
+    Overdue,
+}
+
+impl<'c> Live<'c> {
+    /// Declares and consumes what is wished.
+    pub(crate) fn begin(
+        target: &Target,
+        wish: &mut Wish,
+        epoch: u64,
+        control: &'c Channel,
+        publishing: &'c Channel,
+        notes: Option<amiquip::Result<Receiver<Note>>>,
+    ) -> Result<Begun<'c>, Refused> {
+        for one in &wish.declare {
+            topology::declare(control, one)?;
+        }
+        // Listening begins before the first publish, else a confirm could be missed.
+        let refused = |error| Refused::of("publisher confirms", &error);
+        let confirms = publishing
+            .listen_for_publisher_confirms()
+            .map_err(refused)?;
+        let returns = publishing.listen_for_returns().map_err(refused)?;
+        publishing.enable_publisher_confirms().map_err(refused)?;
+        let mut live = Live {
+            epoch,
+            control,
+            publishing,
+            confirms,
+            returns,
+            notes: notes.transpose().map_err(refused)?.unwrap_or_else(never),
+            consuming: Vec::new(),
+            ended: Vec::new(),
+            unacked: BTreeMap::new(),
+            blocked: false,
+        };
+        for consume in wish.consume.clone() {
+            match live.consume(&consume) {
+                Ok(()) => {}
+                Err(Error::ServerClosedChannel { code: MISSING, .. }) => {
+                    wish.stop_consuming(&consume.queue);
+                    wish.missing.push(consume.queue);
+                    return Ok(Begun::Missing);
+                }
+                Err(error) => {
+                    return Err(Refused::of(
+                        &format!("to consume {}", consume.queue),
+                        &error,
+                    ));
+                }
+            }
+        }
+        while !wish.once.is_empty() {
+            let once = wish.once.remove(0);
+            if let Err(refused) = live.perform_once(target, &once) {
+                if !refused.by_broker {
+                    wish.once.insert(0, once);
+                }
+                return Err(refused);
+            }
+        }
+        Ok(Begun::Up(live))
+    }
+
+    /// Serves the connection; returns why it is lost, or `None` when the owner wants no more.
+    pub(crate) fn run(&mut self, runner: &mut Runner) -> Option<Cause> {
+        loop {
+            if let Err(cause) = self.publish_all(runner) {
+                return Some(cause);
+            }
+            runner.wish.answer_flushes();
+            if runner.wish.is_over() {
+                return None;
+            }
+            let overdue_at = runner.wish.window.overdue_at();
+            let overdue_at = overdue_at.filter(|_| !self.blocked);
+            let happened = self.wait(&runner.commands, overdue_at);
+            if let Err(cause) = self.take(runner, happened) {
+                return Some(cause);
+            }
+        }
+    }
+
+    /// Tells of queues that were being drained as the connection was lost: no delivery will follow.
+    pub(crate) fn tell_drained(&mut self, runner: &Runner) {
+        for one in &self.consuming {
+            if one.consumer.is_none() {
+                let queue = one.queue.clone();
+                runner.tell(Event::Drained { queue });
+            }
+        }
+    }
+
+    /// The one place that waits while connected.
+    fn wait(&self, commands: &Receiver<Command>, overdue_at: Option<Instant>) -> Happened {
+        let mut select = Select::new();
+        let command = select.recv(commands);
+        let note = select.recv(&self.notes);
+        let returned = select.recv(&self.returns);
+        let confirmed = select.recv(&self.confirms);
+        for one in &self.consuming {
+            select.recv(&one.messages);
+        }
+        let ready = match overdue_at {
+            None => select.select(),
+            Some(at) => match select.select_deadline(at) {
+                Ok(ready) => ready,
+                Err(_) => return Happened::Overdue,
+            },
+        };
+        match ready.index() {
+            index if index == command => Happened::Command(ready.recv(commands).ok()),
+            index if index == note => Happened::Note(ready.recv(&self.notes)),
+            index if index == returned => Happened::Returned(ready.recv(&self.returns)),
+            index if index == confirmed => Happened::Confirmed(ready.recv(&self.confirms)),
+            index => {
+                let nth = index - confirmed - 1;
+                Happened::Consumed(nth, ready.recv(&self.consuming[nth].messages))
+            }
+        }
+    }
+
+    fn take(&mut self, runner: &mut Runner, happened: Happened) -> Result<(), Cause> {
+        match happened {
+            Happened::Command(Some(command)) => self.obey(runner, command),
+            Happened::Command(None) => {
+                runner.wish.abandoned = true;
+                Ok(())
+            }
+            Happened::Note(Ok(Note::Blocked(reason))) => {
+                if !self.blocked {
+                    warn!(target: "gorgon::broker", reason = reason.as_str(); "the broker takes no messages for now");
+                }
+                self.blocked = true;
+                runner.tell(Event::Blocked { reason });
+                Ok(())
+            }
+            Happened::Note(Ok(Note::Unblocked)) => {
+                self.blocked = false;
+                runner.wish.window.restart_clocks(Instant::now());
+                runner.tell(Event::Unblocked);
+                Ok(())
+            }
+            Happened::Returned(Ok(returned)) => {
+                self.take_return(runner, &returned);
+                Ok(())
+            }
+            Happened::Confirmed(Ok(confirm)) => self.take_confirm(runner, confirm),
+            Happened::Consumed(nth, Ok(message)) => self.take_message(runner, nth, message),
+            Happened::Consumed(_, Err(RecvError)) => Err(self.last_words(runner, self.control)),
+            Happened::Note(Err(RecvError))
+            | Happened::Returned(Err(RecvError))
+            | Happened::Confirmed(Err(RecvError)) => Err(self.last_words_of_publishing(runner)),
+            Happened::Overdue => {
+                // Whatever is wrong, this connection will not answer a farewell either.
+                runner.fuse.blow();
+                Err("the broker confirms nothing any more".to_owned())
+            }
+        }
+    }
+
+    fn obey(&mut self, runner: &mut Runner, command: Command) -> Result<(), Cause> {
+        let fuse = runner.fuse.clone();
+        let _guard = fuse.guard(CALL_LIMIT);
+        match command {
+            Command::Ack(token) => self.ack(token),
+            Command::Consume(consume) => self.begin_to_consume(runner, consume),
+            Command::StopConsuming(queue) => self.stop_consuming(runner, queue),
+            Command::Declare(wishes) => {
+                for wish in wishes {
+                    if let Err(refused) = topology::declare(self.control, &wish) {
+                        // One that the broker refuses is not tried again at the next connection.
+                        if !refused.by_broker {
+                            runner.wish.declare(wish);
+                        }
+                        error!(target: "gorgon::broker", what = refused.what.as_str(), said = refused.said.as_str(); "not declared");
+                        return Err(refused.said);
+                    }
+                    runner.wish.declare(wish);
+                }
+                Ok(())
+            }
+            Command::Purge(queue) => self.once(runner, Once::Purge(queue)),
+            Command::DeleteQueue(queue) => {
+                runner.wish.forget_queue(&queue);
+                self.once(runner, Once::DeleteQueue(queue))
+            }
+            Command::Publish(_) | Command::Flush(_) | Command::Close | Command::Abandon => {
+                if let Some(event) = runner.wish.absorb(command) {
+                    runner.tell(event);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn ack(&mut self, token: Token) -> Result<(), Cause> {
+        if token.epoch != self.epoch {
+            return Ok(());
+        }
+        match self.unacked.remove(&token.delivery) {
+            Some(delivery) => delivery.ack(self.control).map_err(|error| words(&error)),
+            None => Ok(()),
+        }
+    }
+
+    /// Begins to consume; a missing queue is looked at first, over another connection, since it
+    /// would cost us the channel and with it every delivery that we hold.
+    fn begin_to_consume(&mut self, runner: &mut Runner, consume: Consume) -> Result<(), Cause> {
+        let queue = consume.queue.clone();
+        if self.consuming.iter().any(|one| one.queue == queue) {
+            warn!(target: "gorgon::broker", queue = queue.as_str(); "consumed already");
+            return Ok(());
+        }
+        if let Ok(None) = look::look_at_queue(&runner.target, &queue, LOOK_LIMIT) {
+            let missing = true;
+            runner.tell(Event::ConsumerEnded { queue, missing });
+            return Ok(());
+        }
+        runner.wish.consume(consume.clone());
+        self.consume(&consume).map_err(|error| words(&error))
+    }
+
+    fn consume(&mut self, consume: &Consume) -> amiquip::Result<()> {
+        self.control.qos(0, consume.prefetch.max(1), false)?;
+        let timeout = AmqpValue::LongInt(CONSUMER_TIMEOUT_MS);
+        let options = ConsumerOptions {
+            arguments: FieldTable::from([("x-consumer-timeout".to_owned(), timeout)]),
+            ..ConsumerOptions::default()
+        };
+        let consumer = self
+            .control
+            .basic_consume(consume.queue.as_str(), options)?;
+        self.consuming.push(Consuming {
+            queue: consume.queue.clone(),
+            messages: consumer.receiver().clone(),
+            consumer: Some(consumer),
+        });
+        Ok(())
+    }
+
+    fn stop_consuming(&mut self, runner: &mut Runner, queue: String) -> Result<(), Cause> {
+        runner.wish.stop_consuming(&queue);
+        let Some(one) = self.consuming.iter_mut().find(|one| one.queue == queue) else {
+            runner.tell(Event::Drained { queue });
+            return Ok(());
+        };
+        match one.consumer.take() {
+            // Our clone of the receiver stays until the client has said its last word on it: the
+            // client takes a receiver that is gone before that for a fault of its connection.
+            Some(consumer) => consumer.cancel().map_err(|error| words(&error)),
+            // It drains already.
+            None => Ok(()),
+        }
+    }
+
+    /// Does something once; at the next connection when this one is lost, never again when the
+    /// broker refuses it.
+    fn once(&mut self, runner: &mut Runner, once: Once) -> Result<(), Cause> {
+        self.perform_once(&runner.target, &once).map_err(|refused| {
+            if refused.by_broker {
+                error!(target: "gorgon::broker", what = refused.what.as_str(), said = refused.said.as_str(); "refused");
+            } else {
+                runner.wish.once.push(once);
+            }
+            refused.said
+        })
+    }
+
+    fn perform_once(&self, target: &Target, once: &Once) -> Result<(), Refused> {
+        let done = match once {
+            // To purge a missing queue would cost us the channel, so another one is asked; only
+            // what is locked by us must be purged by us.
+            Once::Purge(queue) => match look::purge(target, queue, LOOK_LIMIT) {
+                Ok(Purged::Done) => Ok(()),
+                Ok(Purged::Locked) => self.control.queue_purge(queue).map(|_| ()),
+                Err(error) => return Err(Refused::lost(once.what(), error.to_string())),
+            },
+            Once::DeleteQueue(queue) => {
+                let options = QueueDeleteOptions::default();
+                self.control.queue_delete(queue, options).map(|_| ())
+            }
+        };
+        done.map_err(|error| Refused::of(&once.what(), &error))
+    }
+
+    fn take_return(&mut self, runner: &mut Runner, returned: &Return) {
+        let number = returned.properties.message_id().as_ref();
+        match number.and_then(|id| id.rsplit('-').next()?.parse().ok()) {
+            Some(number) => runner.wish.window.returned(number),
+            None => {
+                warn!(target: "gorgon::broker", "the broker returned a message that is not ours")
+            }
+        }
+    }
+
+    fn take_confirm(&mut self, runner: &mut Runner, confirm: Confirm) -> Result<(), Cause> {
+        // What was returned is told before it is confirmed, but by another channel.
+        while let Ok(returned) = self.returns.try_recv() {
+            self.take_return(runner, &returned);
+        }
+        match confirm {
+            Confirm::Ack(ack) => {
+                for settled in runner.wish.window.confirmed(ack.delivery_tag, ack.multiple) {
+                    runner.tell(event_of(settled));
+                }
+                Ok(())
+            }
+            // The back-off of the reconnect keeps a broker in trouble from being pressed.
+            Confirm::Nack(_) => Err("the broker could not take a message".to_owned()),
+        }
+    }
+
+    fn take_message(
+        &mut self,
+        runner: &mut Runner,
+        nth: usize,
+        message: ConsumerMessage,
+    ) -> Result<(), Cause> {
+        match message {
+            ConsumerMessage::Delivery(delivery) => {
+                let queue = self.consuming[nth].queue.clone();
+                let delivery = self.hold(queue, delivery);
+                runner.tell(Event::Delivery(delivery));
+                Ok(())
+            }
+            ConsumerMessage::ClientCancelled => {
+                let queue = self.consuming.remove(nth).queue;
+                runner.tell(Event::Drained { queue });
+                Ok(())
+            }
+            ConsumerMessage::ServerCancelled => {
+                let one = self.consuming.remove(nth);
+                runner.wish.stop_consuming(&one.queue);
+                let drained = one.consumer.is_none();
+                self.ended.extend(one.consumer);
+                let queue = one.queue.clone();
+                let missing = false;
+                runner.tell(Event::ConsumerEnded { queue, missing });
+                if drained {
+                    runner.tell(Event::Drained { queue: one.queue });
+                }
+                Ok(())
+            }
+            ConsumerMessage::ServerClosedChannel(error)
+            | ConsumerMessage::ServerClosedConnection(error) => Err(words(&error)),
+            ConsumerMessage::ClientClosedChannel | ConsumerMessage::ClientClosedConnection => {
+                Err(words(&Error::EventLoopDropped))
+            }
+        }
+    }
+
+    /// Keeps what the acknowledgement needs, and hands on the rest.
+    fn hold(&mut self, queue: String, mut delivery: amiquip::Delivery) -> Delivery {
+        let tag = delivery.delivery_tag();
+        let body = std::mem::take(&mut delivery.body);
+        let properties = std::mem::take(&mut delivery.properties);
+        let held = Delivery {
+            queue,
+            token: Token {
+                epoch: self.epoch,
+                delivery: tag,
+            },
+            body,
+            redelivered: delivery.redelivered,
+            message_id: properties.message_id().clone(),
+            headers: texts(properties.headers().as_ref()),
+        };
+        self.unacked.insert(tag, delivery);
+        held
+    }
+
+    /// Publishes what the window lets.
+    fn publish_all(&mut self, runner: &mut Runner) -> Result<(), Cause> {
+        let fuse = runner.fuse.clone();
+        while !self.blocked {
+            let Some((number, message)) = runner.wish.window.next(Instant::now()) else {
+                break;
+            };
+            let _guard = fuse.guard(CALL_LIMIT);
+            let id = format!("{:08x}-{number}", runner.nonce);
+            let done = publish(self.publishing, message, id);
+            if done.is_err() {
+                return Err(self.last_words_of_publishing(runner));
+            }
+            self.hear_notes(runner)?;
+        }
+        Ok(())
+    }
+
+    /// Looks for a note that the broker is full before more is published.
+    fn hear_notes(&mut self, runner: &mut Runner) -> Result<(), Cause> {
+        match self.notes.try_recv() {
+            Ok(note) => self.take(runner, Happened::Note(Ok(note))),
+            Err(TryRecvError::Empty | TryRecvError::Disconnected) => Ok(()),
+        }
+    }
+
+    /// Asks a channel that has gone silent why: the client tells it at the next call, once.
+    fn last_words(&self, runner: &Runner, channel: &Channel) -> Cause {
+        let _guard = runner.fuse.guard(CALL_LIMIT);
+        match channel.qos(0, 1, false) {
+            Ok(()) => "the connection was closed".to_owned(),
+            Err(error) => words(&error),
+        }
+    }
+
+    fn last_words_of_publishing(&self, runner: &mut Runner) -> Cause {
+        let _guard = runner.fuse.guard(CALL_LIMIT);
+        let said = self.publishing.enable_publisher_confirms();
+        if let Err(Error::ServerClosedChannel { code: MISSING, .. }) = &said {
+            let declared = &runner.wish.declare;
+            let known = |name: &str| Wish::knows_exchange(declared, name);
+            for settled in runner.wish.window.give_up_unknown(known) {
+                let _ = runner.events.send(event_of(settled));
+            }
+        }
+        match said {
+            Ok(()) => "the connection was closed".to_owned(),
+            Err(error) => words(&error),
+        }
+    }
+}
+
+fn publish(channel: &Channel, message: &Publish, id: String) -> amiquip::Result<()> {
+    let mut properties = AmqpProperties::default().with_message_id(id);
+    if !message.headers.is_empty() {
+        let headers = message.headers.iter();
+        let headers = headers.map(|(k, v)| (k.clone(), AmqpValue::LongString(v.clone())));
+        properties = properties.with_headers(headers.collect());
+    }
+    let routing_key = message.routing_key.as_str();
+    let mut publish = amiquip::Publish::with_properties(&message.body, routing_key, properties);
+    publish.mandatory = message.mandatory;
+    channel.basic_publish(message.exchange.as_str(), publish)
+}
+
+/// Returns the headers whose values are texts.
+fn texts(headers: Option<&FieldTable>) -> BTreeMap<String, String> {
+    let headers = headers.into_iter().flatten();
+    headers
+        .filter_map(|(key, value)| match value {
+            AmqpValue::LongString(text) => Some((key.clone(), text.clone())),
+            _ => None,
+        })
+        .collect()
+}

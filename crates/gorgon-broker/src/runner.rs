@@ -1,0 +1,286 @@
+//! The session's thread: connects, serves the connection until it is lost, and connects again.
+
+use crate::backoff::Backoff;
+use crate::connect::{self, words};
+use crate::fuse::Fuse;
+use crate::live::{Begun, Live};
+use crate::topology::Refused;
+use crate::wish::{Command, Wish};
+use crate::{Connections, Event, OpenError, Patience, Target};
+use amiquip::{Channel, Connection};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+use gorgon_process::exit;
+use log::{debug, info, warn};
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// To say farewell to a connection, or to learn from it why it is lost.
+const FAREWELL_LIMIT: Duration = Duration::from_secs(2);
+/// So long the first connection tries a port at which nobody listens.
+const REFUSED_LIMIT: Duration = Duration::from_secs(2);
+/// So many refusals in a row make a wrong password: what the client calls one may be a broker that
+/// is just stopping.
+const REFUSALS: u32 = 2;
+
+/// Tells who waits in `Session::open` how it went.
+type Report = Sender<Result<(), OpenError>>;
+
+/// The thread's state.
+pub(crate) struct Runner {
+    pub(crate) target: Target,
+    pub(crate) role: String,
+    pub(crate) connections: Connections,
+    pub(crate) patience: Patience,
+    pub(crate) wish: Wish,
+    pub(crate) commands: Receiver<Command>,
+    pub(crate) events: Sender<Event>,
+    pub(crate) fuse: Fuse,
+    pub(crate) local: Arc<Mutex<Option<IpAddr>>>,
+    pub(crate) epoch: u64,
+    /// Tells the `message_id`s of this session from those of others.
+    pub(crate) nonce: u32,
+}
+
+/// How one connection went.
+enum Round {
+    /// It never stood.
+    Failed(OpenError),
+    /// It stood, and is lost.
+    Lost { cause: String, lasted: Duration },
+    /// A queue to be consumed is missing; without it at once again.
+    Again,
+    /// The owner wants no more.
+    Over,
+}
+
+impl Runner {
+    /// Runs until the owner wants no more, or the patience ends.
+    pub(crate) fn run(mut self, mut report: Option<Report>) {
+        let start = Instant::now();
+        let mut down_since = start;
+        let mut backoff = Backoff::default();
+        let mut refusals = 0;
+        loop {
+            let cause = match self.round(&mut report) {
+                Round::Over => return,
+                Round::Again => continue,
+                Round::Lost { cause, lasted } => {
+                    warn!(target: "gorgon::broker", broker = self.target.address(), cause = cause.as_str(); "connection lost");
+                    backoff.connected(lasted);
+                    down_since = Instant::now();
+                    refusals = 0;
+                    cause
+                }
+                Round::Failed(error) => {
+                    refusals = match error {
+                        OpenError::WrongPassword { .. } => refusals + 1,
+                        _ => 0,
+                    };
+                    if let Some(waiting) = &report
+                        && is_believed(&error, refusals, start.elapsed(), self.target.limit)
+                    {
+                        // Nobody waits any more when its limit came first.
+                        let _ = waiting.send(Err(error));
+                        return;
+                    }
+                    let cause = exit::chain(&error);
+                    debug!(target: "gorgon::broker", cause = cause.as_str(); "no connection");
+                    cause
+                }
+            };
+            if self.is_over() {
+                return;
+            }
+            let retry_in = backoff.next(chance());
+            if report.is_none() {
+                if let Patience::Limit(limit) = self.patience
+                    && down_since.elapsed() + retry_in >= limit
+                {
+                    self.tell(Event::GaveUp { cause });
+                    return;
+                }
+                self.tell(Event::Down { cause, retry_in });
+            }
+            if !self.wait(retry_in) {
+                return;
+            }
+        }
+    }
+
+    /// Takes commands until the next attempt; returns false when the owner wants no more.
+    fn wait(&mut self, retry_in: Duration) -> bool {
+        let until = Instant::now() + retry_in;
+        loop {
+            match self.commands.recv_deadline(until) {
+                Ok(command) => {
+                    if let Some(event) = self.wish.absorb(command) {
+                        self.tell(event);
+                    }
+                    self.wish.answer_flushes();
+                }
+                Err(RecvTimeoutError::Disconnected) => return false,
+                Err(RecvTimeoutError::Timeout) => return !self.is_over(),
+            }
+            if self.is_over() {
+                return false;
+            }
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.wish.is_over() || self.fuse.is_over()
+    }
+
+    /// Connects, and serves the connection until its end.
+    fn round(&mut self, report: &mut Option<Report>) -> Round {
+        self.epoch += 1;
+        self.fuse.renew();
+        let count = match self.connections {
+            Connections::One => 1,
+            Connections::Two => 2,
+        };
+        let mut connections = Vec::with_capacity(count);
+        let mut channels = Vec::with_capacity(count);
+        for _ in 0..count {
+            match connect::connect(&self.target, &self.role, &self.fuse, self.target.limit) {
+                Ok(link) => {
+                    let mut local = self.local.lock().unwrap_or_else(PoisonError::into_inner);
+                    *local = Some(link.local.ip());
+                    connections.push(link.connection);
+                    channels.push(link.channel);
+                }
+                Err(error) => {
+                    self.farewell(connections);
+                    return Round::Failed(error);
+                }
+            }
+        }
+        let round = self.serve(connections, &channels, report);
+        self.wish.window.lost();
+        // Of a closed connection, so they say no farewell of their own.
+        drop(channels);
+        round
+    }
+
+    fn serve(
+        &mut self,
+        mut connections: Vec<Connection>,
+        channels: &[Channel],
+        report: &mut Option<Report>,
+    ) -> Round {
+        let (Some(control), Some(publishing)) = (channels.first(), channels.last()) else {
+            return Round::Again;
+        };
+        let begun = {
+            let _guard = self.fuse.guard(connect::CONNECT_LIMIT);
+            let notes = connections
+                .last_mut()
+                .map(Connection::listen_for_connection_blocked);
+            Live::begin(
+                &self.target,
+                &mut self.wish,
+                self.epoch,
+                control,
+                publishing,
+                notes,
+            )
+        };
+        let mut live = match begun {
+            Ok(Begun::Up(live)) => live,
+            Ok(Begun::Missing) => {
+                self.farewell(connections);
+                return Round::Again;
+            }
+            Err(refused) => {
+                self.farewell(connections);
+                return Round::Failed(self.refusal(refused));
+            }
+        };
+        info!(target: "gorgon::broker", broker = self.target.address(); "connected");
+        let up_at = Instant::now();
+        self.tell(Event::Up);
+        for queue in std::mem::take(&mut self.wish.missing) {
+            let missing = true;
+            self.tell(Event::ConsumerEnded { queue, missing });
+        }
+        if let Some(waiting) = report.take() {
+            // Nobody waits any more when its limit came first; then the session is being dropped.
+            let _ = waiting.send(Ok(()));
+        }
+        let lost = live.run(self);
+        live.tell_drained(self);
+        // The connections first, then the consumers in `live`: to drop a consumer of a living
+        // connection can kill it, and waits for the broker.
+        let said = self.farewell(connections);
+        drop(live);
+        match lost {
+            None => Round::Over,
+            Some(cause) => Round::Lost {
+                cause: said.unwrap_or(cause),
+                lasted: up_at.elapsed(),
+            },
+        }
+    }
+
+    fn refusal(&self, refused: Refused) -> OpenError {
+        let address = self.target.address();
+        let Refused {
+            what,
+            said,
+            by_broker,
+        } = refused;
+        if by_broker {
+            OpenError::Declare {
+                address,
+                what,
+                said,
+            }
+        } else {
+            OpenError::Closed { address, said }
+        }
+    }
+
+    /// Closes connections, bounded; returns why the first of them had ended by itself.
+    fn farewell(&self, connections: Vec<Connection>) -> Option<String> {
+        let _guard = self.fuse.guard(FAREWELL_LIMIT);
+        let mut said = None;
+        for connection in connections {
+            let closed = connection.close();
+            if let Err(error) = closed
+                && !self.fuse.is_blown()
+            {
+                said = said.or(Some(words(&error)));
+            }
+        }
+        said
+    }
+
+    /// Tells the owner. One who has gone will have told us so by a command.
+    pub(crate) fn tell(&self, event: Event) {
+        let _ = self.events.send(event);
+    }
+}
+
+/// Returns whether the first connection is given up for this error.
+fn is_believed(error: &OpenError, refusals: u32, elapsed: Duration, limit: Duration) -> bool {
+    match error {
+        OpenError::WrongPassword { .. } => refusals >= REFUSALS || elapsed >= limit,
+        OpenError::Unreachable { .. } | OpenError::NoHost { .. } => {
+            elapsed >= REFUSED_LIMIT.min(limit)
+        }
+        other => other.is_final() || elapsed >= limit,
+    }
+}
+
+/// Draws a number. The keys of std's hash maps come from the system's random source.
+pub(crate) fn draw() -> u32 {
+    let drawn = RandomState::new().build_hasher().finish();
+    u32::try_from(drawn >> 32).unwrap_or(u32::MAX)
+}
+
+/// Draws evenly from 0 to 1.
+fn chance() -> f64 {
+    f64::from(draw()) / f64::from(u32::MAX)
+}

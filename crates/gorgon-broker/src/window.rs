@@ -1,0 +1,164 @@
+//! What waits to be published and what waits to be confirmed: pure.
+//!
+//! The window bounds what the client's buffers and the broker owe us. The outbox behind it does
+//! not: it holds what the owner gave us to publish, at most the items of a job (a few hundred bytes
+//! each), and grows only while the broker is away or takes nothing. Holding the owner back instead
+//! would stop the loop that reads its signals.
+
+use crate::Publish;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::{Duration, Instant};
+
+/// So many messages may be unconfirmed.
+const MESSAGES: usize = 1_000;
+/// So many bytes may be unconfirmed; a message larger than this goes alone.
+const BYTES: usize = 4 << 20;
+/// A confirm missing for so long means that the connection is lost. The clock stands while the
+/// broker has told us that it takes nothing; large messages get more time below.
+const CONFIRM: Duration = Duration::from_secs(10);
+/// The slowest link we count with.
+const BYTES_PER_SEC: u32 = 1 << 20;
+
+/// A message on its way.
+#[derive(Debug)]
+struct Entry {
+    /// Our own number of the message: its `message_id`, by which the broker returns it.
+    number: u64,
+    message: Publish,
+}
+
+/// How a message ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Settled {
+    /// The owner's number.
+    pub(crate) tag: u64,
+    /// Whether a queue took it.
+    pub(crate) routed: bool,
+}
+
+/// The outbox and the unconfirmed, in the order of publishing.
+#[derive(Debug, Default)]
+pub(crate) struct Window {
+    numbered: u64,
+    outbox: VecDeque<Entry>,
+    /// By the delivery tag that the channel counts.
+    flight: BTreeMap<u64, (Entry, Instant)>,
+    flight_bytes: usize,
+    /// The channel's next delivery tag, less one.
+    sent: u64,
+    /// Returned, not yet confirmed.
+    returned: BTreeSet<u64>,
+}
+
+impl Window {
+    /// Takes a message. One that no broker would take is settled at once.
+    pub(crate) fn push(&mut self, message: Publish) -> Option<Settled> {
+        if message.body.len() > Publish::LIMIT_BYTES {
+            return Some(Settled {
+                tag: message.tag,
+                routed: false,
+            });
+        }
+        self.numbered += 1;
+        self.outbox.push_back(Entry {
+            number: self.numbered,
+            message,
+        });
+        None
+    }
+
+    /// Moves the next message into flight, if the window is open, and returns it with its number.
+    pub(crate) fn next(&mut self, now: Instant) -> Option<(u64, &Publish)> {
+        let size = self.outbox.front()?.message.body.len();
+        let open = self.flight.is_empty()
+            || (self.flight.len() < MESSAGES && self.flight_bytes.saturating_add(size) <= BYTES);
+        if !open {
+            return None;
+        }
+        let entry = self.outbox.pop_front()?;
+        self.flight_bytes += size;
+        self.sent += 1;
+        let (entry, _) = self.flight.entry(self.sent).or_insert((entry, now));
+        Some((entry.number, &entry.message))
+    }
+
+    /// Takes note that the broker returned message `number`; its confirm follows.
+    pub(crate) fn returned(&mut self, number: u64) {
+        self.returned.insert(number);
+    }
+
+    /// Takes a confirm; confirms may come in any order, and twice.
+    pub(crate) fn confirmed(&mut self, delivery_tag: u64, multiple: bool) -> Vec<Settled> {
+        let mut settled = Vec::new();
+        if multiple {
+            let rest = self.flight.split_off(&(delivery_tag.saturating_add(1)));
+            for (entry, _) in std::mem::replace(&mut self.flight, rest).into_values() {
+                settled.push(self.settle(&entry));
+            }
+        } else if let Some((entry, _)) = self.flight.remove(&delivery_tag) {
+            settled.push(self.settle(&entry));
+        }
+        settled
+    }
+
+    fn settle(&mut self, entry: &Entry) -> Settled {
+        self.flight_bytes -= entry.message.body.len();
+        Settled {
+            tag: entry.message.tag,
+            routed: !self.returned.remove(&entry.number),
+        }
+    }
+
+    /// Puts the unconfirmed back before the rest: the connection is lost.
+    pub(crate) fn lost(&mut self) {
+        for (entry, _) in std::mem::take(&mut self.flight).into_values().rev() {
+            self.outbox.push_front(entry);
+        }
+        self.flight_bytes = 0;
+        self.sent = 0;
+        self.returned.clear();
+    }
+
+    /// Gives up the unconfirmed messages to exchanges that `known` does not know: the broker closed
+    /// the channel because an exchange is missing, and would do so at each attempt.
+    pub(crate) fn give_up_unknown(&mut self, known: impl Fn(&str) -> bool) -> Vec<Settled> {
+        let hopeless: Vec<u64> = self
+            .flight
+            .iter()
+            .filter(|(_, (entry, _))| {
+                !entry.message.exchange.is_empty() && !known(&entry.message.exchange)
+            })
+            .map(|(delivery_tag, _)| *delivery_tag)
+            .collect();
+        let mut settled = Vec::new();
+        for delivery_tag in hopeless {
+            if let Some((entry, _)) = self.flight.remove(&delivery_tag) {
+                let tag = self.settle(&entry).tag;
+                settled.push(Settled { tag, routed: false });
+            }
+        }
+        settled
+    }
+
+    /// Starts the clock of every unconfirmed message anew: the broker was blocked until now.
+    pub(crate) fn restart_clocks(&mut self, now: Instant) {
+        for (_, sent_at) in self.flight.values_mut() {
+            *sent_at = now;
+        }
+    }
+
+    /// Returns when the oldest confirm is overdue.
+    pub(crate) fn overdue_at(&self) -> Option<Instant> {
+        let (_, (entry, sent_at)) = self.flight.first_key_value()?;
+        let size = u32::try_from(entry.message.body.len()).unwrap_or(u32::MAX);
+        Some(*sent_at + CONFIRM + Duration::from_secs(u64::from(size / BYTES_PER_SEC)))
+    }
+
+    /// Returns whether everything is settled.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.outbox.is_empty() && self.flight.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests;
