@@ -2,6 +2,7 @@
 //!
 //! Frames go in; answers go to the broker's output, so that everything for a client leaves in one order.
 
+mod channels;
 mod handshake;
 
 use std::{
@@ -9,8 +10,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use amq_protocol::protocol::{AMQPClass, basic, channel, connection};
+use amq_protocol::protocol::{AMQPClass, channel, connection};
 
+use self::channels::Incoming;
 use crate::{
     core::{Broker, ChannelId, ConnectionId},
     fault::{Fault, short},
@@ -61,16 +63,6 @@ enum ChannelStage {
     Open(Option<Incoming>),
     /// We sent `channel.close`; all but `close-ok` and `close` is ignored.
     Closing,
-}
-
-/// A message of which not all frames have come.
-#[derive(Debug)]
-struct Incoming {
-    publish: basic::Publish,
-    /// Set by the content header.
-    size: Option<u64>,
-    properties: Vec<u8>,
-    body: Vec<u8>,
 }
 
 /// A client's connection.
@@ -292,145 +284,5 @@ impl Connection {
         self.stage = Stage::Left {
             until: now + CLOSE_LIMIT,
         };
-    }
-
-    fn channel_frame(
-        &mut self,
-        now: Instant,
-        number: u16,
-        frame: Frame<'_>,
-        broker: &mut Broker,
-    ) -> Result<(), Fault> {
-        let id = ChannelId {
-            connection: self.id,
-            number,
-        };
-        match (self.channels.get_mut(&number), frame) {
-            (None, Frame::Method(AMQPClass::Channel(channel::AMQPMethod::Open(_)))) => {
-                if number > CHANNEL_MAX {
-                    return Err(Fault::not_allowed(format!(
-                        "channel {number}, when at most {CHANNEL_MAX} were agreed"
-                    )));
-                }
-                broker.open_channel(id);
-                self.channels.insert(number, ChannelStage::Open(None));
-                broker.send(
-                    id,
-                    AMQPClass::Channel(channel::AMQPMethod::OpenOk(channel::OpenOk {})),
-                );
-                Ok(())
-            }
-            // Answers to a close of ours that the client's own close has overtaken.
-            (None, Frame::Method(AMQPClass::Channel(channel::AMQPMethod::CloseOk(_)))) => Ok(()),
-            (None, _) => Err(Fault::channel_error("expected 'channel.open'")),
-            (Some(_), Frame::Method(AMQPClass::Channel(channel::AMQPMethod::Close(_)))) => {
-                broker.close_channel(now, id);
-                self.channels.remove(&number);
-                broker.send(
-                    id,
-                    AMQPClass::Channel(channel::AMQPMethod::CloseOk(channel::CloseOk {})),
-                );
-                Ok(())
-            }
-            (
-                Some(ChannelStage::Closing),
-                Frame::Method(AMQPClass::Channel(channel::AMQPMethod::CloseOk(_))),
-            ) => {
-                self.channels.remove(&number);
-                Ok(())
-            }
-            (Some(ChannelStage::Closing), _) => Ok(()),
-            (Some(ChannelStage::Open(incoming)), frame) => match (incoming.take(), frame) {
-                (None, Frame::Method(method)) => {
-                    if let AMQPClass::Basic(basic::AMQPMethod::Publish(publish)) = method {
-                        let begun = Incoming {
-                            publish,
-                            size: None,
-                            properties: Vec::new(),
-                            body: Vec::new(),
-                        };
-                        *incoming = Some(begun);
-                        self.has_published = true;
-                        Ok(())
-                    } else {
-                        channel_method(now, id, method, broker)
-                    }
-                }
-                (Some(mut message), frame) => {
-                    if message.take(frame)? {
-                        broker.publish(id, message.publish, message.properties, message.body)
-                    } else {
-                        *incoming = Some(message);
-                        Ok(())
-                    }
-                }
-                (None, _) => Err(Fault::unexpected_frame("a content, when a method was due")),
-            },
-        }
-    }
-}
-
-fn channel_method(
-    now: Instant,
-    id: ChannelId,
-    method: AMQPClass,
-    broker: &mut Broker,
-) -> Result<(), Fault> {
-    match method {
-        AMQPClass::Channel(channel::AMQPMethod::Open(_)) => {
-            Err(Fault::channel_error("second 'channel.open' seen"))
-        }
-        AMQPClass::Channel(channel::AMQPMethod::Flow(channel::Flow { active: true })) => {
-            let ok = channel::FlowOk { active: true };
-            broker.send(id, AMQPClass::Channel(channel::AMQPMethod::FlowOk(ok)));
-            Ok(())
-        }
-        AMQPClass::Channel(channel::AMQPMethod::Flow(_)) => {
-            Err(Fault::not_implemented("active=false"))
-        }
-        // The answer to a consumer that we ended.
-        AMQPClass::Basic(basic::AMQPMethod::CancelOk(_)) => Ok(()),
-        AMQPClass::Connection(_) => Err(Fault::command_invalid(
-            "methods of the connection go on channel 0",
-        )),
-        other => broker.method(now, id, other),
-    }
-}
-
-impl Incoming {
-    /// Takes the next frame of a content; true when it was the last.
-    fn take(&mut self, frame: Frame<'_>) -> Result<bool, Fault> {
-        match (self.size, frame) {
-            (
-                None,
-                Frame::Header {
-                    class: 60,
-                    size,
-                    properties,
-                },
-            ) => {
-                if size > MESSAGE_MAX {
-                    return Err(Fault::precondition_failed(format!(
-                        "message size {size} is larger than configured max size {MESSAGE_MAX}"
-                    )));
-                }
-                self.size = Some(size);
-                self.properties = properties.to_vec();
-            }
-            (Some(_), Frame::Body(piece)) => self.body.extend_from_slice(piece),
-            (None, _) => {
-                return Err(Fault::unexpected_frame(
-                    "expected content header for class 60",
-                ));
-            }
-            (Some(_), _) => return Err(Fault::unexpected_frame("expected content body")),
-        }
-        let (have, size) = (self.body.len() as u64, self.size.unwrap_or(u64::MAX));
-        if have > size {
-            return Err(Fault::frame_error(format!(
-                "a body of more than the announced {size} bytes"
-            )));
-        }
-        Ok(have == size)
     }
 }

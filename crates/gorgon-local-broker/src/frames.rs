@@ -14,6 +14,9 @@ use crate::{core::Message, fault::Fault};
 pub(crate) const PROTOCOL_HEADER: [u8; 8] = *b"AMQP\x00\x00\x09\x01";
 /// Type, channel and size in front of a payload, and the end mark behind it.
 pub(crate) const FRAME_OVERHEAD: usize = 8;
+/// Largest method or content header that is read. The codec reads tables in tables by recursion, so how deep they can
+/// nest must have a bound that the stack has room for. RabbitMQ has none but the frame's; no client of ours comes near.
+pub(crate) const METHOD_MAX: usize = 16 << 10;
 /// Class, weight and body size in front of a content's properties.
 const HEADER_PREFIX: usize = 12;
 
@@ -66,6 +69,11 @@ pub(crate) fn parse(input: &[u8], frame_max: usize) -> Result<Parsed<'_>, Fault>
     }
     let channel = u16::from_be_bytes([*channel_high, *channel_low]);
     let payload = &input[7..length - 1];
+    if matches!(*kind, constants::FRAME_METHOD | constants::FRAME_HEADER) && size > METHOD_MAX {
+        return Err(Fault::frame_error(format!(
+            "a method of {size} bytes, when the local broker reads at most {METHOD_MAX}"
+        )));
+    }
     let frame = match *kind {
         constants::FRAME_METHOD => Frame::Method(method(payload)?),
         constants::FRAME_HEADER => header(payload)?,

@@ -12,7 +12,7 @@ use std::{
 
 use mio1::{Events, Interest, Poll, Token, Waker, net::TcpListener};
 
-use self::client::{Client, Progress};
+use self::client::{Client, Progress, READ_MAX};
 use crate::{
     core::{Broker, ConnectionId},
     login::Login,
@@ -24,8 +24,8 @@ const CLIENTS_MAX: usize = 1024;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How long a broker that ends waits for its clients to take leave.
 const LEAVE_LIMIT: Duration = Duration::from_millis(250);
-/// Stack of the thread: a client's table may nest as deep as a frame is long, and the codec reads it by recursion.
-const STACK_BYTES: usize = 256 << 20;
+/// Stack of the thread: tables nest as deep as `METHOD_MAX` is long, and a build without optimization takes 7 KB a level.
+const STACK_BYTES: usize = 32 << 20;
 
 const LISTENER: Token = Token(0);
 const WAKER: Token = Token(1);
@@ -104,6 +104,8 @@ struct Server {
     last_client: ConnectionId,
     /// Clients that may have something to read: the system tells it once, not until it is read.
     readable: BTreeSet<ConnectionId>,
+    /// What was last read, whoever sent it.
+    scratch: Vec<u8>,
     /// When to try to accept again.
     accept_at: Option<Instant>,
     /// Set when the broker ends: until when clients may take their leave.
@@ -120,6 +122,7 @@ impl Server {
             clients: BTreeMap::new(),
             last_client: FIRST_CLIENT as u64,
             readable: BTreeSet::new(),
+            scratch: vec![0; READ_MAX],
             accept_at: None,
             ends_at: None,
         }
@@ -215,7 +218,14 @@ impl Server {
         let Some(client) = self.clients.get_mut(&id) else {
             return;
         };
-        if client.read(now, alarmed, &self.login, &mut self.broker) == Progress::More {
+        if client.read(
+            now,
+            &mut self.scratch,
+            alarmed,
+            &self.login,
+            &mut self.broker,
+        ) == Progress::More
+        {
             self.readable.insert(id);
         }
         if self.broker.alarmed() != alarmed {

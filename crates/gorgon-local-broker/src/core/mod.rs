@@ -8,6 +8,8 @@ mod channel;
 mod consumers;
 mod exchanges;
 mod queues;
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::{BTreeMap, HashMap},

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Most bytes that are read of a client before the others have their turn.
-const READ_MAX: usize = FRAME_MAX;
+pub(super) const READ_MAX: usize = FRAME_MAX;
 /// Unwritten bytes beyond which a client is not read: what it asks would only add to them.
 const OUTPUT_HIGH: usize = 1 << 20;
 /// A client is silent when nothing came for so many intervals of its heartbeat. RabbitMQ waits two to three.
@@ -74,6 +74,7 @@ impl Client {
     pub(super) fn read(
         &mut self,
         now: Instant,
+        scratch: &mut [u8],
         alarmed: bool,
         login: &Login,
         broker: &mut Broker,
@@ -83,12 +84,8 @@ impl Client {
         if self.held_back || self.gone {
             return Progress::Waits;
         }
-        let have = self.input.len();
-        self.input.resize(have + READ_MAX, 0);
-        let result = self.socket.read(&mut self.input[have..]);
-        self.input
-            .truncate(have + result.as_ref().map_or(0, |read| *read));
-        match result {
+        let result = self.socket.read(scratch);
+        match &result {
             Ok(0) => {
                 self.lose(now, broker);
                 return Progress::Waits;
@@ -102,29 +99,45 @@ impl Client {
                 return Progress::Waits;
             }
         }
-        let used = self.work_through(now, login, broker);
-        self.input.drain(..used);
+        let read = result.unwrap_or(0);
+        if self.input.is_empty() {
+            // The common case: whole frames, worked through where they were read.
+            let used = self.work_through(now, &scratch[..read], login, broker);
+            self.input.extend_from_slice(&scratch[used..read]);
+        } else {
+            let mut input = std::mem::take(&mut self.input);
+            input.extend_from_slice(&scratch[..read]);
+            let used = self.work_through(now, &input, login, broker);
+            input.drain(..used);
+            self.input = input;
+        }
         broker.end_of_batch(self.id, self.machine.open_channels());
         self.machine.set_blocked(alarmed, broker);
         Progress::More
     }
 
-    fn work_through(&mut self, now: Instant, login: &Login, broker: &mut Broker) -> usize {
+    fn work_through(
+        &mut self,
+        now: Instant,
+        input: &[u8],
+        login: &Login,
+        broker: &mut Broker,
+    ) -> usize {
         let mut used = 0;
         if self.machine.awaits_header() {
-            let Some(header) = self.input.first_chunk::<8>() else {
+            let Some(header) = input.first_chunk::<8>() else {
                 return 0;
             };
             if *header != PROTOCOL_HEADER {
                 self.output.extend_from_slice(&PROTOCOL_HEADER);
                 self.machine.refuse_protocol(now);
-                return self.input.len();
+                return input.len();
             }
             self.machine.start(broker);
             used = PROTOCOL_HEADER.len();
         }
         while !self.machine.is_deaf() {
-            match frames::parse(&self.input[used..], self.machine.frame_max()) {
+            match frames::parse(&input[used..], self.machine.frame_max()) {
                 Ok(Parsed::Frame {
                     channel,
                     frame,
@@ -137,11 +150,11 @@ impl Client {
                 Err(fault) => {
                     // Where the next frame begins is unknown, so nothing that follows can be read.
                     self.machine.fail(now, 0, &fault, (0, 0), broker);
-                    return self.input.len();
+                    return input.len();
                 }
             }
         }
-        self.input.len()
+        input.len()
     }
 
     /// Adds something of the broker's to the output.

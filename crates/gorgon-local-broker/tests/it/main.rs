@@ -8,3 +8,7 @@
 mod client;
 mod deliveries;
 mod errors;
+mod limits;
+mod raw;
+mod speed;
+mod wire;

@@ -1,0 +1,59 @@
+//! How long things take. The bounds are loose, as tests share the machine; `--nocapture` shows what was measured.
+
+use std::time::{Duration, Instant};
+
+use amiquip::{ConsumerOptions, Publish, QueueDeclareOptions};
+use gorgon_local_broker::LocalBroker;
+
+use crate::client::{connect, next};
+
+fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort_unstable();
+    times[times.len() / 2]
+}
+
+#[test]
+fn a_start_takes_no_time_to_speak_of() {
+    let starts = (0..20)
+        .map(|_| {
+            let start = Instant::now();
+            let broker = LocalBroker::start().unwrap();
+            let took = start.elapsed();
+            drop(broker);
+            took
+        })
+        .collect();
+    let median = median(starts);
+    println!("start: {median:?}");
+    assert!(median < Duration::from_millis(20), "{median:?}");
+}
+
+#[test]
+fn a_message_passes_faster_than_a_test_could_tell() {
+    let broker = LocalBroker::start().unwrap();
+    let mut connection = connect(&broker);
+    let channel = connection.open_channel(None).unwrap();
+    let queue = channel
+        .queue_declare("q", QueueDeclareOptions::default())
+        .unwrap();
+    let consumer = queue
+        .consume(ConsumerOptions {
+            no_ack: true,
+            ..Default::default()
+        })
+        .unwrap();
+    let trips = (0..500)
+        .map(|_| {
+            let start = Instant::now();
+            channel
+                .basic_publish("", Publish::new(&[b'x'; 200], "q"))
+                .unwrap();
+            next(&consumer);
+            start.elapsed()
+        })
+        .collect();
+    let median = median(trips);
+    println!("publish to delivery: {median:?}");
+    // A client without TCP_NODELAY, or a broker without it, would take 40 ms here.
+    assert!(median < Duration::from_millis(10), "{median:?}");
+}
