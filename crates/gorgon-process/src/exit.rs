@@ -70,7 +70,7 @@ fn causes(error: &dyn Error) -> Vec<String> {
     let mut next = error.source();
     while let Some(cause) = next {
         let text = cause.to_string();
-        if !text.is_empty() && !said.iter().any(|earlier| earlier.contains(&text)) {
+        if !text.is_empty() && !said.iter().any(|earlier| earlier.ends_with(&text)) {
             said.push(text);
         }
         next = cause.source();

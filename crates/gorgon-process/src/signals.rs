@@ -116,6 +116,13 @@ pub fn name(number: i32) -> String {
 /// # Errors
 /// When a signal cannot be caught (SIGKILL, SIGSTOP), or no thread can be started.
 pub fn listen(signals: &[Signal]) -> io::Result<Receiver<Signal>> {
+    // signal-hook panics at these.
+    if let Some(signal) = signals
+        .iter()
+        .find(|signal| matches!(signal, Signal::Kill | Signal::Stop))
+    {
+        return Err(io::Error::other(format!("{signal} cannot be caught")));
+    }
     let mut caught = Signals::new(signals.iter().map(|signal| signal.number()))?;
     let (sender, receiver) = bounded(WAITING);
     thread::Builder::new()
@@ -162,6 +169,9 @@ mod tests {
 
     #[test]
     fn sigkill_cannot_be_listened_to() {
-        assert!(std::panic::catch_unwind(|| listen(&[Signal::Kill])).map_or(true, |r| r.is_err()));
+        for signal in [Signal::Kill, Signal::Stop] {
+            let error = listen(&[Signal::Int, signal]).unwrap_err();
+            assert_eq!(error.to_string(), format!("{signal} cannot be caught"));
+        }
     }
 }
