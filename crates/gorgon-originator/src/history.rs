@@ -1,0 +1,190 @@
+//! What earlier jobs of a project took and what failed in them, kept between jobs.
+//!
+//! One file a project under `${XDG_CACHE_HOME:-~/.cache}/gorgon/`, in a directory named after the
+//! project and a hash of its path. It is read whole, changed under a lock and written beside and
+//! renamed, so that two jobs of one project lose nothing of each other. A history that cannot be
+//! read is an empty one: nothing but speed depends on it.
+
+pub mod original;
+mod store;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+pub use store::{HistoryError, Store};
+
+/// What is known of the files of a project, by their paths.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct History {
+    /// One record a file.
+    #[serde(default)]
+    pub files: BTreeMap<String, FileRecord>,
+}
+
+/// What is known of one file.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct FileRecord {
+    /// Seconds of the last time when the whole file ran to its end; absent when it never did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<f64>,
+    /// What the file looked like then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stamp: Option<Stamp>,
+    /// Its tests, in the order in which they ran.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tests: Vec<TestRecord>,
+    /// The file itself is to be run again as a whole: it crashed, took too long, was lost, or
+    /// something outside of its tests failed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub broken: bool,
+}
+
+/// What is known of one test.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TestRecord {
+    /// Its id within the file.
+    pub id: String,
+    /// Seconds of its last run.
+    #[serde(rename = "s")]
+    pub seconds: f64,
+    /// It failed, or raised.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub failed: bool,
+}
+
+/// What tells whether a file was changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stamp {
+    /// Its size.
+    pub bytes: u64,
+    /// Its time of modification, in nanoseconds since 1970.
+    pub mtime_ns: i64,
+}
+
+impl Stamp {
+    /// Looks at a file.
+    #[must_use]
+    pub fn of(path: &Path) -> Option<Self> {
+        let metadata = fs::metadata(path).ok()?;
+        Some(Self {
+            bytes: metadata.len(),
+            mtime_ns: metadata
+                .mtime()
+                .checked_mul(1_000_000_000)?
+                .checked_add(metadata.mtime_nsec())?,
+        })
+    }
+}
+
+/// What one job says of one file.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Ran {
+    /// All of it ran to its end, in one item or in parts.
+    Whole {
+        /// Seconds, of all parts together.
+        seconds: f64,
+        /// What it looked like when the job began.
+        stamp: Option<Stamp>,
+        /// All its tests.
+        tests: Vec<TestRecord>,
+    },
+    /// Only some of its tests were asked for.
+    Some {
+        /// Those tests.
+        tests: Vec<TestRecord>,
+    },
+    /// It crashed, took too long, was lost, or something outside of its tests failed.
+    Broken {
+        /// The tests that had come to an end.
+        tests: Vec<TestRecord>,
+    },
+}
+
+/// What is to be run again of one file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// The file.
+    pub file: String,
+    /// The ids of the tests that failed; none: the whole file.
+    pub tests: Vec<String>,
+}
+
+impl History {
+    /// Lays what a job says over what was known; files that did not run stay as they were.
+    pub fn merge(&mut self, ran: &BTreeMap<String, Ran>) {
+        for (file, ran) in ran {
+            let record = self.files.entry(file.clone()).or_default();
+            match ran {
+                Ran::Whole {
+                    seconds,
+                    stamp,
+                    tests,
+                } => {
+                    *record = FileRecord {
+                        seconds: Some(*seconds),
+                        stamp: *stamp,
+                        tests: tests.clone(),
+                        broken: false,
+                    };
+                }
+                Ran::Some { tests } => record.lay_over(tests),
+                Ran::Broken { tests } => {
+                    record.lay_over(tests);
+                    record.broken = true;
+                }
+            }
+        }
+    }
+
+    /// Returns what failed when it last ran, in the order of the paths.
+    #[must_use]
+    pub fn failures(&self) -> Vec<Failure> {
+        self.files
+            .iter()
+            .filter_map(|(file, record)| {
+                let failed = || record.tests.iter().filter(|test| test.failed);
+                let tests = if record.broken {
+                    Vec::new()
+                } else {
+                    failed().map(|test| test.id.clone()).collect()
+                };
+                (record.broken || !tests.is_empty()).then(|| Failure {
+                    file: file.clone(),
+                    tests,
+                })
+            })
+            .collect()
+    }
+
+    /// Returns the seconds of a file, when they are known.
+    #[must_use]
+    pub fn seconds(&self, file: &str) -> Option<f64> {
+        self.files.get(file)?.seconds
+    }
+
+    /// Returns the record of a file that was not changed since.
+    #[must_use]
+    pub fn unchanged(&self, project: &Path, file: &str) -> Option<&FileRecord> {
+        let record = self.files.get(file)?;
+        let now = Stamp::of(&project.join(file))?;
+        (record.stamp == Some(now)).then_some(record)
+    }
+}
+
+impl FileRecord {
+    fn lay_over(&mut self, tests: &[TestRecord]) {
+        for test in tests {
+            match self.tests.iter_mut().find(|known| known.id == test.id) {
+                Some(known) => *known = test.clone(),
+                None => self.tests.push(test.clone()),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
