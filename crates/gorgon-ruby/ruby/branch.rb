@@ -1,1 +1,135 @@
 # frozen_string_literal: true
+
+require_relative 'child'
+
+module Gorgon
+  # A fork of the preloader for one framework, which it loads; the parent of the Ruby children of
+  # that framework. It alone signals them, and reaps them once all of their group is dead.
+  class Branch
+    # A child of ours that has not been reaped.
+    Born = Struct.new(:pid, :link, :channel, :capture)
+
+    # How often the output of running children is looked at: a test that prints without end must
+    # not fill the disk.
+    LOOK_S = 2
+    REQUEST_BYTES = 64 * 1024
+
+    def initialize(framework, settings, callbacks, socket, directory)
+      @framework = framework
+      @settings = settings
+      @callbacks = callbacks
+      @socket = socket
+      @directory = directory
+      @children = []
+    end
+
+    # Lives until the preloader closes the socket.
+    def run
+      watch_children
+      Frameworks.disarmed { preload }
+      loop do
+        ready, = IO.select([@socket, @ended], nil, nil, @children.empty? ? nil : LOOK_S)
+        @children.each { |child| child.capture.shrink } if ready.nil?
+        next unless ready
+
+        reap if ready.include?(@ended)
+        break if ready.include?(@socket) && !obey
+      end
+      @children.each { |child| end_child(child) } until reap
+    end
+
+    private
+
+    # What cannot be loaded here fails again in the child, where it can be told.
+    def preload
+      Frameworks.adapter(@framework).preload
+    rescue SystemExit, ScriptError, StandardError => e
+      warn("gorgon: preload of #{@framework}: #{e.class}: #{e.message}")
+    end
+
+    def watch_children
+      @ended, @wake = IO.pipe
+      @old_trap = ::Signal.trap('CHLD') { @wake.write_nonblock('.', exception: false) }
+    end
+
+    # Does what the preloader passes on; false at its end.
+    def obey
+      text, _, _, *passed = @socket.recvmsg(REQUEST_BYTES, scm_rights: true)
+      return false if text.nil? || text.empty?
+
+      line = Json.read(text)
+      case line['op']
+      when 'fork' then fork_child(line, passed.flat_map(&:unix_rights).compact.first)
+      when 'signal' then signal(line)
+      when 'end' then @children.each { |child| end_child(child) if child.link == line['link'] }
+      end
+      true
+    end
+
+    def fork_child(line, socket)
+      channel = Channel.new(socket)
+      capture = Capture.new(@directory)
+      request = Child::Request.new(framework: @framework, slot: line['slot'],
+                                   test_env_number: line['test_env_number'],
+                                   after_complete: line['after_complete'])
+      branch = $$
+      pid = Process.fork { live(branch, request, channel, capture) }
+      @children << Born.new(pid, line['link'], channel, capture)
+    rescue SystemCallError, NoMemoryError => e
+      tell(channel, event: 'fork_failed', message: "#{e.class}: #{e.message}") if channel
+      channel&.close
+      capture&.close
+    end
+
+    # In the child.
+    def live(branch, request, channel, capture)
+      System.die_with_parent(branch)
+      ::Signal.trap('CHLD', @old_trap || 'DEFAULT')
+      [@socket, @ended, @wake].each(&:close)
+      @children.each { |child| [child.channel, child.capture].each(&:close) }
+      Child.new(request, @settings, @callbacks, channel, capture).run
+    end
+
+    def signal(line)
+      child = @children.find { |born| born.pid == line['pid'] }
+      System.kill(line['signal'], -child.pid) if child
+    end
+
+    def end_child(child)
+      System.kill(:KILL, -child.pid)
+      System.kill(:KILL, child.pid)
+    end
+
+    # Takes leave of the children that have ended; true when none is left.
+    def reap
+      @ended.read_nonblock(4096, exception: false)
+      over, @children = @children.partition { |child| System.zombie?(child.pid) }
+      over.each { |child| bury(child) }
+      @children.empty? || (@ended.wait_readable(LOOK_S) && false)
+    end
+
+    # What is left of its group dies while its number is still its own.
+    def bury(child)
+      left = System.left_of(child.pid, "GORGON_CHILD_ID=#{child.pid}")
+      told = left.map { |pid| { pid: pid, command: System.command(pid) } }
+      end_child(child)
+      left.each { |pid| System.kill(:KILL, pid) }
+      _, status = Process.wait2(child.pid)
+      tell(child.channel, event: 'ended', status: status.exitstatus, signal: status.termsig,
+                          output: child.capture.text, left: told)
+    rescue Errno::ECHILD
+      tell(child.channel, event: 'ended', status: nil, signal: System::SIGKILL, output: '', left: [])
+    ensure
+      child.channel.close
+      child.capture.close
+    end
+
+    # On a line of its own: the child may have been killed in the middle of one.
+    def tell(channel, event)
+      channel.io.syswrite("\n")
+      channel.send(event)
+    rescue SystemCallError, IOError
+      nil # The worker is gone.
+    end
+  end
+end

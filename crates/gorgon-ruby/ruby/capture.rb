@@ -1,1 +1,97 @@
 # frozen_string_literal: true
+
+module Gorgon
+  # Takes stdout and stderr of a process and of all that it starts, at the level of descriptors.
+  #
+  # It is a file without a name: a pipe would have to be emptied while a test holds Ruby's lock, and
+  # whoever keeps its other end open would keep its reader waiting.
+  class Capture
+    LIMIT_BYTES = 64 * 1024
+    # A file that prints without end is cut on the disk, too; looked at by the parent.
+    DISK_BYTES = 64 * 1024 * 1024
+
+    def initialize(directory)
+      path = File.join(directory, ".output-#{$$}-#{object_id}")
+      @file = File.open(path, File::RDWR | File::CREAT | File::EXCL | File::APPEND, 0o600)
+      @file.binmode
+      File.unlink(path)
+    end
+
+    # Points stdout and stderr here, and Ruby's own streams at them, where they are not any more.
+    def take
+      stat = @file.stat
+      [STDOUT, STDERR].each do |stream|
+        point(stream) unless points_at?(stream, stat)
+        stream.sync = true
+      end
+      $stdout = STDOUT
+      $stderr = STDERR
+    end
+
+    def size
+      @file.stat.size
+    end
+
+    # Forgets what was printed.
+    def clear
+      @file.truncate(0) unless @file.stat.size.zero?
+    end
+
+    # What was printed since the file had this size, cut in the middle.
+    def text(from = 0, limit = LIMIT_BYTES)
+      size = @file.stat.size
+      from = 0 if from > size
+      return '' if size == from
+      return @file.pread(size - from, from) if size - from <= limit
+
+      half = limit / 2
+      head = @file.pread(half, from)
+      tail = @file.pread(half, size - half)
+      "#{head}#{Capture.mark(size - from - limit)}#{tail}"
+    rescue EOFError, IOError
+      ''
+    end
+
+    # Keeps head and tail of a file that has become too big for the disk.
+    def shrink
+      size = @file.stat.size
+      return if size < DISK_BYTES
+
+      head = @file.pread(LIMIT_BYTES / 2, 0)
+      @file.truncate(0)
+      @file.syswrite("#{head}#{Capture.mark(size - head.bytesize)}")
+    end
+
+    def close
+      @file.close
+    end
+
+    def self.mark(bytes)
+      "\n[... #{bytes} bytes left out ...]\n"
+    end
+
+    # A text of at most so many bytes, cut in the middle.
+    def self.cut(text, limit)
+      return text if text.bytesize <= limit
+
+      half = limit / 2
+      "#{text.byteslice(0, half)}#{mark(text.bytesize - limit)}#{text.byteslice(-half, half)}".scrub('')
+    end
+
+    private
+
+    def points_at?(stream, stat)
+      found = stream.stat
+      found.ino == stat.ino && found.dev == stat.dev
+    rescue IOError, SystemCallError
+      false
+    end
+
+    def point(stream)
+      stream.reopen(@file)
+    rescue IOError
+      # A test closed the stream; Ruby leaves the descriptor of that number open.
+      stream.reopen("/proc/self/fd/#{@file.fileno}", 'a')
+    end
+  end
+end

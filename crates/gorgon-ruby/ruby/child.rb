@@ -1,1 +1,169 @@
 # frozen_string_literal: true
+
+require_relative 'capture'
+require_relative 'reporter'
+require_relative 'restore'
+
+module Gorgon
+  # A Ruby child: serves one framework, runs the files that its worker hands it, one at a time.
+  class Child
+    # What the child is asked to be.
+    Request = Struct.new(:framework, :slot, :test_env_number, :after_complete, keyword_init: true)
+
+    # How long a process that a file left behind may take to end by itself.
+    LEFT_GRACE_S = 0.2
+
+    def initialize(request, settings, callbacks, channel, capture)
+      @request = request
+      @settings = settings
+      @callbacks = callbacks
+      @channel = channel
+      @capture = capture
+      @root = Dir.pwd
+      @left = {}
+    end
+
+    # Lives; returns when at_exit handlers shall run.
+    def run
+      prepare
+      @channel.send(event: 'forked', pid: $$)
+      @request.after_complete ? only_after_complete : serve
+    rescue IOError, Errno::EPIPE, Errno::EBADF => e
+      # Without its line to the worker a child is of no use.
+      raise unless Process.ppid && $$ == @pid
+
+      STDERR.puts("gorgon: the descriptor to the worker was closed: #{e.class}: #{e.message}")
+      Process.exit!(1)
+    end
+
+    private
+
+    def prepare
+      @pid = $$
+      Process.setsid
+      @capture.take
+      environment
+      ::Kernel.srand(@settings['seed'])
+      @reporter = Reporter.new(@channel, @capture, @root)
+    end
+
+    # Set before before_start, and never again: callbacks change it.
+    def environment
+      number = @request.test_env_number
+      ENV['GORGON_WORKER_ID'] = @request.slot.to_s
+      ENV['TEST_ENV_NUMBER'] = number == 1 ? '' : number.to_s
+      ENV['PARALLEL_WORKERS'] = '1'
+      ENV['GORGON_CHILD_ID'] = $$.to_s
+      @settings['env'].each { |name, value| ENV[name] = value }
+    end
+
+    def only_after_complete
+      @channel.send(event: 'callback_done') if callback('after_complete')
+      @channel.send(event: 'finished')
+    end
+
+    def serve
+      return unless callback('before_start')
+
+      @restore = Restore.new(@root, @capture)
+      @channel.send(event: 'ready')
+      serve_files
+      finish
+    end
+
+    def serve_files
+      while (line = @channel.receive)
+        return if line['op'] == 'finish'
+
+        run_file(line)
+      end
+      # The worker is gone.
+      Process.exit!(1)
+    rescue Interrupt
+      Process.exit!(1) unless $$ == @pid
+      @channel.send(event: 'interrupted')
+    end
+
+    def run_file(line)
+      path = line['file']
+      other = Frameworks.choose(path)
+      if other.to_s != @request.framework
+        return @channel.send(event: 'other_framework', framework: other)
+      end
+
+      begin_file
+      started = System.now
+      selection = { tests: line['tests'], lines: line['lines'] }
+      run_with_adapter(path, selection.values.all?(&:empty?) ? nil : selection)
+      # A fork inside a test that came to its end here.
+      Process.exit!(0) unless $$ == @pid
+      end_file(path, System.now - started)
+    end
+
+    def begin_file
+      @restore.call
+      @capture.clear
+      @reporter.begin_file
+      @channel.send(event: 'loading')
+    end
+
+    def run_with_adapter(path, selection)
+      adapter.run(path, selection)
+    rescue SystemExit, SignalException, NoMemoryError
+      raise
+    rescue Exception => e # rubocop:disable Lint/RescueException
+      @reporter.file_error(what: 'run', exception: e.class.to_s, message: e.message, backtrace: e.backtrace)
+    end
+
+    def adapter
+      @adapter ||= Frameworks.adapter(@request.framework).new(adapter_settings, @reporter).tap(&:start)
+    end
+
+    def adapter_settings
+      { seed: @settings['seed'], options: @settings['options'], root: @root }
+    end
+
+    def end_file(path, time)
+      note_left(path)
+      @capture.take
+      output = @reporter.failed ? @capture.text : ''
+      @channel.send(event: 'file_finished', time: time, output: output, spent: @reporter.spent || false)
+    end
+
+    def finish
+      @restore.call
+      @capture.clear
+      @reporter.begin_file
+      @adapter.finish if @adapter
+      callback('after_complete')
+      tell_left
+      @channel.send(event: 'finished')
+    end
+
+    # Returns whether it came back.
+    def callback(name)
+      failure = @callbacks.run(name)
+      return true unless failure
+
+      @channel.send(failure.merge(event: 'callback_failed', output: @capture.text))
+      false
+    end
+
+    # Remembers which file was the first to leave a process behind.
+    def note_left(path)
+      @left = System.own_children.map { |found| [found.pid, @left.fetch(found.pid, path)] }.to_h
+    end
+
+    def tell_left
+      return if @left.empty?
+
+      until_at = System.now + LEFT_GRACE_S
+      ::Kernel.sleep(0.01) while System.now < until_at && @left.keys.any? { |pid| !System.zombie?(pid) }
+      @left.each do |pid, path|
+        next if System.zombie?(pid)
+
+        @channel.send(event: 'left_behind', pid: pid, file: path, command: System.command(pid))
+      end
+    end
+  end
+end

@@ -1,1 +1,139 @@
 # frozen_string_literal: true
+
+require_relative 'branch'
+
+module Gorgon
+  # Loads the user's application once, then forks: a branch for each framework, from which the Ruby
+  # children are forked. Workers reach it over a socket; its owner over what was its stdin.
+  class Preloader
+    # A branch as the preloader sees it.
+    Grown = Struct.new(:pid, :socket)
+
+    def initialize(settings, callbacks, owner)
+      @settings = settings
+      @callbacks = callbacks
+      @owner = owner
+      @path = settings['socket']
+      @links = {}
+      @branches = {}
+    end
+
+    def run
+      failure = @callbacks.run('before_creating_workers')
+      return @owner.send(failure.merge(event: 'callback_failed')) if failure
+
+      @server = UNIXServer.new(@path)
+      File.chmod(0o600, @path)
+      @owner.send(event: 'ready')
+      @settings['frameworks'].first(1).each { |framework| branch(framework) }
+      nil while serve
+    ensure
+      stop
+    end
+
+    private
+
+    # Waits for one thing to happen; false at the end.
+    def serve
+      sockets = @branches.values.map(&:socket)
+      ready, = IO.select([@owner.io, @server, *@links.keys, *sockets])
+      @branches.delete_if { |_, grown| ready.include?(grown.socket) && wither(grown) }
+      @links.keys.each { |io| hear(io) if ready.include?(io) }
+      accept if ready.include?(@server)
+      ready.include?(@owner.io) ? obey : true
+    end
+
+    # What the owner wants; false when it is gone, or wants us to be.
+    def obey
+      lines = @owner.received
+      return false if lines.nil?
+
+      lines.each do |line|
+        name = line['callback']
+        failure = @callbacks.run(name)
+        @owner.send(failure ? failure.merge(event: 'callback_failed') : { event: 'callback_done', callback: name })
+      end
+      true
+    end
+
+    # A worker wants a child, or opens its link: the first line says which.
+    def accept
+      channel = Channel.new(@server.accept)
+      line = channel.receive
+      case line && line['op']
+      when 'link' then @links[channel.io] = [channel, line['link']]
+      when 'fork'
+        pass(line, channel.io)
+        channel.close
+      else channel.close
+      end
+    rescue ArgumentError, SystemCallError
+      channel&.close
+    end
+
+    # What a worker says on its link; its end is the end of its children.
+    def hear(io)
+      channel, link = @links[io]
+      lines = channel.received
+      return lines.each { |line| to_branches(line) } if lines
+
+      @links.delete(io)
+      channel.close
+      to_branches('op' => 'end', 'link' => link)
+    end
+
+    # A branch may have died since we looked: then once more, with another.
+    def pass(line, socket)
+      2.times do
+        rights = Socket::AncillaryData.unix_rights(socket)
+        return branch(line['framework']).socket.sendmsg(Json.write(line), 0, nil, rights)
+      rescue Errno::EPIPE, Errno::ECONNRESET
+        wither(@branches.delete(line['framework']))
+      end
+    end
+
+    def to_branches(line)
+      @branches.each_value do |grown|
+        grown.socket.sendmsg(Json.write(line))
+      rescue SystemCallError
+        nil # It has ended; its socket says so next.
+      end
+    end
+
+    def branch(framework)
+      @branches[framework] ||= begin
+        ours, theirs = UNIXSocket.pair(:SEQPACKET)
+        pid = grow(framework, ours, theirs)
+        theirs.close
+        Grown.new(pid, ours)
+      end
+    end
+
+    def grow(framework, ours, theirs)
+      preloader = $$
+      Process.fork do
+        System.die_with_parent(preloader)
+        [ours, @server, *@branches.values.map(&:socket), @owner, *@links.values.map(&:first)].each(&:close)
+        Branch.new(framework, @settings, @callbacks, theirs, File.dirname(@path)).run
+        Process.exit!(0)
+      end
+    end
+
+    # A branch has ended, and its children with it: the next request grows another.
+    def wither(grown)
+      grown.socket.close
+      Process.wait(grown.pid)
+      true
+    rescue Errno::ECHILD
+      true
+    end
+
+    def stop
+      File.unlink(@path) if @server && File.exist?(@path)
+      @branches.each_value { |grown| grown.socket.close_write }
+      @branches.each_value { |grown| wither(grown) }
+    rescue SystemCallError, IOError
+      nil
+    end
+  end
+end

@@ -1,1 +1,106 @@
 # frozen_string_literal: true
+
+require_relative 'capture'
+
+module Gorgon
+  # Takes what an adapter has to say of the file that runs, and sends it, within limits.
+  #
+  # A fork inside a test inherits it: there it is silent.
+  class Reporter
+    MESSAGE_BYTES = 32 * 1024
+    OUTPUT_BYTES = Capture::LIMIT_BYTES
+    NAME_BYTES = 4 * 1024
+    BACKTRACE_LINES = 100
+    # Of all texts of one file: a reply of a worker stays well below a megabyte.
+    FILE_BYTES = 512 * 1024
+    # What a text is cut to when its file has used up its bytes.
+    POOR_BYTES = 512
+
+    # Whether the file reported anything that fails it.
+    attr_reader :failed
+    # Whether the child must not be given another file.
+    attr_reader :spent
+
+    def initialize(channel, capture, root)
+      @channel = channel
+      @capture = capture
+      @root = "#{root}/"
+      @pid = $$
+      begin_file
+    end
+
+    def begin_file
+      @budget = FILE_BYTES
+      @failed = false
+      @test_from = 0
+    end
+
+    def test_started(id:, name:)
+      @test_from = @capture.size
+      send(event: 'test_started', id: id, name: cut(name, NAME_BYTES))
+    end
+
+    def test_finished(result)
+      result = result.merge(event: 'test_finished', name: cut(result[:name], NAME_BYTES))
+      tell_fault(result) if result[:outcome].to_s != 'passed'
+      send(result)
+    end
+
+    # A fault outside tests; the child still serves other files unless `spent`.
+    def file_error(what:, exception:, message:, backtrace:, test: nil, spent: false)
+      @failed = true
+      @spent = true if spent
+      send(event: 'file_error', what: what, exception: exception, test: test,
+           message: cut(message, MESSAGE_BYTES), backtrace: lines(backtrace))
+    end
+
+    def suite_hook_failed(what:, exception:, message:, backtrace:)
+      error = { what: what, exception: exception, message: cut(message, MESSAGE_BYTES),
+                backtrace: lines(backtrace) }
+      send(event: 'suite_hook_failed', error: error, output: @capture.text)
+    end
+
+    def warning(text)
+      send(event: 'warning', message: cut(text, NAME_BYTES))
+    end
+
+    # Whether this is the process that the reporter was made in.
+    def ours?
+      $$ == @pid
+    end
+
+    private
+
+    def send(event)
+      @channel.send(event) if ours?
+    end
+
+    def tell_fault(result)
+      bad = result[:outcome].to_s != 'skipped'
+      @failed ||= bad
+      result[:message] = cut(result[:message] || '', MESSAGE_BYTES)
+      result[:backtrace] = lines(result[:backtrace] || [])
+      return unless bad
+
+      output = @capture.text(@test_from, [OUTPUT_BYTES, @budget].min)
+      result[:output] = cut(output, OUTPUT_BYTES) unless output.empty?
+    end
+
+    def cut(text, limit)
+      text = Json.utf8(text)
+      text = Capture.cut(text, @budget.positive? ? limit : POOR_BYTES)
+      @budget -= text.bytesize if text.bytesize > 200
+      text
+    end
+
+    # Paths of the project are relative.
+    def lines(backtrace)
+      lines = (backtrace || []).first(@budget.positive? ? BACKTRACE_LINES : 5)
+      lines.map do |line|
+        line = Json.utf8(line)
+        @budget -= line.bytesize
+        line.start_with?(@root) ? line[@root.size..-1] : line
+      end
+    end
+  end
+end

@@ -1,1 +1,105 @@
 # frozen_string_literal: true
+
+require 'socket'
+
+# The test runner's one global name. What tests may replace (FakeFS, Timecop, stubs) is kept here
+# as it was at load.
+module Gorgon
+  File = ::File
+  Dir = ::Dir
+  IO = ::IO
+  Process = ::Process
+
+  # What the operating system knows of processes, read from /proc, and the one call that Ruby lacks.
+  module System
+    CLOCK = ::Process.method(:clock_gettime)
+    MONOTONIC = ::Process::CLOCK_MONOTONIC
+    PRCTL = { 'x86_64' => 157, 'aarch64' => 167, 'arm64' => 167 }[RUBY_PLATFORM[/\A[^-]+/]]
+    PR_SET_PDEATHSIG = 1
+    SIGKILL = 9
+    # What is shown of a command.
+    COMMAND_BYTES = 200
+
+    # A process as /proc tells it.
+    Found = Struct.new(:pid, :state, :group, :session, :started)
+
+    class << self
+      # Seconds by a clock that tests cannot stub.
+      def now
+        CLOCK.call(MONOTONIC)
+      end
+
+      # The kernel kills us when the process that forked us ends.
+      def die_with_parent(parent)
+        if PRCTL
+          quietly { Kernel.syscall(PRCTL, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) }
+        end
+        Process.exit!(1) if Process.ppid != parent
+      rescue NotImplementedError, SystemCallError
+        nil # Then the end of the socket tells.
+      end
+
+      def find(pid)
+        line = File.binread("/proc/#{pid}/stat")
+        fields = line[(line.rindex(')') + 2)..-1].split
+        Found.new(pid, fields[0], fields[2].to_i, fields[3].to_i, fields[19])
+      rescue SystemCallError
+        nil
+      end
+
+      def zombie?(pid)
+        found = find(pid)
+        found.nil? || found.state == 'Z'
+      end
+
+      def command(pid)
+        words = File.binread("/proc/#{pid}/cmdline").tr("\0", ' ').strip
+        words.empty? ? File.binread("/proc/#{pid}/comm").strip : words[0, COMMAND_BYTES]
+      rescue SystemCallError
+        'a process'
+      end
+
+      # Living processes of a session, or with this in the environment they were started with.
+      def left_of(session, assignment)
+        Dir.children('/proc').grep(/\A\d+\z/).map(&:to_i).select do |pid|
+          next if pid == session || pid == $$
+
+          found = find(pid)
+          next if found.nil? || found.state == 'Z'
+
+          found.session == session || found.group == session || started_with?(pid, assignment)
+        end
+      end
+
+      # Living processes that this process is the parent of; empty where the kernel does not tell.
+      def own_children
+        pids = Dir.glob('/proc/self/task/*/children').flat_map { |path| File.read(path).split }
+        pids.map { |pid| find(pid.to_i) }.compact.reject { |found| found.state == 'Z' }
+      rescue SystemCallError
+        []
+      end
+
+      def kill(signal, pid)
+        Process.kill(signal, pid)
+      rescue Errno::ESRCH, Errno::EPERM
+        nil
+      end
+
+      private
+
+      def started_with?(pid, assignment)
+        File.binread("/proc/#{pid}/environ").split("\0").include?(assignment)
+      rescue SystemCallError
+        false
+      end
+
+      def quietly
+        verbose = $VERBOSE
+        $VERBOSE = nil
+        yield
+      ensure
+        $VERBOSE = verbose
+      end
+    end
+  end
+end

@@ -1,1 +1,4 @@
 # frozen_string_literal: true
+
+# What `require 'gorgon'` in a callbacks file finds: all of it is loaded already.
+require_relative '../callbacks'
