@@ -10,6 +10,9 @@ module Gorgon
     # What the child is asked to be.
     Request = Struct.new(:framework, :slot, :test_env_number, :after_complete, keyword_init: true)
 
+    # What an adapter is told: the seed, what stood after `--`, the project's directory.
+    Settings = Struct.new(:seed, :options, :root)
+
     # How long a process that a file left behind may take to end by itself.
     LEFT_GRACE_S = 0.2
 
@@ -86,10 +89,8 @@ module Gorgon
 
     def run_file(line)
       path = line['file']
-      other = Frameworks.choose(path)
-      if other.to_s != @request.framework
-        return @channel.send(event: 'other_framework', framework: other)
-      end
+      other = Frameworks.respond_to?(:choose) ? Frameworks.choose(path, @request.framework) : @request.framework
+      return @channel.send(event: 'other_framework', framework: other) if other.to_s != @request.framework
 
       begin_file
       started = System.now
@@ -120,7 +121,7 @@ module Gorgon
     end
 
     def adapter_settings
-      { seed: @settings['seed'], options: @settings['options'], root: @root }
+      Settings.new(@settings['seed'], @settings['options'], @root)
     end
 
     def end_file(path, time)

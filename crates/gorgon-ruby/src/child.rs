@@ -91,6 +91,7 @@ pub struct RubyChild {
 
 impl RubyChild {
     pub(crate) fn new(stream: UnixStream) -> io::Result<Self> {
+        let mut told = Told::default();
         // A slow worker makes its child wait, which harms nobody.
         let (sender, events) = bounded(1024);
         lines::read(
@@ -98,7 +99,7 @@ impl RubyChild {
             "ruby child",
             move |read: Read<FromChild>| {
                 let event = match read {
-                    Read::Line(line) => ChildEvent::from(line),
+                    Read::Line(line) => told.event(line),
                     Read::End => ChildEvent::PreloaderLost,
                 };
                 let last = matches!(event, ChildEvent::Ended { .. } | ChildEvent::ForkFailed(_));
@@ -141,45 +142,60 @@ impl Drop for RubyChild {
     }
 }
 
-impl From<FromChild> for ChildEvent {
-    fn from(line: FromChild) -> Self {
+/// Which processes left behind were told of, by number: each is told once.
+#[derive(Debug, Default)]
+struct Told(Vec<u32>);
+
+impl Told {
+    fn event(&mut self, line: FromChild) -> ChildEvent {
+        use ChildEvent as Event;
         match line {
-            FromChild::Forked { pid } => Self::Forked { pid },
-            FromChild::ForkFailed { message } => Self::ForkFailed(message),
-            FromChild::Ready => Self::Ready,
-            FromChild::CallbackFailed(failure) => Self::CallbackFailed(failure),
-            FromChild::CallbackDone => Self::CallbackDone,
-            FromChild::OtherFramework { framework } => Self::OtherFramework(framework),
-            FromChild::Loading => Self::Loading,
-            FromChild::TestStarted { id, name } => Self::TestStarted { id, name },
-            FromChild::TestFinished(result) => Self::TestFinished(result),
-            FromChild::FileError(error) => Self::FileError(error),
-            FromChild::Warning { message } => Self::Warning(message),
-            FromChild::FileFinished {
-                time,
-                output,
-                spent,
-            } => Self::FileFinished {
-                time,
-                output,
-                spent,
-            },
-            FromChild::Interrupted => Self::Interrupted,
-            FromChild::SuiteHookFailed { error, output } => Self::SuiteHookFailed { error, output },
-            FromChild::Finished => Self::Finished,
+            FromChild::LeftBehind { file, pid, command } => {
+                self.0.push(pid);
+                Event::Warning(format!("{file} left a process behind: {command}"))
+            }
             FromChild::Ended {
                 status,
                 signal,
                 output,
                 left,
-            } => Self::Ended {
+            } => Event::Ended {
                 end: match (status, signal) {
                     (_, Some(signal)) => End::Signaled(signal),
                     (status, None) => End::Exited(status.unwrap_or(-1)),
                 },
                 output,
-                left,
+                left: left
+                    .into_iter()
+                    .filter(|process| !self.0.contains(&process.pid))
+                    .map(|process| process.command)
+                    .collect(),
             },
+            FromChild::Forked { pid } => Event::Forked { pid },
+            FromChild::ForkFailed { message } => Event::ForkFailed(message),
+            FromChild::Ready => Event::Ready,
+            FromChild::CallbackFailed(failure) => Event::CallbackFailed(failure),
+            FromChild::CallbackDone => Event::CallbackDone,
+            FromChild::OtherFramework { framework } => Event::OtherFramework(framework),
+            FromChild::Loading => Event::Loading,
+            FromChild::TestStarted { id, name } => Event::TestStarted { id, name },
+            FromChild::TestFinished(result) => Event::TestFinished(result),
+            FromChild::FileError(error) => Event::FileError(error),
+            FromChild::Warning { message } => Event::Warning(message),
+            FromChild::FileFinished {
+                time,
+                output,
+                spent,
+            } => Event::FileFinished {
+                time,
+                output,
+                spent,
+            },
+            FromChild::Interrupted => Event::Interrupted,
+            FromChild::SuiteHookFailed { error, output } => {
+                Event::SuiteHookFailed { error, output }
+            }
+            FromChild::Finished => Event::Finished,
         }
     }
 }

@@ -120,6 +120,11 @@ pub(crate) enum FromChild {
         #[serde(default)]
         output: String,
     },
+    LeftBehind {
+        file: String,
+        pid: u32,
+        command: String,
+    },
     Finished,
     Ended {
         status: Option<i32>,
@@ -127,8 +132,15 @@ pub(crate) enum FromChild {
         #[serde(default)]
         output: String,
         #[serde(default)]
-        left: Vec<String>,
+        left: Vec<Left>,
     },
+}
+
+/// A process that outlived what started it.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Left {
+    pub(crate) pid: u32,
+    pub(crate) command: String,
 }
 
 /// A callback of the user raised, or ended Ruby.

@@ -29,6 +29,7 @@ const SCRIPTS: &[(&str, &str)] = scripts![
     "frameworks/places.rb",
     "frameworks/rspec.rb",
     "frameworks/rspec_filters.rb",
+    "frameworks/rspec_options.rb",
     "frameworks/rspec_results.rb",
     "frameworks/scan.rb",
     "frameworks/selection.rb",

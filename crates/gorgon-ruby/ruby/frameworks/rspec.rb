@@ -1,1 +1,190 @@
 # frozen_string_literal: true
+
+require_relative 'places'
+require_relative 'faults'
+require_relative 'rspec_filters'
+require_relative 'rspec_options'
+require_relative 'rspec_results'
+
+module Gorgon
+  module Frameworks
+    # RSpec 3: the files of a child are loaded one at a time into one configuration and one world,
+    # and each file's groups run as soon as it is loaded. Hooks of the suite run once.
+    class Rspec
+      # A helper at the top of spec/ that says so does without RSpec's own expectations or mocks.
+      OTHER_LIBRARIES = /(?:mock_with|mock_framework|expect_with)\b(?!\W*(?:rspec|\|))/.freeze
+
+      # Loads what every plain run of RSpec would load, and nothing that would not be.
+      def self.preload
+        require 'rspec/core'
+        ::RSpec::Core::Runner.disable_autorun!
+        return if Dir.glob('spec/*.rb').any? { |path| File.binread(path).match?(OTHER_LIBRARIES) }
+
+        require 'rspec/expectations'
+        require 'rspec/mocks'
+        require 'rspec/core/mocking_adapters/rspec'
+      end
+
+      def initialize(settings, reporter)
+        @settings = settings
+        @reporter = reporter
+        @places = Places.new(settings.root)
+        @faults = Faults.new(@places)
+        @hooks_run = {}.compare_by_identity
+      end
+
+      # Takes the options that plain RSpec would take, and what they require.
+      def start
+        require 'rspec/core'
+        ::RSpec::Core::Runner.disable_autorun!
+        @config = ::RSpec.configuration
+        @world = ::RSpec.world
+        @results = RspecResults.new(@config, @reporter, @places)
+        @filters = RspecFilters.new(@config, @world, @reporter)
+        @broken = false
+        listen
+        RspecOptions.new(@settings, @reporter).configure(@config, @filters)
+        @broken = @world.wants_to_quit || @world.non_example_failure
+        @config.reporter.start(0)
+      end
+
+      # Loads a file and runs its groups; what they leave behind of filters and of RSpec's wish to
+      # quit is taken back.
+      def run(path, selection)
+        return refuse if @broken
+
+        begin_file(path)
+        return unless load(path)
+
+        @filters.select(path, selection) if selection
+        RspecOptions.ignore_endings(@config, @reporter)
+        run_groups if before_suite
+      ensure
+        end_file
+      end
+
+      # Hooks of the suite's end, and what listens to it.
+      def finish
+        return unless @config
+
+        @in_hooks = true
+        scope(:after_suite_hook)
+        hooks_of(:@after_suite_hooks).each { |hook| run_hook(hook, 'an `after(:suite)` hook') }
+        @config.reporter.finish
+      rescue *PASSED_UP
+        raise
+      rescue Exception => e # rubocop:disable Lint/RescueException
+        @reporter.suite_hook_failed(**@faults.of('end of RSpec', e))
+      end
+
+      # From the reporter: an exception outside of examples.
+      def outside(error, context)
+        what = context[/`?((?:before|after)\((?:suite|context|all)\))/, 1] || context[/\A[^.\n]+/]
+        what = what.sub(/\(context\)/, '(:all)') unless what.include?('(:')
+        fault = @faults.of(what, error)
+        return @reporter.suite_hook_failed(**fault) if @in_hooks
+
+        @outside = true
+        @reporter.file_error(**fault, spent: what.include?('suite') || @config.reporter.nil?)
+      end
+
+      private
+
+      def listen
+        @config.formatter_loader.add(@results.formatter)
+        # The user's formatters write for a terminal or a file of one process.
+        @config.formatter_loader.define_singleton_method(:add) { |*| nil }
+        adapter = self
+        @config.reporter.define_singleton_method(:notify_non_example_exception) do |error, context|
+          adapter.outside(error, context)
+          super(error, context)
+        end
+      end
+
+      # What `--require` names cannot be loaded: plain RSpec runs nothing then. It was told with the
+      # first file.
+      def refuse
+        @reporter.file_error(what: 'load', exception: nil, backtrace: [], spent: true,
+                             message: 'RSpec could not be set up: see the first file of this worker') if @refused
+        @refused = true
+      end
+
+      def begin_file(path)
+        @outside = false
+        @world.example_group_counts_by_spec_file.clear
+        @world.example_groups.clear
+        @world.filtered_examples.clear
+        forget(:@descending_declaration_line_numbers_by_file)
+        @config.files_or_directories_to_run = [path]
+        @filters.begin_file(path)
+        @results.begin_file(path)
+      end
+
+      def load(path)
+        file = File.expand_path(path)
+        Frameworks.disarmed { LOAD.call(file) }
+        @config.loaded_spec_files << file
+        true
+      rescue *PASSED_UP
+        raise
+      rescue Exception => e # rubocop:disable Lint/RescueException
+        @reporter.file_error(**@faults.of('load', e))
+        false
+      end
+
+      # Hooks that were registered since the last file; false when one raised.
+      def before_suite
+        fresh = hooks_of(:@before_suite_hooks).reject { |hook| @hooks_run[hook] }
+        return true if fresh.empty?
+
+        scope(:before_suite_hook)
+        fresh.each do |hook|
+          @hooks_run[hook] = true
+          run_hook(hook, 'a `before(:suite)` hook')
+          return false if @outside
+        end
+        true
+      end
+
+      def run_hook(hook, description)
+        context = ::RSpec::Core::SuiteHookContext.new(description, @config.reporter)
+        hook.run(context)
+      rescue *PASSED_UP
+        raise
+      rescue Exception => e # rubocop:disable Lint/RescueException
+        context.set_exception(e)
+      end
+
+      def run_groups
+        scope(:suite)
+        @filters.settle
+        reporter = @config.reporter
+        @world.ordered_example_groups.each { |group| group.run(reporter) }
+        @filters.tell_what_was_left_out
+      end
+
+      def end_file
+        return unless @world
+
+        @filters.end_file
+        @world.example_groups.clear
+        @world.filtered_examples.clear
+        @world.wants_to_quit = false
+        @world.non_example_failure = false
+        @world.rspec_is_quitting = false if @world.respond_to?(:rspec_is_quitting=)
+      end
+
+      def hooks_of(name)
+        (@config.instance_variable_get(name) || []).dup
+      end
+
+      def scope(name)
+        ::RSpec.current_scope = name if ::RSpec.respond_to?(:current_scope=)
+      end
+
+      def forget(name)
+        @world.remove_instance_variable(name) if @world.instance_variable_defined?(name)
+      end
+    end
+  end
+end

@@ -1,1 +1,122 @@
 # frozen_string_literal: true
+
+module Gorgon
+  module Frameworks
+    # Turns what RSpec tells a formatter into results.
+    class RspecResults
+      # Registered with RSpec as any formatter is; one instance a child.
+      class Formatter
+        def initialize(results)
+          @results = results
+        end
+
+        def example_started(notification)
+          @results.started(notification.example)
+        end
+
+        def example_passed(notification)
+          @results.finished(notification.example, 'passed')
+        end
+
+        def example_failed(notification)
+          @results.finished(notification.example, 'failed', notification)
+        end
+
+        def example_pending(notification)
+          @results.finished(notification.example, 'skipped')
+        end
+
+        # Claims messages, so that RSpec prints none.
+        def message(_notification); end
+
+        def dump_profile(_notification); end
+      end
+
+      EVENTS = %i[example_started example_passed example_failed example_pending message dump_profile].freeze
+
+      def initialize(config, reporter, places)
+        @config = config
+        @reporter = reporter
+        @places = places
+      end
+
+      def formatter
+        ::RSpec::Core::Formatters.register(Formatter, *EVENTS)
+        Formatter.new(self)
+      end
+
+      def begin_file(path)
+        @path = ::RSpec::Core::Metadata.relative_path(File.expand_path(path))
+      end
+
+      def started(example)
+        @started_at = Frameworks.now
+        @reporter.test_started(id: id(example), name: example.full_description)
+      end
+
+      def finished(example, outcome, notification = nil)
+        metadata = example.metadata
+        seconds = @started_at ? Frameworks.now - @started_at : 0.0
+        @started_at = nil
+        result = { id: id(example), name: example.full_description, classname: group_name(example),
+                   file: @places.relative(metadata[:absolute_file_path] || metadata[:file_path]),
+                   line: metadata[:line_number], outcome: outcome, seconds: seconds }
+        result.merge!(fault(example, notification)) if outcome == 'failed'
+        result[:message] = example.execution_result.pending_message.to_s if outcome == 'skipped'
+        @reporter.test_finished(result)
+      end
+
+      private
+
+      # The part in brackets of RSpec's id; all of it where the example is another file's.
+      def id(example)
+        full = example.id
+        full.start_with?("#{@path}[") ? full[(@path.size + 1)...-1] : full
+      end
+
+      def group_name(example)
+        example.example_group.parent_groups.last.description
+      end
+
+      def fault(example, notification)
+        error = example.execution_result.exception || notification.exception
+        { exception: error.class.name, message: message(error, example, notification), backtrace: backtrace(error) }
+      rescue *PASSED_UP
+        raise
+      rescue Exception => e # rubocop:disable Lint/RescueException
+        { exception: error.class.name, backtrace: [],
+          message: "its message cannot be shown: #{e.class}: #{e.message}" }
+      end
+
+      # As RSpec would print it: the source line, the message, the diff; all parts of an aggregate.
+      def message(error, example, notification)
+        text = notification.message_lines.join("\n")
+        return text if parts(error).empty? || example.execution_result.pending_fixed?
+
+        "#{headline(error)}\n\n#{parts(error).each_with_index.map { |part, i| part_text(part, i + 1, example) }.join("\n\n")}"
+      end
+
+      def headline(error)
+        error.respond_to?(:summary) ? error.summary : "Got #{parts(error).size} failures:"
+      end
+
+      def parts(error)
+        error.respond_to?(:all_exceptions) ? error.all_exceptions : []
+      end
+
+      def part_text(part, number, example)
+        presenter = ::RSpec::Core::Formatters::ExceptionPresenter.new(part, example, indentation: 0)
+        lines = presenter.message_lines + backtrace(part).first(5).map { |line| "# #{line}" }
+        "#{number}) #{lines.join("\n   ")}"
+      end
+
+      # Without RSpec's frames and ours, as RSpec has it; a part's for the whole of an aggregate.
+      def backtrace(error)
+        error = parts(error).first || error
+        lines = error.backtrace or return []
+        lines = lines.reject { |line| line.start_with?(Places::OURS) }
+        @config.backtrace_formatter.format_backtrace(lines).map { |line| @places.relative(line) }
+      end
+    end
+  end
+end
