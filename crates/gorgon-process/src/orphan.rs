@@ -3,6 +3,7 @@
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::time::{Duration, Instant};
 
 use crate::child::{self, End};
 use crate::liveness::{self, Stat};
@@ -10,6 +11,9 @@ use crate::signals::Signal;
 
 /// A process may fork while we look: so many rounds are made before we leave it at that.
 const ROUNDS: usize = 20;
+
+/// So long is waited for the ends of those that were killed in one round.
+const GONE_LIMIT: Duration = Duration::from_secs(1);
 
 /// Makes this process adopt what its descendants leave behind, in place of init.
 ///
@@ -101,11 +105,9 @@ pub fn with_environment(name: &str, value: &str) -> Vec<u32> {
 pub fn kill_by_environment(name: &str, value: &str, except: &[u32]) -> Vec<u32> {
     let mut killed = Vec::new();
     for _ in 0..ROUNDS {
-        let round: Vec<u32> = with_environment(name, value)
-            .into_iter()
-            .filter(|pid| !except.contains(pid) && !killed.contains(pid))
-            .filter(|pid| kill_if(*pid, || has_environment(*pid, name, value)))
-            .collect();
+        let mut found = with_environment(name, value);
+        found.retain(|pid| !except.contains(pid) && !killed.contains(pid));
+        let round = kill_each(&found, |pid| has_environment(pid, name, value));
         if round.is_empty() {
             break;
         }
@@ -121,27 +123,45 @@ pub fn kill_adopted() -> Vec<u32> {
     let mut killed = Vec::new();
     for _ in 0..ROUNDS {
         let is_child = |pid| Stat::read(pid).is_some_and(|stat| stat.parent == own);
-        let round: Vec<u32> = adopted()
-            .into_iter()
-            .filter(|pid| kill_if(*pid, || is_child(*pid)))
-            .collect();
-        for pid in &round {
-            // Killed, and ours alone to reap.
-            child::reap(*pid);
-        }
+        let round = kill_each(&adopted(), is_child);
+        // Not each by its number: a process that hangs in the kernel must not hold us.
+        reap_adopted();
         if round.is_empty() {
             break;
         }
         killed.extend(round);
     }
-    reap_adopted();
     killed
 }
 
-/// Kills a process that is still what we took it for once we hold it; returns whether it did.
-fn kill_if(pid: u32, still: impl FnOnce() -> bool) -> bool {
-    let Some(held) = hold(pid) else { return false };
-    still() && signal_held(&held, Signal::Kill)
+/// Kills those that are still what we took them for once we hold them, waits for their ends, and
+/// returns them.
+fn kill_each(pids: &[u32], still: impl Fn(u32) -> bool) -> Vec<u32> {
+    let killed: Vec<(u32, OwnedFd)> = pids
+        .iter()
+        .filter_map(|pid| Some((*pid, hold(*pid)?)))
+        .filter(|(pid, held)| still(*pid) && signal_held(held, Signal::Kill))
+        .collect();
+    let until = Instant::now() + GONE_LIMIT;
+    for (_, held) in &killed {
+        wait_for_end(held, until.saturating_duration_since(Instant::now()));
+    }
+    killed.into_iter().map(|(pid, _)| pid).collect()
+}
+
+/// Waits until a held process has ended (its descriptor is readable then).
+fn wait_for_end(held: &OwnedFd, limit: Duration) {
+    let mut waiting = libc::pollfd {
+        fd: held.as_fd().as_raw_fd(),
+        events: libc::POLLIN,
+        revents: 0,
+    };
+    let limit_ms = i32::try_from(limit.as_millis()).unwrap_or(i32::MAX);
+    // SAFETY: the pointer is to one pollfd of ours, which lives through the call.
+    #[expect(unsafe_code, reason = "poll(2) has no safe form in std")]
+    unsafe {
+        libc::poll(&raw mut waiting, 1, limit_ms);
+    }
 }
 
 /// Opens a descriptor that means this process and no later one (pidfd_open(2)).
