@@ -1,4 +1,5 @@
 //! What the end-to-end tests are made with: suites, brokers, hosts, projects, runs.
 
+pub mod rabbit;
 pub mod suite;
 pub mod suite_run;

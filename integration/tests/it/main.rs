@@ -1,3 +1,4 @@
 //! End-to-end tests.
 
+mod broker_contract;
 mod suites;
