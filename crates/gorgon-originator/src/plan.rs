@@ -1,0 +1,153 @@
+//! The plan: in which order the files are queued. Pure.
+
+/// A file that is to run, and what is known of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Candidate {
+    /// Path from the project.
+    pub filename: String,
+    /// Its size, for an estimate.
+    pub size_bytes: u64,
+    /// How long it took the last time.
+    pub seconds: Option<f64>,
+    /// Only these tests, by id.
+    pub tests: Vec<String>,
+    /// Only the tests at these lines.
+    pub lines: Vec<u32>,
+}
+
+impl Candidate {
+    /// Makes a candidate of a whole file.
+    #[must_use]
+    pub fn whole(filename: impl Into<String>, size_bytes: u64, seconds: Option<f64>) -> Self {
+        Self {
+            filename: filename.into(),
+            size_bytes,
+            seconds,
+            tests: Vec::new(),
+            lines: Vec::new(),
+        }
+    }
+}
+
+/// The order that the user asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// Named on the command line, one by one: kept.
+    AsGiven,
+    /// Longest first, where anything is known; else as given.
+    LongestFirst,
+}
+
+/// How long a file will take.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Seconds {
+    /// The last run's.
+    Known(f64),
+    /// In proportion to its size.
+    Estimated(f64),
+    /// Nothing is known of any file.
+    Unknown,
+}
+
+impl Seconds {
+    fn value(self) -> f64 {
+        match self {
+            Self::Known(seconds) | Self::Estimated(seconds) => seconds,
+            Self::Unknown => 0.0,
+        }
+    }
+}
+
+/// A file in its place.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Planned {
+    /// The file.
+    pub candidate: Candidate,
+    /// How long it will take.
+    pub seconds: Seconds,
+}
+
+/// Puts the files in the order in which they are queued.
+#[must_use]
+pub fn plan(candidates: Vec<Candidate>, order: Order) -> Vec<Planned> {
+    let known: f64 = candidates.iter().filter_map(|c| c.seconds).sum();
+    let size: u64 = candidates
+        .iter()
+        .filter(|c| c.seconds.is_some())
+        .map(|c| c.size_bytes.max(1))
+        .sum();
+    let any_known = candidates.iter().any(|c| c.seconds.is_some());
+    #[expect(clippy::cast_precision_loss, reason = "an estimate")]
+    let estimate = |candidate: &Candidate| match candidate.seconds {
+        Some(seconds) => Seconds::Known(seconds),
+        None if any_known => {
+            Seconds::Estimated(known / size as f64 * candidate.size_bytes.max(1) as f64)
+        }
+        None => Seconds::Unknown,
+    };
+    let mut planned: Vec<Planned> = candidates
+        .into_iter()
+        .map(|candidate| Planned {
+            seconds: estimate(&candidate),
+            candidate,
+        })
+        .collect();
+    if order == Order::LongestFirst && any_known {
+        planned.sort_by(|a, b| {
+            let longest = b.seconds.value().total_cmp(&a.seconds.value());
+            longest.then_with(|| a.candidate.filename.cmp(&b.candidate.filename))
+        });
+    }
+    planned
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Files as `name:bytes:seconds`, the last absent when unknown.
+    #[track_caller]
+    fn check(order: Order, files: &str, expected: &str) {
+        let candidates = files
+            .split_whitespace()
+            .map(|file| {
+                let mut parts = file.split(':');
+                let name = parts.next().unwrap();
+                let bytes = parts.next().unwrap().parse().unwrap();
+                Candidate::whole(name, bytes, parts.next().map(|s| s.parse().unwrap()))
+            })
+            .collect();
+        let names: Vec<_> = plan(candidates, order)
+            .into_iter()
+            .map(|p| match p.seconds {
+                Seconds::Known(s) => format!("{}={s}", p.candidate.filename),
+                Seconds::Estimated(s) => format!("{}~{s}", p.candidate.filename),
+                Seconds::Unknown => p.candidate.filename,
+            })
+            .collect();
+        assert_eq!(names.join(" "), expected, "{files}");
+    }
+
+    #[test]
+    fn without_history_the_order_is_that_of_the_globs() {
+        check(Order::LongestFirst, "b:10 a:999 c:1", "b a c");
+        check(Order::LongestFirst, "", "");
+    }
+
+    #[test]
+    fn with_history_the_longest_is_first_and_unknown_files_count_by_size() {
+        check(Order::LongestFirst, "a:10:1 b:10:3 c:10:2", "b=3 c=2 a=1");
+        check(
+            Order::LongestFirst,
+            "a:10:1 b:10:3 new:100 tiny:1",
+            "new~20 b=3 a=1 tiny~0.2",
+        );
+        check(Order::LongestFirst, "b:10:1 a:10:1", "a=1 b=1");
+        check(Order::LongestFirst, "b:0:0 a:0", "a~0 b=0");
+    }
+
+    #[test]
+    fn named_files_keep_their_order() {
+        check(Order::AsGiven, "a:10:1 b:10:3", "a=1 b=3");
+    }
+}

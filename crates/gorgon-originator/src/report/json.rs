@@ -1,0 +1,171 @@
+//! The `--json` stream: one line an event, as it happens.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use gorgon_proto::outcome::Verdict;
+
+use crate::ledger::{Ending, Happening};
+
+use super::Results;
+
+/// What stands in `job_started`.
+#[derive(Debug, Clone, Serialize)]
+pub struct JobStarted {
+    /// The job's id.
+    pub job: String,
+    /// Version of Gorgon.
+    pub version: String,
+    /// The seed.
+    pub seed: u32,
+    /// How many items.
+    pub items: usize,
+    /// The files, in the order of the plan.
+    pub files: Vec<String>,
+}
+
+fn line(at: Duration, event: &str, fields: Value) -> String {
+    let mut object = Map::new();
+    object.insert("event".to_owned(), event.into());
+    // Microseconds are enough, and read better.
+    let at = (at.as_secs_f64() * 1e6).round() / 1e6;
+    object.insert("at".to_owned(), at.into());
+    if let Value::Object(fields) = fields {
+        object.extend(fields);
+    }
+    let mut text = Value::Object(object).to_string();
+    text.push('\n');
+    text
+}
+
+fn fields<T: Serialize>(message: &T) -> Map<String, Value> {
+    match serde_json::to_value(message) {
+        Ok(Value::Object(object)) => object,
+        Ok(_) | Err(_) => Map::new(),
+    }
+}
+
+fn with<T: Serialize>(message: &T, more: Value) -> Value {
+    let mut object = fields(message);
+    if let Value::Object(more) = more {
+        object.extend(more);
+    }
+    Value::Object(object)
+}
+
+/// Returns the first line of the stream.
+#[must_use]
+pub fn job_started(started: &JobStarted) -> String {
+    line(
+        Duration::ZERO,
+        "job_started",
+        Value::Object(fields(started)),
+    )
+}
+
+/// Returns the line for what happened, if the stream has one for it.
+#[must_use]
+pub fn happened(at: Duration, happening: &Happening) -> Option<String> {
+    let (event, fields) = match happening {
+        Happening::HostJoined(message) => ("host_joined", with(message, json!({}))),
+        Happening::ItemStarted(message) => ("item_started", with(message, json!({}))),
+        Happening::ItemFinished {
+            finish,
+            verdict,
+            attempts,
+        } => (
+            "item_finished",
+            with(finish, json!({"verdict": verdict, "attempts": attempts})),
+        ),
+        Happening::ItemLost {
+            item,
+            filename,
+            hosts,
+        } => {
+            let message = format!("each attempt was lost: on {}", hosts.join(", on "));
+            (
+                "item_finished",
+                json!({
+                    "filename": filename,
+                    "item": item,
+                    "type": "lost",
+                    "verdict": Verdict::Lost,
+                    "attempts": hosts.len(),
+                    "hosts": hosts,
+                    "tests": [],
+                    "errors": [{"what": "lost", "message": message}],
+                }),
+            )
+        }
+        Happening::ItemRedelivered {
+            item,
+            filename,
+            attempt,
+            hostname,
+            cause,
+        } => (
+            "item_redelivered",
+            json!({
+                "filename": filename,
+                "item": item,
+                "attempt": attempt,
+                "hostname": hostname,
+                "reason": cause.name(),
+            }),
+        ),
+        Happening::WorkerEnded(message) => ("worker_ended", with(message, json!({}))),
+        Happening::WorkerDied(message) => ("worker_ended", with(message, json!({"died": true}))),
+        Happening::HostLeft(message) => ("host_left", with(message, json!({}))),
+        Happening::HostAnswered(_)
+        | Happening::SuiteHookFailed(_)
+        | Happening::Warning(_)
+        | Happening::NoHostLeft { .. }
+        | Happening::BrokerLost
+        | Happening::BrokerBack => return None,
+    };
+    Some(line(at, event, fields))
+}
+
+/// Returns the last line of the stream.
+#[must_use]
+pub fn job_finished(at: Duration, ending: &Ending, results: &Results, status: u8) -> String {
+    let counts = results.counts();
+    let not_run: Vec<_> = results.not_run().map(|f| f.filename.clone()).collect();
+    let unfinished: Vec<_> = results.unfinished().map(|f| f.filename.clone()).collect();
+    let hooks: Vec<_> = results.suite_hooks.iter().map(fields).collect();
+    let ending = match ending {
+        Ending::Complete => "complete",
+        Ending::FailFast => "fail_fast",
+        Ending::Cancelled => "cancelled",
+        Ending::NoListener { .. } => "no_listener",
+        Ending::HostsFailed { .. } => "hosts_failed",
+        Ending::LocalListenerDied { .. } => "listener_died",
+        Ending::BrokerGone => "broker_gone",
+    };
+    line(
+        at,
+        "job_finished",
+        json!({
+            "ending": ending,
+            "exit_status": status,
+            "tests": counts.tests,
+            "passed": counts.passed,
+            "failed": counts.failed,
+            "errored": counts.errored,
+            "skipped": counts.skipped,
+            "files": counts.files,
+            "files_passed": counts.files_passed,
+            "files_failed": counts.files_failed,
+            "files_crashed": counts.files_crashed,
+            "files_timed_out": counts.files_timed_out,
+            "files_lost": counts.files_lost,
+            "files_not_run": counts.files_not_run,
+            "unfinished": unfinished,
+            "not_run": not_run,
+            "suite_hooks": hooks,
+            "warnings": results.warnings,
+        }),
+    )
+}

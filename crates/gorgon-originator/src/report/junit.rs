@@ -1,0 +1,299 @@
+//! The `--junit` report: one `testsuite` a file, with `file` everywhere, so that a CI can split by it.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use gorgon_proto::outcome::{FileError, Outcome, TestResult, Verdict};
+
+use super::Results;
+use super::results::FileResult;
+use super::visible::{one_line, xml, xml_attribute};
+
+/// So many characters of a message stand in the `message` attribute; the whole is in the text.
+const MESSAGE_LIMIT: usize = 1000;
+
+/// What the report says of the job as a whole.
+#[derive(Debug, Clone)]
+pub struct JobFacts {
+    /// When the job started.
+    pub started: SystemTime,
+    /// How long it took.
+    pub elapsed: Duration,
+    /// The seed.
+    pub seed: u32,
+}
+
+#[derive(Default, Clone, Copy)]
+struct Tally {
+    tests: usize,
+    failures: usize,
+    errors: usize,
+    skipped: usize,
+    seconds: f64,
+}
+
+impl Tally {
+    fn add(&mut self, other: Self) {
+        self.tests += other.tests;
+        self.failures += other.failures;
+        self.errors += other.errors;
+        self.skipped += other.skipped;
+        self.seconds += other.seconds;
+    }
+
+    fn attributes(self) -> String {
+        format!(
+            "tests=\"{}\" failures=\"{}\" errors=\"{}\" skipped=\"{}\" time=\"{:.6}\"",
+            self.tests, self.failures, self.errors, self.skipped, self.seconds
+        )
+    }
+}
+
+/// Returns the instant as `2026-01-31T23:59:59`, in UTC, as JUnit's schema has it.
+#[must_use]
+pub fn timestamp(at: SystemTime) -> String {
+    let seconds = at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let (days, second) = (seconds / 86_400, seconds % 86_400);
+    // Days since 1970 to a date: years begin in March, so that the leap day is the last.
+    let shifted = days + 719_468;
+    let era = shifted / 146_097;
+    let day_of_era = shifted % 146_097;
+    let year_of_era =
+        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_place = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_place + 2) / 5 + 1;
+    let month = if month_place < 10 {
+        month_place + 3
+    } else {
+        month_place - 9
+    };
+    let year = year_of_era + era * 400 + u64::from(month <= 2);
+    format!(
+        "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}",
+        second / 3600,
+        second / 60 % 60,
+        second % 60
+    )
+}
+
+fn first_line(message: &str) -> String {
+    let line = message
+        .lines()
+        .find(|line| !line.trim().is_empty())
+        .unwrap_or_default();
+    line.trim().chars().take(MESSAGE_LIMIT).collect()
+}
+
+fn fault(out: &mut String, element: &str, kind: &str, message: &str, backtrace: &[String]) {
+    let mut text = message.to_owned();
+    for line in backtrace {
+        text.push('\n');
+        text.push_str(line);
+    }
+    let _ = writeln!(
+        out,
+        "      <{element} type=\"{}\" message=\"{}\">{}</{element}>",
+        xml_attribute(kind),
+        xml_attribute(&first_line(message)),
+        xml(&text)
+    );
+}
+
+fn open_case(out: &mut String, file: &str, classname: &str, name: &str, seconds: f64) {
+    let _ = write!(
+        out,
+        "    <testcase file=\"{}\" classname=\"{}\" name=\"{}\" time=\"{seconds:.6}\"",
+        xml_attribute(file),
+        xml_attribute(&one_line(classname)),
+        xml_attribute(&one_line(name)),
+    );
+}
+
+fn test_case(out: &mut String, file: &str, test: &TestResult) -> Tally {
+    let classname = if test.classname.is_empty() {
+        file
+    } else {
+        &test.classname
+    };
+    open_case(out, file, classname, &test.name, test.seconds);
+    let mut tally = Tally {
+        tests: 1,
+        seconds: test.seconds,
+        ..Tally::default()
+    };
+    if test.outcome == Outcome::Passed {
+        out.push_str("/>\n");
+        return tally;
+    }
+    out.push_str(">\n");
+    let kind = test.exception.as_deref().unwrap_or_default();
+    match test.outcome {
+        Outcome::Failed => {
+            tally.failures = 1;
+            fault(out, "failure", kind, &test.message, &test.backtrace);
+        }
+        Outcome::Errored => {
+            tally.errors = 1;
+            fault(out, "error", kind, &test.message, &test.backtrace);
+        }
+        Outcome::Skipped => {
+            tally.skipped = 1;
+            let _ = writeln!(
+                out,
+                "      <skipped message=\"{}\"/>",
+                xml_attribute(&test.message)
+            );
+        }
+        Outcome::Passed => {}
+    }
+    if !test.output.is_empty() {
+        let _ = writeln!(out, "      <system-out>{}</system-out>", xml(&test.output));
+    }
+    out.push_str("    </testcase>\n");
+    tally
+}
+
+fn error_case(out: &mut String, file: &str, name: &str, error: &FileError) -> Tally {
+    open_case(out, file, file, name, 0.0);
+    out.push_str(">\n");
+    let kind = error.exception.as_deref().unwrap_or(&error.what);
+    let mut message = error.message.clone();
+    if let Some(test) = &error.test {
+        let _ = write!(message, "\nwhile this test was running: {test}");
+    }
+    fault(out, "error", kind, &message, &error.backtrace);
+    out.push_str("    </testcase>\n");
+    Tally {
+        tests: 1,
+        errors: 1,
+        ..Tally::default()
+    }
+}
+
+struct Suite {
+    body: String,
+    tally: Tally,
+    hostname: String,
+    started: SystemTime,
+    output: String,
+}
+
+fn close_suite(out: &mut String, name: &str, suite: &Suite, seed: u32) {
+    let _ = writeln!(
+        out,
+        "  <testsuite name=\"{name}\" file=\"{name}\" {} timestamp=\"{}\" hostname=\"{}\">",
+        suite.tally.attributes(),
+        timestamp(suite.started),
+        xml_attribute(&suite.hostname),
+        name = xml_attribute(name),
+    );
+    let _ = writeln!(
+        out,
+        "    <properties><property name=\"seed\" value=\"{seed}\"/></properties>"
+    );
+    out.push_str(&suite.body);
+    if !suite.output.is_empty() {
+        let _ = writeln!(out, "    <system-out>{}</system-out>", xml(&suite.output));
+    }
+    out.push_str("  </testsuite>\n");
+}
+
+/// Returns the report. Files without a verdict are left out: they are neither passed nor failed.
+#[must_use]
+pub fn write(results: &Results, job: &JobFacts) -> String {
+    let mut total = Tally::default();
+    let mut body = String::new();
+    // The items of one file are one suite, at the place of the first.
+    let mut by_file: BTreeMap<&str, Vec<&FileResult>> = BTreeMap::new();
+    let mut order: Vec<&str> = Vec::new();
+    for file in &results.files {
+        if !matches!(file.verdict, None | Some(Verdict::NotRun)) {
+            let items = by_file.entry(&file.filename).or_default();
+            if items.is_empty() {
+                order.push(&file.filename);
+            }
+            items.push(file);
+        }
+    }
+    for name in order {
+        let items = &by_file[name];
+        let spent = items
+            .iter()
+            .map(|file| Duration::from_secs_f64(file.runtime.max(0.0)));
+        let first = items.first().expect("a file in the list has an item");
+        let began = first
+            .ended_at
+            .saturating_sub(spent.max().unwrap_or_default());
+        let mut suite = Suite {
+            body: String::new(),
+            tally: Tally::default(),
+            hostname: first.hostname.clone(),
+            started: job.started + began,
+            output: String::new(),
+        };
+        for file in items {
+            for test in &file.tests {
+                suite.tally.add(test_case(&mut suite.body, name, test));
+            }
+            for error in &file.errors {
+                suite
+                    .tally
+                    .add(error_case(&mut suite.body, name, &error.what, error));
+            }
+            suite.output.push_str(&file.output);
+        }
+        total.add(suite.tally);
+        close_suite(&mut body, name, &suite, job.seed);
+    }
+    let mut hooks: BTreeMap<String, Vec<_>> = BTreeMap::new();
+    for hook in &results.suite_hooks {
+        let name = format!("(suite hooks) {}:{}", hook.hostname, hook.worker_id);
+        hooks.entry(name).or_default().push(hook);
+    }
+    for (name, hooks) in hooks {
+        let mut suite = Suite {
+            body: String::new(),
+            tally: Tally::default(),
+            hostname: hooks[0].hostname.clone(),
+            started: job.started,
+            output: String::new(),
+        };
+        for hook in hooks {
+            suite.tally.add(error_case(
+                &mut suite.body,
+                &name,
+                "suite hook",
+                &hook.error,
+            ));
+            suite.output.push_str(&hook.output);
+        }
+        total.add(suite.tally);
+        close_suite(&mut body, &name, &suite, job.seed);
+    }
+    total.seconds = job.elapsed.as_secs_f64();
+    format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"gorgon\" {} timestamp=\"{}\">\n{body}</testsuites>\n",
+        total.attributes(),
+        timestamp(job.started)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timestamps_are_dates_of_the_calendar() {
+        for (seconds, text) in [
+            (0, "1970-01-01T00:00:00"),
+            (951_782_400, "2000-02-29T00:00:00"),
+            (1_709_251_199, "2024-02-29T23:59:59"),
+            (1_709_251_200, "2024-03-01T00:00:00"),
+            (1_798_761_600, "2027-01-01T00:00:00"),
+        ] {
+            assert_eq!(timestamp(UNIX_EPOCH + Duration::from_secs(seconds)), text);
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! What the user and his tools are told: one fold of the ledger's happenings, and the forms in
+//! which it is shown. Everything here is pure: text in, text out.
+
+pub mod json;
+pub mod junit;
+pub mod progress;
+pub mod results;
+pub mod status;
+pub mod summary;
+pub mod visible;
+
+pub use results::{FileResult, Results};

@@ -1,0 +1,319 @@
+//! How far the job is: a bar on a terminal, lines elsewhere.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use gorgon_proto::message::{Answer, LeaveReason};
+use gorgon_proto::outcome::Verdict;
+
+use super::Results;
+use super::visible::one_line;
+use crate::ledger::Happening;
+
+/// The bar is drawn again so often.
+pub const REDRAW_INTERVAL: Duration = Duration::from_millis(500);
+/// Without a terminal a line is written so often.
+pub const LINE_INTERVAL: Duration = Duration::from_secs(5);
+/// The bar is at most so wide, as the original's.
+const WIDTH_LIMIT: usize = 200;
+/// So many failed tests are named at once; the summary names all.
+const NAMES_LIMIT: usize = 5;
+/// An item that runs longer is named on the way.
+pub const LONG_ITEM: Duration = Duration::from_secs(60);
+
+/// How much is told on the way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Detail {
+    /// `-q`: problems only.
+    Quiet,
+    /// Progress and failures.
+    Normal,
+    /// `-v`: every file and host.
+    Verbose,
+}
+
+/// Returns the time as `00:01:02`.
+fn clock(elapsed: Duration) -> String {
+    let seconds = elapsed.as_secs();
+    format!(
+        "{:02}:{:02}:{:02}",
+        seconds / 3600,
+        seconds / 60 % 60,
+        seconds % 60
+    )
+}
+
+/// Returns the bar, `width` columns wide: green until the first failure, then red.
+#[must_use]
+pub fn bar(results: &Results, elapsed: Duration, width: usize, colour: bool) -> String {
+    let (done, total) = (results.done, results.files.len());
+    let failed = results.bad.len();
+    let head = format!(
+        " F: {failed} H: {} W: {} | [",
+        results.hosts_that_ran(),
+        results.running()
+    );
+    let tail = format!("] {done}/{total} Time: {}", clock(elapsed));
+    // The last column stays free: some terminals wrap as soon as it is written.
+    let room = width
+        .min(WIDTH_LIMIT)
+        .saturating_sub(1 + head.len() + tail.len());
+    let inner = if room < 3 {
+        String::new()
+    } else {
+        gauge(done, total, room)
+    };
+    let text = format!("{head}{inner}{tail}");
+    let text: String = text.chars().take(width.saturating_sub(1)).collect();
+    if !colour {
+        return text;
+    }
+    let code = if failed == 0 && results.suite_hooks.is_empty() {
+        32
+    } else {
+        31
+    };
+    format!("\u{1b}[{code}m{text}\u{1b}[0m")
+}
+
+/// Returns `=== 42 ===>    `: the percentage inside the done part.
+fn gauge(done: usize, total: usize, room: usize) -> String {
+    let room = room - 1;
+    let part_of = |whole: usize| (whole * done).checked_div(total).unwrap_or(whole);
+    let (length, percent) = (part_of(room), part_of(100));
+    let number = format!(" {percent} ");
+    let part = if length < number.len() + 2 {
+        "=".repeat(length)
+    } else {
+        format!("{number:=^length$}")
+    };
+    format!("{part}>{}", " ".repeat(room - length))
+}
+
+/// Returns the line that stands for the bar where there is no terminal.
+#[must_use]
+pub fn line(results: &Results, elapsed: Duration) -> String {
+    format!(
+        "F: {} H: {} W: {} | {}/{} Time: {}",
+        results.bad.len(),
+        results.hosts_that_ran(),
+        results.running(),
+        results.done,
+        results.files.len(),
+        clock(elapsed)
+    )
+}
+
+fn failed_tests(results: &Results, place: usize) -> String {
+    let Some(file) = results.files.get(place) else {
+        return String::new();
+    };
+    let mut out = String::new();
+    let bad: Vec<_> = file
+        .tests
+        .iter()
+        .filter(|test| test.outcome.is_bad())
+        .collect();
+    for test in bad.iter().take(NAMES_LIMIT) {
+        let _ = write!(out, "\n    {}", one_line(&test.name));
+    }
+    if bad.len() > NAMES_LIMIT {
+        let _ = write!(out, "\n    … and {} more", bad.len() - NAMES_LIMIT);
+    }
+    for error in file.errors.iter().take(NAMES_LIMIT) {
+        let first = error.message.lines().next().unwrap_or_default();
+        let _ = write!(out, "\n    {}: {}", one_line(&error.what), one_line(first));
+    }
+    out
+}
+
+fn word(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Passed => "passed",
+        Verdict::Flaky => "flaky",
+        Verdict::Failed => "failed",
+        Verdict::Crashed => "crashed",
+        Verdict::TimedOut => "timed out",
+        Verdict::Lost => "lost",
+        Verdict::NotRun => "not run",
+    }
+}
+
+fn left(reason: LeaveReason) -> &'static str {
+    match reason {
+        LeaveReason::Done => "done",
+        LeaveReason::Cancelled => "cancelled",
+        LeaveReason::SyncFailed => "the source could not be synced",
+        LeaveReason::CallbackFailed => "a callback failed",
+        LeaveReason::PreloaderFailed => "Ruby could not be started",
+        LeaveReason::WorkersFailed => "its workers died again and again",
+        LeaveReason::Stopped => "its listener is being stopped",
+        LeaveReason::Orphaned => "it lost the originator or the broker",
+        LeaveReason::Lost => "nothing is heard of it",
+    }
+}
+
+/// Returns what is said about a happening when it happens, if anything. `results` holds it already.
+///
+/// `terminal`: a bar shows the failures there, and the summary names them.
+#[must_use]
+pub fn said(
+    happening: &Happening,
+    results: &Results,
+    detail: Detail,
+    terminal: bool,
+) -> Option<String> {
+    let verbose = detail == Detail::Verbose;
+    let lines = detail >= Detail::Normal && !terminal;
+    match happening {
+        Happening::HostAnswered(message) => {
+            let host = one_line(&message.hostname);
+            let reason = one_line(&message.reason);
+            match message.answer {
+                Answer::Accepted if verbose => {
+                    Some(format!("{host} prepares {} slots", message.slots))
+                }
+                Answer::Accepted => None,
+                Answer::Busy => Some(format!("waiting for {host}, which is busy: {reason}")),
+                Answer::Refused => Some(format!("{host} refused the job: {reason}")),
+            }
+        }
+        Happening::HostJoined(message) => verbose.then(|| {
+            format!(
+                "{} joined with {} slots",
+                one_line(&message.hostname),
+                message.slots.len()
+            )
+        }),
+        Happening::ItemStarted(start) => verbose.then(|| {
+            format!(
+                "started {} at {}:{}",
+                one_line(&start.filename),
+                one_line(&start.hostname),
+                start.worker_id
+            )
+        }),
+        Happening::ItemFinished {
+            finish, verdict, ..
+        } => {
+            let bad = super::results::is_bad(*verdict);
+            (verbose || (bad && lines)).then(|| {
+                let names = if bad {
+                    failed_tests(results, finish.item.0 as usize)
+                } else {
+                    String::new()
+                };
+                format!(
+                    "{} {} at {}:{} ({:.2} s){names}",
+                    word(*verdict),
+                    one_line(&finish.filename),
+                    one_line(&finish.hostname),
+                    finish.worker_id,
+                    finish.time
+                )
+            })
+        }
+        Happening::ItemLost {
+            filename, hosts, ..
+        } => Some(format!(
+            "lost {}: each attempt was lost, on {}",
+            one_line(filename),
+            one_line(&hosts.join(", on "))
+        )),
+        Happening::ItemRedelivered {
+            filename,
+            attempt,
+            cause,
+            ..
+        } => (detail >= Detail::Normal).then(|| {
+            format!(
+                "{} is queued again, as attempt {attempt}: {}",
+                one_line(filename),
+                cause.name()
+            )
+        }),
+        Happening::SuiteHookFailed(message) => Some(format!(
+            "a suite hook raised at {}:{}: {}",
+            one_line(&message.hostname),
+            message.worker_id,
+            one_line(message.error.message.lines().next().unwrap_or_default())
+        )),
+        Happening::WorkerDied(message) => Some(format!(
+            "the worker of slot {} at {} died: {}",
+            message.worker_id,
+            one_line(&message.hostname),
+            one_line(&message.end)
+        )),
+        Happening::HostLeft(message) => match message.reason {
+            LeaveReason::Done | LeaveReason::Cancelled => {
+                verbose.then(|| format!("{} left", one_line(&message.hostname)))
+            }
+            reason => Some(format!(
+                "{} left the job: {}",
+                one_line(&message.hostname),
+                left(reason)
+            )),
+        },
+        Happening::WorkerEnded(message) => message.error.as_ref().map(|error| {
+            format!(
+                "the worker of slot {} at {} ended early: {}: {}",
+                message.worker_id,
+                one_line(&message.hostname),
+                one_line(&error.what),
+                one_line(error.message.lines().next().unwrap_or_default())
+            )
+        }),
+        Happening::NoHostLeft { wait_limit } => Some(format!(
+            "no host is left; waiting {} s for another",
+            wait_limit.as_secs()
+        )),
+        Happening::BrokerLost => Some("the broker is away; trying to reconnect".to_owned()),
+        Happening::BrokerBack => Some("the broker is back".to_owned()),
+        Happening::Warning(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use gorgon_proto::item::{ItemId, WorkItem};
+
+    use super::*;
+
+    fn results(done: usize, total: u32) -> Results {
+        let work: Vec<_> = (0..total)
+            .map(|n| WorkItem::whole(ItemId(n), "f"))
+            .collect();
+        let mut results = Results::new(&work);
+        results.done = done;
+        results
+    }
+
+    #[test]
+    fn the_bar_is_the_originals() {
+        let check = |done, total, width, text: &str| {
+            let bar = bar(&results(done, total), Duration::from_secs(62), width, false);
+            assert_eq!(bar, text);
+            assert!(bar.chars().count() < width.max(1));
+        };
+        check(
+            42,
+            100,
+            80,
+            " F: 0 H: 0 W: 0 | [===== 42 ======>                     ] 42/100 Time: 00:01:02",
+        );
+        check(
+            0,
+            10,
+            60,
+            " F: 0 H: 0 W: 0 | [>                  ] 0/10 Time: 00:01:02",
+        );
+        check(
+            10,
+            10,
+            60,
+            " F: 0 H: 0 W: 0 | [====== 100 ======>] 10/10 Time: 00:01:02",
+        );
+        check(5, 10, 20, " F: 0 H: 0 W: 0 | [");
+        check(5, 10, 0, "");
+    }
+}

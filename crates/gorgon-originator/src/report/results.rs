@@ -1,0 +1,369 @@
+//! The one model of a job's results, folded from what the ledger tells.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Duration;
+
+use gorgon_proto::item::{ItemId, WorkItem};
+use gorgon_proto::job::{Framework, ListenerId};
+use gorgon_proto::message::{Answer, Finish, HostError, LeaveReason, SuiteHookFailed, WorkerKey};
+use gorgon_proto::outcome::{FileError, Outcome, TestResult, Verdict};
+
+use crate::ledger::Happening;
+
+/// One Ruby child: files that ran in the same one ran in one process.
+type Child = (WorkerKey, u32);
+
+/// What is known of one item.
+#[derive(Debug, Clone)]
+pub struct FileResult {
+    /// The file, as queued.
+    pub filename: String,
+    /// The verdict; absent while there is none.
+    pub verdict: Option<Verdict>,
+    /// Whether it began to run.
+    pub started: bool,
+    /// The attempt that counts.
+    pub attempts: u32,
+    /// Where it ran, or runs.
+    pub hostname: String,
+    /// The slot there.
+    pub worker_id: u32,
+    /// Seconds from the item's arrival at the worker to its end.
+    pub runtime: f64,
+    /// Seconds of load and tests.
+    pub time: f64,
+    /// When it ended, since the start of the job.
+    pub ended_at: Duration,
+    /// The framework that ran it.
+    pub runner: Option<Framework>,
+    /// Results of all tests that came to an end.
+    pub tests: Vec<TestResult>,
+    /// Faults outside tests.
+    pub errors: Vec<FileError>,
+    /// What it printed; kept unless it passed.
+    pub output: String,
+    /// The items of the Ruby child up to this one, itself included, in order.
+    pub ran_in_child: Vec<ItemId>,
+}
+
+impl FileResult {
+    fn new(filename: &str) -> Self {
+        Self {
+            filename: filename.to_owned(),
+            verdict: None,
+            started: false,
+            attempts: 0,
+            hostname: String::new(),
+            worker_id: 0,
+            runtime: 0.0,
+            time: 0.0,
+            ended_at: Duration::ZERO,
+            runner: None,
+            tests: Vec::new(),
+            errors: Vec::new(),
+            output: String::new(),
+            ran_in_child: Vec::new(),
+        }
+    }
+
+    /// Returns whether the verdict makes the job fail.
+    #[must_use]
+    pub fn is_bad(&self) -> bool {
+        self.verdict.is_some_and(is_bad)
+    }
+}
+
+/// Returns whether a verdict makes the job fail.
+#[must_use]
+pub fn is_bad(verdict: Verdict) -> bool {
+    match verdict {
+        Verdict::Passed | Verdict::Flaky | Verdict::NotRun => false,
+        Verdict::Failed | Verdict::Crashed | Verdict::TimedOut | Verdict::Lost => true,
+    }
+}
+
+/// A host that left by an error.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostFailure {
+    /// Name of the host.
+    pub hostname: String,
+    /// Why it left; absent when only one of its workers did.
+    pub reason: Option<LeaveReason>,
+    /// What went wrong.
+    pub error: HostError,
+}
+
+/// Counts of a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts {
+    /// Tests that came to an end.
+    pub tests: usize,
+    /// Of these, passed.
+    pub passed: usize,
+    /// Failed.
+    pub failed: usize,
+    /// Ended by another exception.
+    pub errored: usize,
+    /// Skipped, pending or omitted.
+    pub skipped: usize,
+    /// Faults outside tests, suite-level hooks included.
+    pub file_errors: usize,
+    /// Files.
+    pub files: usize,
+    /// Files that passed.
+    pub files_passed: usize,
+    /// Files with a failed test or a fault.
+    pub files_failed: usize,
+    /// Files whose Ruby child died.
+    pub files_crashed: usize,
+    /// Files that took too long.
+    pub files_timed_out: usize,
+    /// Files lost with their hosts.
+    pub files_lost: usize,
+    /// Files without a verdict.
+    pub files_not_run: usize,
+}
+
+/// The results of a job, so far.
+#[derive(Debug, Default)]
+pub struct Results {
+    /// By item, in the order of the plan.
+    pub files: Vec<FileResult>,
+    /// Files that failed, in the order in which they did.
+    pub bad: Vec<ItemId>,
+    /// Suite-level hooks that raised.
+    pub suite_hooks: Vec<SuiteHookFailed>,
+    /// Warnings, each once, with where they came from.
+    pub warnings: Vec<String>,
+    /// Hosts and workers that left by an error.
+    pub host_failures: Vec<HostFailure>,
+    /// Hosts that refused or are busy, with their reasons.
+    pub answers: BTreeMap<ListenerId, (String, Answer, String)>,
+    /// How many items have a verdict.
+    pub done: usize,
+    hosts: BTreeMap<ListenerId, String>,
+    running: BTreeSet<ItemId>,
+    ran_on: BTreeSet<String>,
+    children: HashMap<Child, Vec<ItemId>>,
+    warned: BTreeSet<String>,
+}
+
+impl Results {
+    /// Makes the results of these items before anything ran.
+    #[must_use]
+    pub fn new(work: &[WorkItem]) -> Self {
+        Self {
+            files: work
+                .iter()
+                .map(|item| FileResult::new(&item.filename))
+                .collect(),
+            ..Self::default()
+        }
+    }
+
+    /// Takes what the ledger told, `at` so long after the start of the job.
+    pub fn take(&mut self, at: Duration, happening: &Happening) {
+        match happening {
+            Happening::HostAnswered(message) => {
+                self.answers.insert(
+                    message.listener_id.clone(),
+                    (
+                        message.hostname.clone(),
+                        message.answer,
+                        message.reason.clone(),
+                    ),
+                );
+            }
+            Happening::HostJoined(message) => {
+                self.answers.remove(&message.listener_id);
+                self.hosts
+                    .insert(message.listener_id.clone(), message.hostname.clone());
+            }
+            Happening::ItemStarted(start) => {
+                self.ran_on.insert(start.hostname.clone());
+                self.running.insert(start.item);
+                if let Some(file) = self.files.get_mut(start.item.0 as usize) {
+                    file.started = true;
+                    file.hostname.clone_from(&start.hostname);
+                    file.worker_id = start.worker_id;
+                }
+            }
+            Happening::ItemFinished {
+                finish,
+                verdict,
+                attempts,
+            } => {
+                self.finished(at, finish, *verdict, *attempts);
+            }
+            Happening::ItemLost { item, hosts, .. } => {
+                self.running.remove(item);
+                self.bad.push(*item);
+                self.done += 1;
+                if let Some(file) = self.files.get_mut(item.0 as usize) {
+                    file.verdict = Some(Verdict::Lost);
+                    file.ended_at = at;
+                    file.attempts = u32::try_from(hosts.len()).unwrap_or(u32::MAX);
+                    file.errors = vec![FileError {
+                        what: "lost".to_owned(),
+                        exception: None,
+                        message: format!("each attempt was lost: on {}", hosts.join(", on ")),
+                        backtrace: Vec::new(),
+                        test: None,
+                    }];
+                }
+            }
+            Happening::ItemRedelivered { item, .. } => {
+                self.running.remove(item);
+                if let Some(file) = self.files.get_mut(item.0 as usize) {
+                    file.started = false;
+                }
+            }
+            Happening::SuiteHookFailed(message) => self.suite_hooks.push(message.clone()),
+            Happening::Warning(warning) => {
+                let place = match warning.worker_id {
+                    Some(slot) => format!("{}:{slot}", warning.hostname),
+                    None => warning.hostname.clone(),
+                };
+                self.warn(format!("{place}: {}", warning.message));
+            }
+            Happening::WorkerEnded(message) => {
+                if let Some(error) = &message.error {
+                    self.host_failures.push(HostFailure {
+                        hostname: format!("{}:{}", message.hostname, message.worker_id),
+                        reason: None,
+                        error: error.clone(),
+                    });
+                }
+            }
+            Happening::WorkerDied(message) => self.warn(format!(
+                "{}: the worker of slot {} died ({})",
+                message.hostname, message.worker_id, message.end
+            )),
+            Happening::HostLeft(message) => {
+                self.answers.remove(&message.listener_id);
+                self.hosts.remove(&message.listener_id);
+                if let Some(error) = &message.error {
+                    self.host_failures.push(HostFailure {
+                        hostname: message.hostname.clone(),
+                        reason: Some(message.reason),
+                        error: error.clone(),
+                    });
+                }
+            }
+            Happening::NoHostLeft { .. } | Happening::BrokerLost | Happening::BrokerBack => {}
+        }
+    }
+
+    fn finished(&mut self, at: Duration, finish: &Finish, verdict: Verdict, attempts: u32) {
+        self.running.remove(&finish.item);
+        self.ran_on.insert(finish.hostname.clone());
+        self.done += 1;
+        if is_bad(verdict) {
+            self.bad.push(finish.item);
+        }
+        for warning in &finish.warnings {
+            self.warn(format!(
+                "{} at {}:{}: {warning}",
+                finish.filename, finish.hostname, finish.worker_id
+            ));
+        }
+        let worker = WorkerKey {
+            listener_id: finish.listener_id.clone(),
+            worker_id: finish.worker_id,
+            pid: finish.pid,
+        };
+        let in_child = self.children.entry((worker, finish.child)).or_default();
+        in_child.push(finish.item);
+        let ran_in_child = if is_bad(verdict) {
+            in_child.clone()
+        } else {
+            Vec::new()
+        };
+        if let Some(file) = self.files.get_mut(finish.item.0 as usize) {
+            file.verdict = Some(verdict);
+            file.started = true;
+            file.attempts = attempts;
+            file.hostname.clone_from(&finish.hostname);
+            file.worker_id = finish.worker_id;
+            file.runtime = finish.runtime;
+            file.time = finish.time;
+            file.ended_at = at;
+            file.runner = finish.runner;
+            file.tests.clone_from(&finish.tests);
+            file.errors.clone_from(&finish.errors);
+            file.output.clone_from(&finish.output);
+            file.ran_in_child = ran_in_child;
+        }
+    }
+
+    fn warn(&mut self, text: String) {
+        if self.warned.insert(text.clone()) {
+            self.warnings.push(text);
+        }
+    }
+
+    /// Ends the fold: what has no verdict now was not run.
+    pub fn close(&mut self) {
+        for file in &mut self.files {
+            file.verdict.get_or_insert(Verdict::NotRun);
+        }
+        self.running.clear();
+    }
+
+    /// Returns how many hosts have run a file so far.
+    #[must_use]
+    pub fn hosts_that_ran(&self) -> usize {
+        self.ran_on.len()
+    }
+
+    /// Returns how many files run now.
+    #[must_use]
+    pub fn running(&self) -> usize {
+        self.running.len()
+    }
+
+    /// Returns the files that began and have no verdict, or did not have one at the close.
+    pub fn unfinished(&self) -> impl Iterator<Item = &FileResult> {
+        self.files
+            .iter()
+            .filter(|f| f.started && f.verdict.is_none_or(|v| v == Verdict::NotRun))
+    }
+
+    /// Returns the files that never began.
+    pub fn not_run(&self) -> impl Iterator<Item = &FileResult> {
+        self.files
+            .iter()
+            .filter(|f| !f.started && f.verdict.is_none_or(|v| v == Verdict::NotRun))
+    }
+
+    /// Counts tests and files.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        let mut counts = Counts {
+            files: self.files.len(),
+            file_errors: self.suite_hooks.len(),
+            ..Counts::default()
+        };
+        for file in &self.files {
+            counts.tests += file.tests.len();
+            counts.file_errors += file.errors.len();
+            for test in &file.tests {
+                match test.outcome {
+                    Outcome::Passed => counts.passed += 1,
+                    Outcome::Failed => counts.failed += 1,
+                    Outcome::Errored => counts.errored += 1,
+                    Outcome::Skipped => counts.skipped += 1,
+                }
+            }
+            match file.verdict {
+                Some(Verdict::Passed | Verdict::Flaky) => counts.files_passed += 1,
+                Some(Verdict::Failed) => counts.files_failed += 1,
+                Some(Verdict::Crashed) => counts.files_crashed += 1,
+                Some(Verdict::TimedOut) => counts.files_timed_out += 1,
+                Some(Verdict::Lost) => counts.files_lost += 1,
+                Some(Verdict::NotRun) | None => counts.files_not_run += 1,
+            }
+        }
+        counts
+    }
+}

@@ -1,0 +1,405 @@
+//! The end of a job, for a person: each failure, then what is unfinished, then the figures.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use gorgon_proto::item::ItemId;
+use gorgon_proto::outcome::{FileError, TestResult, Verdict};
+
+use super::results::{FileResult, HostFailure};
+use super::visible::{Colours, one_line, visible};
+use super::{Results, junit};
+use crate::ledger::Ending;
+
+/// So many files stand on a reproduce line; more are named by a file.
+pub const REPRODUCE_LIMIT: usize = 20;
+/// So many slow files are named.
+const SLOWEST: usize = 5;
+/// A file is worth to be named as slow from so many seconds on.
+const SLOW_FROM: f64 = 0.5;
+/// So many names stand in a list before the rest is only counted.
+const NAMES_LIMIT: usize = 50;
+/// So many backtrace lines are shown.
+const BACKTRACE_LIMIT: usize = 20;
+
+/// What the summary says besides the results.
+pub struct Facts<'a> {
+    /// How the job ended.
+    pub ending: &'a Ending,
+    /// When and how long it ran, and its seed.
+    pub job: &'a junit::JobFacts,
+    /// Whether colours are used.
+    pub colour: bool,
+    /// `-q`: failures and one line of figures.
+    pub quiet: bool,
+    /// Keeps a list of files and returns its path, for reproduce lines of many files.
+    pub keep_list: &'a dyn Fn(&[&str]) -> Option<String>,
+}
+
+struct Paint(bool);
+
+impl Paint {
+    fn with(&self, code: &str, text: &str) -> String {
+        if self.0 {
+            format!("\u{1b}[{code}m{text}\u{1b}[0m")
+        } else {
+            text.to_owned()
+        }
+    }
+
+    fn magenta(&self, text: &str) -> String {
+        self.with("35", text)
+    }
+
+    fn red(&self, text: &str) -> String {
+        self.with("31", text)
+    }
+
+    fn green(&self, text: &str) -> String {
+        self.with("32", text)
+    }
+
+    fn yellow(&self, text: &str) -> String {
+        self.with("33", text)
+    }
+
+    fn colours(&self) -> Colours {
+        if self.0 { Colours::Keep } else { Colours::Drop }
+    }
+}
+
+fn indented(text: &str, colours: Colours) -> String {
+    let mut out = String::new();
+    for line in visible(text.trim_matches('\n'), colours).lines() {
+        if line.is_empty() {
+            out.push('\n');
+        } else {
+            let _ = writeln!(out, "    {line}");
+        }
+    }
+    out
+}
+
+/// Returns the lines of the project; where there are none, the innermost ones.
+fn trimmed(backtrace: &[String]) -> Vec<&str> {
+    let ours = |line: &&String| !line.starts_with('/') && !line.starts_with('<');
+    let mut lines: Vec<&str> = backtrace.iter().filter(ours).map(String::as_str).collect();
+    if lines.is_empty() {
+        lines = backtrace.iter().map(String::as_str).take(5).collect();
+    }
+    lines.truncate(BACKTRACE_LIMIT);
+    lines
+}
+
+fn push_backtrace(out: &mut String, backtrace: &[String]) {
+    for line in trimmed(backtrace) {
+        let _ = writeln!(out, "    # {}", one_line(line));
+    }
+}
+
+fn push_output(out: &mut String, output: &str, paint: &Paint) {
+    if !output.trim().is_empty() {
+        out.push_str("  Output:\n");
+        out.push_str(&indented(output, paint.colours()));
+    }
+}
+
+fn push_test(out: &mut String, test: &TestResult, paint: &Paint) {
+    let _ = writeln!(out, "Test name: {}", paint.red(&one_line(&test.name)));
+    if !test.file.is_empty() && test.line > 0 {
+        let _ = writeln!(out, "  {}:{}", one_line(&test.file), test.line);
+    }
+    if let Some(exception) = &test.exception {
+        let _ = writeln!(out, "  {}", one_line(exception));
+    }
+    out.push_str("  Message:\n");
+    out.push_str(&indented(&test.message, paint.colours()));
+    push_backtrace(out, &test.backtrace);
+    push_output(out, &test.output, paint);
+}
+
+fn push_error(out: &mut String, error: &FileError, paint: &Paint) {
+    let kind = error.exception.as_deref().unwrap_or_default();
+    let head = format!(
+        "{}{}{}",
+        error.what,
+        if kind.is_empty() { "" } else { ": " },
+        kind
+    );
+    let _ = writeln!(out, "Error outside tests: {}", paint.red(&one_line(&head)));
+    if let Some(test) = &error.test {
+        let _ = writeln!(out, "  While this test was running: {}", one_line(test));
+    }
+    out.push_str("  Message:\n");
+    out.push_str(&indented(&error.message, paint.colours()));
+    push_backtrace(out, &error.backtrace);
+}
+
+/// Returns the word for a bad verdict: `File 'F' failed at …`.
+fn verb(verdict: Option<Verdict>) -> &'static str {
+    match verdict {
+        Some(Verdict::Crashed) => "crashed",
+        Some(Verdict::TimedOut) => "timed out",
+        Some(Verdict::Lost) => "was lost",
+        Some(Verdict::Failed | Verdict::Passed | Verdict::Flaky | Verdict::NotRun) | None => {
+            "failed"
+        }
+    }
+}
+
+/// Returns `count` with its noun, in the plural where it needs one.
+fn counted(count: usize, noun: &str) -> String {
+    if count == 1 {
+        format!("1 {noun}")
+    } else {
+        format!("{count} {noun}s")
+    }
+}
+
+/// Returns the command that runs in one process what the Ruby child had run up to this failure.
+#[must_use]
+pub fn reproduce(results: &Results, file: &FileResult, seed: u32, facts: &Facts<'_>) -> String {
+    let mut names: Vec<&str> = Vec::new();
+    for ItemId(place) in &file.ran_in_child {
+        if let Some(ran) = results.files.get(*place as usize) {
+            names.push(&ran.filename);
+        }
+    }
+    if names.is_empty() {
+        names.push(&file.filename);
+    }
+    let start = format!("gorgon-worker --workspace . --seed {seed}");
+    if names.len() > REPRODUCE_LIMIT
+        && let Some(path) = (facts.keep_list)(&names)
+    {
+        return format!("{start} --files-from {}", shell_words::quote(&path));
+    }
+    names.iter().fold(start, |line, name| {
+        format!("{line} --file {}", quoted(name))
+    })
+}
+
+/// A file name for a shell; one with control characters is given in the shell's own notation.
+fn quoted(name: &str) -> String {
+    if name.chars().any(char::is_control) {
+        let escaped: String = name.chars().flat_map(char::escape_default).collect();
+        format!("$'{}'", escaped.replace('\'', "\\'"))
+    } else {
+        shell_words::quote(name).into_owned()
+    }
+}
+
+fn push_file(out: &mut String, results: &Results, file: &FileResult, facts: &Facts<'_>) {
+    let paint = Paint(facts.colour);
+    let name = one_line(&file.filename);
+    let place = if file.hostname.is_empty() {
+        String::new()
+    } else {
+        format!(" at '{}:{}'", one_line(&file.hostname), file.worker_id)
+    };
+    let _ = writeln!(out, "{}", paint.magenta(&"*".repeat(80)));
+    let _ = writeln!(
+        out,
+        "{}",
+        paint.red(&format!("File '{name}' {}{place}", verb(file.verdict)))
+    );
+    for test in file.tests.iter().filter(|test| test.outcome.is_bad()) {
+        out.push('\n');
+        push_test(out, test, &paint);
+    }
+    for error in &file.errors {
+        out.push('\n');
+        push_error(out, error, &paint);
+    }
+    let shown = file
+        .tests
+        .iter()
+        .any(|t| t.outcome.is_bad() && !t.output.is_empty());
+    if !shown {
+        push_output(out, &file.output, &paint);
+    }
+    if file.verdict != Some(Verdict::Lost) {
+        let line = reproduce(results, file, facts.job.seed, facts);
+        let _ = writeln!(out, "\n  reproduce: {line}");
+    }
+    out.push('\n');
+}
+
+fn push_names<'a>(out: &mut String, title: &str, files: impl Iterator<Item = &'a FileResult>) {
+    let files: Vec<_> = files.collect();
+    if files.is_empty() {
+        return;
+    }
+    let _ = writeln!(out, "{title} ({}):", files.len());
+    for file in files.iter().take(NAMES_LIMIT) {
+        let _ = write!(out, "  {}", one_line(&file.filename));
+        if file.started && !file.hostname.is_empty() {
+            let _ = write!(out, " at '{}:{}'", one_line(&file.hostname), file.worker_id);
+        }
+        out.push('\n');
+    }
+    if files.len() > NAMES_LIMIT {
+        let _ = writeln!(out, "  … and {} more", files.len() - NAMES_LIMIT);
+    }
+    out.push('\n');
+}
+
+fn push_host_failure(out: &mut String, failure: &HostFailure, paint: &Paint) {
+    let error = &failure.error;
+    let what = one_line(&error.what);
+    let head = format!(
+        "Host '{}' left the job: {what}",
+        one_line(&failure.hostname)
+    );
+    let head = match failure.reason {
+        Some(_) => head,
+        None => format!(
+            "Worker '{}' ended early: {what}",
+            one_line(&failure.hostname)
+        ),
+    };
+    let _ = writeln!(out, "{}", paint.red(&head));
+    out.push_str(&indented(&error.message, paint.colours()));
+    if !error.command.is_empty() {
+        let _ = writeln!(out, "  Command: {}", one_line(&error.command));
+    }
+    push_output(out, &error.output, paint);
+    out.push('\n');
+}
+
+fn push_slowest(out: &mut String, results: &Results) {
+    let mut slow: Vec<&FileResult> = results
+        .files
+        .iter()
+        .filter(|file| file.time >= SLOW_FROM)
+        .collect();
+    slow.sort_by(|a, b| {
+        b.time
+            .total_cmp(&a.time)
+            .then_with(|| a.filename.cmp(&b.filename))
+    });
+    if slow.is_empty() {
+        return;
+    }
+    out.push_str("Slowest files:\n");
+    for file in slow.iter().take(SLOWEST) {
+        let _ = writeln!(out, "{:>9.2} s  {}", file.time, one_line(&file.filename));
+    }
+    out.push('\n');
+}
+
+/// Returns a span as `1.23 s`, `2 min 3 s`, `1 h 2 min`.
+#[must_use]
+pub fn span(elapsed: Duration) -> String {
+    let seconds = elapsed.as_secs();
+    match seconds {
+        0..60 => format!("{:.2} s", elapsed.as_secs_f64()),
+        60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
+        _ => format!("{} h {} min", seconds / 3600, seconds / 60 % 60),
+    }
+}
+
+fn figures(results: &Results, facts: &Facts<'_>) -> String {
+    let counts = results.counts();
+    let mut out = String::new();
+    let list = |parts: &[(usize, &str)]| {
+        let parts: Vec<String> = parts
+            .iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, word)| format!("{count} {word}"))
+            .collect();
+        parts.join(", ")
+    };
+    let tests = list(&[
+        (counts.passed, "passed"),
+        (counts.failed, "failed"),
+        (counts.errored, "errored"),
+        (counts.skipped, "skipped"),
+    ]);
+    let _ = write!(out, "{}", counted(counts.tests, "test"));
+    let _ = write!(out, "{}{tests}", if tests.is_empty() { "" } else { ": " });
+    if counts.file_errors > 0 {
+        let _ = write!(out, "; {}", counted(counts.file_errors, "error"));
+        out.push_str(" outside tests");
+    }
+    out.push('\n');
+    let files = list(&[
+        (counts.files_passed, "passed"),
+        (counts.files_failed, "failed"),
+        (counts.files_crashed, "crashed"),
+        (counts.files_timed_out, "timed out"),
+        (counts.files_lost, "lost"),
+        (counts.files_not_run, "not run"),
+    ]);
+    let _ = writeln!(out, "{}: {files}", counted(counts.files, "file"));
+    let _ = writeln!(
+        out,
+        "Time: {}, seed {}",
+        span(facts.job.elapsed),
+        facts.job.seed
+    );
+    out
+}
+
+/// Returns the summary.
+#[must_use]
+pub fn write(results: &Results, facts: &Facts<'_>) -> String {
+    let paint = Paint(facts.colour);
+    let mut out = String::new();
+    for id in &results.bad {
+        if let Some(file) = results.files.get(id.0 as usize) {
+            push_file(&mut out, results, file, facts);
+        }
+    }
+    for hook in &results.suite_hooks {
+        let place = format!("{}:{}", one_line(&hook.hostname), hook.worker_id);
+        let _ = writeln!(out, "{}", paint.magenta(&"*".repeat(80)));
+        let _ = writeln!(
+            out,
+            "{}\n",
+            paint.red(&format!("A suite hook raised at '{place}'"))
+        );
+        push_error(&mut out, &hook.error, &paint);
+        push_output(&mut out, &hook.output, &paint);
+        out.push('\n');
+    }
+    for failure in &results.host_failures {
+        push_host_failure(&mut out, failure, &paint);
+    }
+    if !facts.quiet && !results.warnings.is_empty() {
+        let _ = writeln!(
+            out,
+            "{}",
+            paint.yellow(&format!("Warnings ({}):", results.warnings.len()))
+        );
+        for warning in results.warnings.iter().take(NAMES_LIMIT) {
+            let _ = writeln!(out, "  {}", one_line(warning));
+        }
+        if results.warnings.len() > NAMES_LIMIT {
+            let _ = writeln!(out, "  … and {} more", results.warnings.len() - NAMES_LIMIT);
+        }
+        out.push('\n');
+    }
+    push_names(&mut out, "Unfinished files", results.unfinished());
+    push_names(&mut out, "Files not run", results.not_run());
+    if !facts.quiet {
+        push_slowest(&mut out, results);
+    }
+    let counts = results.counts();
+    let figures = figures(results, facts);
+    let good = results.bad.is_empty() && results.suite_hooks.is_empty();
+    out.push_str(&match (good, counts.files_not_run) {
+        (true, 0) => paint.green(figures.trim_end()),
+        (true, _) => paint.yellow(figures.trim_end()),
+        (false, _) => paint.red(figures.trim_end()),
+    });
+    out.push('\n');
+    if counts.tests == 0 && good && *facts.ending == Ending::Complete {
+        out.push_str(&paint.yellow("warning: no test was found in any file"));
+        out.push('\n');
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests;
