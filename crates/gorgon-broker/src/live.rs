@@ -248,6 +248,7 @@ impl<'c> Live<'c> {
                 }
                 Ok(())
             }
+            Command::DeclareOnce(wish) => self.once(runner, Once::Declare(wish)),
             Command::Purge(queue) => self.once(runner, Once::Purge(queue)),
             Command::DeleteQueue(queue) => {
                 runner.wish.forget_queue(&queue);
@@ -337,6 +338,7 @@ impl<'c> Live<'c> {
 
     fn perform_once(&self, target: &Target, once: &Once) -> Result<(), Refused> {
         let done = match once {
+            Once::Declare(wish) => return topology::declare(self.control, wish),
             // To purge a missing queue would cost us the channel, so another one is asked; only
             // what is locked by us must be purged by us.
             Once::Purge(queue) => match look::purge(target, queue, LOOK_LIMIT) {

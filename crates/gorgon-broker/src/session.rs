@@ -152,6 +152,12 @@ impl Session {
         self.order(Command::Declare(declare));
     }
 
+    /// Declares something now (or at the next connection), but not again after a reconnect: for a
+    /// queue whose loss its owner wants to find out.
+    pub fn declare_once(&self, declare: Declare) {
+        self.order(Command::DeclareOnce(declare));
+    }
+
     /// Removes all messages that are ready in a queue. A missing queue is no error. Messages that
     /// are being published may still arrive: [`Session::flush`] first.
     pub fn purge(&self, queue: &str) {

@@ -12,6 +12,7 @@ pub(crate) enum Command {
     StopConsuming(String),
     Consume(Consume),
     Declare(Vec<Declare>),
+    DeclareOnce(Declare),
     Purge(String),
     DeleteQueue(String),
     /// To be answered when everything published is settled.
@@ -25,6 +26,7 @@ pub(crate) enum Command {
 /// Something to be done once, at the next connection if there is none.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Once {
+    Declare(Declare),
     Purge(String),
     DeleteQueue(String),
 }
@@ -33,6 +35,7 @@ impl Once {
     /// Says what is to be done.
     pub(crate) fn what(&self) -> String {
         match self {
+            Once::Declare(wish) => format!("to declare {wish:?}"),
             Once::Purge(queue) => format!("to purge {queue}"),
             Once::DeleteQueue(queue) => format!("to delete {queue}"),
         }
@@ -66,6 +69,7 @@ impl Wish {
             }
             Command::Consume(consume) => self.consume(consume),
             Command::Declare(wishes) => wishes.into_iter().for_each(|wish| self.declare(wish)),
+            Command::DeclareOnce(wish) => self.once.push(Once::Declare(wish)),
             Command::Purge(queue) => self.once.push(Once::Purge(queue)),
             Command::DeleteQueue(queue) => {
                 self.forget_queue(&queue);
