@@ -7,6 +7,7 @@
 pub mod config;
 pub mod item;
 pub mod job;
+pub mod local;
 pub mod message;
 pub mod names;
 pub mod outcome;

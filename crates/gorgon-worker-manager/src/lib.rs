@@ -1,1 +1,7 @@
-//! gorgon-worker-manager.
+//! gorgon-worker-manager: one job on one host.
+//!
+//! [`supervise`] decides, as a pure state machine over events.
+
+pub mod deaths;
+pub mod lookout;
+pub mod supervise;

@@ -1,0 +1,35 @@
+//! What the processes of one host say to each other: exit codes, and the lines of a worker to its
+//! manager.
+
+use serde::{Deserialize, Serialize};
+
+use crate::item::ItemId;
+use crate::message::HostError;
+
+/// Exit code of a worker: a callback raised, or Ruby could not be started; its item was handed
+/// back. Its manager does not replace it.
+pub const WORKER_CALLBACK_FAILED: u8 = 4;
+/// Exit code of a worker: its preloader died, and its Ruby child with it. Its manager starts
+/// another one as soon as the preloader is there again.
+pub const WORKER_PRELOADER_LOST: u8 = 5;
+/// Exit code of a manager that left without a word to the originator: the job was orphaned, the
+/// broker away for too long, or its listener gone. Its listener cleans up and does not start it
+/// again. (0: it left in order and has said so by `host_left`. 3: it could not begin, and has said
+/// nothing. Anything else: it died.)
+pub const MANAGER_GONE: u8 = 4;
+
+/// A line on the stdout of a worker that has a manager.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "line", rename_all = "snake_case")]
+pub enum WorkerLine {
+    /// It begins an item.
+    Item {
+        /// The item.
+        item: ItemId,
+    },
+    /// It ends because of this.
+    Failed {
+        /// What happened.
+        error: HostError,
+    },
+}

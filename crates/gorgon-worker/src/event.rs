@@ -1,0 +1,118 @@
+//! What the core is told, and what it has done: settings, events, effects, ends.
+
+use std::time::Duration;
+
+use gorgon_process::signals::Signal;
+use gorgon_proto::item::WorkItem;
+use gorgon_proto::job::{Framework, Isolation};
+use gorgon_proto::message::{HostError, Reply};
+use gorgon_ruby::{ChildEvent, Purpose};
+
+use crate::children::ChildNo;
+use crate::record::Identity;
+
+/// What the worker is told at its start.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Who it is.
+    pub me: Identity,
+    /// A child for all files, or one for each.
+    pub isolation: Isolation,
+    /// Limit of an item: load and tests.
+    pub file_limit: Option<Duration>,
+    /// Limit of a callback.
+    pub callback_limit: Duration,
+    /// Whether a child that died left an after_complete to run.
+    pub callbacks: bool,
+    /// The frameworks that the job expects.
+    pub frameworks: Vec<Framework>,
+    /// By hand on a live queue: how long to wait for an item.
+    pub idle_limit: Option<Duration>,
+}
+
+/// A delivery of the file queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivered {
+    /// The shell's number of it, for the ack.
+    pub delivery: u64,
+    /// The item.
+    pub item: WorkItem,
+    /// Whether the broker says that somebody had it before.
+    pub redelivered: bool,
+}
+
+/// What happened.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// An item came.
+    Delivered(Delivered),
+    /// The broker has the reply of this tag.
+    Confirmed(u64),
+    /// The reply of this tag found no queue.
+    Unroutable(u64),
+    /// The connection is lost; the session reconnects.
+    BrokerDown,
+    /// The connection is there again.
+    BrokerUp,
+    /// No connection for too long.
+    BrokerGaveUp(String),
+    /// The file queue is gone (`missing`: it was, when we asked).
+    ConsumerEnded {
+        /// Whether it did not exist when we began to consume.
+        missing: bool,
+    },
+    /// No delivery will follow the last one.
+    Drained,
+    /// A Ruby child said something, or ended.
+    Child(ChildNo, ChildEvent),
+    /// The preloader is gone, and every child with it.
+    PreloaderLost(String),
+    /// INT: the job is cancelled.
+    Cancelled,
+    /// TERM: the listener stops; what runs goes back.
+    HandBack,
+    /// The instant of [`Work::deadline`] has come.
+    DeadlinePassed,
+}
+
+/// What to do, in this order.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// Publish a reply; its confirm comes back with the tag.
+    Publish(u64, Box<Reply>),
+    /// Publish the reply of this tag again.
+    Resend(u64),
+    /// Acknowledge a delivery.
+    Ack(u64),
+    /// Begin to consume the file queue.
+    Consume,
+    /// Stop consuming it; `Drained` will follow.
+    StopConsuming,
+    /// Fork a child.
+    Fork(ChildNo, Framework, Purpose),
+    /// Give a child the item.
+    Run(ChildNo, Box<WorkItem>),
+    /// Tell a child that no item will follow.
+    Finish(ChildNo),
+    /// Have the preloader signal a child's group.
+    Signal(ChildNo, Signal),
+    /// End the process.
+    Exit(Exit),
+}
+
+/// Why the worker ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Exit {
+    /// The job is over, or the source is dry.
+    Over,
+    /// Cancelled.
+    Cancelled,
+    /// What ran was handed back.
+    HandedBack,
+    /// A callback raised, or Ruby could not be started.
+    CallbackFailed(HostError),
+    /// The preloader died.
+    PreloaderLost(String),
+    /// No broker for too long.
+    BrokerGone(String),
+}

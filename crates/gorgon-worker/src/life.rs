@@ -1,0 +1,329 @@
+//! One item's life in the core: which child gets it, what the child says of it, how it ends.
+
+use std::path::{Component, Path};
+use std::time::Instant;
+
+use gorgon_proto::job::Isolation;
+use gorgon_proto::message::{Reply, WorkerEnded};
+use gorgon_proto::outcome::FileError;
+use gorgon_ruby::Purpose;
+
+use crate::children::Stage;
+use crate::event::{Delivered, Effect, Exit};
+use crate::record::{How, Record};
+use crate::work::{Consuming, Phase, Running, Settling, Work};
+
+impl Work {
+    /// Does what the state allows until nothing more follows.
+    pub(crate) fn advance(&mut self, now: Instant, out: &mut Vec<Effect>) {
+        loop {
+            self.settle_extra(out);
+            self.pay_owed(now, out);
+            let again = match &self.phase {
+                Phase::Idle => self.advance_idle(now, out),
+                Phase::Running(_) => self.advance_running(now, out),
+                Phase::Settling(_) => self.advance_settling(now, out),
+                Phase::Ending => self.advance_ending(now, out),
+                Phase::Leaving { .. } => {
+                    self.arm_leave(now);
+                    false
+                }
+                Phase::Done => false,
+            };
+            if !again {
+                break;
+            }
+        }
+    }
+
+    fn advance_idle(&mut self, now: Instant, out: &mut Vec<Effect>) -> bool {
+        if self.leaving.is_some() {
+            self.phase = Phase::Ending;
+            return true;
+        }
+        match self.extra.pop_front() {
+            Some(delivered) => {
+                self.begin(now, delivered, out);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Begins an item, or says why it does not.
+    fn begin(&mut self, now: Instant, delivered: Delivered, out: &mut Vec<Effect>) {
+        self.queue_is_there();
+        let Delivered {
+            delivery,
+            item,
+            redelivered,
+        } = delivered;
+        let me = &self.settings.me;
+        if redelivered {
+            let reply = Reply::Returned(me.about(&item));
+            return self.settle(Some(delivery), Some(reply), out);
+        }
+        if item
+            .avoid
+            .as_deref()
+            .is_some_and(|avoid| me.is_named_by(avoid))
+        {
+            let reply = Reply::Declined(me.about(&item));
+            return self.settle(Some(delivery), Some(reply), out);
+        }
+        let start = Reply::Start(me.start(&item));
+        self.publish(start, out);
+        let framework = self.guess.of(&item.filename);
+        let record = Record::open(item, now);
+        if leads_outside(&record.item.filename) {
+            let error = FileError {
+                what: "load".to_owned(),
+                exception: None,
+                message: format!("{} lies outside the project", record.item.filename),
+                backtrace: Vec::new(),
+                test: None,
+            };
+            let finish = record.close(&self.settings.me, now, How::Refused(error));
+            return self.settle(Some(delivery), Some(Reply::Finish(Box::new(finish))), out);
+        }
+        self.phase = Phase::Running(Box::new(Running {
+            delivery: Some(delivery),
+            record,
+            child: None,
+            framework,
+            hops: 0,
+            loading: false,
+            tries: 0,
+            limit_at: None,
+            timed_out: false,
+            interrupted: false,
+        }));
+    }
+
+    /// Finds or forks the child for the item, and gives it the item.
+    fn advance_running(&mut self, now: Instant, out: &mut Vec<Effect>) -> bool {
+        let Phase::Running(running) = &mut self.phase else {
+            return false;
+        };
+        if running.child.is_some() {
+            return false;
+        }
+        if self.leaving.is_some() {
+            self.give_up_item(out);
+            return true;
+        }
+        if self.children.any_leaving() || self.owed.is_some() {
+            return false;
+        }
+        let framework = running.framework;
+        let Some(no) = self.children.of(framework) else {
+            let no = self.children.fork(
+                framework,
+                Purpose::Items,
+                now + self.settings.callback_limit,
+            );
+            out.push(Effect::Fork(no, framework, Purpose::Items));
+            return false;
+        };
+        let fresh = running.record.item.fresh || self.settings.isolation == Isolation::File;
+        let Some(child) = self.children.get_mut(no) else {
+            return false;
+        };
+        if child.stage != Stage::Idle {
+            return false;
+        }
+        if fresh && child.files > 0 {
+            self.end_child(now, no, out);
+            return false;
+        }
+        child.stage = Stage::Busy;
+        child.limit_at = None;
+        running.child = Some(no);
+        running.loading = false;
+        running.limit_at = self.settings.file_limit.map(|limit| now + limit);
+        running.record.given_to(no.0, framework);
+        out.push(Effect::Run(no, Box::new(running.record.item.clone())));
+        false
+    }
+
+    /// Acks when the last reply is confirmed and no child is on its way out.
+    fn advance_settling(&mut self, now: Instant, out: &mut Vec<Effect>) -> bool {
+        let Phase::Settling(settling) = &self.phase else {
+            return false;
+        };
+        if self.children.any_leaving() || self.owed.is_some() {
+            return false;
+        }
+        let draining = self.leaving.is_some() && self.consuming == Consuming::Stopping;
+        if settling.awaits.is_some() || draining {
+            if self.leaving.is_some() {
+                self.arm_leave(now);
+            }
+            return false;
+        }
+        if let Some(delivery) = settling.delivery {
+            out.push(Effect::Ack(delivery));
+        }
+        self.disarm_leave();
+        self.become_idle(now, out);
+        true
+    }
+
+    /// Ends the children, one framework after another, then says good-bye.
+    fn advance_ending(&mut self, now: Instant, out: &mut Vec<Effect>) -> bool {
+        for no in self.children.idle() {
+            self.end_child(now, no, out);
+        }
+        if !self.children.is_empty() || self.owed.is_some() {
+            return false;
+        }
+        if self.consuming == Consuming::Stopping || !self.notes.is_empty() {
+            self.arm_leave(now);
+            return false;
+        }
+        let me = &self.settings.me;
+        let error = match &self.leaving {
+            Some(Exit::CallbackFailed(error)) => Some(error.clone()),
+            Some(
+                Exit::Over
+                | Exit::Cancelled
+                | Exit::HandedBack
+                | Exit::PreloaderLost(_)
+                | Exit::BrokerGone(_),
+            )
+            | None => self.end_error.clone(),
+        };
+        let ended = Reply::WorkerEnded(WorkerEnded {
+            hostname: me.hostname.clone(),
+            listener_id: me.listener_id.clone(),
+            worker_id: me.worker_id,
+            pid: me.pid,
+            items: self.items,
+            error,
+        });
+        let tag = self.publish(ended, out);
+        self.disarm_leave();
+        self.phase = Phase::Leaving { tag };
+        true
+    }
+
+    /// Deliveries that this worker will not run go back by a note, acked when it is confirmed.
+    fn settle_extra(&mut self, out: &mut Vec<Effect>) {
+        let taking = matches!(self.phase, Phase::Idle) && self.leaving.is_none();
+        if taking || self.consuming != Consuming::No {
+            return;
+        }
+        if let Phase::Settling(_) = self.phase
+            && self.leaving.is_none()
+        {
+            return;
+        }
+        while let Some(Delivered {
+            delivery,
+            item,
+            redelivered,
+        }) = self.extra.pop_front()
+        {
+            if self.leaving == Some(Exit::Cancelled) {
+                out.push(Effect::Ack(delivery));
+                continue;
+            }
+            let note = self.settings.me.about(&item);
+            let reply = if redelivered {
+                Reply::Returned(note)
+            } else {
+                Reply::HandedBack(note)
+            };
+            let tag = self.publish(reply, out);
+            self.notes.insert(tag, delivery);
+        }
+    }
+
+    /// Runs after_complete for a child that died, before anything else begins in this slot.
+    fn pay_owed(&mut self, now: Instant, out: &mut Vec<Effect>) {
+        if self.children.any_leaving() {
+            return;
+        }
+        if let Some(framework) = self.owed.take() {
+            let limit_at = now + self.end_limit();
+            let no = self
+                .children
+                .fork(framework, Purpose::AfterComplete, limit_at);
+            out.push(Effect::Fork(no, framework, Purpose::AfterComplete));
+        }
+    }
+
+    pub(crate) fn preloader_lost(&mut self, now: Instant, how: String, out: &mut Vec<Effect>) {
+        self.children.clear();
+        self.owed = None;
+        self.leave(now, Exit::PreloaderLost(how), out);
+        if let Phase::Running(running) = &mut self.phase {
+            running.child = None;
+        }
+    }
+
+    /// The item that runs will have no finish from here: what is said of it depends on why.
+    pub(crate) fn give_up_item(&mut self, out: &mut Vec<Effect>) {
+        let Phase::Running(running) = &self.phase else {
+            return;
+        };
+        let note = self.settings.me.about(&running.record.item);
+        let reply = match &self.leaving {
+            Some(Exit::HandedBack | Exit::CallbackFailed(_)) => Some(Reply::HandedBack(note)),
+            Some(Exit::PreloaderLost(_)) => Some(Reply::Returned(note)),
+            Some(Exit::Cancelled | Exit::Over | Exit::BrokerGone(_)) | None => None,
+        };
+        let delivery = running.delivery;
+        self.settle(delivery, reply, out);
+    }
+
+    pub(crate) fn finish_item(&mut self, now: Instant, how: How, out: &mut Vec<Effect>) {
+        let idle = Phase::Settling(Settling {
+            delivery: None,
+            awaits: None,
+        });
+        if let Phase::Running(running) = std::mem::replace(&mut self.phase, idle) {
+            self.items += 1;
+            let finish = running.record.close(&self.settings.me, now, how);
+            self.settle(running.delivery, Some(Reply::Finish(Box::new(finish))), out);
+        }
+    }
+}
+
+/// Whether a path out of a message leads out of the workspace.
+fn leads_outside(filename: &str) -> bool {
+    let mut depth = 0_i32;
+    for component in Path::new(filename).components() {
+        match component {
+            Component::Normal(_) => depth += 1,
+            Component::CurDir => {}
+            Component::ParentDir => depth -= 1,
+            Component::RootDir | Component::Prefix(_) => return true,
+        }
+        if depth < 0 {
+            return true;
+        }
+    }
+    depth == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::leads_outside;
+
+    #[test]
+    fn paths_stay_inside() {
+        for (path, outside) in [
+            ("spec/a_spec.rb", false),
+            ("./spec/a_spec.rb", false),
+            ("spec/../test/a.rb", false),
+            ("-x.rb", false),
+            ("../a.rb", true),
+            ("spec/../../a.rb", true),
+            ("/etc/passwd", true),
+            ("", true),
+        ] {
+            assert_eq!(leads_outside(path), outside, "{path}");
+        }
+    }
+}

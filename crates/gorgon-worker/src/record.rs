@@ -1,0 +1,330 @@
+//! What is known of the item that runs, from its arrival to its finish message.
+
+use std::time::Instant;
+
+use gorgon_proto::item::WorkItem;
+use gorgon_proto::job::{Framework, ListenerId};
+use gorgon_proto::message::{Finish, ItemNote, Start, WorkerNote};
+use gorgon_proto::outcome::{FileError, FinishType, TestResult};
+
+/// Who this worker is, on every message that it sends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// Name of the host.
+    pub hostname: String,
+    /// The listener it belongs to.
+    pub listener_id: ListenerId,
+    /// Its slot.
+    pub worker_id: u32,
+    /// Its process id.
+    pub pid: u32,
+}
+
+impl Identity {
+    /// Returns the start message of an item.
+    #[must_use]
+    pub fn start(&self, item: &WorkItem) -> Start {
+        Start {
+            hostname: self.hostname.clone(),
+            listener_id: self.listener_id.clone(),
+            worker_id: self.worker_id,
+            pid: self.pid,
+            filename: item.filename.clone(),
+            item: item.item,
+            attempt: item.attempt,
+        }
+    }
+
+    /// Returns a note about an item.
+    #[must_use]
+    pub fn about(&self, item: &WorkItem) -> ItemNote {
+        ItemNote {
+            hostname: self.hostname.clone(),
+            listener_id: self.listener_id.clone(),
+            worker_id: self.worker_id,
+            pid: self.pid,
+            item: item.item,
+            attempt: item.attempt,
+        }
+    }
+
+    /// Returns a note about the worker itself.
+    #[must_use]
+    pub fn note(&self) -> WorkerNote {
+        WorkerNote {
+            hostname: self.hostname.clone(),
+            listener_id: self.listener_id.clone(),
+            worker_id: self.worker_id,
+            pid: self.pid,
+        }
+    }
+
+    /// Returns whether `avoid` of an item names this worker, as `LISTENER:SLOT` or `LISTENER`.
+    #[must_use]
+    pub fn is_named_by(&self, avoid: &str) -> bool {
+        match avoid.strip_prefix(self.listener_id.0.as_str()) {
+            Some("") => true,
+            Some(rest) => rest.strip_prefix(':') == Some(self.worker_id.to_string().as_str()),
+            None => false,
+        }
+    }
+}
+
+/// How an item ended.
+#[derive(Debug, Clone, PartialEq)]
+pub enum How {
+    /// The Ruby child said so.
+    Finished,
+    /// The Ruby child ended before it said so: how, and what it printed.
+    Crashed {
+        /// `SIGSEGV`, `exit status 1`.
+        end: String,
+        /// Its last output.
+        output: String,
+    },
+    /// The item took longer than its limit.
+    TimedOut {
+        /// The limit, in seconds.
+        limit_s: f64,
+        /// Its last output.
+        output: String,
+    },
+    /// It could not be given to any Ruby child.
+    Refused(FileError),
+}
+
+/// The record of one execution of an item.
+#[derive(Debug, Clone)]
+pub struct Record {
+    /// The item.
+    pub item: WorkItem,
+    arrived_at: Instant,
+    tests: Vec<TestResult>,
+    errors: Vec<FileError>,
+    warnings: Vec<String>,
+    running: Option<String>,
+    time: f64,
+    output: String,
+    runner: Option<Framework>,
+    child: u32,
+}
+
+impl Record {
+    /// Opens the record of an item that arrived at `now`.
+    #[must_use]
+    pub fn open(item: WorkItem, now: Instant) -> Self {
+        Self {
+            item,
+            arrived_at: now,
+            tests: Vec::new(),
+            errors: Vec::new(),
+            warnings: Vec::new(),
+            running: None,
+            time: 0.0,
+            output: String::new(),
+            runner: None,
+            child: 0,
+        }
+    }
+
+    /// Notes which Ruby child got the item; what an earlier one said of it is forgotten.
+    pub fn given_to(&mut self, child: u32, framework: Framework) {
+        self.child = child;
+        self.runner = Some(framework);
+        self.tests.clear();
+        self.errors.clear();
+        self.running = None;
+    }
+
+    /// Notes the test that runs now.
+    pub fn test_started(&mut self, name: String) {
+        self.running = Some(name);
+    }
+
+    /// Notes the result of a test.
+    pub fn test_finished(&mut self, result: TestResult) {
+        self.running = None;
+        self.tests.push(result);
+    }
+
+    /// Notes a fault outside the tests.
+    pub fn error(&mut self, error: FileError) {
+        self.errors.push(error);
+    }
+
+    /// Notes a warning.
+    pub fn warning(&mut self, text: String) {
+        self.warnings.push(text);
+    }
+
+    /// Notes what the Ruby child said at the end of the item.
+    pub fn ended(&mut self, time: f64, output: String) {
+        self.time = time;
+        self.output = output;
+    }
+
+    /// Closes the record: the finish message.
+    #[must_use]
+    pub fn close(mut self, me: &Identity, now: Instant, how: How) -> Finish {
+        let kind = match how {
+            How::Finished => {
+                if self.errors.is_empty() && !self.tests.iter().any(|t| t.outcome.is_bad()) {
+                    FinishType::Pass
+                } else {
+                    FinishType::Fail
+                }
+            }
+            How::Crashed { end, output } => {
+                self.fault("crash", format!("the Ruby child ended: {end}"), output);
+                FinishType::Crash
+            }
+            How::TimedOut { limit_s, output } => {
+                self.fault(
+                    "timeout",
+                    format!("the file took longer than its limit of {limit_s} s"),
+                    output,
+                );
+                FinishType::Timeout
+            }
+            How::Refused(error) => {
+                self.errors.push(error);
+                FinishType::Fail
+            }
+        };
+        Finish {
+            hostname: me.hostname.clone(),
+            listener_id: me.listener_id.clone(),
+            worker_id: me.worker_id,
+            pid: me.pid,
+            filename: self.item.filename.clone(),
+            item: self.item.item,
+            attempt: self.item.attempt,
+            kind,
+            runtime: now.saturating_duration_since(self.arrived_at).as_secs_f64(),
+            time: self.time,
+            runner: self.runner,
+            failures: failures(&self.tests, &self.errors),
+            tests: self.tests,
+            errors: self.errors,
+            output: if kind == FinishType::Pass {
+                String::new()
+            } else {
+                self.output
+            },
+            warnings: self.warnings,
+            child: self.child,
+        }
+    }
+
+    fn fault(&mut self, what: &str, message: String, output: String) {
+        self.errors.push(FileError {
+            what: what.to_owned(),
+            exception: None,
+            message,
+            backtrace: Vec::new(),
+            test: self.running.take(),
+        });
+        self.output = output;
+    }
+}
+
+/// Texts of the failures, as the original sent them.
+fn failures(tests: &[TestResult], errors: &[FileError]) -> Vec<String> {
+    let of_tests = tests
+        .iter()
+        .filter(|t| t.outcome.is_bad())
+        .map(|t| format!("{}: line {}\n{}", t.name, t.line, t.message));
+    let of_errors = errors.iter().map(|e| match &e.exception {
+        Some(class) => format!("{}: {class}: {}", e.what, e.message),
+        None => format!("{}: {}", e.what, e.message),
+    });
+    of_tests.chain(of_errors).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gorgon_proto::item::ItemId;
+    use gorgon_proto::outcome::Outcome;
+    use std::time::Duration;
+
+    fn me() -> Identity {
+        Identity {
+            hostname: "web".into(),
+            listener_id: ListenerId("L1".into()),
+            worker_id: 2,
+            pid: 9,
+        }
+    }
+
+    fn result(outcome: Outcome) -> TestResult {
+        TestResult {
+            id: "1:1".into(),
+            name: "adds".into(),
+            classname: "Sum".into(),
+            file: "a_spec.rb".into(),
+            line: 3,
+            outcome,
+            seconds: 0.1,
+            exception: None,
+            message: "expected 3".into(),
+            backtrace: vec![],
+            output: String::new(),
+        }
+    }
+
+    fn record() -> (Record, Instant) {
+        let now = Instant::now();
+        let mut record = Record::open(WorkItem::whole(ItemId(4), "a_spec.rb"), now);
+        record.given_to(1, Framework::Rspec);
+        (record, now)
+    }
+
+    #[test]
+    fn the_type_follows_from_tests_and_errors() {
+        for (outcome, kind) in [
+            (Outcome::Passed, FinishType::Pass),
+            (Outcome::Skipped, FinishType::Pass),
+            (Outcome::Failed, FinishType::Fail),
+            (Outcome::Errored, FinishType::Fail),
+        ] {
+            let (mut record, now) = record();
+            record.test_finished(result(outcome));
+            record.ended(0.5, "printed".into());
+            let finish = record.close(&me(), now + Duration::from_secs(1), How::Finished);
+            assert_eq!(finish.kind, kind, "{outcome:?}");
+            assert_eq!(finish.output.is_empty(), kind == FinishType::Pass);
+            assert!((finish.runtime - 1.0).abs() < 1e-9);
+        }
+    }
+
+    #[test]
+    fn a_crash_names_the_running_test_and_keeps_the_finished_ones() {
+        let (mut record, now) = record();
+        record.test_finished(result(Outcome::Passed));
+        record.test_started("divides".into());
+        let how = How::Crashed {
+            end: "SIGKILL".into(),
+            output: "boom".into(),
+        };
+        let finish = record.close(&me(), now, how);
+        assert_eq!(finish.kind, FinishType::Crash);
+        assert_eq!(finish.tests.len(), 1);
+        assert_eq!(finish.errors[0].test.as_deref(), Some("divides"));
+        assert_eq!(finish.output, "boom");
+        assert_eq!(finish.failures, ["crash: the Ruby child ended: SIGKILL"]);
+    }
+
+    #[test]
+    fn avoid_names_a_listener_or_one_of_its_slots() {
+        for (avoid, named) in [
+            ("L1:2", true),
+            ("L1", true),
+            ("L1:3", false),
+            ("L12:2", false),
+            ("L12", false),
+        ] {
+            assert_eq!(me().is_named_by(avoid), named, "{avoid}");
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! How children are ended and stopped, in the core.
+
+use std::time::{Duration, Instant};
+
+use gorgon_process::stop::{Graces, Ladder, Rung};
+
+use crate::children::{ChildNo, Stage};
+use crate::event::{Effect, Exit};
+use crate::work::{CANCELLED_END_LIMIT, Work};
+
+impl Work {
+    pub(crate) fn end_child(&mut self, now: Instant, no: ChildNo, out: &mut Vec<Effect>) {
+        let limit = self.end_limit();
+        self.children.end(no, now, limit);
+        out.push(Effect::Finish(no));
+    }
+
+    pub(crate) fn end_limit(&self) -> Duration {
+        match self.leaving {
+            Some(Exit::Cancelled) => CANCELLED_END_LIMIT.min(self.settings.callback_limit),
+            Some(_) | None => self.settings.callback_limit,
+        }
+    }
+
+    pub(crate) fn file_limit_s(&self) -> f64 {
+        self.settings.file_limit.unwrap_or_default().as_secs_f64()
+    }
+
+    pub(crate) fn stop_child(&mut self, now: Instant, no: ChildNo, out: &mut Vec<Effect>) {
+        if let Some(child) = self.children.get_mut(no)
+            && child.stop.is_none()
+        {
+            let ladder = Ladder::begin(now, Rung::Int, Graces::default());
+            out.push(Effect::Signal(no, ladder.rung().signal()));
+            child.stop = Some(ladder);
+        }
+    }
+
+    /// Stops children whose before_start still runs.
+    pub(crate) fn stop_starting(&mut self, now: Instant, out: &mut Vec<Effect>) {
+        for no in self.children.numbers() {
+            if self
+                .children
+                .get(no)
+                .is_some_and(|c| c.stage == Stage::Starting)
+            {
+                self.stop_child(now, no, out);
+            }
+        }
+    }
+
+    /// Cancelled: hooks and after_complete that run already have five seconds more.
+    pub(crate) fn hurry_children(&mut self, now: Instant) {
+        let until = now + CANCELLED_END_LIMIT;
+        for no in self.children.numbers() {
+            if let Some(child) = self.children.get_mut(no)
+                && child.stage == Stage::Ending
+            {
+                child.limit_at = child.limit_at.map(|at| at.min(until));
+            }
+        }
+    }
+
+    /// A second cancel: no graces.
+    pub(crate) fn kill_children(&mut self, out: &mut Vec<Effect>) {
+        for no in self.children.numbers() {
+            if let Some(rung) = self
+                .children
+                .get_mut(no)
+                .and_then(|c| c.stop.as_mut())
+                .and_then(Ladder::hurry)
+            {
+                out.push(Effect::Signal(no, rung.signal()));
+            }
+        }
+    }
+
+    pub(crate) fn children_overdue(&mut self, now: Instant, out: &mut Vec<Effect>) {
+        for no in self.children.numbers() {
+            let Some(child) = self.children.get_mut(no) else {
+                continue;
+            };
+            if let Some(ladder) = &mut child.stop {
+                if let Some(rung) = ladder.step(now) {
+                    out.push(Effect::Signal(no, rung.signal()));
+                }
+            } else if child.limit_at.is_some_and(|at| at <= now) {
+                child.overdue = true;
+                self.stop_child(now, no, out);
+            }
+        }
+    }
+}

@@ -1,0 +1,423 @@
+//! One worker's life, pure: what it does about each event, one item at a time.
+//!
+//! ```text
+//!            item                  last reply              confirmed, no child leaving
+//!   Idle ───────────▶ Running ──────────────▶ Settling ──────────────────────▶ Idle (ack)
+//!    │ a reason to leave                                                        │
+//!    └──▶ Ending (children finish) ──▶ Leaving (worker_ended confirmed) ──▶ Done
+//! ```
+//!
+//! A reason to leave never cuts the way short: a running item is stopped, settled (acked, or given
+//! back and acked), and only then do the children end. Nothing is acked before its last reply is
+//! confirmed, and, once the worker is to leave, before the consumer is drained: an ack would bring
+//! the next item.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::{Duration, Instant};
+
+use gorgon_proto::job::Framework;
+use gorgon_proto::message::{HostError, Reply};
+
+use crate::children::{ChildNo, Children};
+use crate::event::{Delivered, Effect, Event, Exit, Settings};
+use crate::guess::Guess;
+use crate::record::Record;
+
+/// How long hooks, after_complete and at_exit of a child may take once the job is cancelled.
+pub const CANCELLED_END_LIMIT: Duration = Duration::from_secs(5);
+/// How long the last message may wait for its confirm before the worker leaves without it.
+pub const LEAVE_LIMIT: Duration = Duration::from_secs(5);
+/// After how long a reply that found no queue is sent again.
+pub const RESEND_AFTER: Duration = Duration::from_secs(1);
+/// How long after a reconnect a missing file queue is looked for: its originator makes it anew.
+pub const QUEUE_PATIENCE: Duration = Duration::from_secs(15);
+/// How often a child that a signal ended before it was ready is forked again.
+pub const START_TRIES: u32 = 3;
+
+/// The connection's consumer of the file queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Consuming {
+    Yes,
+    Stopping,
+    No,
+}
+
+/// An item in execution.
+#[derive(Debug)]
+pub(crate) struct Running {
+    /// The delivery, while its connection lives.
+    pub(crate) delivery: Option<u64>,
+    pub(crate) record: Record,
+    /// The child that has it.
+    pub(crate) child: Option<ChildNo>,
+    pub(crate) framework: Framework,
+    /// Children that said it is not theirs.
+    pub(crate) hops: u8,
+    /// Whether its child has begun to load it.
+    pub(crate) loading: bool,
+    /// Children that died before they began to load it.
+    pub(crate) tries: u32,
+    pub(crate) limit_at: Option<Instant>,
+    pub(crate) timed_out: bool,
+    /// Its child was interrupted in the middle of it.
+    pub(crate) interrupted: bool,
+}
+
+/// An item whose last reply is on its way.
+#[derive(Debug)]
+pub(crate) struct Settling {
+    pub(crate) delivery: Option<u64>,
+    pub(crate) awaits: Option<u64>,
+}
+
+#[derive(Debug)]
+pub(crate) enum Phase {
+    Idle,
+    Running(Box<Running>),
+    Settling(Settling),
+    Ending,
+    Leaving { tag: u64 },
+    Done,
+}
+
+/// The core of a worker.
+#[derive(Debug)]
+pub struct Work {
+    pub(crate) settings: Settings,
+    pub(crate) phase: Phase,
+    pub(crate) children: Children,
+    pub(crate) guess: Guess,
+    /// Why it is to leave.
+    pub(crate) leaving: Option<Exit>,
+    pub(crate) consuming: Consuming,
+    /// Deliveries that came while another was in hand: only after a reconnect, or while draining.
+    pub(crate) extra: VecDeque<Delivered>,
+    /// Notes about such deliveries that await their confirm, by tag.
+    pub(crate) notes: BTreeMap<u64, u64>,
+    up: bool,
+    reconnected: bool,
+    /// A child died that had run before_start: its framework.
+    pub(crate) owed: Option<Framework>,
+    next_tag: u64,
+    unroutable: BTreeSet<u64>,
+    resend_at: Option<Instant>,
+    /// Until when a file queue that is missing after a reconnect is looked for.
+    patience_until: Option<Instant>,
+    /// When it is looked for next.
+    look_at: Option<Instant>,
+    idle_until: Option<Instant>,
+    leave_at: Option<Instant>,
+    /// A callback of the end that raised.
+    pub(crate) end_error: Option<HostError>,
+    pub(crate) items: u32,
+    /// Children in a row that a signal ended before they were ready.
+    pub(crate) false_starts: u32,
+}
+
+impl Work {
+    /// Makes a worker that is connected and consumes its file queue.
+    #[must_use]
+    pub fn new(settings: Settings, now: Instant) -> Self {
+        Self {
+            guess: Guess::new(&settings.frameworks),
+            idle_until: settings.idle_limit.map(|limit| now + limit),
+            settings,
+            phase: Phase::Idle,
+            children: Children::default(),
+            leaving: None,
+            consuming: Consuming::Yes,
+            extra: VecDeque::new(),
+            notes: BTreeMap::new(),
+            up: true,
+            reconnected: false,
+            owed: None,
+            next_tag: 0,
+            unroutable: BTreeSet::new(),
+            resend_at: None,
+            patience_until: None,
+            look_at: None,
+            leave_at: None,
+            end_error: None,
+            items: 0,
+            false_starts: 0,
+        }
+    }
+
+    /// Takes one event at `now` and tells what to do about it.
+    pub fn step(&mut self, now: Instant, event: Event) -> Vec<Effect> {
+        let mut out = Vec::new();
+        if matches!(self.phase, Phase::Done) {
+            return out;
+        }
+        match event {
+            Event::Delivered(delivered) => self.extra.push_back(delivered),
+            Event::Confirmed(tag) => self.confirmed(tag, &mut out),
+            Event::Unroutable(tag) => {
+                self.unroutable.insert(tag);
+                self.resend_at.get_or_insert(now + RESEND_AFTER);
+            }
+            Event::BrokerDown => self.broker_down(),
+            Event::BrokerUp => self.broker_up(&mut out),
+            Event::BrokerGaveUp(cause) => self.leave(now, Exit::BrokerGone(cause), &mut out),
+            Event::ConsumerEnded { missing } => self.consumer_ended(now, missing, &mut out),
+            Event::Drained => self.consuming = Consuming::No,
+            Event::Child(no, said) => self.child_said(now, no, said, &mut out),
+            Event::PreloaderLost(how) => self.preloader_lost(now, how, &mut out),
+            Event::Cancelled => {
+                if self.leaving == Some(Exit::Cancelled) {
+                    self.kill_children(&mut out);
+                }
+                self.leave(now, Exit::Cancelled, &mut out);
+            }
+            Event::HandBack => self.leave(now, Exit::HandedBack, &mut out),
+            Event::DeadlinePassed => self.deadline_passed(now, &mut out),
+        }
+        self.advance(now, &mut out);
+        out
+    }
+
+    /// Returns when `DeadlinePassed` is due.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        let item = match &self.phase {
+            Phase::Running(running) => running.limit_at.filter(|_| !running.timed_out),
+            Phase::Idle => self.idle_until,
+            Phase::Settling(_) | Phase::Ending | Phase::Leaving { .. } | Phase::Done => None,
+        };
+        let queue = match self.phase {
+            Phase::Idle => self.look_at,
+            Phase::Running(_)
+            | Phase::Settling(_)
+            | Phase::Ending
+            | Phase::Leaving { .. }
+            | Phase::Done => None,
+        };
+        [
+            item,
+            queue,
+            self.children.deadline(),
+            self.resend_at.filter(|_| self.up),
+            self.leave_at,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    fn deadline_passed(&mut self, now: Instant, out: &mut Vec<Effect>) {
+        if self.resend_at.is_some_and(|at| at <= now) && self.up {
+            self.resend_at = None;
+            out.extend(
+                std::mem::take(&mut self.unroutable)
+                    .into_iter()
+                    .map(Effect::Resend),
+            );
+        }
+        self.children_overdue(now, out);
+        match &mut self.phase {
+            Phase::Running(running)
+                if running.limit_at.is_some_and(|at| at <= now) && !running.timed_out =>
+            {
+                running.timed_out = true;
+                if let Some(no) = running.child {
+                    self.stop_child(now, no, out);
+                }
+            }
+            Phase::Idle if self.idle_until.is_some_and(|at| at <= now) => {
+                self.leave(now, Exit::Over, out)
+            }
+            Phase::Idle if self.look_at.is_some_and(|at| at <= now) => {
+                self.look_at = None;
+                self.consuming = Consuming::Yes;
+                out.push(Effect::Consume);
+            }
+            Phase::Leaving { .. } | Phase::Settling(_) | Phase::Ending
+                if self.leave_at.is_some_and(|at| at <= now) =>
+            {
+                self.leave_at = None;
+                self.consuming = Consuming::No;
+                self.notes.clear();
+                match &mut self.phase {
+                    // Neither confirm nor drain will come any more: the broker itself gives the item back.
+                    Phase::Settling(settling) => {
+                        *settling = Settling {
+                            delivery: None,
+                            awaits: None,
+                        }
+                    }
+                    Phase::Leaving { .. } => self.exit(out),
+                    Phase::Idle | Phase::Running(_) | Phase::Ending | Phase::Done => {}
+                }
+            }
+            Phase::Idle
+            | Phase::Running(_)
+            | Phase::Settling(_)
+            | Phase::Ending
+            | Phase::Leaving { .. }
+            | Phase::Done => {}
+        }
+    }
+
+    fn confirmed(&mut self, tag: u64, out: &mut Vec<Effect>) {
+        self.unroutable.remove(&tag);
+        if let Some(delivery) = self.notes.remove(&tag) {
+            out.push(Effect::Ack(delivery));
+        }
+        match &mut self.phase {
+            Phase::Settling(settling) if settling.awaits == Some(tag) => settling.awaits = None,
+            Phase::Leaving { tag: last } if *last == tag => self.exit(out),
+            Phase::Idle
+            | Phase::Running(_)
+            | Phase::Settling(_)
+            | Phase::Ending
+            | Phase::Leaving { .. }
+            | Phase::Done => {}
+        }
+    }
+
+    /// What is in hand goes back to the queue by itself, the connection being gone.
+    fn broker_down(&mut self) {
+        self.up = false;
+        self.extra.clear();
+        self.notes.clear();
+        self.patience_until = None;
+        self.look_at = None;
+        if self.consuming == Consuming::Stopping {
+            self.consuming = Consuming::No;
+        }
+        match &mut self.phase {
+            Phase::Running(running) => running.delivery = None,
+            Phase::Settling(settling) => settling.delivery = None,
+            Phase::Idle | Phase::Ending | Phase::Leaving { .. } | Phase::Done => {}
+        }
+    }
+
+    /// First says what it holds; while it runs an item it takes no other.
+    fn broker_up(&mut self, out: &mut Vec<Effect>) {
+        if self.up {
+            return;
+        }
+        self.up = true;
+        self.reconnected = true;
+        let me = &self.settings.me;
+        let note = match &self.phase {
+            Phase::Running(running) => Reply::Holds(me.about(&running.record.item)),
+            Phase::Idle
+            | Phase::Settling(_)
+            | Phase::Ending
+            | Phase::Leaving { .. }
+            | Phase::Done => Reply::Idle(me.note()),
+        };
+        self.publish(note, out);
+        if self.consuming == Consuming::Yes && !matches!(self.phase, Phase::Idle) {
+            self.stop_consuming(out);
+        }
+    }
+
+    /// A queue that is deleted under us means that the job is over. One that is missing after a
+    /// reconnect may only wait for its originator, who makes it anew.
+    fn consumer_ended(&mut self, now: Instant, missing: bool, out: &mut Vec<Effect>) {
+        self.consuming = Consuming::No;
+        if !missing || !self.reconnected {
+            return self.leave(now, Exit::Over, out);
+        }
+        let until = *self.patience_until.get_or_insert(now + QUEUE_PATIENCE);
+        if now < until {
+            self.look_at = Some(now + RESEND_AFTER);
+        } else if matches!(self.phase, Phase::Idle) {
+            self.leave(now, Exit::Over, out);
+        }
+    }
+
+    /// Notes the reason to leave. A cancel overrides a gentler reason; else the first one stands.
+    pub(crate) fn leave(&mut self, now: Instant, why: Exit, out: &mut Vec<Effect>) {
+        let stands = match (&self.leaving, &why) {
+            (None, _) => false,
+            (Some(Exit::Cancelled), _) => true,
+            (Some(_), Exit::Cancelled) => false,
+            (Some(_), _) => true,
+        };
+        if stands {
+            return;
+        }
+        let hurried = why == Exit::Cancelled;
+        let deaf = matches!(why, Exit::BrokerGone(_));
+        self.leaving = Some(why);
+        if deaf {
+            self.consuming = Consuming::No;
+        } else {
+            self.stop_consuming(out);
+        }
+        if hurried {
+            self.hurry_children(now);
+        }
+        if let Phase::Running(running) = &self.phase {
+            match running.child {
+                Some(no) => self.stop_child(now, no, out),
+                None => self.stop_starting(now, out),
+            }
+        }
+    }
+
+    fn stop_consuming(&mut self, out: &mut Vec<Effect>) {
+        if self.consuming == Consuming::Yes {
+            self.consuming = if self.up {
+                Consuming::Stopping
+            } else {
+                Consuming::No
+            };
+            out.push(Effect::StopConsuming);
+        }
+    }
+
+    pub(crate) fn publish(&mut self, reply: Reply, out: &mut Vec<Effect>) -> u64 {
+        self.next_tag += 1;
+        out.push(Effect::Publish(self.next_tag, Box::new(reply)));
+        self.next_tag
+    }
+
+    /// Goes to `Settling` with the item's last reply, if it has one.
+    pub(crate) fn settle(
+        &mut self,
+        delivery: Option<u64>,
+        reply: Option<Reply>,
+        out: &mut Vec<Effect>,
+    ) {
+        let awaits = reply.map(|reply| self.publish(reply, out));
+        self.phase = Phase::Settling(Settling { delivery, awaits });
+    }
+
+    /// Sets the limit of what must still be confirmed or drained, once, when leaving.
+    pub(crate) fn arm_leave(&mut self, now: Instant) {
+        self.leave_at.get_or_insert(now + LEAVE_LIMIT);
+    }
+
+    pub(crate) fn disarm_leave(&mut self) {
+        self.leave_at = None;
+    }
+
+    pub(crate) fn become_idle(&mut self, now: Instant, out: &mut Vec<Effect>) {
+        self.phase = Phase::Idle;
+        self.idle_until = self.settings.idle_limit.map(|limit| now + limit);
+        if self.leaving.is_none() && self.up && self.consuming == Consuming::No {
+            self.patience_until = None;
+            self.look_at = None;
+            self.consuming = Consuming::Yes;
+            out.push(Effect::Consume);
+        }
+    }
+
+    /// An item came: the file queue is there.
+    pub(crate) fn queue_is_there(&mut self) {
+        self.patience_until = None;
+        self.look_at = None;
+    }
+
+    fn exit(&mut self, out: &mut Vec<Effect>) {
+        self.phase = Phase::Done;
+        out.push(Effect::Exit(self.leaving.clone().unwrap_or(Exit::Over)));
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,835 @@
+//! Each test is a play: an event on the left, what the worker does about it on the right.
+//!
+//! `ok` confirms everything published so far; `5s` lets time pass, deadlines included.
+
+use std::time::{Duration, Instant};
+
+use gorgon_process::child::End;
+use gorgon_proto::item::{ItemId, WorkItem};
+use gorgon_proto::job::{Framework, Isolation, ListenerId};
+use gorgon_proto::message::Reply;
+use gorgon_proto::outcome::{FileError, FinishType};
+use gorgon_ruby::{Callback, CallbackFailure, ChildEvent, Purpose};
+
+use super::Work;
+use crate::children::ChildNo;
+use crate::event::{Delivered, Effect, Event, Exit, Settings};
+use crate::record::Identity;
+
+fn settings() -> Settings {
+    Settings {
+        me: Identity {
+            hostname: "web".into(),
+            listener_id: ListenerId("L1".into()),
+            worker_id: 2,
+            pid: 9,
+        },
+        isolation: Isolation::Worker,
+        file_limit: None,
+        callback_limit: Duration::from_secs(600),
+        callbacks: false,
+        frameworks: vec![Framework::Rspec],
+        idle_limit: None,
+    }
+}
+
+fn item(number: &str) -> WorkItem {
+    let (number, avoid) = match number.split_once('@') {
+        Some((number, avoid)) => (number, Some(avoid.to_owned())),
+        None => (number, None),
+    };
+    let fresh = number.ends_with('!');
+    let id = number.trim_end_matches('!').parse().unwrap();
+    let mut item = WorkItem::whole(ItemId(id), format!("f{id}_spec.rb"));
+    item.fresh = fresh;
+    item.avoid = avoid;
+    item
+}
+
+struct Play {
+    work: Work,
+    now: Instant,
+    unconfirmed: Vec<u64>,
+}
+
+impl Play {
+    fn new(settings: Settings) -> Self {
+        let now = Instant::now();
+        Self {
+            work: Work::new(settings, now),
+            now,
+            unconfirmed: Vec::new(),
+        }
+    }
+
+    fn act(&mut self, line: &str) -> String {
+        let effects = if line == "ok" {
+            let tags = std::mem::take(&mut self.unconfirmed);
+            tags.into_iter()
+                .flat_map(|tag| self.work.step(self.now, Event::Confirmed(tag)))
+                .collect()
+        } else if let Some(seconds) = line.strip_suffix('s').and_then(|n| n.parse::<f64>().ok()) {
+            self.pass(Duration::from_secs_f64(seconds))
+        } else {
+            self.work.step(self.now, event(line))
+        };
+        let shown: Vec<String> = effects.iter().map(|effect| self.show(effect)).collect();
+        shown.join("; ")
+    }
+
+    fn pass(&mut self, span: Duration) -> Vec<Effect> {
+        let until = self.now + span;
+        let mut effects = Vec::new();
+        while let Some(at) = self.work.deadline().filter(|at| *at <= until) {
+            assert!(at >= self.now, "a deadline lies in the past");
+            self.now = at;
+            effects.extend(self.work.step(at, Event::DeadlinePassed));
+            assert_ne!(
+                self.work.deadline(),
+                Some(at),
+                "a deadline that passed is still due"
+            );
+        }
+        self.now = until;
+        effects
+    }
+
+    fn show(&mut self, effect: &Effect) -> String {
+        match effect {
+            Effect::Publish(tag, reply) => {
+                self.unconfirmed.push(*tag);
+                show_reply(reply)
+            }
+            Effect::Resend(tag) => {
+                self.unconfirmed.push(*tag);
+                "resend".into()
+            }
+            Effect::Ack(delivery) => format!("ack {delivery}"),
+            Effect::Consume => "consume".into(),
+            Effect::StopConsuming => "stop consuming".into(),
+            Effect::Fork(no, framework, Purpose::Items) => {
+                format!("fork c{} {}", no.0, framework.name())
+            }
+            Effect::Fork(no, _, Purpose::AfterComplete) => format!("fork c{} after_complete", no.0),
+            Effect::Run(no, item) => format!("run c{} {}", no.0, item.item),
+            Effect::Finish(no) => format!("end c{}", no.0),
+            Effect::Signal(no, signal) => format!("{} c{}", signal.short_name(), no.0),
+            Effect::Exit(exit) => match exit {
+                Exit::Over => "exit over".into(),
+                Exit::Cancelled => "exit cancelled".into(),
+                Exit::HandedBack => "exit handed back".into(),
+                Exit::CallbackFailed(error) => format!("exit {}", error.what),
+                Exit::PreloaderLost(_) => "exit preloader lost".into(),
+                Exit::BrokerGone(_) => "exit broker gone".into(),
+            },
+        }
+    }
+}
+
+fn show_reply(reply: &Reply) -> String {
+    match reply {
+        Reply::Start(m) => format!("start {}", m.item),
+        Reply::Finish(m) => format!("finish {} {}", m.item, show_type(m.kind)),
+        Reply::Returned(m) => format!("returned {}", m.item),
+        Reply::Holds(m) => format!("holds {}", m.item),
+        Reply::Idle(_) => "idle".into(),
+        Reply::HandedBack(m) => format!("handed back {}", m.item),
+        Reply::Declined(m) => format!("declined {}", m.item),
+        Reply::SuiteHookFailed(m) => format!("suite hook: {}", m.error.message),
+        Reply::Warning(m) => format!("warning: {}", m.message),
+        Reply::WorkerEnded(m) => match &m.error {
+            Some(error) => format!("ended after {}: {}", m.items, error.what),
+            None => format!("ended after {}", m.items),
+        },
+        Reply::HostAnswered(_)
+        | Reply::HostJoined(_)
+        | Reply::WorkerDied(_)
+        | Reply::HostLeft(_) => "?".into(),
+    }
+}
+
+fn show_type(kind: FinishType) -> &'static str {
+    match kind {
+        FinishType::Pass => "pass",
+        FinishType::Fail => "fail",
+        FinishType::Crash => "crash",
+        FinishType::Timeout => "timeout",
+    }
+}
+
+fn event(line: &str) -> Event {
+    let words: Vec<&str> = line.split(' ').collect();
+    match words[..] {
+        ["item", number] | ["again", number] => {
+            let item = item(number);
+            Event::Delivered(Delivered {
+                delivery: item.item.0.into(),
+                item,
+                redelivered: words[0] == "again",
+            })
+        }
+        ["unroutable", tag] => Event::Unroutable(tag.parse().unwrap()),
+        ["down"] => Event::BrokerDown,
+        ["up"] => Event::BrokerUp,
+        ["gave", "up"] => Event::BrokerGaveUp("refused".into()),
+        ["deleted"] => Event::ConsumerEnded { missing: false },
+        ["missing"] => Event::ConsumerEnded { missing: true },
+        ["drained"] => Event::Drained,
+        ["cancel"] => Event::Cancelled,
+        ["hand", "back"] => Event::HandBack,
+        ["preloader", "lost"] => Event::PreloaderLost("SIGKILL".into()),
+        [child, ref said @ ..] => {
+            Event::Child(ChildNo(child[1..].parse().unwrap()), child_event(said))
+        }
+        [] => unreachable!(),
+    }
+}
+
+fn child_event(words: &[&str]) -> ChildEvent {
+    let ended = |end| ChildEvent::Ended {
+        end,
+        output: "tail".into(),
+        left: vec![],
+    };
+    match words {
+        ["ready"] => ChildEvent::Ready,
+        ["loading"] => ChildEvent::Loading,
+        ["done"] => ChildEvent::FileFinished {
+            time: 0.1,
+            output: "out".into(),
+            spent: false,
+        },
+        ["done", "spent"] => ChildEvent::FileFinished {
+            time: 0.1,
+            output: "out".into(),
+            spent: true,
+        },
+        ["error"] => ChildEvent::FileError(FileError {
+            what: "load".into(),
+            exception: None,
+            message: "no such file".into(),
+            backtrace: vec![],
+            test: None,
+        }),
+        ["other", "minitest"] => ChildEvent::OtherFramework(Framework::Minitest),
+        ["other", "rspec"] => ChildEvent::OtherFramework(Framework::Rspec),
+        ["interrupted"] => ChildEvent::Interrupted,
+        ["finished"] => ChildEvent::Finished,
+        ["exited", code] => ended(End::Exited(code.parse().unwrap())),
+        ["killed"] => ended(End::Signaled(9)),
+        ["raised", which] => ChildEvent::CallbackFailed(CallbackFailure {
+            callback: Some(if *which == "before" {
+                Callback::BeforeStart
+            } else {
+                Callback::AfterComplete
+            }),
+            exception: None,
+            message: "no".into(),
+            backtrace: vec![],
+            output: String::new(),
+        }),
+        ["unforkable"] => ChildEvent::ForkFailed("no memory".into()),
+        ["left"] => ChildEvent::Ended {
+            end: End::Exited(0),
+            output: String::new(),
+            left: vec!["sleep 9".into()],
+        },
+        other => panic!("unknown event {other:?}"),
+    }
+}
+
+fn check(settings: Settings, play: &[(&str, &str)]) {
+    let mut stage = Play::new(settings);
+    for (index, (event, effects)) in play.iter().enumerate() {
+        assert_eq!(stage.act(event), *effects, "line {}: {event}", index + 1);
+    }
+}
+
+#[test]
+fn an_item_is_started_run_finished_confirmed_and_only_then_acked() {
+    check(
+        settings(),
+        &[
+            ("item 1", "start 1; fork c1 rspec"),
+            ("ok", ""),
+            ("c1 ready", "run c1 1"),
+            ("c1 loading", ""),
+            ("c1 done", "finish 1 pass"),
+            ("ok", "ack 1"),
+            ("item 2", "start 2; run c1 2"),
+            ("c1 error", ""),
+            ("c1 done", "finish 2 fail"),
+            ("ok", "ack 2"),
+            ("deleted", "end c1"),
+            ("c1 finished", ""),
+            ("c1 exited 0", "ended after 2"),
+            ("ok", "exit over"),
+        ],
+    );
+}
+
+#[test]
+fn a_redelivered_item_is_not_run() {
+    check(
+        settings(),
+        &[
+            ("again 1", "returned 1"),
+            ("ok", "ack 1"),
+            ("item 2", "start 2; fork c1 rspec"),
+        ],
+    );
+}
+
+#[test]
+fn an_item_that_avoids_us_is_declined() {
+    check(
+        settings(),
+        &[
+            ("item 1@L1:2", "declined 1"),
+            ("ok", "ack 1"),
+            ("item 2@L1", "declined 2"),
+            ("ok", "ack 2"),
+            ("item 3@L1:4", "start 3; fork c1 rspec"),
+        ],
+    );
+}
+
+#[test]
+fn a_child_that_dies_is_a_crash_and_the_next_item_gets_a_new_one() {
+    check(
+        settings(),
+        &[
+            ("item 1", "start 1; fork c1 rspec"),
+            ("c1 ready", "run c1 1"),
+            ("c1 loading", ""),
+            ("c1 killed", "finish 1 crash"),
+            ("ok", "ack 1"),
+            ("item 2", "start 2; fork c2 rspec"),
+        ],
+    );
+}
+
+#[test]
+fn a_dead_childs_after_complete_runs_before_anything_else_begins() {
+    check(
+        Settings {
+            callbacks: true,
+            ..settings()
+        },
+        &[
+            ("item 1", "start 1; fork c1 rspec"),
+            ("c1 ready", "run c1 1"),
+            ("c1 loading", ""),
+            ("c1 killed", "finish 1 crash; fork c2 after_complete"),
+            ("ok", ""),
+            ("c2 finished", ""),
+            ("c2 exited 0", "ack 1"),
+            ("item 2", "start 2; fork c3 rspec"),
+        ],
+    );
+}
+
+#[test]
+fn a_child_that_died_between_files_is_replaced_for_the_next_one() {
+    check(
+        settings(),
+        &[
+            ("item 1", "start 1; fork c1 rspec"),
+            ("c1 ready", "run c1 1"),
+            ("c1 killed", "fork c2 rspec"),
+            ("c2 ready", "run c2 1"),
+            ("c2 killed", "fork c3 rspec"),
+            ("c3 ready", "run c3 1"),
+            ("c3 killed", "finish 1 crash"),
+        ],
+    );
+}
+
+#[test]
+fn the_right_framework_gets_the_file_and_is_remembered() {
+    check(
+        settings(),
+        &[
+            ("item 1", "start 1; fork c1 rspec"),
+            ("c1 ready", "run c1 1"),
+            ("c1 other minitest", "fork c2 minitest"),
+            ("c2 ready", "run c2 1"),
+            ("c2 done", "finish 1 pass"),
+            ("ok", "ack 1"),
+            ("item 2", "start 2; run c2 2"),
+            ("c2 other rspec", "run c1 2"),
+            ("c1 done", "finish 2 pass"),
+            ("ok", "ack 2"),
+            ("deleted", "end c1; end c2"),
+            ("c1 finished", ""),
+            ("c2 finished", ""),
+            ("c1 exited 0", ""),
+            ("c2 exited 0", "ended after 2"),
+        ],
+    );
+}
+
+#[test]
+fn frameworks_that_point_at_each_other_do_not_go_on_for_ever() {
+    check(
+        settings(),
+        &[
+            ("item 1", "start 1; fork c1 rspec"),
+            ("c1 ready", "run c1 1"),
+            ("c1 other minitest", "fork c2 minitest"),
+            ("c2 ready", "run c2 1"),
+            ("c2 other rspec", "run c1 1"),
+            ("c1 other minitest", "run c2 1"),
+            ("c2 other rspec", "finish 1 fail"),
+        ],
+    );
+}
+
+#[test]
+fn with_isolation_file_every_file_has_its_own_child() {
+    check(
+        Settings {
+            isolation: Isolation::File,
+            ..settings()
+        },
+        &[
+            ("item 1", "start 1; fork c1 rspec"),
+            ("c1 ready", "run c1 1"),
+            ("c1 done", "end c1; finish 1 pass"),
+            ("ok", ""),
+            ("c1 finished", ""),
+            ("c1 exited 0", "ack 1"),
+            ("item 2", "start 2; fork c2 rspec"),
+        ],
+    );
+}
+
+#[test]
+fn a_fresh_item_gets_a_fresh_child() {
+    check(
+        settings(),
+        &[
+            ("item 1", "start 1; fork c1 rspec"),
+            ("c1 ready", "run c1 1"),
+            ("c1 done", "finish 1 pass"),
+            ("ok", "ack 1"),
+            ("item 2!", "start 2; end c1"),
+            ("c1 finished", ""),
+            ("c1 exited 0", "fork c2 rspec"),
+            ("c2 ready", "run c2 2"),
+        ],
+    );
+}
+
+#[test]
+fn a_spent_child_is_ended() {
+    check(
+        settings(),
+        &[
+            ("item 1", "start 1; fork c1 rspec"),
+            ("c1 ready", "run c1 1"),
+            ("c1 done spent", "end c1; finish 1 pass"),
+            ("c1 finished", ""),
+            (
+                "c1 left",
+                "warning: f1_spec.rb, or a file before it in its Ruby child, left a process behind: sleep 9",
+            ),
+            ("ok", "ack 1"),
+        ],
+    );
+}
+
+#[test]
+fn a_file_over_its_limit_is_stopped_rung_by_rung() {
+    check(
+        Settings {
+            file_limit: Some(Duration::from_secs(10)),
+            ..settings()
+        },
+        &[
+            ("item 1", "start 1; fork c1 rspec"),
+            ("100s", ""),
+            ("c1 ready", "run c1 1"),
+            ("9.9s", ""),
+            ("0.1s", "INT c1"),
+            ("2s", "TERM c1; KILL c1"),
+            ("c1 killed", "finish 1 timeout"),
+            ("ok", "ack 1"),
+        ],
+    );
+}
+
+#[test]
+fn a_file_that_heeds_the_interrupt_is_timed_out_when_its_child_has_ended() {
+    check(
+        Settings {
+            file_limit: Some(Duration::from_secs(10)),
+            ..settings()
+        },
+        &[
+            ("item 1", "start 1; fork c1 rspec"),
+            ("c1 ready", "run c1 1"),
+            ("10s", "INT c1"),
+            ("c1 interrupted", ""),
+            ("20s", ""),
+            ("c1 finished", ""),
+            ("c1 exited 1", "finish 1 timeout"),
+        ],
+    );
+}
+
+#[test]
+fn a_callback_that_raises_gives_the_item_back_and_ends_the_worker() {
+    check(
+        Settings {
+            callbacks: true,
+            ..settings()
+        },
+        &[
+            ("item 1", "start 1; fork c1 rspec"),
+            ("c1 raised before", "stop consuming; handed back 1"),
+            ("drained", ""),
+            ("ok", ""),
+            ("c1 exited 1", "ack 1; ended after 0: before_start"),
+            ("ok", "exit before_start"),
+        ],
+    );
+}
+
+#[test]
+fn a_before_start_without_end_is_stopped() {
+    check(
+        settings(),
+        &[
+            ("item 1", "start 1; fork c1 rspec"),
+            ("602s", "INT c1; TERM c1; KILL c1"),
+            ("c1 killed", "stop consuming; handed back 1"),
+            ("ok", ""),
+            ("drained", "ack 1; ended after 0: before_start"),
+        ],
+    );
+}
+
+#[test]
+fn a_ruby_that_exits_before_it_is_ready_is_not_tried_again_but_a_killed_one_is() {
+    check(
+        settings(),
+        &[
+            ("item 1", "start 1; fork c1 rspec"),
+            ("c1 killed", "fork c2 rspec"),
+            ("c2 exited 1", "stop consuming; handed back 1"),
+        ],
+    );
+    check(
+        settings(),
+        &[
+            ("item 1", "start 1; fork c1 rspec"),
+            ("c1 unforkable", "stop consuming; handed back 1"),
+        ],
+    );
+}
+
+#[test]
+fn an_after_complete_that_raises_is_told_at_the_end() {
+    check(
+        settings(),
+        &[
+            ("item 1", "start 1; fork c1 rspec"),
+            ("c1 ready", "run c1 1"),
+            ("c1 done", "finish 1 pass"),
+            ("ok", "ack 1"),
+            ("deleted", "end c1"),
+            ("c1 raised after", ""),
+            ("c1 exited 0", "ended after 1: after_complete"),
+            ("ok", "exit over"),
+        ],
+    );
+}
+
+#[test]
+fn a_child_that_never_ends_is_stopped_and_reported() {
+    check(
+        settings(),
+        &[
+            ("item 1", "start 1; fork c1 rspec"),
+            ("c1 ready", "run c1 1"),
+            ("c1 done", "finish 1 pass"),
+            ("ok", "ack 1"),
+            ("deleted", "end c1"),
+            ("601s", "INT c1; TERM c1; KILL c1"),
+            (
+                "c1 killed",
+                "suite hook: the end of the Ruby child took longer than 600 s; ended after 1",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn a_cancel_takes_no_more_items_and_acks_what_ran() {
+    check(
+        Settings {
+            callbacks: true,
+            ..settings()
+        },
+        &[
+            ("item 1", "start 1; fork c1 rspec"),
+            ("c1 ready", "run c1 1"),
+            ("cancel", "stop consuming; INT c1"),
+            ("c1 interrupted", ""),
+            ("c1 finished", ""),
+            ("ok", ""),
+            ("c1 exited 1", ""),
+            ("drained", "ack 1; ended after 0"),
+            ("ok", "exit cancelled"),
+        ],
+    );
+}
+
+#[test]
+fn a_cancelled_child_that_resists_is_killed_and_after_complete_runs_all_the_same() {
+    check(
+        Settings {
+            callbacks: true,
+            ..settings()
+        },
+        &[
+            ("item 1", "start 1; fork c1 rspec"),
+            ("c1 ready", "run c1 1"),
+            ("ok", ""),
+            ("cancel", "stop consuming; INT c1"),
+            ("drained", ""),
+            ("1s", "TERM c1; KILL c1"),
+            ("c1 killed", "fork c2 after_complete"),
+            ("6s", "INT c2; TERM c2; KILL c2"),
+            ("c2 killed", "ack 1; ended after 0"),
+        ],
+    );
+    check(
+        settings(),
+        &[
+            ("item 1", "start 1; fork c1 rspec"),
+            ("c1 ready", "run c1 1"),
+            ("cancel", "stop consuming; INT c1"),
+            ("cancel", "KILL c1"),
+        ],
+    );
+}
+
+#[test]
+fn an_item_that_came_while_draining_is_not_run() {
+    check(
+        settings(),
+        &[
+            ("cancel", "stop consuming"),
+            ("item 1", ""),
+            ("drained", "ack 1; ended after 0"),
+            ("ok", "exit cancelled"),
+        ],
+    );
+    check(
+        settings(),
+        &[
+            ("hand back", "stop consuming"),
+            ("item 1", ""),
+            ("drained", "handed back 1"),
+            ("ok", "ack 1; ended after 0"),
+            ("ok", "exit handed back"),
+        ],
+    );
+}
+
+#[test]
+fn a_handed_back_item_is_confirmed_before_its_ack() {
+    check(
+        settings(),
+        &[
+            ("item 1", "start 1; fork c1 rspec"),
+            ("c1 ready", "run c1 1"),
+            ("ok", ""),
+            ("hand back", "stop consuming; INT c1"),
+            ("drained", ""),
+            ("c1 interrupted", "handed back 1"),
+            ("c1 finished", ""),
+            ("c1 exited 1", ""),
+            ("ok", "ack 1; ended after 0"),
+            ("ok", "exit handed back"),
+        ],
+    );
+}
+
+#[test]
+fn what_a_stopped_file_says_of_itself_is_no_result() {
+    check(
+        settings(),
+        &[
+            ("item 1", "start 1; fork c1 rspec"),
+            ("c1 ready", "run c1 1"),
+            ("hand back", "stop consuming; INT c1"),
+            ("c1 done", "handed back 1"),
+        ],
+    );
+}
+
+#[test]
+fn a_lost_preloader_costs_the_item_an_attempt() {
+    check(
+        settings(),
+        &[
+            ("item 1", "start 1; fork c1 rspec"),
+            ("c1 ready", "run c1 1"),
+            ("ok", ""),
+            ("preloader lost", "stop consuming; returned 1"),
+            ("ok", ""),
+            ("drained", "ack 1; ended after 0"),
+            ("ok", "exit preloader lost"),
+        ],
+    );
+}
+
+#[test]
+fn after_a_reconnect_it_first_says_what_it_holds_and_takes_nothing_else() {
+    check(
+        settings(),
+        &[
+            ("item 1", "start 1; fork c1 rspec"),
+            ("c1 ready", "run c1 1"),
+            ("down", ""),
+            ("up", "holds 1; stop consuming"),
+            ("again 1", ""),
+            ("drained", "returned 1"),
+            ("ok", "ack 1"),
+            ("c1 done", "finish 1 pass"),
+            ("ok", "consume"),
+            ("item 2", "start 2; run c1 2"),
+        ],
+    );
+    check(
+        settings(),
+        &[
+            ("down", ""),
+            ("up", "idle"),
+            ("item 1", "start 1; fork c1 rspec"),
+        ],
+    );
+}
+
+#[test]
+fn a_finish_that_was_under_way_when_the_link_broke_is_not_acked() {
+    check(
+        settings(),
+        &[
+            ("item 1", "start 1; fork c1 rspec"),
+            ("c1 ready", "run c1 1"),
+            ("c1 done", "finish 1 pass"),
+            ("down", ""),
+            ("up", "idle; stop consuming"),
+            ("drained", ""),
+            ("ok", "consume"),
+        ],
+    );
+}
+
+#[test]
+fn a_queue_missing_at_first_means_that_the_job_is_over() {
+    check(
+        settings(),
+        &[("missing", "ended after 0"), ("ok", "exit over")],
+    );
+}
+
+#[test]
+fn a_queue_missing_after_a_reconnect_is_looked_for_until_its_originator_made_it_anew() {
+    check(
+        settings(),
+        &[
+            ("down", ""),
+            ("up", "idle"),
+            ("missing", ""),
+            ("1s", "consume"),
+            ("missing", ""),
+            ("1s", "consume"),
+            ("100s", ""),
+            ("item 1", "start 1; fork c1 rspec"),
+        ],
+    );
+    let mut play = Play::new(settings());
+    play.act("down");
+    play.act("up");
+    play.act("missing");
+    for _ in 0..14 {
+        assert_eq!(play.act("1s"), "consume");
+        assert_eq!(play.act("missing"), "");
+    }
+    assert_eq!(play.act("1s"), "consume");
+    assert_eq!(play.act("missing"), "ended after 0");
+}
+
+#[test]
+fn a_reply_without_a_queue_is_sent_again() {
+    check(
+        settings(),
+        &[
+            ("again 1", "returned 1"),
+            ("unroutable 1", ""),
+            ("1s", "resend"),
+            ("ok", "ack 1"),
+        ],
+    );
+}
+
+#[test]
+fn a_job_that_is_over_stops_a_file_that_still_runs() {
+    check(
+        settings(),
+        &[
+            ("item 1", "start 1; fork c1 rspec"),
+            ("c1 ready", "run c1 1"),
+            ("deleted", "INT c1"),
+            ("c1 interrupted", ""),
+            ("c1 finished", ""),
+            ("c1 exited 1", "ack 1; ended after 0"),
+        ],
+    );
+}
+
+#[test]
+fn a_worker_leaves_without_a_broker() {
+    check(
+        settings(),
+        &[
+            ("item 1", "start 1; fork c1 rspec"),
+            ("c1 ready", "run c1 1"),
+            ("down", ""),
+            ("gave up", "INT c1"),
+            ("c1 interrupted", ""),
+            ("c1 finished", ""),
+            ("c1 exited 1", "ended after 0"),
+            ("5s", "exit broker gone"),
+        ],
+    );
+}
+
+#[test]
+fn by_hand_on_a_live_queue_it_ends_when_nothing_comes() {
+    check(
+        Settings {
+            idle_limit: Some(Duration::from_secs(2)),
+            ..settings()
+        },
+        &[
+            ("1s", ""),
+            ("item 1", "start 1; fork c1 rspec"),
+            ("c1 ready", "run c1 1"),
+            ("100s", ""),
+            ("c1 done", "finish 1 pass"),
+            ("ok", "ack 1"),
+            ("1.9s", ""),
+            ("0.1s", "stop consuming; end c1"),
+            ("drained", ""),
+            ("c1 finished", ""),
+            ("c1 exited 0", "ended after 1"),
+            ("ok", "exit over"),
+        ],
+    );
+}
