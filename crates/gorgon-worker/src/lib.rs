@@ -1,15 +1,24 @@
 //! gorgon-worker: runs the work items of one job, one at a time, each in a Ruby child.
 //!
-//! [`work`] decides, as a pure state machine over events, [`run`] waits and performs. Between the
+//! [`work`] decides, as a pure state machine over events; [`run`] waits and performs. Between the
 //! broker's file queue and the Ruby child stands one rule: nothing is acknowledged before what is
-//! to be said of it has been confirmed.
+//! to be said of it has been confirmed. The preloader, not the worker, signals and reaps the
+//! children.
 
 pub mod children;
+pub mod cli;
 pub mod event;
 pub mod guess;
+pub mod hand;
 mod life;
+pub mod manager;
 mod notices;
+pub mod own_preloader;
+pub mod queue;
 pub mod record;
+pub mod run;
 mod said;
+pub mod selection;
+pub mod start;
 mod stops;
 pub mod work;

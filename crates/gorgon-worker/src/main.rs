@@ -1,2 +1,13 @@
-//! gorgon-worker.
-fn main() {}
+//! gorgon-worker: runs the work items of one job, one at a time, each in a Ruby child.
+
+use std::process::ExitCode;
+
+use gorgon_process::exit;
+use gorgon_worker::cli::Args;
+
+fn main() -> ExitCode {
+    match Args::read() {
+        Ok(args) => exit::report("gorgon-worker", gorgon_worker::run::run(&args)),
+        Err(code) => code,
+    }
+}

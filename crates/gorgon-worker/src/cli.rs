@@ -1,0 +1,130 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+use gorgon_process::exit;
+use gorgon_process::logging::{LogFields, Verbosity};
+
+const LONG_ABOUT: &str = "\
+Runs the work items of one job, one at a time, each in a Ruby child.
+
+A manager starts one for each slot, with the names of its queues, the socket of its preloader, and
+the job definition on stdin. Everything else is for people.
+
+By hand, without a broker, a listener or an originator:
+
+  gorgon-worker --workspace . --file spec/a_spec.rb --file spec/b_spec.rb
+
+runs these files in one Ruby child, in the order given, with the settings and callbacks of the
+workspace's gorgon.json, and prints each message as a line of JSON. Exit 0: all passed; 1: not.";
+
+const AFTER_HELP: &str = "\
+Debugging with it:
+  One file:             gorgon-worker --workspace . --file spec/a_spec.rb
+  One test:             gorgon-worker --workspace . --file spec/a_spec.rb:12
+                        gorgon-worker --workspace . --file 'spec/a_spec.rb[1:2,1:3]'
+  A failure that depends on what ran before: the originator's `reproduce:` line has every file
+  that the Ruby child had run, in that order; cut it down until the failure is gone.
+  A long list:          gorgon-worker --workspace . --files-from list.txt   (a path a line)
+  What the tests print: | jq -r 'select(.action == \"finish\") | .output'
+  What happens inside:  RUST_LOG=debug gorgon-worker …    every event and every effect
+  Items of a live job:  gorgon-worker --config gorgon_listener.json --workspace . --file-queue gorgon.files.JOB
+                        takes items as a worker of that job would, and ends after 2 s without one.
+
+Signals: INT or HUP cancels (a second one kills at once), TERM hands the running item back.
+
+Exit status: 0 done, or by hand all passed · 1 by hand: not all passed · 3 an error, or the broker
+was away for 120 s · 4 a callback raised, or Ruby could not be started; the item was handed back ·
+5 the preloader died · 130 cancelled";
+
+/// The command line of gorgon-worker.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "gorgon-worker", version, about = "Runs the work items of one job, one at a time, each in a Ruby child", long_about = LONG_ABOUT, after_help = AFTER_HELP)]
+pub struct Args {
+    /// File with the `connection` to the broker (of a listener's configuration).
+    #[arg(long, value_name = "PATH")]
+    pub config: Option<PathBuf>,
+    /// The job.
+    #[arg(long, value_name = "JOB")]
+    pub job: Option<String>,
+    /// The queue of the job's work items.
+    #[arg(long, value_name = "QUEUE")]
+    pub file_queue: Option<String>,
+    /// The queue for its replies [default by hand: the one that belongs to the file queue].
+    #[arg(long, value_name = "QUEUE")]
+    pub reply_queue: Option<String>,
+    /// The slot: GORGON_WORKER_ID and TEST_ENV_NUMBER.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub worker_id: u32,
+    /// The project's directory.
+    #[arg(long, value_name = "DIR")]
+    pub workspace: PathBuf,
+    /// The socket of a running preloader; without it the worker starts one of its own.
+    #[arg(long, value_name = "SOCKET", requires_all = ["config", "job", "file_queue", "reply_queue"])]
+    pub preloader: Option<PathBuf>,
+    /// The listener it belongs to.
+    #[arg(long, value_name = "ID", default_value = "by-hand")]
+    pub listener_id: String,
+    /// Name of this host in messages [default: the kernel's].
+    #[arg(long, value_name = "NAME")]
+    pub host_name: Option<String>,
+    /// Added to the slot for TEST_ENV_NUMBER, where two runs share a directory.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub test_env_offset: u32,
+    /// A file to run by hand: FILE, FILE:LINE or FILE[ID,ID].
+    #[arg(long = "file", value_name = "FILE", conflicts_with = "file_queue")]
+    pub files: Vec<String>,
+    /// Files to run by hand, a line each, after those of --file (- is stdin).
+    #[arg(long, value_name = "PATH", conflicts_with = "file_queue")]
+    pub files_from: Option<PathBuf>,
+    /// The seed.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u32,
+    /// Options for the framework.
+    #[arg(last = true, value_name = "FRAMEWORK-OPTIONS")]
+    pub options: Vec<String>,
+}
+
+impl Args {
+    /// Reads the command line. Help and version are printed and end with 0, a usage error with 3.
+    ///
+    /// # Errors
+    /// The exit code to end with.
+    pub fn read() -> Result<Self, ExitCode> {
+        Self::try_parse().map_err(|error| {
+            // Nobody may be there to read it.
+            let _ = error.print();
+            ExitCode::from(if error.use_stderr() {
+                exit::ERROR
+            } else {
+                exit::OK
+            })
+        })
+    }
+
+    /// Returns this host's name, as in messages.
+    #[must_use]
+    pub fn host_name(&self) -> String {
+        self.host_name
+            .clone()
+            .unwrap_or_else(gorgon_process::host::hostname)
+    }
+
+    /// Returns what stands on each line of the log.
+    #[must_use]
+    pub fn log_fields(&self) -> LogFields {
+        LogFields {
+            host: Some(self.host_name()),
+            job: self.job.clone(),
+            slot: Some(self.worker_id),
+            verbosity: if self.preloader.is_some() {
+                Verbosity::Steps
+            } else {
+                Verbosity::Warnings
+            },
+            ..LogFields::default()
+        }
+    }
+}

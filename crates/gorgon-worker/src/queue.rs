@@ -1,0 +1,163 @@
+//! Items from the file queue of a job.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use gorgon_broker::{
+    Connections, Consume, Event as BrokerEvent, OpenError, Patience, Publish, Session, Setup,
+    Target, Token,
+};
+use gorgon_proto::message::{self, Reply};
+use log::{info, warn};
+
+use crate::event::{Delivered, Event};
+
+/// Without a broker for so long, the worker ends.
+pub const BROKER_LIMIT: Duration = Duration::from_secs(120);
+/// How long a polite end of the connection may take.
+const CLOSE_LIMIT: Duration = Duration::from_secs(2);
+
+/// The session with the broker, and what the core's numbers mean in it.
+#[derive(Debug)]
+pub struct Queue {
+    session: Session,
+    file_queue: String,
+    reply_queue: String,
+    tokens: BTreeMap<u64, Token>,
+    deliveries: u64,
+    /// Bodies by tag, until they are confirmed.
+    unconfirmed: BTreeMap<u64, Vec<u8>>,
+    up: bool,
+}
+
+impl Queue {
+    /// Connects and begins to consume.
+    ///
+    /// # Errors
+    /// When there is no broker within 10 s, or it does not let us in.
+    pub fn open(
+        target: &Target,
+        role: String,
+        file_queue: String,
+        reply_queue: String,
+    ) -> Result<Self, OpenError> {
+        let setup = Setup {
+            role,
+            consume: vec![Consume::one(file_queue.clone())],
+            connections: Connections::One,
+            ..Setup::default()
+        };
+        let session = Session::open(target, setup, Patience::Limit(BROKER_LIMIT))?;
+        Ok(Self {
+            session,
+            file_queue,
+            reply_queue,
+            tokens: BTreeMap::new(),
+            deliveries: 0,
+            unconfirmed: BTreeMap::new(),
+            up: true,
+        })
+    }
+
+    /// Returns where the session's events arrive.
+    #[must_use]
+    pub fn events(&self) -> &crossbeam_channel::Receiver<BrokerEvent> {
+        &self.session.events()
+    }
+
+    /// Translates an event for the core; none when it is no news for it.
+    pub fn event(&mut self, event: BrokerEvent) -> Option<Event> {
+        match event {
+            BrokerEvent::Up => {
+                if self.up {
+                    return None;
+                }
+                self.up = true;
+                info!(target: "gorgon::worker", "the broker is there again");
+                Some(Event::BrokerUp)
+            }
+            BrokerEvent::Down { cause, retry_in } => {
+                warn!(target: "gorgon::worker", cause, retry_in:?; "no broker");
+                self.up = false;
+                self.tokens.clear();
+                Some(Event::BrokerDown)
+            }
+            BrokerEvent::Delivery(delivery) => match message::read_item(&delivery.body) {
+                Ok(item) => {
+                    self.deliveries += 1;
+                    self.tokens.insert(self.deliveries, delivery.token);
+                    Some(Event::Delivered(Delivered {
+                        delivery: self.deliveries,
+                        item,
+                        redelivered: delivery.redelivered,
+                    }))
+                }
+                Err(fault) => {
+                    warn!(target: "gorgon::worker", fault; "a message that is no work item is dropped");
+                    self.session.ack(delivery.token);
+                    None
+                }
+            },
+            BrokerEvent::Confirmed { tag } => {
+                self.unconfirmed.remove(&tag);
+                Some(Event::Confirmed(tag))
+            }
+            BrokerEvent::Unroutable { tag } => Some(Event::Unroutable(tag)),
+            BrokerEvent::ConsumerEnded { missing, .. } => Some(Event::ConsumerEnded { missing }),
+            BrokerEvent::Drained { .. } => Some(Event::Drained),
+            BrokerEvent::Blocked { reason } => {
+                warn!(target: "gorgon::worker", reason; "the broker takes no messages for now");
+                None
+            }
+            BrokerEvent::Unblocked => {
+                info!(target: "gorgon::worker", "the broker takes messages again");
+                None
+            }
+            BrokerEvent::GaveUp { cause } => Some(Event::BrokerGaveUp(cause)),
+        }
+    }
+
+    /// Publishes a reply.
+    pub fn publish(&mut self, tag: u64, reply: &Reply) {
+        let body = message::write(reply);
+        self.session.publish(Publish::to_queue(
+            self.reply_queue.clone(),
+            body.clone(),
+            tag,
+        ));
+        self.unconfirmed.insert(tag, body);
+    }
+
+    /// Publishes a reply again.
+    pub fn resend(&mut self, tag: u64) {
+        if let Some(body) = self.unconfirmed.get(&tag) {
+            self.session.publish(Publish::to_queue(
+                self.reply_queue.clone(),
+                body.clone(),
+                tag,
+            ));
+        }
+    }
+
+    /// Acknowledges a delivery; one of a lost connection is forgotten already.
+    pub fn ack(&mut self, delivery: u64) {
+        if let Some(token) = self.tokens.remove(&delivery) {
+            self.session.ack(token);
+        }
+    }
+
+    /// Begins to consume again.
+    pub fn consume(&self) {
+        self.session.consume(Consume::one(self.file_queue.clone()));
+    }
+
+    /// Stops consuming.
+    pub fn stop_consuming(&self) {
+        self.session.stop_consuming(&self.file_queue);
+    }
+
+    /// Closes the session.
+    pub fn close(self) {
+        self.session.close(CLOSE_LIMIT);
+    }
+}

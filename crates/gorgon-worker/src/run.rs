@@ -1,0 +1,400 @@
+//! The shell: the only place of the worker that waits, and the one that performs.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Select, never};
+use gorgon_process::exit;
+use gorgon_process::logging;
+use gorgon_process::signals::{self, Signal};
+use gorgon_proto::local::{WORKER_CALLBACK_FAILED, WORKER_PRELOADER_LOST, WorkerLine};
+use gorgon_proto::message::Reply;
+use gorgon_ruby::{ChildEvent, ForkRequest, PreloaderEvent, PreloaderLink, RubyChild};
+use log::{debug, error, info, warn};
+
+use crate::children::ChildNo;
+use crate::cli::Args;
+use crate::event::{Effect, Event, Exit};
+use crate::hand::{self, Hand};
+use crate::manager;
+use crate::own_preloader::OwnPreloader;
+use crate::queue::Queue;
+use crate::start::{self, From, Plan, StartError};
+use crate::work::Work;
+
+/// Runs a worker to its end; returns its exit code.
+///
+/// # Errors
+/// When it cannot begin.
+pub fn run(args: &Args) -> Result<u8, StartError> {
+    logging::init(&args.log_fields())?;
+    let signals =
+        signals::listen(&[Signal::Int, Signal::Term, Signal::Hup]).map_err(StartError::Signals)?;
+    if let Some(socket) = &args.preloader {
+        let (definition, gone) = manager::meet()?;
+        let plan = start::managed(args, &definition)?;
+        let link = PreloaderLink::connect(socket)?;
+        let shell = Shell::new(args, plan, link, signals, gone, None)?;
+        return Ok(shell.run().0);
+    }
+    let mut plan = start::by_hand(args)?;
+    let Some(ruby) = plan.ruby.take() else {
+        return Err(StartError::Usage(
+            "by hand a preloader is needed".to_owned(),
+        ));
+    };
+    let limit = ruby.callback_timeout;
+    let own = OwnPreloader::start(&ruby, &signals)?;
+    let link = PreloaderLink::connect(&own.socket())?;
+    let shell = Shell::new(args, plan, link, signals, never(), Some(own))?;
+    let (code, own) = shell.run();
+    let Some(own) = own else { return Ok(code) };
+    match own.end(limit) {
+        Ok(()) => Ok(code),
+        Err(failed) if code == exit::OK => Err(failed.into()),
+        Err(failed) => {
+            error!(target: "gorgon::worker", "{failed}");
+            Ok(code)
+        }
+    }
+}
+
+/// Where items come from and replies go.
+enum Source {
+    Queue(Box<Queue>),
+    Hand(Hand),
+}
+
+struct Living {
+    child: RubyChild,
+    pid: Option<u32>,
+    /// Signals for a child that has not told its number yet.
+    waiting: Vec<Signal>,
+}
+
+struct Shell {
+    work: Work,
+    source: Source,
+    link: PreloaderLink,
+    children: BTreeMap<ChildNo, Living>,
+    /// Events that effects have caused at once.
+    caused: VecDeque<Event>,
+    signals: Receiver<Signal>,
+    manager: Receiver<()>,
+    own: Option<OwnPreloader>,
+    slot: u32,
+    test_env_number: u32,
+    managed: bool,
+    broken_pipe: bool,
+}
+
+/// What woke the loop.
+enum Woken {
+    Event(Event),
+    Nothing,
+    ManagerGone,
+}
+
+impl Shell {
+    fn new(
+        args: &Args,
+        plan: Plan,
+        link: PreloaderLink,
+        signals: Receiver<Signal>,
+        manager: Receiver<()>,
+        own: Option<OwnPreloader>,
+    ) -> Result<Self, StartError> {
+        let mut caused = VecDeque::new();
+        let source = match plan.from {
+            From::Hand(items) => {
+                let mut hand = Hand::new(items);
+                caused.push_back(hand.next());
+                Source::Hand(hand)
+            }
+            From::Queue {
+                target,
+                file_queue,
+                reply_queue,
+            } => {
+                let role = format!("gorgon-worker {} {}", args.host_name(), std::process::id());
+                Source::Queue(Box::new(Queue::open(
+                    &target,
+                    role,
+                    file_queue,
+                    reply_queue,
+                )?))
+            }
+        };
+        Ok(Self {
+            work: Work::new(plan.settings, Instant::now()),
+            source,
+            link,
+            children: BTreeMap::new(),
+            caused,
+            signals,
+            manager,
+            managed: own.is_none(),
+            own,
+            slot: args.worker_id,
+            test_env_number: args.worker_id + args.test_env_offset,
+            broken_pipe: false,
+        })
+    }
+
+    fn run(mut self) -> (u8, Option<OwnPreloader>) {
+        loop {
+            let event = match self
+                .caused
+                .pop_front()
+                .map_or_else(|| self.wait(), Woken::Event)
+            {
+                Woken::Event(event) => event,
+                Woken::Nothing => continue,
+                Woken::ManagerGone => {
+                    // Everything that we hold ends with its connection: the item goes back, the
+                    // children die.
+                    warn!(target: "gorgon::worker", "the manager is gone");
+                    return (exit::ERROR, None);
+                }
+            };
+            debug!(target: "gorgon::worker", event:?; "event");
+            for effect in self.work.step(Instant::now(), event) {
+                debug!(target: "gorgon::worker", effect:?; "effect");
+                if let Some(exit) = self.perform(effect) {
+                    return self.end(exit);
+                }
+            }
+        }
+    }
+
+    /// Waits for whatever comes first; what is urgent stands first, floods last.
+    fn wait(&mut self) -> Woken {
+        let no_broker = never();
+        let broker = match &self.source {
+            Source::Queue(queue) => queue.events().clone(),
+            Source::Hand(_) => no_broker,
+        };
+        let own = self
+            .own
+            .as_ref()
+            .map_or_else(never, |own| own.events().clone());
+        let children: Vec<(ChildNo, Receiver<ChildEvent>)> = self
+            .children
+            .iter()
+            .map(|(no, living)| (*no, living.child.events().clone()))
+            .collect();
+        let mut select = Select::new_biased();
+        let signals = select.recv(&self.signals);
+        let manager = select.recv(&self.manager);
+        let preloader = select.recv(&own);
+        let queue = select.recv(&broker);
+        let first_child = children.first().map(|(_, events)| select.recv(events));
+        for (_, events) in children.iter().skip(1) {
+            select.recv(events);
+        }
+        let far = Instant::now() + Duration::from_secs(3600);
+        let due = self.work.deadline().unwrap_or(far);
+        let Ok(ready) = select.select_deadline(due) else {
+            return if due == far {
+                Woken::Nothing
+            } else {
+                Woken::Event(Event::DeadlinePassed)
+            };
+        };
+        let index = ready.index();
+        if index == signals {
+            return match ready.recv(&self.signals) {
+                Ok(Signal::Term) => Woken::Event(Event::HandBack),
+                Ok(_) => Woken::Event(Event::Cancelled),
+                Err(_) => {
+                    self.signals = never();
+                    Woken::Nothing
+                }
+            };
+        }
+        if index == manager {
+            let _ = ready.recv(&self.manager);
+            return Woken::ManagerGone;
+        }
+        if index == preloader {
+            return match ready.recv(&own) {
+                Ok(PreloaderEvent::Ended { end, .. }) => {
+                    Woken::Event(Event::PreloaderLost(end.to_string()))
+                }
+                Ok(_) => Woken::Nothing,
+                Err(_) => Woken::Event(Event::PreloaderLost("it ended".to_owned())),
+            };
+        }
+        if index == queue {
+            let Source::Queue(queue) = &mut self.source else {
+                return Woken::Nothing;
+            };
+            let event = match ready.recv(&broker) {
+                Ok(event) => queue.event(event),
+                Err(_) => Some(Event::BrokerGaveUp("the session has ended".to_owned())),
+            };
+            return event.map_or(Woken::Nothing, Woken::Event);
+        }
+        let (no, events) = &children[index - first_child.unwrap_or(index)];
+        let said = ready.recv(events).unwrap_or(ChildEvent::PreloaderLost);
+        self.child_said(*no, said)
+    }
+
+    /// Notes what the shell has to know of a child's words.
+    fn child_said(&mut self, no: ChildNo, said: ChildEvent) -> Woken {
+        match &said {
+            ChildEvent::Forked { pid } => {
+                if let Some(living) = self.children.get_mut(&no) {
+                    living.pid = Some(*pid);
+                    for signal in std::mem::take(&mut living.waiting) {
+                        self.signal(no, signal);
+                    }
+                }
+            }
+            ChildEvent::Ended { .. } | ChildEvent::ForkFailed(_) | ChildEvent::PreloaderLost => {
+                self.children.remove(&no);
+            }
+            _ => {}
+        }
+        Woken::Event(Event::Child(no, said))
+    }
+
+    fn perform(&mut self, effect: Effect) -> Option<Exit> {
+        match effect {
+            Effect::Publish(tag, reply) => self.publish(tag, &reply),
+            Effect::Resend(tag) => {
+                if let Source::Queue(queue) = &mut self.source {
+                    queue.resend(tag);
+                }
+            }
+            Effect::Ack(delivery) => match &mut self.source {
+                Source::Queue(queue) => queue.ack(delivery),
+                Source::Hand(hand) => self.caused.push_back(hand.next()),
+            },
+            Effect::Consume => {
+                if let Source::Queue(queue) = &self.source {
+                    queue.consume();
+                }
+            }
+            Effect::StopConsuming => match &self.source {
+                Source::Queue(queue) => queue.stop_consuming(),
+                Source::Hand(_) => self.caused.push_back(Event::Drained),
+            },
+            Effect::Fork(no, framework, purpose) => {
+                let request = ForkRequest {
+                    framework,
+                    slot: self.slot,
+                    test_env_number: self.test_env_number,
+                    purpose,
+                };
+                match self.link.fork(&request) {
+                    Ok(child) => {
+                        self.children.insert(
+                            no,
+                            Living {
+                                child,
+                                pid: None,
+                                waiting: Vec::new(),
+                            },
+                        );
+                    }
+                    Err(failed) => self
+                        .caused
+                        .push_back(Event::PreloaderLost(exit::chain(&failed))),
+                }
+            }
+            Effect::Run(no, item) => {
+                if let Some(living) = self.children.get_mut(&no) {
+                    living.child.run(&item);
+                }
+            }
+            Effect::Finish(no) => {
+                if let Some(living) = self.children.get_mut(&no) {
+                    living.child.finish();
+                }
+            }
+            Effect::Signal(no, signal) => self.signal(no, signal),
+            Effect::Exit(exit) => return Some(exit),
+        }
+        None
+    }
+
+    fn publish(&mut self, tag: u64, reply: &Reply) {
+        if let Reply::Start(start) = reply {
+            info!(target: "gorgon::worker", item = start.item.0, file:% = start.filename, attempt = start.attempt; "item started");
+            if self.managed {
+                manager::tell(&WorkerLine::Item { item: start.item });
+            }
+        }
+        if let Reply::Finish(finish) = reply {
+            info!(target: "gorgon::worker", item = finish.item.0, file:% = finish.filename, kind:? = finish.kind, tests = finish.tests.len(); "item finished");
+        }
+        let printed = match &mut self.source {
+            Source::Queue(queue) => {
+                queue.publish(tag, reply);
+                if self.managed {
+                    Ok(())
+                } else {
+                    hand::print(reply)
+                }
+            }
+            Source::Hand(hand) => {
+                self.caused.push_back(Event::Confirmed(tag));
+                hand.tell(reply)
+            }
+        };
+        if printed.is_err() && !self.broken_pipe {
+            // Who read our lines has seen enough.
+            self.broken_pipe = true;
+            self.caused.push_back(Event::Cancelled);
+        }
+    }
+
+    fn signal(&mut self, no: ChildNo, signal: Signal) {
+        let Some(living) = self.children.get_mut(&no) else {
+            return;
+        };
+        let Some(pid) = living.pid else {
+            living.waiting.push(signal);
+            return;
+        };
+        if let Err(failed) = self.link.signal(pid, signal) {
+            self.caused
+                .push_back(Event::PreloaderLost(exit::chain(&failed)));
+        }
+    }
+
+    /// Says good-bye, and gives the exit code.
+    fn end(self, exit: Exit) -> (u8, Option<OwnPreloader>) {
+        let passed = match self.source {
+            Source::Queue(queue) => {
+                queue.close();
+                true
+            }
+            Source::Hand(hand) => hand.passed(),
+        };
+        let code = match exit {
+            Exit::Over if passed => exit::OK,
+            Exit::Over => exit::FAILED,
+            Exit::Cancelled if self.broken_pipe => exit::OK,
+            Exit::Cancelled => exit::CANCELLED,
+            Exit::HandedBack => exit::OK,
+            Exit::CallbackFailed(error) => {
+                error!(target: "gorgon::worker", what:% = error.what, output = error.output; "{}", error.message);
+                if self.managed {
+                    manager::tell(&WorkerLine::Failed { error });
+                }
+                WORKER_CALLBACK_FAILED
+            }
+            Exit::PreloaderLost(how) => {
+                error!(target: "gorgon::worker", how; "the preloader is gone");
+                WORKER_PRELOADER_LOST
+            }
+            Exit::BrokerGone(cause) => {
+                error!(target: "gorgon::worker", cause; "no broker for too long");
+                exit::ERROR
+            }
+        };
+        (code, self.own)
+    }
+}
