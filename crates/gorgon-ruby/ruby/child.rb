@@ -24,6 +24,7 @@ module Gorgon
       @capture = capture
       @root = Dir.pwd
       @left = {}
+      @adapters = {}
     end
 
     # Lives; returns when at_exit handlers shall run.
@@ -89,7 +90,7 @@ module Gorgon
 
     def run_file(line)
       path = line['file']
-      other = Frameworks.respond_to?(:choose) ? Frameworks.choose(path, @request.framework) : @request.framework
+      other = Frameworks.choose(path, @request.framework)
       return @channel.send(event: 'other_framework', framework: other) if other.to_s != @request.framework
 
       begin_file
@@ -109,15 +110,29 @@ module Gorgon
     end
 
     def run_with_adapter(path, selection)
+      census = Frameworks.census
       adapter.run(path, selection)
+      return if @reporter.any?
+
+      # It was another framework's file: no file passes because the wrong one looked at it.
+      Frameworks.strays(@request.framework, census).each { |name| run_stray(name, path, selection) }
     rescue SystemExit, SignalException, NoMemoryError
       raise
     rescue Exception => e # rubocop:disable Lint/RescueException
       @reporter.file_error(what: 'run', exception: e.class.to_s, message: e.message, backtrace: e.backtrace)
     end
 
-    def adapter
-      @adapter ||= Frameworks.adapter(@request.framework).new(adapter_settings, @reporter).tap(&:start)
+    # RSpec knows nothing of a file that it did not load.
+    def run_stray(name, path, selection)
+      stray = adapter(name)
+      name == 'rspec' ? stray.run(path, selection) : stray.run(path, selection, loaded: true)
+    end
+
+    def adapter(name = @request.framework)
+      @adapters[name] ||= begin
+        Frameworks.alone(name) if name == @request.framework
+        Frameworks.adapter(name).new(adapter_settings, @reporter).tap(&:start)
+      end
     end
 
     def adapter_settings
@@ -135,7 +150,7 @@ module Gorgon
       @restore.call
       @capture.clear
       @reporter.begin_file
-      @adapter.finish if @adapter
+      @adapters.each_value(&:finish)
       callback('after_complete')
       tell_left
       @channel.send(event: 'finished')

@@ -63,13 +63,58 @@ module Gorgon
         disarmed { path.end_with?('.rb') ? REQUIRE.call(path) : LOAD.call(path) }
       end
 
+      # The framework of a file, by its name on the wire. Where nothing in the text tells, it is the
+      # one that callbacks have loaded, if they loaded one alone; else the one of this process.
+      def choose(path, current)
+        @scan ||= Scan.new(Dir.pwd)
+        @scan.framework(path) || (@by_callbacks&.size == 1 ? @by_callbacks.first : current.to_s)
+      end
+
+      # How many classes and groups of tests each framework knows: what grew while a file was
+      # loaded is the file's.
+      def census
+        {
+          'minitest' => defined?(::Minitest::Runnable) ? ::Minitest::Runnable.runnables.size : 0,
+          'test_unit' => defined?(::Test::Unit::TestCase::DESCENDANTS) ? ::Test::Unit::TestCase::DESCENDANTS.size : 0,
+          'rspec' => defined?(::RSpec::Core::World) ? ::RSpec.world.example_groups.size : 0
+        }
+      end
+
+      # The other frameworks that got tests since the census.
+      def strays(name, census)
+        self.census.select { |other, size| other != name.to_s && size > census[other] }.keys
+      end
+
+      # Takes the global words of the other frameworks off, as far as callbacks have loaded them: a
+      # `describe` at the top of a file means the one of this process.
+      def alone(name)
+        remove_rspec_words if name.to_s != 'rspec' && defined?(::RSpec::Core::DSL)
+        remove_minitest_words if name.to_s != 'minitest' && defined?(::Minitest::Spec)
+      end
+
       # The adapter of a framework, by its name on the wire.
       def adapter(name)
+        @by_callbacks ||= census_of_loaded
         require_relative "frameworks/#{name}"
         const_get(name.to_s.split('_').map(&:capitalize).join)
       end
 
       private
+
+      # RSpec by its runner: parts of it are loaded by libraries that do not test.
+      def census_of_loaded
+        [('minitest' if defined?(::Minitest::Test)), ('test_unit' if defined?(::Test::Unit::TestCase)),
+         ('rspec' if defined?(::RSpec::Core::Runner))].compact
+      end
+
+      def remove_rspec_words
+        ::RSpec::Core::DSL.remove_globally!
+        ::RSpec::Core::SharedExampleGroup::TopLevelDSL.remove_globally!
+      end
+
+      def remove_minitest_words
+        ::Kernel.send(:remove_method, :describe) if ::Kernel.private_method_defined?(:describe, false)
+      end
 
       def switch_off(point)
         name, switch = AUTORUN[File.basename(point.path)]

@@ -32,15 +32,23 @@ module Gorgon
     def begin_file
       @budget = FILE_BYTES
       @failed = false
+      @any = false
       @test_from = 0
     end
 
+    # Whether the file reported a test, or a fault.
+    def any?
+      @any || @failed
+    end
+
     def test_started(id:, name:)
+      @any = true
       @test_from = @capture.size
       send(event: 'test_started', id: id, name: cut(name, NAME_BYTES))
     end
 
     def test_finished(result)
+      @any = true
       result = result.merge(event: 'test_finished', name: cut(result[:name], NAME_BYTES))
       tell_fault(result) if result[:outcome].to_s != 'passed'
       send(result)

@@ -54,9 +54,9 @@ module Gorgon
       end
 
       # Loads the file and runs its tests, or those selected. A further part of the file runs
-      # what its first loading brought.
-      def run(path, selection = nil)
-        tests = @files[path] || load_tests(path) or return
+      # what its first loading brought. `loaded`: another adapter has loaded it, and found none.
+      def run(path, selection = nil, loaded: false)
+        tests = @files[path] || load_tests(path, loaded) or return
         tests = Selection.new(@places.absolute(path), selection, @reporter).of(tests)
         run_suites(tests.select { |test| named?(test) })
       ensure
@@ -77,9 +77,9 @@ module Gorgon
         ::Minitest::Runnable.runnables
       end
 
-      def load_tests(path)
+      def load_tests(path, loaded)
         absolute = @places.absolute(path)
-        Frameworks.load_file(absolute)
+        Frameworks.load_file(absolute) unless loaded
         @files[path] = new_tests(absolute) if prepared?
       rescue *PASSED_UP
         raise
@@ -91,7 +91,7 @@ module Gorgon
       # Done after the first file is loaded, as its helpers may bring plugins.
       def prepared?
         prepare unless @options || @broken
-        @reporter.file_error(**@broken) if @broken
+        @reporter.file_error(**@broken, spent: true) if @broken
         !@broken
       end
 

@@ -1,1 +1,162 @@
 # frozen_string_literal: true
+
+require_relative '../system'
+
+module Gorgon
+  module Frameworks
+    # Reads a test file, and the helpers that it loads, for signs of its framework; runs nothing.
+    #
+    # What a file says itself outweighs what its helpers say; among signs of one weight the least
+    # indented one counts, as the others may stand in strings.
+    class Scan
+      # How deep helpers are followed, how many of them, and how much of each is read.
+      DEPTH = 4
+      FILES = 60
+      BYTES = 256 * 1024
+
+      # What only tests of a framework say.
+      CERTAIN = [
+        ['rspec', /^([ \t]*)(?:::)?RSpec\.(?:x|f)?(?:describe|context|feature|configure|shared_\w+)\b/],
+        ['test_unit', /^([ \t]*)class\s[^<\n]+<\s*(?:::)?Test::Unit::TestCase\b/],
+        ['minitest', /^([ \t]*)class\s[^<\n]+<\s*(?:::)?Mini[Tt]est::(?:Test|Spec|Benchmark|BenchSpec|Unit::TestCase)\b/],
+        ['minitest', /^([ \t]*)class\s[^<\n]+<\s*(?:::)?(?:ActiveSupport|ActionView|ActionMailer|ActionController)::TestCase\b/],
+        ['minitest', /^([ \t]*)class\s[^<\n]+<\s*(?:::)?(?:ActionDispatch::(?:IntegrationTest|SystemTestCase)|Rails::Generators::TestCase)\b/]
+      ].freeze
+      # Libraries of a framework.
+      LIBRARY = [
+        ['rspec', /^([ \t]*)(?:require|gem)[ (]+['"]rspec(?:[-\/](?:core|rails|autorun|puppet)[^'"]*)?['"]/],
+        ['test_unit', /^([ \t]*)(?:require|gem)[ (]+['"](?:test\/unit|test-unit)(?:\/testcase)?['"]/],
+        ['minitest', /^([ \t]*)(?:require|gem)[ (]+['"](?:minitest(?![\/-](?:assertions|mock|expectations|stub))[^'"]*|maxitest[^'"]*)['"]/],
+        ['minitest', /^([ \t]*)require[ (]+['"](?:rails\/test_help|active_support\/(?:testing\/autorun|test_case))['"]/]
+      ].freeze
+      # Words that one of them has and the others lack.
+      WORDS = {
+        'rspec' => /\bexpect[ ({].*\.(?:not_)?to\b|\bis_expected\.|\.should(?:_not)?\b|\blet!/,
+        'minitest' => /\b(?:must|wont)_(?:be|equal|include|match|raise|respond|throw|output)|\brefute_|\brefute\b/,
+        'test_unit' => /\bsub_test_case\b|\bassert_raise\b|\bassert_not_|\bomit\b|\bpend\b|\bassert_nothing_raised\b/
+      }.freeze
+
+      LOADS = /^[ \t]*(?:require|require_relative|load)\b[ (].*?((?:'[^'\n]*'|"[^"\n]*"))[^'"\n]*$/.freeze
+      SUPERCLASS = /^[ \t]*class\s+[\w:]+\s*<\s*(?:::)?([A-Z][\w:]*)/.freeze
+
+      def initialize(root)
+        @root = root
+        @told = {} # helper => its framework, or nil
+      end
+
+      # The framework's name, or nil where nothing tells.
+      def framework(path)
+        file = File.expand_path(path, @root)
+        text = read(file)
+        certain(text) || by_superclass(text) || library(text) || by_helpers(file, text) || by_words(path, text)
+      end
+
+      private
+
+      # Without comments and what follows __END__.
+      def read(file)
+        text = File.binread(file, BYTES).to_s
+        text[/^__END__$.*/m] = '' if text.include?("\n__END__\n")
+        text.gsub(/^[ \t]*#.*$/, '').gsub(/^=begin\b.*?^=end\b.*?$/m, '')
+      rescue SystemCallError
+        ''
+      end
+
+      def certain(text)
+        first(CERTAIN, text)
+      end
+
+      def library(text)
+        first(LIBRARY, text)
+      end
+
+      def first(signs, text)
+        found = signs.map do |name, pattern|
+          text.to_enum(:scan, pattern).map { [Regexp.last_match(1).size, Regexp.last_match.begin(0), name] }.min
+        end
+        found.compact.min&.last
+      end
+
+      # What the classes above are, where an earlier file or callbacks have loaded them.
+      def by_superclass(text)
+        text.scan(SUPERCLASS).flatten.uniq.each do |name|
+          klass = Object.const_get(name) if loaded?(name)
+          next unless klass.is_a?(Class)
+          return 'test_unit' if defined?(::Test::Unit::TestCase) && klass <= ::Test::Unit::TestCase
+          return 'minitest' if defined?(::Minitest::Runnable) && klass <= ::Minitest::Runnable
+        end
+        nil
+      end
+
+      # Without loading what is only announced (autoload).
+      def loaded?(name)
+        name.split('::').inject(Object) do |inside, part|
+          return false unless inside.is_a?(Module) && inside.const_defined?(part, inside == Object)
+          return false if inside.autoload?(part)
+
+          inside.const_get(part)
+        end
+        true
+      rescue NameError
+        false
+      end
+
+      # The first helper that tells, in the order in which they are loaded; those of lib/ last, as
+      # they are what is tested.
+      def by_helpers(file, text, depth = 1)
+        return nil if depth > DEPTH || @told.size > FILES * DEPTH
+
+        tests, libraries = helpers(file, text).partition { |helper| !helper.start_with?(File.join(@root, 'lib/')) }
+        (tests + libraries).first(FILES).each do |helper|
+          found = told(helper, depth)
+          return found if found
+        end
+        nil
+      end
+
+      def told(helper, depth)
+        @told.fetch(helper) do
+          @told[helper] = nil # Helpers may load each other.
+          text = read(helper)
+          @told[helper] = certain(text) || library(text) || by_helpers(helper, text, depth + 1)
+        end
+      end
+
+      # The files of the project that a file loads.
+      def helpers(file, text)
+        text.scan(LOADS).flatten.map { |quoted| resolve(quoted[1..-2], file) }.compact.uniq
+      end
+
+      def resolve(name, file)
+        name = name.dup.force_encoding(Encoding::UTF_8).sub(/\A#\{[^}]*\}\/?/, '')
+        places = [File.dirname(file), *load_path].map { |dir| File.expand_path(name, dir) }
+        places.unshift(File.expand_path(name, file)) if name.start_with?('..')
+        places.flat_map { |place| [place, "#{place}.rb"] }
+              .find { |place| place.end_with?('.rb') && place.start_with?("#{@root}/") && File.file?(place) }
+      rescue ArgumentError
+        nil
+      end
+
+      def load_path
+        local = $LOAD_PATH.map(&:to_s).select { |dir| File.expand_path(dir, @root).start_with?("#{@root}/") }
+        (local + %w[test spec lib]).map { |dir| File.expand_path(dir, @root) }.uniq
+      end
+
+      # Words, then names, then what the project says of itself.
+      def by_words(path, text)
+        WORDS.each { |name, pattern| return name if text.match?(pattern) && plausible?(name) }
+        return 'rspec' if path.end_with?('_spec.rb')
+
+        lock = read(File.join(@root, 'Gemfile.lock'))
+        'test_unit' if lock.match?(/^ +test-unit \(/) && !lock.match?(/^ +minitest \(/)
+      end
+
+      # A project that locks its gems uses none but these.
+      def plausible?(name)
+        lock = read(File.join(@root, 'Gemfile.lock'))
+        gem = { 'rspec' => 'rspec-core', 'minitest' => 'minitest', 'test_unit' => 'test-unit' }[name]
+        lock.empty? || lock.match?(/^ +#{gem} \(/)
+      end
+    end
+  end
+end

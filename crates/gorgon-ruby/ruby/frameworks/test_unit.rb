@@ -59,9 +59,9 @@ module Gorgon
       end
 
       # Loads the file and runs its tests, or those selected. A further part of the file runs
-      # what its first loading brought.
-      def run(path, selection = nil)
-        turns = @files[path] || load_turns(path) or return
+      # what its first loading brought. `loaded`: another adapter has loaded it, and found none.
+      def run(path, selection = nil, loaded: false)
+        turns = @files[path] || load_turns(path, loaded) or return
         tests = Selection.new(@places.absolute(path), selection, @reporter).of(tests(turns))
         run_tests(path, tests.select { |test| wanted?(test.instance) })
       ensure
@@ -83,9 +83,9 @@ module Gorgon
         ::Test::Unit::TestCase::DESCENDANTS
       end
 
-      def load_turns(path)
+      def load_turns(path, loaded)
         absolute = @places.absolute(path)
-        Frameworks.load_file(absolute)
+        Frameworks.load_file(absolute) unless loaded
         @files[path] = @memory.fresh(classes, absolute).reject { |_, names| names.empty? } if prepared?
       rescue *PASSED_UP
         raise
@@ -97,7 +97,7 @@ module Gorgon
       # Done after the first file is loaded, as its helpers may bring options and hooks.
       def prepared?
         prepare unless @filters || @broken
-        @reporter.file_error(**@broken) if @broken
+        @reporter.file_error(**@broken, spent: true) if @broken
         !@broken
       end
 

@@ -29,7 +29,7 @@ class Tally
     @results << result
   end
 
-  def file_error(what:, exception:, message:, backtrace:, test: nil)
+  def file_error(what:, exception:, message:, backtrace:, test: nil, spent: false)
     @faults << [what, exception, message, backtrace, test]
   end
 
