@@ -1,4 +1,15 @@
-//! End-to-end tests.
+//! End-to-end tests: real binaries, brokers, rsync and Ruby.
+#![expect(
+    clippy::unwrap_used,
+    reason = "the lint's leave for tests ends at functions that are not tests themselves"
+)]
 
 mod broker_contract;
+mod callbacks;
+mod cancel;
+mod cli;
+mod deaths;
+mod happy;
+mod output;
 mod suites;
+mod tidy;

@@ -1,0 +1,259 @@
+//! A team's set-up: a virtual host of RabbitMQ, and hosts with real listeners.
+
+use std::{
+    fs::{self, File},
+    path::PathBuf,
+    process::Stdio,
+    time::Duration,
+};
+
+use gorgon_process::{
+    child::{self, Child, End, Options},
+    signals::Signal,
+};
+use serde_json::{Value, json};
+
+use crate::{
+    home::{Home, files_below},
+    project::Project,
+    rabbit::{self, Vhost},
+    run::{self, Finished, RUN_LIMIT, Run},
+    wait::until,
+};
+
+/// A broker and its hosts. All that runs is in its home.
+#[derive(Debug)]
+pub struct Cluster {
+    // Hosts go first, then the broker's virtual host, then the directory.
+    hosts: Vec<Host>,
+    vhost: Vhost<'static>,
+    home: Home,
+}
+
+/// A host: a listener with directories of its own. Dropped, it is killed.
+#[derive(Debug)]
+pub struct Host {
+    /// Its name.
+    pub name: String,
+    listener: Child,
+    directory: PathBuf,
+    log: PathBuf,
+}
+
+impl Cluster {
+    /// Starts hosts with so many slots each, and waits until they listen.
+    ///
+    /// # Panics
+    /// When a host does not come up.
+    pub fn start(hosts: &[(&str, u32)]) -> Self {
+        let vhost = rabbit::shared().vhost();
+        let mut cluster = Self {
+            hosts: Vec::new(),
+            vhost,
+            home: Home::new(),
+        };
+        for (name, slots) in hosts {
+            cluster.start_host(name, *slots, &json!({}));
+        }
+        for (name, _) in hosts {
+            cluster.wait_for_listener(name);
+        }
+        cluster
+    }
+
+    /// Starts one more host with these keys in its configuration besides its own. It may not listen yet.
+    ///
+    /// # Panics
+    /// When the listener cannot be started.
+    pub fn start_host(&mut self, name: &str, slots: u32, more: &Value) {
+        let directory = self.home.path().join("run").join(name);
+        fs::create_dir_all(&directory).expect("a directory in our own");
+        let mut config = json!({
+            "connection": { "url": self.url() },
+            "worker_slots": slots,
+            "host_name": name,
+            "workspace_dir": directory.join("workspaces"),
+            "cache_dir": directory.join("cache"),
+        });
+        if let (Some(config), Some(more)) = (config.as_object_mut(), more.as_object()) {
+            config.extend(more.clone());
+        }
+        let path = directory.join("gorgon_listener.json");
+        fs::write(&path, config.to_string()).expect("a file in our own directory");
+        let log = self.home.fresh(&format!("{name}.log"));
+        let mut command = self.home.command("gorgon-listener");
+        command
+            .arg("--config")
+            .arg(&path)
+            .current_dir(&directory)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(File::create(&log).expect("a fresh file"));
+        let listener = child::spawn(command, Options::default()).expect("start a listener");
+        self.hosts.push(Host {
+            name: name.to_owned(),
+            listener,
+            directory,
+            log,
+        });
+    }
+
+    /// Waits until a host's listener takes jobs.
+    ///
+    /// # Panics
+    /// When it does not.
+    pub fn wait_for_listener(&self, name: &str) {
+        let start = format!("gorgon.listener.{name}.");
+        until(
+            &format!("listener on {name}"),
+            Duration::from_secs(20),
+            || {
+                let queues = self.vhost.queues();
+                let there = queues
+                    .iter()
+                    .any(|queue| queue.name.starts_with(&start) && queue.consumers > 0);
+                if there {
+                    Ok(())
+                } else {
+                    Err((queues, self.host(name).log()))
+                }
+            },
+        );
+    }
+
+    /// Returns the directory of all of it.
+    pub fn home(&self) -> &Home {
+        &self.home
+    }
+
+    /// Returns the broker's virtual host.
+    pub fn vhost(&self) -> &Vhost<'static> {
+        &self.vhost
+    }
+
+    /// Returns how the broker is reached, as a URL.
+    pub fn url(&self) -> String {
+        let node = self.vhost.node();
+        format!(
+            "amqp://{}:{}@127.0.0.1:{}/{}",
+            node.user(),
+            node.password(),
+            node.port(),
+            self.vhost.name()
+        )
+    }
+
+    /// Returns a host.
+    ///
+    /// # Panics
+    /// When there is none of this name.
+    pub fn host(&self, name: &str) -> &Host {
+        self.hosts
+            .iter()
+            .find(|host| host.name == name)
+            .expect("a host that was started")
+    }
+
+    /// Starts the originator in a project.
+    pub fn begin(&self, project: &Project, arguments: &[&str]) -> Run {
+        let url = self.url();
+        run::start_with(&self.home, project, arguments, |command| {
+            command.env("GORGON_BROKER_URL", url);
+        })
+    }
+
+    /// Runs the originator in a project to its end.
+    pub fn run(&self, project: &Project, arguments: &[&str]) -> Finished {
+        self.begin(project, arguments).finished(RUN_LIMIT)
+    }
+
+    /// Asserts that nothing is left of any job: no process but the listeners, no queue but theirs, no workspace.
+    ///
+    /// # Panics
+    /// When something is.
+    pub fn assert_nothing_left(&self) {
+        let listeners: Vec<_> = self.hosts.iter().map(|host| host.listener.pid()).collect();
+        until(
+            "end of all processes of the job",
+            Duration::from_secs(40),
+            || {
+                let mut left = self.home.processes();
+                left.retain(|process| !listeners.contains(&process.pid));
+                if left.is_empty() {
+                    Ok(())
+                } else {
+                    Err((left, self.logs()))
+                }
+            },
+        );
+        until("end of the job's queues", Duration::from_secs(10), || {
+            let mut left = self.vhost.queues();
+            left.retain(|queue| !queue.name.starts_with("gorgon.listener."));
+            if left.is_empty() { Ok(()) } else { Err(left) }
+        });
+        for host in &self.hosts {
+            until(
+                &format!("end of the workspaces of {}", host.name),
+                Duration::from_secs(10),
+                || {
+                    let left = host.workspaces();
+                    if left.is_empty() { Ok(()) } else { Err(left) }
+                },
+            );
+        }
+        let left = files_below(&self.home.path().join("tmp"));
+        assert!(left.is_empty(), "left in TMPDIR: {left:#?}");
+    }
+
+    /// Returns what the listeners logged.
+    pub fn logs(&self) -> Vec<(String, String)> {
+        self.hosts
+            .iter()
+            .map(|host| (host.name.clone(), host.log()))
+            .collect()
+    }
+}
+
+impl Host {
+    /// Returns the number of the listener's process.
+    pub fn pid(&self) -> u32 {
+        self.listener.pid()
+    }
+
+    /// Sends a signal to the listener alone.
+    pub fn signal(&self, signal: Signal) {
+        self.listener.signal(signal);
+    }
+
+    /// Waits for the listener's end.
+    ///
+    /// # Panics
+    /// When it does not end within the limit.
+    pub fn ended(&self, limit: Duration) -> End {
+        match self.listener.end().recv_timeout(limit) {
+            Ok(end) => end,
+            Err(_) => panic!(
+                "the listener of {} still runs after {limit:?}: {}",
+                self.name,
+                self.log()
+            ),
+        }
+    }
+
+    /// Returns what its listener, and what that started, logged.
+    pub fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// Returns the workspaces that it has now.
+    pub fn workspaces(&self) -> Vec<PathBuf> {
+        let entries = fs::read_dir(self.directory.join("workspaces"))
+            .into_iter()
+            .flatten()
+            .flatten();
+        entries
+            .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
+            .map(|entry| entry.path())
+            .collect()
+    }
+}

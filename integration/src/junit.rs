@@ -1,0 +1,139 @@
+//! A JUnit file, as a CI reads it.
+
+use std::{collections::BTreeMap, fs, path::Path};
+
+use crate::suite::Counts;
+
+/// The test suites of a report, by file.
+#[derive(Clone, Debug, Default)]
+pub struct Junit {
+    /// The file of each suite and its test cases, in the report's order.
+    pub suites: Vec<(String, Vec<Case>)>,
+}
+
+/// A test case.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Case {
+    /// Its name.
+    pub name: String,
+    /// Its class.
+    pub classname: String,
+    /// Its file.
+    pub file: String,
+    /// `passed`, `failure`, `error` or `skipped`.
+    pub outcome: String,
+    /// Message and text of what is not passed.
+    pub text: String,
+}
+
+impl Junit {
+    /// Reads a report.
+    ///
+    /// # Errors
+    /// That the file is missing, or what is wrong with the XML.
+    pub fn read(path: &Path) -> Result<Self, String> {
+        let text =
+            fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
+        Self::parse(&text)
+    }
+
+    /// Reads a report's text.
+    ///
+    /// # Errors
+    /// What is wrong with the XML.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let document = roxmltree::Document::parse(text).map_err(|error| error.to_string())?;
+        let suites = document
+            .descendants()
+            .filter(|node| node.has_tag_name("testsuite"));
+        let read = |suite: roxmltree::Node<'_, '_>| {
+            let cases = suite
+                .children()
+                .filter(|node| node.has_tag_name("testcase"))
+                .map(case)
+                .collect();
+            (
+                suite.attribute("file").unwrap_or_default().to_owned(),
+                cases,
+            )
+        };
+        Ok(Self {
+            suites: suites.map(read).collect(),
+        })
+    }
+
+    /// Returns the counts of each file.
+    ///
+    /// # Panics
+    /// When a file has two suites: each is to be reported once.
+    pub fn counts(&self) -> BTreeMap<String, Counts> {
+        let mut all = BTreeMap::new();
+        for (file, cases) in &self.suites {
+            let count =
+                |outcome: &str| cases.iter().filter(|case| case.outcome == outcome).count() as u32;
+            let counts = Counts {
+                passed: count("passed"),
+                failed: count("failure"),
+                errors: count("error"),
+                skipped: count("skipped"),
+            };
+            assert!(
+                all.insert(file.clone(), counts).is_none(),
+                "{file} is reported twice: {self:#?}"
+            );
+        }
+        all
+    }
+
+    /// Returns the test cases of a file.
+    pub fn file(&self, file: &str) -> &[Case] {
+        self.suites
+            .iter()
+            .find(|(name, _)| name == file)
+            .map_or(&[], |(_, cases)| cases)
+    }
+}
+
+fn case(node: roxmltree::Node<'_, '_>) -> Case {
+    let attribute = |name| node.attribute(name).unwrap_or_default().to_owned();
+    let told = node.children().find(|child| {
+        ["failure", "error", "skipped"]
+            .iter()
+            .any(|name| child.has_tag_name(*name))
+    });
+    let text = told.map_or_else(String::new, |told| {
+        format!(
+            "{}\n{}",
+            told.attribute("message").unwrap_or_default(),
+            told.text().unwrap_or_default()
+        )
+    });
+    Case {
+        name: attribute("name"),
+        classname: attribute("classname"),
+        file: attribute("file"),
+        outcome: told
+            .map_or("passed", |told| told.tag_name().name())
+            .to_owned(),
+        text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn suites_are_counted_by_file() {
+        let text = r#"<testsuites><testsuite name="a" file="a_spec.rb"><testcase name="x"/><testcase name="y">
+            <failure message="no">why</failure></testcase></testsuite><testsuite name="b" file="b_spec.rb"/></testsuites>"#;
+        let junit = Junit::parse(text).unwrap();
+        let counts = junit.counts();
+        assert_eq!(
+            (counts["a_spec.rb"].passed, counts["a_spec.rb"].failed),
+            (1, 1)
+        );
+        assert_eq!(counts["b_spec.rb"].total(), 0);
+        assert_eq!(junit.file("a_spec.rb")[1].text, "no\nwhy");
+    }
+}

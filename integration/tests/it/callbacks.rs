@@ -1,0 +1,183 @@
+//! The user's callbacks: each in its place, once where once is right, in both layouts.
+
+use integration::{cluster::Cluster, home::Home, project::Project, run};
+
+const SPEC: &str = "RSpec.describe('x') { it('holds') { expect(1).to eq 1 } }\n";
+
+/// A callbacks class of which each method appends its name to a log.
+fn class(log: &str) -> String {
+    let names = [
+        "before_originate",
+        "after_sync",
+        "before_creating_workers",
+        "before_start",
+        "after_creating_workers",
+        "after_complete",
+        "after_job_finishes",
+    ];
+    let methods: Vec<_> = names
+        .iter()
+        .map(|name| format!("  def {name}; log('{name}'); end"))
+        .collect();
+    format!(
+        "class C < Gorgon::DefaultCallbacks\n  def log(name); File.write('{log}', name + \"\\n\", mode: 'a'); nil; end\n{}\nend\n\
+         Gorgon.callbacks = C.new\n",
+        methods.join("\n")
+    )
+}
+
+const CONFIG: &str = r#"{ "files": ["spec/*_spec.rb"], "job": { "callbacks": { "callbacks_class_file": "callbacks.rb" } } }"#;
+
+fn lines(home: &Home) -> Vec<String> {
+    let log = std::fs::read_to_string(home.path().join("callbacks.log")).unwrap_or_default();
+    log.lines().map(str::to_owned).collect()
+}
+
+const ORDER: [&str; 7] = [
+    "before_originate",
+    "after_sync",
+    "before_creating_workers",
+    "before_start",
+    "after_complete",
+    "after_creating_workers",
+    "after_job_finishes",
+];
+
+#[test]
+fn one_worker_runs_all_seven_in_order_in_place_and_over_rabbitmq() {
+    let home = Home::new();
+    let log = home.path().join("callbacks.log").display().to_string();
+    let files = [
+        ("gorgon.json", CONFIG),
+        ("callbacks.rb", &class(&log)),
+        ("spec/a_spec.rb", SPEC),
+        ("spec/b_spec.rb", SPEC),
+    ];
+    run::run(&home, &Project::of(&home, &files), &["--local=1"]).exited(0);
+    assert_eq!(lines(&home), ORDER);
+    home.assert_nothing_left();
+
+    let cluster = Cluster::start(&[("a", 1)]);
+    let log = cluster
+        .home()
+        .path()
+        .join("callbacks.log")
+        .display()
+        .to_string();
+    let files = [
+        ("gorgon.json", CONFIG),
+        ("callbacks.rb", &class(&log)),
+        ("spec/a_spec.rb", SPEC),
+        ("spec/b_spec.rb", SPEC),
+    ];
+    cluster
+        .run(&Project::of(cluster.home(), &files), &[])
+        .exited(0);
+    cluster.assert_nothing_left();
+    assert_eq!(lines(cluster.home()), ORDER);
+}
+
+#[test]
+fn never_more_workers_start_than_there_are_items() {
+    let home = Home::new();
+    let log = home.path().join("callbacks.log").display().to_string();
+    let project = Project::of(
+        &home,
+        &[
+            ("gorgon.json", CONFIG),
+            ("callbacks.rb", &class(&log)),
+            ("spec/a_spec.rb", SPEC),
+        ],
+    );
+    run::run(&home, &project, &["--local=8"]).exited(0);
+    assert_eq!(lines(&home), ORDER);
+}
+
+#[test]
+fn the_older_layout_of_a_file_for_each_callback_still_works() {
+    let home = Home::new();
+    let log = home.path().join("callbacks.log").display().to_string();
+    let config = r#"{
+      "files": ["spec/**/*_spec.rb"],
+      "job": {
+        "sync_exclude": ["skipped", ".git"],
+        "callbacks": {
+          "after_sync": "callbacks/after_sync.rb",
+          "before_creating_workers": "callbacks/before_creating_workers.rb",
+          "before_start": "callbacks/before_start.rb",
+          "after_complete": "callbacks/after_complete.rb"
+        }
+      }
+    }"#;
+    let spec = "RSpec.describe('x') { it('lacks what was left out') { expect(Dir.exist?('skipped')).to be false } }\n";
+    let project = Project::of(
+        &home,
+        &[
+            ("gorgon.json", config),
+            ("spec/a_spec.rb", spec),
+            ("skipped/big.txt", "big"),
+        ],
+    );
+    for name in [
+        "after_sync",
+        "before_creating_workers",
+        "before_start",
+        "after_complete",
+    ] {
+        let text = format!("File.write('{log}', \"{name}\\n\", mode: 'a')\n");
+        project.write(&format!("callbacks/{name}.rb"), &text);
+    }
+    run::run(&home, &project, &["--local=1", "--sync"]).exited(0);
+    assert_eq!(
+        lines(&home),
+        [
+            "after_sync",
+            "before_creating_workers",
+            "before_start",
+            "after_complete"
+        ]
+    );
+    home.assert_nothing_left();
+}
+
+#[test]
+fn a_callback_that_raises_is_named_and_ends_the_run() {
+    let home = Home::new();
+    let class = |name: &str| {
+        format!(
+            "class C < Gorgon::DefaultCallbacks\n  def {name}; raise 'no database'; end\nend\nGorgon.callbacks = C.new\n"
+        )
+    };
+    for (name, status) in [
+        ("before_originate", 3),
+        ("after_sync", 3),
+        ("before_creating_workers", 3),
+        ("before_start", 3),
+    ] {
+        let project = Project::of(
+            &home,
+            &[
+                ("gorgon.json", CONFIG),
+                ("callbacks.rb", &class(name)),
+                ("spec/a_spec.rb", SPEC),
+            ],
+        );
+        run::run(&home, &project, &["--local=1"])
+            .exited(status)
+            .says(&[name, "no database"]);
+        home.assert_nothing_left();
+    }
+}
+
+#[test]
+fn each_child_has_the_environment_of_its_slot() {
+    let home = Home::new();
+    let project = Project::empty(&home);
+    let spec = "RSpec.describe('x') { it('tells') { File.write('seen', ENV.values_at('GORGON_WORKER_ID', \
+                'TEST_ENV_NUMBER', 'PARALLEL_WORKERS').inspect + \"\\n\", mode: 'a'); expect(ENV['GORGON_JOB_ID']).to be } }\n";
+    for name in ["a", "b", "c"] {
+        project.write(&format!("spec/{name}_spec.rb"), spec);
+    }
+    run::run(&home, &project, &["--local=1"]).exited(0);
+    assert_eq!(project.read("seen"), "[\"1\", \"\", \"1\"]\n".repeat(3));
+}

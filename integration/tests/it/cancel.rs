@@ -1,0 +1,137 @@
+//! Ctrl-C: the terminal comes back at once, and nothing that ran goes on.
+
+use std::time::Duration;
+
+use gorgon_process::signals::Signal;
+use integration::{
+    cluster::Cluster,
+    gate::Gate,
+    home::Home,
+    project::Project,
+    run::{self, Finished, Run},
+    wait::secs,
+};
+
+const FAILED: &str = "RSpec.describe('a') { it('fails') { expect(1).to eq 2 } }\n";
+const GATED: &str =
+    "require_relative '../gate'\nRSpec.describe('g') { it('waits') { Gate.pass('g') } }\n";
+
+/// A file that fails, one that waits at the gate, and some that will not be reached.
+fn project(home: &Home, gate: &Gate) -> Project {
+    let project = Project::of(
+        home,
+        &[("spec/a_spec.rb", FAILED), ("spec/b_spec.rb", GATED)],
+    );
+    for name in ["c", "d", "e"] {
+        project.write(
+            &format!("spec/{name}_spec.rb"),
+            &GATED.replace("'g'", &format!("'{name}'")),
+        );
+    }
+    gate.write_into(&project);
+    project
+}
+
+const FILES: [&str; 5] = [
+    "spec/a_spec.rb",
+    "spec/b_spec.rb",
+    "spec/c_spec.rb",
+    "spec/d_spec.rb",
+    "spec/e_spec.rb",
+];
+
+fn cancelled(run: &Finished) {
+    run.exited(130).reported(&FILES).says(&["spec/b_spec.rb"]);
+    run.verdict("spec/a_spec.rb", "failed");
+    assert_eq!(run.junit().counts()["spec/a_spec.rb"].failed, 1);
+    let last = run.events.last().expect("a last event");
+    assert_eq!(last["event"], "job_finished", "{last}");
+}
+
+fn files() -> Vec<&'static str> {
+    FILES.to_vec()
+}
+
+fn cancel(gate: &Gate, run: &Run, signal: Signal) {
+    let visit = gate.next();
+    run.event("finish of a", |event| event["event"] == "item_finished");
+    run.signal(signal);
+    visit.closed_within(secs(5));
+}
+
+#[test]
+fn each_signal_ends_a_run_in_place_and_says_what_ran() {
+    for signal in [Signal::Int, Signal::Term, Signal::Hup] {
+        let home = Home::new();
+        let gate = Gate::open(&home);
+        let project = project(&home, &gate);
+        let run = run::start(&home, &project, &[&["--local=1"], &files()[..]].concat());
+        cancel(&gate, &run, signal);
+        let run = run.finished(secs(10));
+        cancelled(&run);
+        gate.is_empty();
+        home.assert_nothing_left();
+    }
+}
+
+#[test]
+fn ctrl_c_ends_the_job_on_its_hosts_too() {
+    let cluster = Cluster::start(&[("a", 1)]);
+    let gate = Gate::open(cluster.home());
+    let project = project(cluster.home(), &gate);
+    let run = cluster.begin(&project, &files());
+    cancel(&gate, &run, Signal::Int);
+    let run = run.finished(secs(5));
+    cancelled(&run);
+    gate.is_empty();
+    cluster.assert_nothing_left();
+}
+
+#[test]
+fn a_test_that_resists_is_killed() {
+    let home = Home::new();
+    let gate = Gate::open(&home);
+    let stubborn = "require_relative '../gate'\nRSpec.describe('s') { it('resists') {
+      %w[INT TERM HUP].each { |name| trap(name) {} }
+      begin; Gate.pass('s'); rescue Exception; retry; end } }\n";
+    let project = Project::of(&home, &[("spec/s_spec.rb", stubborn)]);
+    gate.write_into(&project);
+    let run = run::start(&home, &project, &["--local=1"]);
+    let visit = gate.next();
+    run.signal(Signal::Int);
+    visit.closed_within(secs(20));
+    run.finished(secs(20)).exited(130);
+    home.assert_nothing_left();
+}
+
+#[test]
+fn a_second_ctrl_c_skips_the_graces() {
+    let home = Home::new();
+    let gate = Gate::open(&home);
+    let slow = "class C < Gorgon::DefaultCallbacks
+      def after_complete; require_relative 'gate'; Gate.pass('after_complete'); end
+    end
+    Gorgon.callbacks = C.new\n";
+    let config = r#"{ "job": { "callbacks": { "callbacks_class_file": "callbacks.rb" } } }"#;
+    let project = Project::of(
+        &home,
+        &[
+            ("spec/b_spec.rb", GATED),
+            ("callbacks.rb", slow),
+            ("gorgon.json", config),
+        ],
+    );
+    gate.write_into(&project);
+    let run = run::start(&home, &project, &["--local=1"]);
+    let test = gate.next();
+    run.signal(Signal::Int);
+    test.closed_within(secs(5));
+    let callback = gate.next();
+    assert_eq!(callback.who.name, "after_complete");
+    run.signal(Signal::Int);
+    callback.closed_within(secs(2));
+    let run = run.finished(secs(5));
+    run.exited(130);
+    assert!(run.took < Duration::from_secs(30), "{:?}", run.took);
+    home.assert_nothing_left();
+}

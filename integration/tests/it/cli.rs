@@ -1,0 +1,243 @@
+//! Exit codes and messages, as text: scripts and people rely on both.
+
+use std::{
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use gorgon_process::command;
+use integration::{home::Home, project::Project, run};
+
+const GREEN: (&str, &str) = (
+    "spec/a_spec.rb",
+    "RSpec.describe('a') { it('holds') { expect(1).to eq 1 } }\n",
+);
+const RED: (&str, &str) = (
+    "spec/b_spec.rb",
+    "RSpec.describe('b') { it('fails') { expect(1).to eq 2 } }\n",
+);
+
+/// Runs one of our binaries to its end; returns exit status, stdout, stderr.
+fn say(
+    home: &Home,
+    project: &Project,
+    program: &str,
+    arguments: &[&str],
+    more: &[(&str, &str)],
+) -> (i32, String, String) {
+    let mut command = home.command(program);
+    command
+        .args(arguments)
+        .current_dir(project.path())
+        .envs(more.iter().copied())
+        .stdin(Stdio::null());
+    finish(command)
+}
+
+fn finish(command: Command) -> (i32, String, String) {
+    match command::run(command, Duration::from_secs(60), b"") {
+        Ok(finished) => (0, finished.stdout, finished.stderr),
+        Err(error) => {
+            let status = match error.end() {
+                Some(gorgon_process::child::End::Exited(status)) => status,
+                _ => panic!("{error}: {:?}", error.said()),
+            };
+            let said = error.said().expect("it ran");
+            (status, said.stdout.clone(), said.stderr.clone())
+        }
+    }
+}
+
+#[test]
+fn every_way_to_end_has_its_exit_status() {
+    let home = Home::new();
+    let project = Project::of(&home, &[GREEN, RED]);
+    let empty = Project::empty(&home);
+    let nobody = [("GORGON_BROKER_URL", "amqp://u:p@127.0.0.1:1/")];
+    for (project, arguments, environment, status, said) in [
+        (
+            &project,
+            &["--local=1", "spec/a_spec.rb"][..],
+            &[][..],
+            0,
+            "1 ",
+        ),
+        (&project, &["--local=1"], &[], 1, "spec/b_spec.rb"),
+        (&project, &["--local=0"], &[], 3, "--local"),
+        (&project, &["--no-such-flag"], &[], 3, "--no-such-flag"),
+        (
+            &project,
+            &["--local=1", "spec/none_spec.rb"],
+            &[],
+            3,
+            "spec/none_spec.rb",
+        ),
+        (
+            &project,
+            &["--local=1", "--json", "-", "--junit", "-"],
+            &[],
+            3,
+            "--junit",
+        ),
+        (&empty, &["--local=1"], &[], 3, "no"),
+        (&empty, &[], &[], 3, "no"),
+        (
+            &project,
+            &["--config", "none.json", "--local=1"],
+            &[],
+            3,
+            "none.json",
+        ),
+        (
+            &project,
+            &["spec/a_spec.rb"],
+            &nobody,
+            3,
+            "gorgon-originator --local",
+        ),
+    ] {
+        let (seen, stdout, stderr) =
+            say(&home, project, "gorgon-originator", arguments, environment);
+        assert_eq!(
+            seen, status,
+            "{arguments:?}\nstdout: {stdout}\nstderr: {stderr}"
+        );
+        assert!(
+            stdout.contains(said) || stderr.contains(said),
+            "{arguments:?} does not say {said:?}\nstdout: {stdout}\nstderr: {stderr}"
+        );
+    }
+    home.assert_nothing_left();
+}
+
+#[test]
+fn a_broken_configuration_is_named_by_line_and_column() {
+    let home = Home::new();
+    let project = Project::of(
+        &home,
+        &[
+            GREEN,
+            (
+                "gorgon.json",
+                "{\n  \"files\": [\"spec/*\"]\n  \"job\": {}\n}\n",
+            ),
+        ],
+    );
+    let (status, _, stderr) = say(&home, &project, "gorgon-originator", &["--local=1"], &[]);
+    assert_eq!(status, 3, "{stderr}");
+    assert!(stderr.contains("gorgon.json:"), "{stderr}");
+    assert!(stderr.contains("comma"), "{stderr}");
+}
+
+#[test]
+fn all_programs_tell_version_and_help() {
+    let home = Home::new();
+    let project = Project::empty(&home);
+    for program in [
+        "gorgon-originator",
+        "gorgon-listener",
+        "gorgon-worker-manager",
+        "gorgon-worker",
+    ] {
+        let (status, stdout, _) = say(&home, &project, program, &["--version"], &[]);
+        assert_eq!(
+            (status, stdout.trim()),
+            (
+                0,
+                format!("{program} {}", env!("CARGO_PKG_VERSION")).as_str()
+            )
+        );
+        let (status, stdout, _) = say(&home, &project, program, &["--help"], &[]);
+        assert_eq!(status, 0);
+        assert!(stdout.contains("--"), "{program}: {stdout}");
+        let (status, ..) = say(&home, &project, program, &["--no-such-flag"], &[]);
+        assert_eq!(status, 3, "{program}");
+    }
+}
+
+#[test]
+fn a_broker_that_refuses_is_told_within_ten_seconds() {
+    let home = Home::new();
+    let project = Project::of(&home, &[GREEN]);
+    let start = Instant::now();
+    let broker = gorgon_local_broker::LocalBroker::start().expect("a local broker");
+    let url = format!(
+        "amqp://{}:wrong@127.0.0.1:{}/",
+        broker.user(),
+        broker.port()
+    );
+    let (status, _, stderr) = say(
+        &home,
+        &project,
+        "gorgon-originator",
+        &[],
+        &[("GORGON_BROKER_URL", url.as_str())],
+    );
+    assert_eq!(status, 3, "{stderr}");
+    assert!(stderr.contains("password"), "{stderr}");
+    assert!(
+        start.elapsed() < Duration::from_secs(11),
+        "{:?}",
+        start.elapsed()
+    );
+}
+
+#[test]
+fn a_worker_by_hand_prints_what_it_would_send() {
+    let home = Home::new();
+    let project = Project::of(&home, &[GREEN, RED]);
+    let by_hand = |files: &[&str]| {
+        let mut arguments = vec!["--workspace", "."];
+        arguments.extend(files.iter().flat_map(|file| ["--file", *file]));
+        say(&home, &project, "gorgon-worker", &arguments, &[])
+    };
+    let (status, stdout, stderr) = by_hand(&["spec/a_spec.rb"]);
+    assert_eq!(status, 0, "{stdout}{stderr}");
+    let (status, stdout, stderr) = by_hand(&["spec/b_spec.rb", "spec/a_spec.rb"]);
+    assert_eq!(status, 1, "{stdout}{stderr}");
+    let finishes: Vec<serde_json::Value> = stdout
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON lines"))
+        .filter(|message: &serde_json::Value| message["action"] == "finish")
+        .collect();
+    let seen: Vec<_> = finishes
+        .iter()
+        .map(|finish| (finish["filename"].as_str(), finish["type"].as_str()))
+        .collect();
+    assert_eq!(
+        seen,
+        [
+            (Some("spec/b_spec.rb"), Some("fail")),
+            (Some("spec/a_spec.rb"), Some("pass"))
+        ]
+    );
+    home.assert_nothing_left();
+}
+
+#[test]
+fn a_line_of_a_file_runs_that_test_alone() {
+    let home = Home::new();
+    let text = "RSpec.describe('c') do\n  it('one') { expect(1).to eq 1 }\n  it('two') { expect(1).to eq 2 }\nend\n";
+    let project = Project::of(&home, &[("spec/c_spec.rb", text)]);
+    let run = run::run(&home, &project, &["--local=1", "spec/c_spec.rb:2"]);
+    run.exited(0);
+    assert_eq!(run.junit().counts()["spec/c_spec.rb"].total(), 1);
+    run::run(&home, &project, &["--local=1", "spec/c_spec.rb:3"]).exited(1);
+    run::run(&home, &project, &["--local=1", "--", "-e", "one"]).exited(0);
+}
+
+#[test]
+fn only_failures_runs_what_failed() {
+    let home = Home::new();
+    let project = Project::of(&home, &[GREEN, RED]);
+    run::run(&home, &project, &["--local=1", "--only-failures"]).exited(0);
+    run::run(&home, &project, &["--local=1"]).exited(1);
+    run::run(&home, &project, &["--local=1", "--only-failures"])
+        .exited(1)
+        .reported(&["spec/b_spec.rb"]);
+    project.write("spec/b_spec.rb", GREEN.1);
+    run::run(&home, &project, &["--local=1", "--only-failures"])
+        .exited(0)
+        .reported(&["spec/b_spec.rb"]);
+    run::run(&home, &project, &["--local=1", "--only-failures"]).exited(0);
+}

@@ -1,0 +1,260 @@
+//! Whatever is killed: every file has one verdict, the run ends, nothing is left.
+
+use gorgon_process::signals::Signal;
+use integration::{
+    cluster::Cluster,
+    gate::{Gate, Visit},
+    home::Home,
+    processes,
+    project::Project,
+    run::{self, Run},
+    wait::{secs, until},
+};
+use serde_json::Value;
+
+const FILES: [&str; 3] = ["spec/a_spec.rb", "spec/b_spec.rb", "spec/c_spec.rb"];
+
+/// Three files: the first waits at the gate, the others pass.
+fn project(home: &Home, gate: &Gate) -> Project {
+    let project = Project::of(
+        home,
+        &[
+            ("gorgon.json", r#"{ "files": ["spec/**/*_spec.rb"] }"#),
+            (
+                FILES[0],
+                "require_relative '../gate'\nRSpec.describe('a') { it('waits') { Gate.pass('a') } }\n",
+            ),
+            (
+                FILES[1],
+                "RSpec.describe('b') { it('holds') { expect(1).to eq 1 } }\n",
+            ),
+            (
+                FILES[2],
+                "RSpec.describe('c') { it('holds') { expect(1).to eq 1 } }\n",
+            ),
+        ],
+    );
+    gate.write_into(&project);
+    project
+}
+
+fn kill_9(pid: u32) {
+    processes::signal(pid, "KILL");
+}
+
+fn worker_of(start: &Value) -> u32 {
+    start["pid"]
+        .as_u64()
+        .and_then(|pid| pid.try_into().ok())
+        .expect("the start tells the worker's pid")
+}
+
+/// Kills the worker that runs the file at the gate, and lets the file pass the second time.
+fn kill_the_worker(gate: &Gate, run: &Run) {
+    let visit = gate.next();
+    kill_9(worker_of(&run.item_started(FILES[0])));
+    visit.closed_within(secs(2));
+    gate.next().release();
+}
+
+/// Asserts that all three files passed in the end, the first in its second attempt.
+fn all_passed(run: &run::Finished) {
+    run.exited(0).reported(&FILES);
+    for file in FILES {
+        run.verdict(file, "passed");
+    }
+    assert_eq!(
+        run.file(FILES[0])["attempts"],
+        2,
+        "{:#?}",
+        run.file(FILES[0])
+    );
+}
+
+#[test]
+fn a_killed_ruby_child_is_a_crash_of_its_file_alone() {
+    for (signal, named) in [("KILL", "SIGKILL"), ("ABRT", "SIGABRT")] {
+        let home = Home::new();
+        let gate = Gate::open(&home);
+        let project = project(&home, &gate);
+        let run = run::start(&home, &project, &["--local=1"]);
+        let visit = gate.next();
+        processes::signal(visit.who.pid, signal);
+        let run = run.finished(secs(20));
+        run.exited(1).reported(&FILES).says(&[named, "waits"]);
+        run.verdict(FILES[0], "crashed")
+            .verdict(FILES[1], "passed")
+            .verdict(FILES[2], "passed");
+        assert_eq!(run.junit().counts()[FILES[0]].errors, 1);
+        home.assert_nothing_left();
+    }
+}
+
+#[test]
+fn a_killed_worker_gives_its_file_to_the_next_in_place() {
+    let home = Home::new();
+    let gate = Gate::open(&home);
+    let project = project(&home, &gate);
+    let run = run::start(&home, &project, &["--local=2"]);
+    kill_the_worker(&gate, &run);
+    all_passed(&run.finished(secs(30)));
+    home.assert_nothing_left();
+}
+
+#[test]
+fn a_killed_worker_gives_its_file_to_the_next_over_rabbitmq() {
+    let cluster = Cluster::start(&[("a", 1), ("b", 1)]);
+    let gate = Gate::open(cluster.home());
+    let project = project(cluster.home(), &gate);
+    let run = cluster.begin(&project, &[]);
+    kill_the_worker(&gate, &run);
+    all_passed(&run.finished(secs(30)));
+    cluster.assert_nothing_left();
+}
+
+/// Kills what `victim` names while the first file runs, and expects the file to run again.
+fn kill_in_place(victim: impl Fn(&Home, &Visit) -> u32) {
+    let home = Home::new();
+    let gate = Gate::open(&home);
+    let project = project(&home, &gate);
+    let run = run::start(&home, &project, &["--local=2"]);
+    let visit = gate.next();
+    run.item_started(FILES[0]);
+    kill_9(victim(&home, &visit));
+    visit.closed_within(secs(5));
+    gate.next().release();
+    all_passed(&run.finished(secs(40)));
+    home.assert_nothing_left();
+}
+
+#[test]
+fn a_killed_manager_is_started_again() {
+    kill_in_place(|home, _| home.process("gorgon-worker-manager").pid);
+}
+
+#[test]
+fn a_killed_preloader_is_started_again() {
+    let home = Home::new();
+    let gate = Gate::open(&home);
+    let project = project(&home, &gate);
+    let run = run::start(&home, &project, &["--local=2"]);
+    let visit = gate.next();
+    run.item_started(FILES[0]);
+    kill_9(visit.who.parent);
+    visit.closed_within(secs(5));
+    // The worker lived on and saw its child end with the preloader: whether that is the file's crash or a lost attempt
+    // is told by the verdict, and either way the others run.
+    let run = until_done(&gate, run);
+    run.reported(&FILES);
+    run.verdict(FILES[1], "passed").verdict(FILES[2], "passed");
+    home.assert_nothing_left();
+}
+
+fn until_done(gate: &Gate, run: Run) -> run::Finished {
+    if let Some(visit) = gate.next_within(secs(10)) {
+        visit.release();
+    }
+    run.finished(secs(40))
+}
+
+#[test]
+fn a_killed_listener_ends_a_local_run_with_its_reason() {
+    let home = Home::new();
+    let gate = Gate::open(&home);
+    let project = project(&home, &gate);
+    let run = run::start(&home, &project, &["--local=1"]);
+    let visit = gate.next();
+    kill_9(home.process("gorgon-listener").pid);
+    visit.closed_within(secs(5));
+    let run = run.finished(secs(30));
+    assert!(
+        matches!(run.end, gorgon_process::child::End::Exited(1 | 3)),
+        "{}\n{}",
+        run.end,
+        run.stderr
+    );
+    run.reported(&FILES).says(&["listener"]);
+    home.assert_nothing_left();
+}
+
+#[test]
+fn a_killed_originator_takes_a_local_run_with_it() {
+    let home = Home::new();
+    let gate = Gate::open(&home);
+    let project = project(&home, &gate);
+    let run = run::start(&home, &project, &["--local=1"]);
+    let visit = gate.next();
+    kill_9(run.pid());
+    visit.closed_within(secs(3));
+    until("end of all processes", secs(5), || {
+        let left = home.processes();
+        if left.is_empty() { Ok(()) } else { Err(left) }
+    });
+}
+
+#[test]
+fn a_killed_manager_and_a_killed_listener_cost_a_team_an_attempt() {
+    for victim in ["gorgon-worker-manager", "gorgon-listener"] {
+        let mut cluster = Cluster::start(&[("a", 1)]);
+        let gate = Gate::open(cluster.home());
+        let project = project(cluster.home(), &gate);
+        let run = cluster.begin(&project, &[]);
+        let visit = gate.next();
+        run.item_started(FILES[0]);
+        cluster.start_host("b", 1, &serde_json::json!({}));
+        cluster.wait_for_listener("b");
+        if victim == "gorgon-listener" {
+            kill_9(cluster.host("a").pid());
+        } else {
+            kill_9(cluster.home().process(victim).pid);
+        }
+        visit.closed_within(secs(10));
+        gate.next_within(secs(40))
+            .unwrap_or_else(|| panic!("the file never ran again: {:#?}", cluster.logs()))
+            .release();
+        all_passed(&run.finished(secs(60)));
+        if victim == "gorgon-worker-manager" {
+            cluster.assert_nothing_left();
+        }
+    }
+}
+
+#[test]
+fn a_killed_originator_leaves_nothing_on_its_hosts() {
+    let cluster = Cluster::start(&[("a", 1)]);
+    let gate = Gate::open(cluster.home());
+    let project = project(cluster.home(), &gate);
+    let run = cluster.begin(&project, &[]);
+    let visit = gate.next();
+    kill_9(run.pid());
+    visit.closed_within(secs(40));
+    cluster.assert_nothing_left();
+}
+
+#[test]
+fn a_listener_that_is_stopped_hands_its_file_back() {
+    let mut cluster = Cluster::start(&[("a", 1)]);
+    let gate = Gate::open(cluster.home());
+    let project = project(cluster.home(), &gate);
+    let run = cluster.begin(&project, &[]);
+    let visit = gate.next();
+    run.item_started(FILES[0]);
+    cluster.start_host("b", 1, &serde_json::json!({}));
+    cluster.wait_for_listener("b");
+    cluster.host("a").signal(Signal::Term);
+    visit.closed_within(secs(10));
+    assert_eq!(
+        cluster.host("a").ended(secs(15)),
+        gorgon_process::child::End::Exited(0)
+    );
+    gate.next().release();
+    let run = run.finished(secs(60));
+    run.exited(0).reported(&FILES).verdict(FILES[0], "passed");
+    // Handing back is no loss: the file is still in its first attempt.
+    assert_eq!(
+        run.file(FILES[0])["attempt"],
+        1,
+        "{:#?}",
+        run.file(FILES[0])
+    );
+}

@@ -1,0 +1,137 @@
+//! What tests print, and what their names hold, reaches the reports unharmed and harms nobody.
+
+use std::process::Stdio;
+
+use integration::{home::Home, project::Project, run};
+
+#[test]
+fn output_of_a_failed_file_is_kept_and_that_of_others_is_not() {
+    let home = Home::new();
+    let project = Project::of(
+        &home,
+        &[
+            (
+                "spec/a_spec.rb",
+                "RSpec.describe('a') { it('fails') { puts 'seen of a'; system('echo from below'); expect(1).to eq 2 } }\n",
+            ),
+            (
+                "spec/b_spec.rb",
+                "RSpec.describe('b') { it('holds') { puts 'unseen of b'; $stderr.puts 'unseen too' } }\n",
+            ),
+        ],
+    );
+    let run = run::run(&home, &project, &["--local=2"]);
+    run.exited(1).says(&["seen of a", "from below"]);
+    assert!(
+        !run.stdout.contains("unseen") && !run.stderr.contains("unseen"),
+        "{}{}",
+        run.stdout,
+        run.stderr
+    );
+}
+
+#[test]
+fn endless_output_is_cut_in_the_middle_and_bytes_that_are_no_text_pass() {
+    let home = Home::new();
+    let spec = r"RSpec.describe('a') { it('shouts') {
+      $stdout.write('BEGIN'); 200_000.times { |i| puts 'line ' + i.to_s }; $stdout.write('END')
+      $stdout.write([255, 254, 0, 128].pack('C*')); raise 'stop' } }
+";
+    let project = Project::of(&home, &[("spec/a_spec.rb", spec)]);
+    let run = run::run(&home, &project, &["--local=1"]);
+    run.exited(1).says(&["BEGIN", "END", "stop"]);
+    assert!(run.stdout.len() < 1_000_000, "{} bytes", run.stdout.len());
+    assert_eq!(run.junit().counts()["spec/a_spec.rb"].failed, 1);
+}
+
+#[test]
+fn what_a_test_says_cannot_drive_the_terminal_or_the_xml() {
+    let home = Home::new();
+    let spec = "RSpec.describe(\"a \\e]0;title\\a <b>&\") { it(\"rings \\a \\e[2J\") { raise \"]]> \\0 \\e[2J red\" } }\n";
+    let project = Project::of(&home, &[("spec/a_spec.rb", spec)]);
+    let run = run::run(&home, &project, &["--local=1"]);
+    run.exited(1).says(&["red"]);
+    for text in [&run.stdout, &run.stderr] {
+        for bad in ["\u{7}", "\u{1b}]", "\u{1b}[2J", "\0"] {
+            assert!(!text.contains(bad), "{bad:?} in {text:?}");
+        }
+    }
+    assert_eq!(run.junit().counts()["spec/a_spec.rb"].failed, 1);
+    assert!(run.junit().file("spec/a_spec.rb")[0].text.contains("red"));
+}
+
+#[test]
+fn a_report_on_stdout_stands_there_alone() {
+    let home = Home::new();
+    let project = Project::of(
+        &home,
+        &[(
+            "spec/a_spec.rb",
+            "RSpec.describe('a') { it('holds') { expect(1).to eq 1 } }\n",
+        )],
+    );
+    let mut command = home.command("gorgon-originator");
+    command
+        .args(["--local=1", "--json", "-"])
+        .current_dir(project.path())
+        .stdin(Stdio::null());
+    let finished = gorgon_process::command::run(command, run::RUN_LIMIT, b"").expect("a green run");
+    let events: Vec<serde_json::Value> = finished
+        .stdout
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("nothing but JSON lines"))
+        .collect();
+    assert_eq!(events.first().expect("events")["event"], "job_started");
+    assert_eq!(events.last().expect("events")["event"], "job_finished");
+    assert!(
+        finished.stderr.contains('1'),
+        "the summary goes to stderr: {}",
+        finished.stderr
+    );
+}
+
+#[test]
+fn a_failure_tells_how_to_see_it_again() {
+    let home = Home::new();
+    let project = Project::of(
+        &home,
+        &[
+            (
+                "spec/a_spec.rb",
+                "$seen = true\nRSpec.describe('a') { it('holds') { expect(1).to eq 1 } }\n",
+            ),
+            (
+                "spec/b_spec.rb",
+                "RSpec.describe('b') { it('is first') { expect($seen).to be_nil } }\n",
+            ),
+        ],
+    );
+    let run = run::run(
+        &home,
+        &project,
+        &[
+            "--local=1",
+            "--seed",
+            "4711",
+            "spec/a_spec.rb",
+            "spec/b_spec.rb",
+        ],
+    );
+    run.exited(1).says(&["reproduce: gorgon-worker --workspace . --seed 4711 --file spec/a_spec.rb --file spec/b_spec.rb"]);
+    let mut again = home.command("gorgon-worker");
+    again
+        .args([
+            "--workspace",
+            ".",
+            "--seed",
+            "4711",
+            "--file",
+            "spec/a_spec.rb",
+            "--file",
+            "spec/b_spec.rb",
+        ])
+        .current_dir(project.path());
+    let error = gorgon_process::command::run(again, run::RUN_LIMIT, b"")
+        .expect_err("it fails in the same way");
+    assert_eq!(error.end(), Some(gorgon_process::child::End::Exited(1)));
+}
