@@ -6,6 +6,9 @@ module Gorgon
   # Loads the user's application once, then forks: a branch for each framework, from which the Ruby
   # children are forked. Workers reach it over a socket; its owner over what was its stdin.
   class Preloader
+    # What is looked at to find the end of a first line.
+    FIRST_BYTES = 4096
+
     # A branch as the preloader sees it.
     Grown = Struct.new(:pid, :socket)
 
@@ -58,17 +61,30 @@ module Gorgon
 
     # A worker wants a child, or opens its link: the first line says which.
     def accept
-      channel = Channel.new(@server.accept)
-      line = channel.receive
-      case line && line['op']
-      when 'link' then @links[channel.io] = [channel, line['link']]
+      socket = @server.accept
+      line = first_line(socket)
+      case line['op']
+      when 'link'
+        channel = Channel.new(socket)
+        @links[channel.io] = [channel, line['link']]
       when 'fork'
-        pass(line, channel.io)
-        channel.close
-      else channel.close
+        pass(line, socket)
+        socket.close
       end
-    rescue ArgumentError, SystemCallError
-      channel&.close
+    rescue ArgumentError, EOFError, SystemCallError
+      socket&.close
+    end
+
+    # Takes the first line alone: what follows is for the child.
+    def first_line(socket)
+      text = +''
+      until text.end_with?("\n")
+        there = socket.recv(FIRST_BYTES, Socket::MSG_PEEK)
+        raise EOFError if there.empty?
+
+        text << socket.sysread((there.index("\n") || there.size - 1) + 1)
+      end
+      Json.read(text)
     end
 
     # What a worker says on its link; its end is the end of its children.
