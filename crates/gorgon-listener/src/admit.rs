@@ -1,0 +1,189 @@
+//! Which offers may run here: of this version, signed where that is asked for, and with names that
+//! can stand on a command line and in a path.
+
+use gorgon_proto::job::{JobDefinition, JobId, SCHEMA, SourceKind};
+use gorgon_proto::message;
+use gorgon_proto::sign::{self, ReplayMemory};
+use serde::Deserialize;
+
+/// What becomes of an offer.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Admission {
+    /// It may run.
+    Admitted(Box<JobDefinition>),
+    /// It may not, and its originator is told why.
+    Refused {
+        /// The job.
+        job: JobId,
+        /// Where the refusal goes.
+        reply_queue: String,
+        /// Why, for the user.
+        reason: String,
+    },
+    /// It is no offer of an originator of ours.
+    Malformed(String),
+}
+
+/// What this host asks of an offer.
+#[derive(Debug)]
+pub struct Gate {
+    secret: Option<String>,
+    in_place: bool,
+    memory: ReplayMemory,
+}
+
+/// What any version's job definition says, so that it can be refused by name.
+#[derive(Deserialize)]
+struct Heading {
+    job: JobId,
+    reply_queue_name: String,
+    #[serde(default)]
+    schema: u32,
+    #[serde(default)]
+    version: String,
+}
+
+impl Gate {
+    /// Makes a gate; with a secret it admits only what is signed with it, and only `in_place` lets
+    /// a job without a source run.
+    #[must_use]
+    pub fn new(secret: Option<String>, in_place: bool) -> Self {
+        Self {
+            secret,
+            in_place,
+            memory: ReplayMemory::default(),
+        }
+    }
+
+    /// Decides on the body of an offer that came at `unix_s` with this signature.
+    pub fn admit(&mut self, body: &[u8], signature: Option<&str>, unix_s: u64) -> Admission {
+        let heading: Heading = match serde_json::from_slice(body) {
+            Ok(heading) => heading,
+            Err(error) => return Admission::Malformed(error.to_string()),
+        };
+        let names = [&heading.job.0, &heading.reply_queue_name];
+        if let Some(name) = names.into_iter().find(|name| !is_plain(name)) {
+            return Admission::Malformed(format!("{name:?} is no name of a job or queue"));
+        }
+        let refused = |reason: String| Admission::Refused {
+            job: heading.job.clone(),
+            reply_queue: heading.reply_queue_name.clone(),
+            reason,
+        };
+        if let Some(secret) = &self.secret
+            && let Err(refusal) = sign::verify(secret, signature, unix_s, body, &mut self.memory)
+        {
+            return refused(refusal.to_string());
+        }
+        let ours = env!("CARGO_PKG_VERSION");
+        if heading.schema != SCHEMA || heading.version != ours {
+            return refused(format!(
+                "this host runs Gorgon {ours}, the originator {}: install the same version on both",
+                heading.version
+            ));
+        }
+        match message::read_job_definition(body) {
+            Err(error) => Admission::Malformed(error),
+            Ok(job) if !is_plain(&job.file_queue_name) => {
+                Admission::Malformed(format!("{:?} is no name of a queue", job.file_queue_name))
+            }
+            Ok(job) if job.sync.kind == SourceKind::InPlace && !self.in_place => refused(
+                "the job has no source to pull, and this listener does not run in place".to_owned(),
+            ),
+            Ok(job) => Admission::Admitted(Box::new(job)),
+        }
+    }
+}
+
+/// Names are made by originators of letters, digits, dot, dash, underscore; a dash first would be
+/// an option, a dot first could be a path upwards.
+fn is_plain(name: &str) -> bool {
+    (1..=200).contains(&name.len())
+        && !name.starts_with(['-', '.'])
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: u64 = 1_800_000_000;
+
+    fn offer(change: &[(&str, serde_json::Value)]) -> Vec<u8> {
+        let mut body = serde_json::json!({
+            "type": "job_definition", "schema": SCHEMA, "version": env!("CARGO_PKG_VERSION"),
+            "job": "5f2c", "originator_host": "desk", "project": "/home/me/app",
+            "file_queue_name": "gorgon.files.5f2c", "reply_queue_name": "gorgon.replies.5f2c",
+            "items": 3, "sync": { "kind": "daemon" }, "callback_timeout_s": 600.0, "seed": 1
+        });
+        for (key, value) in change {
+            body[key] = value.clone();
+        }
+        serde_json::to_vec(&body).unwrap()
+    }
+
+    fn admit(secret: Option<&str>, body: &[u8], signature: Option<&str>) -> String {
+        match Gate::new(secret.map(str::to_owned), false).admit(body, signature, NOW) {
+            Admission::Admitted(job) => format!("admitted {}", job.job),
+            Admission::Refused { reason, .. } => format!("refused: {reason}"),
+            Admission::Malformed(why) => format!("malformed: {why}"),
+        }
+    }
+
+    #[test]
+    fn an_offer_of_this_version_is_admitted() {
+        assert_eq!(admit(None, &offer(&[]), None), "admitted 5f2c");
+    }
+
+    #[test]
+    fn another_version_is_refused_and_both_are_named() {
+        let said = admit(None, &offer(&[("version", "9.9.9".into())]), None);
+        assert!(
+            said.starts_with("refused")
+                && said.contains("9.9.9")
+                && said.contains(env!("CARGO_PKG_VERSION"))
+        );
+    }
+
+    #[test]
+    fn a_job_without_a_source_is_refused() {
+        let said = admit(
+            None,
+            &offer(&[("sync", serde_json::json!({ "kind": "in_place" }))]),
+            None,
+        );
+        assert!(said.starts_with("refused: the job has no source"), "{said}");
+    }
+
+    #[test]
+    fn with_a_secret_only_signed_offers_run_and_each_once() {
+        let body = offer(&[]);
+        let signature = sign::sign("s", [1; 16], NOW, &body);
+        let mut gate = Gate::new(Some("s".into()), false);
+        assert!(matches!(
+            gate.admit(&body, Some(&signature), NOW),
+            Admission::Admitted(_)
+        ));
+        assert!(matches!(
+            gate.admit(&body, Some(&signature), NOW),
+            Admission::Refused { .. }
+        ));
+        assert!(admit(Some("s"), &body, None).contains("signature"));
+        assert!(admit(Some("t"), &body, Some(&signature)).contains("signature"));
+    }
+
+    #[test]
+    fn names_that_lead_elsewhere_are_malformed() {
+        for name in ["../../etc", "a/b", "-rf", "", "a b", "x\u{0}", ".."] {
+            assert!(
+                admit(None, &offer(&[("job", name.into())]), None).starts_with("malformed"),
+                "{name:?}"
+            );
+            let said = admit(None, &offer(&[("file_queue_name", name.into())]), None);
+            assert!(said.starts_with("malformed"), "{name:?}");
+        }
+        assert!(admit(None, b"[1]", None).starts_with("malformed"));
+    }
+}
