@@ -43,7 +43,10 @@ mod tests {
             (&[None, some(1), None, some(2)], false),
         ] {
             let mut count = Deaths::default();
-            let last = deaths.iter().map(|item| count.note(*item)).next_back();
+            let mut last = None;
+            for item in deaths {
+                last = Some(count.note(*item));
+            }
             assert_eq!(last, Some(leaves), "{deaths:?}");
         }
     }

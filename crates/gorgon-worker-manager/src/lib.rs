@@ -3,5 +3,8 @@
 //! [`supervise`] decides, as a pure state machine over events.
 
 pub mod deaths;
+pub mod event;
 pub mod lookout;
+mod preloaders;
 pub mod supervise;
+mod workers;

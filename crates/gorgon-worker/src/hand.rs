@@ -30,7 +30,7 @@ impl Hand {
     }
 
     /// Returns the next item, or that there is none.
-    pub fn next(&mut self) -> Event {
+    pub fn give(&mut self) -> Event {
         match self.items.pop_front() {
             Some(item) => {
                 self.given += 1;

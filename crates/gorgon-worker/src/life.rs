@@ -253,13 +253,12 @@ impl Work {
         }
     }
 
-    pub(crate) fn preloader_lost(&mut self, now: Instant, how: String, out: &mut Vec<Effect>) {
+    /// Every child died with it. What we hold goes back with the connection; the manager tells the
+    /// originator, which costs the item an attempt: it may be the item that kills preloaders.
+    pub(crate) fn preloader_lost(&mut self, how: String, out: &mut Vec<Effect>) {
         self.children.clear();
-        self.owed = None;
-        self.leave(now, Exit::PreloaderLost(how), out);
-        if let Phase::Running(running) = &mut self.phase {
-            running.child = None;
-        }
+        self.phase = Phase::Done;
+        out.push(Effect::Exit(Exit::PreloaderLost(how)));
     }
 
     /// The item that runs will have no finish from here: what is said of it depends on why.
@@ -270,8 +269,8 @@ impl Work {
         let note = self.settings.me.about(&running.record.item);
         let reply = match &self.leaving {
             Some(Exit::HandedBack | Exit::CallbackFailed(_)) => Some(Reply::HandedBack(note)),
-            Some(Exit::PreloaderLost(_)) => Some(Reply::Returned(note)),
-            Some(Exit::Cancelled | Exit::Over | Exit::BrokerGone(_)) | None => None,
+            Some(Exit::Cancelled | Exit::Over | Exit::BrokerGone(_) | Exit::PreloaderLost(_))
+            | None => None,
         };
         let delivery = running.delivery;
         self.settle(delivery, reply, out);

@@ -62,7 +62,7 @@ impl Queue {
     /// Returns where the session's events arrive.
     #[must_use]
     pub fn events(&self) -> &crossbeam_channel::Receiver<BrokerEvent> {
-        &self.session.events()
+        self.session.events()
     }
 
     /// Translates an event for the core; none when it is no news for it.

@@ -19,7 +19,7 @@ use crate::hand::{self, Hand};
 use crate::manager;
 use crate::own_preloader::OwnPreloader;
 use crate::queue::Queue;
-use crate::start::{self, From, Plan, StartError};
+use crate::start::{self, Plan, StartError};
 use crate::work::Work;
 
 /// Runs a worker to its end; returns its exit code.
@@ -106,12 +106,12 @@ impl Shell {
     ) -> Result<Self, StartError> {
         let mut caused = VecDeque::new();
         let source = match plan.from {
-            From::Hand(items) => {
+            start::Source::Hand(items) => {
                 let mut hand = Hand::new(items);
-                caused.push_back(hand.next());
+                caused.push_back(hand.give());
                 Source::Hand(hand)
             }
-            From::Queue {
+            start::Source::Queue {
                 target,
                 file_queue,
                 reply_queue,
@@ -269,7 +269,7 @@ impl Shell {
             }
             Effect::Ack(delivery) => match &mut self.source {
                 Source::Queue(queue) => queue.ack(delivery),
-                Source::Hand(hand) => self.caused.push_back(hand.next()),
+                Source::Hand(hand) => self.caused.push_back(hand.give()),
             },
             Effect::Consume => {
                 if let Source::Queue(queue) = &self.source {

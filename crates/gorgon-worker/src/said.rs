@@ -48,7 +48,7 @@ impl Work {
                 self.leave(now, Exit::CallbackFailed(error), out);
             }
             ChildEvent::PreloaderLost => {
-                self.preloader_lost(now, "its connection ended".to_owned(), out)
+                self.preloader_lost("its connection ended".to_owned(), out)
             }
             ChildEvent::SuiteHookFailed { error, output } => {
                 self.suite_hook_failed(error, output, out)

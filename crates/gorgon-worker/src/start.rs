@@ -99,13 +99,13 @@ impl Hint for StartError {
 
 /// Where the items come from.
 #[derive(Debug)]
-pub enum From {
+pub enum Source {
     /// The command line.
     Hand(Vec<WorkItem>),
     /// A job's file queue.
     Queue {
         /// The broker.
-        target: Target,
+        target: Box<Target>,
         /// The file queue.
         file_queue: String,
         /// The reply queue.
@@ -119,7 +119,7 @@ pub struct Plan {
     /// For the core.
     pub settings: Settings,
     /// Where the items come from.
-    pub from: From,
+    pub from: Source,
     /// For a preloader of its own; none when a manager has one.
     pub ruby: Option<RubySettings>,
 }
@@ -163,8 +163,8 @@ pub fn managed(args: &Args, definition: &JobDefinition) -> Result<Plan, StartErr
         frameworks: definition.frameworks.clone(),
         idle_limit: None,
     };
-    let from = From::Queue {
-        target: target(config)?,
+    let from = Source::Queue {
+        target: Box::new(target(config)?),
         file_queue: file_queue.clone(),
         reply_queue: reply_queue.clone(),
     };
@@ -190,7 +190,7 @@ pub fn by_hand(args: &Args) -> Result<Plan, StartError> {
     let project = project(&workspace)?;
     let from = match &args.file_queue {
         Some(file_queue) => queue_by_hand(args, &project, file_queue)?,
-        None => From::Hand(items(args, &workspace)?),
+        None => Source::Hand(items(args, &workspace)?),
     };
     let settings = Settings {
         me: identity(args),
@@ -199,7 +199,7 @@ pub fn by_hand(args: &Args) -> Result<Plan, StartError> {
         callback_limit: project.callback_timeout,
         callbacks: project.callbacks != Callbacks::default(),
         frameworks: Vec::new(),
-        idle_limit: matches!(from, From::Queue { .. }).then_some(IDLE_LIMIT),
+        idle_limit: matches!(from, Source::Queue { .. }).then_some(IDLE_LIMIT),
     };
     let ruby = RubySettings {
         ruby: project.ruby,
@@ -226,7 +226,7 @@ fn queue_by_hand(
     args: &Args,
     project: &ProjectConfig,
     file_queue: &str,
-) -> Result<From, StartError> {
+) -> Result<Source, StartError> {
     let target = match &args.config {
         Some(path) => target(path)?,
         None => Target::from(&project.connection),
@@ -243,8 +243,8 @@ fn queue_by_hand(
             "which queue takes the replies of {file_queue}? say it by --reply-queue"
         ))
     })?;
-    Ok(From::Queue {
-        target,
+    Ok(Source::Queue {
+        target: Box::new(target),
         file_queue: file_queue.to_owned(),
         reply_queue,
     })

@@ -162,7 +162,7 @@ impl Work {
             Event::ConsumerEnded { missing } => self.consumer_ended(now, missing, &mut out),
             Event::Drained => self.consuming = Consuming::No,
             Event::Child(no, said) => self.child_said(now, no, said, &mut out),
-            Event::PreloaderLost(how) => self.preloader_lost(now, how, &mut out),
+            Event::PreloaderLost(how) => self.preloader_lost(how, &mut out),
             Event::Cancelled => {
                 if self.leaving == Some(Exit::Cancelled) {
                     self.kill_children(&mut out);

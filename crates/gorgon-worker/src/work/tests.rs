@@ -672,17 +672,15 @@ fn what_a_stopped_file_says_of_itself_is_no_result() {
 }
 
 #[test]
-fn a_lost_preloader_costs_the_item_an_attempt() {
+fn a_lost_preloader_ends_the_worker_without_an_ack() {
     check(
         settings(),
         &[
             ("item 1", "start 1; fork c1 rspec"),
             ("c1 ready", "run c1 1"),
             ("ok", ""),
-            ("preloader lost", "stop consuming; returned 1"),
-            ("ok", ""),
-            ("drained", "ack 1; ended after 0"),
-            ("ok", "exit preloader lost"),
+            ("preloader lost", "exit preloader lost"),
+            ("c1 killed", ""),
         ],
     );
 }

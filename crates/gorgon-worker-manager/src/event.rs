@@ -1,0 +1,82 @@
+//! What the core is told, and what it has done.
+
+use gorgon_process::child::End;
+use gorgon_process::signals::Signal;
+use gorgon_proto::local::WorkerLine;
+use gorgon_proto::message::{HostError, LeaveReason};
+
+use crate::lookout::Look;
+
+/// What happened. A preloader is named by a number: 0, or its slot where each slot has its own.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// A preloader has run before_creating_workers and listens.
+    PreloaderReady(u32),
+    /// A preloader cannot be had: Ruby is missing, a callback raised or took too long.
+    PreloaderFailed(u32, LeaveReason, HostError),
+    /// A preloader ended.
+    PreloaderEnded(u32, End, String),
+    /// after_creating_workers is done in it.
+    CallbackDone(u32),
+    /// after_creating_workers raised in it, or took too long.
+    CallbackFailed(u32, HostError),
+    /// The worker of a slot was started.
+    WorkerStarted(u32, u32),
+    /// The worker of a slot could not be started.
+    WorkerNotStarted(u32, HostError),
+    /// The worker of a slot says something.
+    WorkerSaid(u32, WorkerLine),
+    /// The worker of a slot ended.
+    WorkerEnded(u32, End),
+    /// The job is cancelled.
+    Cancelled,
+    /// The listener stops (TERM).
+    Stopped,
+    /// The listener is gone.
+    ParentGone,
+    /// The connection is lost.
+    BrokerDown,
+    /// No broker for too long.
+    BrokerGaveUp,
+    /// A look at the reply queue is done.
+    Looked(Look),
+    /// The instant of [`Supervisor::deadline`] has come.
+    DeadlinePassed,
+}
+
+/// What to do, in this order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// Start a preloader.
+    StartPreloader(u32),
+    /// Have it run after_creating_workers.
+    RunAfterCreatingWorkers(u32),
+    /// End it.
+    StopPreloader(u32),
+    /// Start the worker of a slot on a preloader.
+    StartWorker {
+        /// The slot.
+        slot: u32,
+        /// The preloader's number.
+        preloader: u32,
+    },
+    /// Signal the worker of a slot, or with KILL its whole group.
+    SignalWorker(u32, Signal),
+    /// Tell the originator that the host joins, with these slots.
+    Join(Vec<u32>),
+    /// Tell the originator that a slot's worker of this pid died.
+    TellDeath {
+        /// The slot.
+        slot: u32,
+        /// The worker's pid.
+        pid: u32,
+        /// How it ended.
+        end: String,
+    },
+    /// Warn the user.
+    Warn(String),
+    /// Look at the reply queue.
+    Look,
+    /// End what is left of the job's processes, say `host_left`, and exit.
+    Leave(LeaveReason, Option<HostError>),
+}

@@ -1,0 +1,389 @@
+//! Each test is a play: an event on the left, what the manager does about it on the right.
+
+use std::time::{Duration, Instant};
+
+use gorgon_process::child::End;
+use gorgon_process::signals::Signal;
+use gorgon_proto::item::ItemId;
+use gorgon_proto::local::WorkerLine;
+use gorgon_proto::message::{HostError, LeaveReason};
+
+use super::{Supervisor, fault};
+use crate::event::{Effect, Event};
+use crate::lookout::Look;
+
+const LIMIT: Duration = Duration::from_secs(600);
+
+fn error() -> HostError {
+    fault("callback", "no".to_owned(), String::new())
+}
+
+struct Play {
+    supervisor: Supervisor,
+    now: Instant,
+    looks: Look,
+}
+
+impl Play {
+    fn act(&mut self, line: &str) -> String {
+        let effects = match line.strip_suffix('s').and_then(|n| n.parse::<f64>().ok()) {
+            Some(seconds) => self.pass(Duration::from_secs_f64(seconds)),
+            None => self.supervisor.step(self.now, event(line)),
+        };
+        shown(&effects)
+    }
+
+    /// Lets time pass; each look is answered at once.
+    fn pass(&mut self, span: Duration) -> Vec<Effect> {
+        let until = self.now + span;
+        let mut effects = Vec::new();
+        while let Some(at) = self.supervisor.deadline().filter(|at| *at <= until) {
+            self.now = at;
+            for effect in self.supervisor.step(at, Event::DeadlinePassed) {
+                if effect == Effect::Look {
+                    effects.extend(self.supervisor.step(at, Event::Looked(self.looks)));
+                } else {
+                    effects.push(effect);
+                }
+            }
+            assert_ne!(
+                self.supervisor.deadline(),
+                Some(at),
+                "a deadline that passed is still due"
+            );
+        }
+        self.now = until;
+        effects
+    }
+}
+
+fn event(line: &str) -> Event {
+    let words: Vec<&str> = line.split(' ').collect();
+    let number = |word: &str| -> u32 { word[1..].parse().unwrap() };
+    match words[..] {
+        ["cancel"] => Event::Cancelled,
+        ["stop"] => Event::Stopped,
+        ["parent", "gone"] => Event::ParentGone,
+        ["down"] => Event::BrokerDown,
+        ["gave", "up"] => Event::BrokerGaveUp,
+        [who, "ready"] => Event::PreloaderReady(number(who)),
+        [who, "failed"] => {
+            Event::PreloaderFailed(number(who), LeaveReason::CallbackFailed, error())
+        }
+        [who, "done"] => Event::CallbackDone(number(who)),
+        [who, "raised"] => Event::CallbackFailed(number(who), error()),
+        [who, "pid", pid] => Event::WorkerStarted(number(who), pid.parse().unwrap()),
+        [who, "item", item] => Event::WorkerSaid(
+            number(who),
+            WorkerLine::Item {
+                item: ItemId(item.parse().unwrap()),
+            },
+        ),
+        [who, how @ ("killed" | "exited"), ref code @ ..] => {
+            let end = match how {
+                "killed" => End::Signaled(9),
+                _ => End::Exited(code[0].parse().unwrap()),
+            };
+            match &who[..1] {
+                "p" => Event::PreloaderEnded(number(who), end, String::new()),
+                _ => Event::WorkerEnded(number(who), end),
+            }
+        }
+        ref other => panic!("unknown event {other:?}"),
+    }
+}
+
+fn shown(effects: &[Effect]) -> String {
+    let show = |effect: &Effect| match effect {
+        Effect::StartPreloader(no) => format!("start p{no}"),
+        Effect::RunAfterCreatingWorkers(no) => format!("after p{no}"),
+        Effect::StopPreloader(no) => format!("stop p{no}"),
+        Effect::StartWorker { slot, preloader } => format!("start w{slot} on p{preloader}"),
+        Effect::SignalWorker(slot, Signal::Int) => format!("INT w{slot}"),
+        Effect::SignalWorker(slot, Signal::Term) => format!("TERM w{slot}"),
+        Effect::SignalWorker(slot, _) => format!("KILL w{slot}"),
+        Effect::Join(slots) => format!("join {slots:?}"),
+        Effect::TellDeath { slot, pid, end } => format!("death w{slot} {pid} {end}"),
+        Effect::Warn(_) => "warn".to_owned(),
+        Effect::Look => "look".to_owned(),
+        Effect::Leave(reason, error) => {
+            format!(
+                "leave {reason:?}{}",
+                error
+                    .as_ref()
+                    .map_or(String::new(), |e| format!(" ({})", e.what))
+            )
+        }
+    };
+    effects.iter().map(show).collect::<Vec<_>>().join("; ")
+}
+
+fn check(slots: &[u32], own: bool, looks: Look, play: &[(&str, &str)]) {
+    let now = Instant::now();
+    let (supervisor, first) = Supervisor::begin(now, slots, own, LIMIT);
+    let mut stage = Play {
+        supervisor,
+        now,
+        looks,
+    };
+    for (index, (event, effects)) in play.iter().enumerate() {
+        let did = if *event == "begin" {
+            shown(&first)
+        } else {
+            stage.act(event)
+        };
+        assert_eq!(did, *effects, "line {}: {event}", index + 1);
+    }
+}
+
+fn played(slots: &[u32], play: &[(&str, &str)]) {
+    check(slots, false, Look::Consumed, play);
+}
+
+#[test]
+fn a_job_from_its_beginning_to_its_end() {
+    played(
+        &[1, 3],
+        &[
+            ("begin", "start p0"),
+            ("p0 ready", "join [1, 3]; start w1 on p0; start w3 on p0"),
+            ("100s", ""),
+            ("w1 exited 0", ""),
+            ("w3 exited 0", "after p0"),
+            ("p0 done", "stop p0"),
+            ("p0 exited 0", "leave Done"),
+        ],
+    );
+}
+
+#[test]
+fn each_slot_may_have_a_preloader_of_its_own() {
+    check(
+        &[1, 2],
+        true,
+        Look::Consumed,
+        &[
+            ("begin", "start p1; start p2"),
+            ("p2 ready", "join [1, 2]; start w2 on p2"),
+            ("p1 ready", "start w1 on p1"),
+            ("w1 exited 0", ""),
+            ("w2 exited 0", "after p1; after p2"),
+            ("p1 done", "stop p1"),
+            ("p2 done", "stop p2"),
+            ("p2 exited 0", ""),
+            ("p1 exited 0", "leave Done"),
+        ],
+    );
+}
+
+#[test]
+fn a_worker_that_dies_is_replaced_until_it_dies_too_often() {
+    played(
+        &[1],
+        &[
+            ("p0 ready", "join [1]; start w1 on p0"),
+            ("w1 pid 50", ""),
+            ("w1 item 7", ""),
+            ("w1 killed", "death w1 50 SIGKILL; start w1 on p0"),
+            ("w1 pid 51", ""),
+            ("w1 item 8", ""),
+            (
+                "w1 exited 101",
+                "death w1 51 exit status 101; start w1 on p0",
+            ),
+            ("w1 pid 52", ""),
+            ("w1 item 9", ""),
+            ("w1 killed", "death w1 52 SIGKILL; after p0"),
+            ("p0 done", "stop p0"),
+            ("p0 exited 0", "leave WorkersFailed (gorgon-worker)"),
+        ],
+    );
+}
+
+#[test]
+fn a_worker_whose_callback_raised_is_not_replaced() {
+    played(
+        &[1, 2],
+        &[
+            ("p0 ready", "join [1, 2]; start w1 on p0; start w2 on p0"),
+            ("w1 exited 4", ""),
+            ("w2 exited 0", "after p0"),
+            ("p0 done", "stop p0"),
+            ("p0 exited 0", "leave CallbackFailed (gorgon-worker)"),
+        ],
+    );
+}
+
+#[test]
+fn a_preloader_that_dies_is_started_once_more() {
+    played(
+        &[1],
+        &[
+            ("p0 ready", "join [1]; start w1 on p0"),
+            ("w1 exited 5", ""),
+            ("p0 killed", "warn; start p0"),
+            ("p0 ready", "start w1 on p0"),
+            ("p0 killed", ""),
+            ("w1 exited 5", "leave PreloaderFailed (preloader)"),
+        ],
+    );
+    played(
+        &[1],
+        &[
+            ("p0 ready", "join [1]; start w1 on p0"),
+            ("p0 killed", "warn; start p0"),
+            ("w1 exited 5", ""),
+            ("p0 ready", "start w1 on p0"),
+        ],
+    );
+}
+
+#[test]
+fn a_preloader_that_is_said_to_be_dead_but_is_not() {
+    played(
+        &[1],
+        &[
+            ("p0 ready", "join [1]; start w1 on p0"),
+            ("w1 pid 50", ""),
+            ("w1 exited 5", "death w1 50 its preloader died"),
+            ("2s", "start w1 on p0"),
+        ],
+    );
+}
+
+#[test]
+fn a_host_without_ruby_leaves() {
+    played(
+        &[1, 2],
+        &[("p0 failed", "stop p0; leave CallbackFailed (callback)")],
+    );
+    played(
+        &[1, 2],
+        &[("p0 exited 1", "leave PreloaderFailed (starting Ruby)")],
+    );
+    played(
+        &[1, 2],
+        &[
+            ("p0 killed", "warn; start p0"),
+            ("p0 killed", "leave PreloaderFailed (starting Ruby)"),
+        ],
+    );
+}
+
+#[test]
+fn a_cancel_reaches_the_workers_and_the_end_callbacks_have_five_seconds() {
+    played(
+        &[1, 2],
+        &[
+            ("p0 ready", "join [1, 2]; start w1 on p0; start w2 on p0"),
+            ("cancel", "INT w1; INT w2"),
+            ("w1 exited 130", ""),
+            ("w2 exited 130", "after p0"),
+            ("5s", "stop p0"),
+            ("p0 exited 0", "leave Cancelled"),
+        ],
+    );
+}
+
+#[test]
+fn a_cancel_while_the_preloader_starts() {
+    played(
+        &[1],
+        &[("cancel", "stop p0"), ("p0 exited 0", "leave Cancelled")],
+    );
+}
+
+#[test]
+fn workers_that_do_not_end_are_killed() {
+    played(
+        &[1],
+        &[
+            ("p0 ready", "join [1]; start w1 on p0"),
+            ("w1 pid 50", ""),
+            ("cancel", "INT w1"),
+            ("12s", "KILL w1"),
+            ("w1 killed", "death w1 50 SIGKILL; after p0"),
+        ],
+    );
+}
+
+#[test]
+fn a_stop_hands_back_and_a_lost_parent_ends_everything_at_once() {
+    played(
+        &[1],
+        &[
+            ("p0 ready", "join [1]; start w1 on p0"),
+            ("stop", "TERM w1"),
+            ("w1 exited 0", "after p0"),
+            ("p0 done", "stop p0"),
+            ("p0 exited 0", "leave Stopped"),
+        ],
+    );
+    played(
+        &[1],
+        &[
+            ("p0 ready", "join [1]; start w1 on p0"),
+            ("parent gone", "TERM w1; stop p0"),
+            ("1s", "KILL w1"),
+            ("w1 killed", ""),
+            ("p0 exited 0", "leave Lost"),
+        ],
+    );
+}
+
+#[test]
+fn an_orphaned_job_is_ended() {
+    check(
+        &[1],
+        false,
+        Look::Abandoned,
+        &[
+            ("p0 ready", "join [1]; start w1 on p0"),
+            ("19s", ""),
+            ("1s", "INT w1"),
+            ("w1 exited 130", "after p0"),
+            ("p0 done", "stop p0"),
+            ("p0 exited 0", "leave Orphaned"),
+        ],
+    );
+    check(
+        &[1],
+        false,
+        Look::Unreachable,
+        &[
+            ("p0 ready", "join [1]; start w1 on p0"),
+            ("119s", ""),
+            ("gave up", "INT w1"),
+        ],
+    );
+}
+
+#[test]
+fn an_end_callback_that_raises_or_hangs_is_told() {
+    played(
+        &[1],
+        &[
+            ("p0 ready", "join [1]; start w1 on p0"),
+            ("w1 exited 0", "after p0"),
+            ("p0 raised", "stop p0"),
+            ("p0 exited 0", "leave CallbackFailed (callback)"),
+        ],
+    );
+    played(
+        &[1],
+        &[
+            ("p0 ready", "join [1]; start w1 on p0"),
+            ("w1 exited 0", "after p0"),
+            ("600s", "stop p0"),
+            ("5s", "leave CallbackFailed (after_creating_workers)"),
+        ],
+    );
+    played(
+        &[1],
+        &[
+            ("p0 ready", "join [1]; start w1 on p0"),
+            ("w1 exited 0", "after p0"),
+            ("p0 killed", "leave CallbackFailed (after_creating_workers)"),
+        ],
+    );
+}

@@ -1,0 +1,148 @@
+//! The life of workers and their slots, in the core.
+
+use std::time::Instant;
+
+use gorgon_process::child::End;
+use gorgon_process::exit;
+use gorgon_proto::local::{WORKER_CALLBACK_FAILED, WORKER_PRELOADER_LOST, WorkerLine};
+use gorgon_proto::message::{HostError, LeaveReason};
+
+use crate::event::Effect;
+use crate::supervise::{PRELOADER_NEWS_LIMIT, Phase, PreloaderState, SlotState, Supervisor, fault};
+
+impl Supervisor {
+    pub(crate) fn worker_started(&mut self, slot: u32, pid: u32) {
+        if let Some(slot) = self.slots.get_mut(&slot)
+            && let SlotState::Running { pid: known } = &mut slot.state
+        {
+            *known = Some(pid);
+        }
+    }
+
+    pub(crate) fn worker_said(&mut self, slot: u32, line: WorkerLine) {
+        match line {
+            WorkerLine::Item { item } => {
+                if let Some(slot) = self.slots.get_mut(&slot) {
+                    slot.item = Some(item);
+                }
+            }
+            WorkerLine::Failed { error } => {
+                self.fault
+                    .get_or_insert((LeaveReason::CallbackFailed, error));
+            }
+        }
+    }
+
+    pub(crate) fn worker_ended(
+        &mut self,
+        now: Instant,
+        number: u32,
+        end: End,
+        out: &mut Vec<Effect>,
+    ) {
+        let Some(slot) = self.slots.get_mut(&number) else {
+            return;
+        };
+        let SlotState::Running { pid } = slot.state else {
+            return;
+        };
+        let leaving = self.phase != Phase::Running;
+        match end {
+            End::Exited(code)
+                if code == i32::from(exit::OK) || code == i32::from(exit::CANCELLED) =>
+            {
+                slot.state = SlotState::Over;
+            }
+            End::Exited(code) if code == i32::from(WORKER_CALLBACK_FAILED) => {
+                self.slot_out(number, LeaveReason::CallbackFailed, None);
+            }
+            End::Exited(code) if code == i32::from(WORKER_PRELOADER_LOST) && !leaving => {
+                if let Some(pid) = pid {
+                    let end = "its preloader died".to_owned();
+                    out.push(Effect::TellDeath {
+                        slot: number,
+                        pid,
+                        end,
+                    });
+                }
+                let preloader = self.preloaders.get(&slot.preloader).map(|p| p.state);
+                slot.state = match preloader {
+                    Some(PreloaderState::Ready) => SlotState::Doubting {
+                        until: now + PRELOADER_NEWS_LIMIT,
+                    },
+                    Some(PreloaderState::Starting) => SlotState::Waiting,
+                    Some(
+                        PreloaderState::Closing | PreloaderState::Ending | PreloaderState::Gone,
+                    )
+                    | None => SlotState::Out,
+                };
+            }
+            End::Exited(_) | End::Signaled(_) => {
+                self.worker_died(number, pid, end.to_string(), out)
+            }
+        }
+    }
+
+    /// Tells the originator, and replaces the worker in its slot unless that dies too often.
+    pub(crate) fn worker_died(
+        &mut self,
+        number: u32,
+        pid: Option<u32>,
+        end: String,
+        out: &mut Vec<Effect>,
+    ) {
+        let Some(slot) = self.slots.get_mut(&number) else {
+            return;
+        };
+        let often = slot.deaths.note(slot.item.take());
+        slot.state = if self.phase == Phase::Running {
+            SlotState::Waiting
+        } else {
+            SlotState::Over
+        };
+        if let Some(pid) = pid {
+            out.push(Effect::TellDeath {
+                slot: number,
+                pid,
+                end: end.clone(),
+            });
+        }
+        if often && self.phase == Phase::Running {
+            let error = fault(
+                "gorgon-worker",
+                format!("workers of slot {number} died again and again, last: {end}"),
+                String::new(),
+            );
+            self.slot_out(number, LeaveReason::WorkersFailed, Some(error));
+        }
+    }
+
+    pub(crate) fn slot_out(&mut self, number: u32, reason: LeaveReason, error: Option<HostError>) {
+        if let Some(slot) = self.slots.get_mut(&number) {
+            slot.state = SlotState::Out;
+        }
+        let error = error.unwrap_or_else(|| {
+            fault(
+                "gorgon-worker",
+                format!("the worker of slot {number} gave up"),
+                String::new(),
+            )
+        });
+        self.fault.get_or_insert((reason, error));
+    }
+
+    /// The slots of a preloader that is gone: those with a worker hear it from that.
+    pub(crate) fn slots_out(&mut self, preloader: u32, reason: LeaveReason, error: &HostError) {
+        self.fault.get_or_insert((reason, error.clone()));
+        for slot in self
+            .slots
+            .values_mut()
+            .filter(|slot| slot.preloader == preloader)
+        {
+            match slot.state {
+                SlotState::Waiting | SlotState::Doubting { .. } => slot.state = SlotState::Out,
+                SlotState::Running { .. } | SlotState::Over | SlotState::Out => {}
+            }
+        }
+    }
+}
