@@ -1,10 +1,18 @@
 //! gorgon-worker-manager: one job on one host.
 //!
-//! [`supervise`] decides, as a pure state machine over events.
+//! [`supervise`] decides, as a pure state machine over events; [`run`] waits and performs. A
+//! listener starts it with the job definition on stdin. It starts the preloader, and a worker for
+//! each slot, replaces those that die, notices when nobody wants the job any more, and is the
+//! subreaper of whatever its Ruby children leave behind.
 
+pub mod cli;
 pub mod deaths;
 pub mod event;
 pub mod lookout;
+pub mod parent;
 mod preloaders;
+pub mod replies;
+pub mod run;
 pub mod supervise;
+pub mod worker;
 mod workers;

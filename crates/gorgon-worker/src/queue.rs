@@ -31,15 +31,17 @@ pub struct Queue {
 }
 
 impl Queue {
-    /// Connects and begins to consume.
+    /// Connects and begins to consume. By hand the first connection may take 10 s; a worker of a
+    /// manager, which has its own connection, waits for the broker as it would later.
     ///
     /// # Errors
-    /// When there is no broker within 10 s, or it does not let us in.
+    /// When there is no broker in time, or it does not let us in.
     pub fn open(
         target: &Target,
         role: String,
         file_queue: String,
         reply_queue: String,
+        managed: bool,
     ) -> Result<Self, OpenError> {
         let setup = Setup {
             role,
@@ -47,7 +49,12 @@ impl Queue {
             connections: Connections::One,
             ..Setup::default()
         };
-        let session = Session::open(target, setup, Patience::Limit(BROKER_LIMIT))?;
+        let patience = Patience::Limit(BROKER_LIMIT);
+        let session = if managed {
+            Session::open_patiently(target, setup, patience)?
+        } else {
+            Session::open(target, setup, patience)?
+        };
         Ok(Self {
             session,
             file_queue,

@@ -122,6 +122,7 @@ impl Shell {
                     role,
                     file_queue,
                     reply_queue,
+                    own.is_none(),
                 )?))
             }
         };

@@ -1,0 +1,118 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+use gorgon_process::exit;
+use gorgon_process::logging::LogFields;
+
+const LONG_ABOUT: &str = "\
+Runs one job on one host: a preloader (Ruby, which runs before_creating_workers and from which all
+Ruby children fork), and a gorgon-worker for each slot. A listener starts it, with the names of its
+queues on the command line and the job definition (JSON) on stdin, which it then keeps open: the end
+of that pipe is the listener's end, and ends the job here.";
+
+const AFTER_HELP: &str = "\
+Debugging with it:
+  What happens inside:   RUST_LOG=debug    every event and every effect
+  By hand:               gorgon-worker-manager … < definition.json
+                         (from a file, the end of stdin is not taken for the listener's end)
+  One file, no broker:   gorgon-worker --workspace DIR --file spec/a_spec.rb
+
+Signals: INT or HUP cancels the job here, TERM hands running items back. Both run the callbacks of
+the end.
+
+Exit status: 0 left in order, and said so by host_left · 3 could not begin, and has said nothing ·
+4 the job was orphaned, the broker away for 120 s, or the listener gone · anything else: it died";
+
+/// The command line of gorgon-worker-manager.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "gorgon-worker-manager", version, about = "Runs one job on one host: a preloader, and a worker for each slot", long_about = LONG_ABOUT, after_help = AFTER_HELP)]
+pub struct Args {
+    /// File with the `connection` to the broker (of a listener's configuration).
+    #[arg(long, value_name = "PATH")]
+    pub config: PathBuf,
+    /// The job.
+    #[arg(long, value_name = "JOB")]
+    pub job: String,
+    /// The queue of the job's work items.
+    #[arg(long, value_name = "QUEUE")]
+    pub file_queue: String,
+    /// The queue of the job's replies.
+    #[arg(long, value_name = "QUEUE")]
+    pub reply_queue: String,
+    /// The queue of the listener.
+    #[arg(long, value_name = "QUEUE")]
+    pub listener_queue: String,
+    /// The slots that get a worker.
+    #[arg(long, value_name = "N,N", value_delimiter = ',', required = true)]
+    pub slots: Vec<u32>,
+    /// The project's directory; with `workspace: slot` its copies are DIR/slot-N.
+    #[arg(long, value_name = "DIR")]
+    pub workspace: PathBuf,
+    /// The directory is the user's own: Ruby inherits our environment.
+    #[arg(long)]
+    pub in_place: bool,
+    /// The listener it belongs to [default: the last part of the listener queue].
+    #[arg(long, value_name = "ID")]
+    pub listener_id: Option<String>,
+    /// Name of this host in messages [default: the kernel's].
+    #[arg(long, value_name = "NAME")]
+    pub host_name: Option<String>,
+    /// Added to the slot for TEST_ENV_NUMBER, where two runs share a directory.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub test_env_offset: u32,
+    /// Where the sockets of preloaders lie, for who sweeps it [default: a new directory in TMPDIR].
+    #[arg(long, value_name = "DIR")]
+    pub run_dir: Option<PathBuf>,
+}
+
+impl Args {
+    /// Reads the command line. Help and version are printed and end with 0, a usage error with 3.
+    ///
+    /// # Errors
+    /// The exit code to end with.
+    pub fn read() -> Result<Self, ExitCode> {
+        Self::try_parse().map_err(|error| {
+            // Nobody may be there to read it.
+            let _ = error.print();
+            ExitCode::from(if error.use_stderr() {
+                exit::ERROR
+            } else {
+                exit::OK
+            })
+        })
+    }
+
+    /// Returns this host's name, as in messages.
+    #[must_use]
+    pub fn host_name(&self) -> String {
+        self.host_name
+            .clone()
+            .unwrap_or_else(gorgon_process::host::hostname)
+    }
+
+    /// Returns the listener's id.
+    #[must_use]
+    pub fn listener_id(&self) -> String {
+        let of_queue = || {
+            self.listener_queue
+                .rsplit('.')
+                .next()
+                .unwrap_or_default()
+                .to_owned()
+        };
+        self.listener_id.clone().unwrap_or_else(of_queue)
+    }
+
+    /// Returns what stands on each line of the log.
+    #[must_use]
+    pub fn log_fields(&self) -> LogFields {
+        LogFields {
+            host: Some(self.host_name()),
+            job: Some(self.job.clone()),
+            ..LogFields::default()
+        }
+    }
+}

@@ -1,0 +1,274 @@
+//! The manager's session with the broker: what it tells the originator, and what it hears.
+
+use std::collections::BTreeMap;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+use gorgon_broker::{
+    Connections, Consume, Declare, Event as BrokerEvent, OpenError, Patience, Publish, Session,
+    Setup, Target, look_at_queue,
+};
+use gorgon_proto::job::{JobId, ListenerId};
+use gorgon_proto::message::{
+    self, Control, HostError, HostJoined, HostLeft, LeaveReason, Reply, Warning, WorkerDied,
+};
+use gorgon_proto::names::{self, CONTROL_EXCHANGE, QUEUE_EXPIRES_MS};
+use log::{info, warn};
+
+use crate::cli::Args;
+use crate::event::Event;
+use crate::lookout::Look;
+
+/// Without a broker for so long, the job ends here.
+pub const BROKER_LIMIT: Duration = Duration::from_secs(120);
+/// How long a look at a queue may take.
+const LOOK_LIMIT: Duration = Duration::from_secs(4);
+/// How long a polite end of the connection may take.
+const CLOSE_LIMIT: Duration = Duration::from_secs(2);
+/// After how long a reply that found no queue is sent again.
+const RESEND_AFTER: Duration = Duration::from_secs(1);
+/// A listener sends no more than a few messages.
+const PREFETCH: u16 = 10;
+
+/// The session, and who we are in its messages.
+#[derive(Debug)]
+pub struct Replies {
+    session: Session,
+    target: Target,
+    hostname: String,
+    listener_id: ListenerId,
+    job: JobId,
+    queue: String,
+    file_queue: String,
+    reply_queue: String,
+    unconfirmed: BTreeMap<u64, Vec<u8>>,
+    unroutable: Vec<u64>,
+    resend_at: Option<Instant>,
+    tags: u64,
+    looks: (Sender<Look>, Receiver<Look>),
+}
+
+impl Replies {
+    /// Connects, and declares the manager's queue.
+    ///
+    /// # Errors
+    /// When there is no broker within 10 s, or it does not let us in.
+    pub fn open(args: &Args, target: Target) -> Result<Self, OpenError> {
+        let job = JobId(args.job.clone());
+        let id = format!("{}.{}", args.listener_id(), std::process::id());
+        let queue = names::manager_queue(&job, &id);
+        let setup = Setup {
+            role: format!(
+                "gorgon-worker-manager {} {}",
+                args.host_name(),
+                std::process::id()
+            ),
+            declare: declarations(&queue, &job),
+            consume: vec![Consume::many(queue.clone(), PREFETCH)],
+            connections: Connections::Two,
+        };
+        let session = Session::open(&target, setup, Patience::Limit(BROKER_LIMIT))?;
+        Ok(Self {
+            session,
+            target,
+            hostname: args.host_name(),
+            listener_id: ListenerId(args.listener_id()),
+            job,
+            queue,
+            file_queue: args.file_queue.clone(),
+            reply_queue: args.reply_queue.clone(),
+            unconfirmed: BTreeMap::new(),
+            unroutable: Vec::new(),
+            resend_at: None,
+            tags: 0,
+            looks: bounded(1),
+        })
+    }
+
+    /// Returns where the session's events arrive.
+    #[must_use]
+    pub fn events(&self) -> &Receiver<BrokerEvent> {
+        self.session.events()
+    }
+
+    /// Returns where results of looks arrive.
+    #[must_use]
+    pub fn looks(&self) -> &Receiver<Look> {
+        &self.looks.1
+    }
+
+    /// Translates an event for the core; none when it is no news for it.
+    pub fn event(&mut self, event: BrokerEvent) -> Option<Event> {
+        match event {
+            BrokerEvent::Up => None,
+            BrokerEvent::Down { cause, retry_in } => {
+                warn!(target: "gorgon::manager", cause, retry_in:?; "no broker");
+                Some(Event::BrokerDown)
+            }
+            BrokerEvent::Delivery(delivery) => {
+                self.session.ack(delivery.token);
+                match serde_json::from_slice::<Control>(&delivery.body) {
+                    Ok(Control::CancelJob { job }) if job == self.job => Some(Event::Cancelled),
+                    Ok(Control::CancelJob { job }) => {
+                        warn!(target: "gorgon::manager", other:% = job; "a cancel of another job is dropped");
+                        None
+                    }
+                    Err(fault) => {
+                        warn!(target: "gorgon::manager", fault:%; "a message that is no control message is dropped");
+                        None
+                    }
+                }
+            }
+            BrokerEvent::Confirmed { tag } => {
+                self.unconfirmed.remove(&tag);
+                None
+            }
+            BrokerEvent::Unroutable { tag } => {
+                self.unroutable.push(tag);
+                self.resend_at.get_or_insert(Instant::now() + RESEND_AFTER);
+                None
+            }
+            BrokerEvent::ConsumerEnded { .. } => {
+                // Without a consumer on it we would be written off.
+                warn!(target: "gorgon::manager", queue:% = self.queue; "our queue is gone, and is declared again");
+                self.session.declare(declarations(&self.queue, &self.job));
+                self.session
+                    .consume(Consume::many(self.queue.clone(), PREFETCH));
+                None
+            }
+            BrokerEvent::Blocked { reason } => {
+                warn!(target: "gorgon::manager", reason; "the broker takes no messages for now");
+                None
+            }
+            BrokerEvent::Unblocked => {
+                info!(target: "gorgon::manager", "the broker takes messages again");
+                None
+            }
+            BrokerEvent::Drained { .. } => None,
+            BrokerEvent::GaveUp { cause } => {
+                warn!(target: "gorgon::manager", cause; "no broker for too long");
+                Some(Event::BrokerGaveUp)
+            }
+        }
+    }
+
+    /// Returns when [`Replies::resend`] is due.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        self.resend_at
+    }
+
+    /// Sends again what found no queue: the originator may be making it anew.
+    pub fn resend(&mut self, now: Instant) {
+        if self.resend_at.is_some_and(|at| at <= now) {
+            self.resend_at = None;
+            for tag in std::mem::take(&mut self.unroutable) {
+                if let Some(body) = self.unconfirmed.get(&tag) {
+                    self.session.publish(Publish::to_queue(
+                        self.reply_queue.clone(),
+                        body.clone(),
+                        tag,
+                    ));
+                }
+            }
+        }
+    }
+
+    /// The host joins the job.
+    pub fn join(&mut self, slots: Vec<u32>) {
+        let reply = Reply::HostJoined(HostJoined {
+            hostname: self.hostname.clone(),
+            listener_id: self.listener_id.clone(),
+            slots,
+            manager_queue_name: self.queue.clone(),
+        });
+        self.publish(&reply);
+    }
+
+    /// A worker died.
+    pub fn death(&mut self, worker_id: u32, pid: u32, end: String) {
+        let reply = Reply::WorkerDied(WorkerDied {
+            hostname: self.hostname.clone(),
+            listener_id: self.listener_id.clone(),
+            worker_id,
+            pid,
+            end,
+        });
+        self.publish(&reply);
+    }
+
+    /// Something the user should know.
+    pub fn warn(&mut self, message: String) {
+        let reply = Reply::Warning(Warning {
+            hostname: self.hostname.clone(),
+            listener_id: self.listener_id.clone(),
+            worker_id: None,
+            message,
+        });
+        self.publish(&reply);
+    }
+
+    fn publish(&mut self, reply: &Reply) {
+        self.tags += 1;
+        let body = message::write(reply);
+        self.session.publish(Publish::to_queue(
+            self.reply_queue.clone(),
+            body.clone(),
+            self.tags,
+        ));
+        self.unconfirmed.insert(self.tags, body);
+    }
+
+    /// Looks at the reply queue, over a connection of its own, from a thread of its own.
+    pub fn look(&self) {
+        let (target, queue, sender) = (
+            self.target.clone(),
+            self.reply_queue.clone(),
+            self.looks.0.clone(),
+        );
+        let looked = thread::Builder::new()
+            .name("look".to_owned())
+            .spawn(move || {
+                let look = match look_at_queue(&target, &queue, LOOK_LIMIT) {
+                    Ok(Some(state)) if state.consumers > 0 => Look::Consumed,
+                    Ok(Some(_) | None) => Look::Abandoned,
+                    Err(_) => Look::Unreachable,
+                };
+                // A manager that ends does not wait for it.
+                let _ = sender.send(look);
+            });
+        if looked.is_err() {
+            let _ = self.looks.0.try_send(Look::Unreachable);
+        }
+    }
+
+    /// Says that the host is done with the job, removes what nobody else will, and closes.
+    pub fn leave(mut self, reason: LeaveReason, error: Option<HostError>) {
+        let reply = Reply::HostLeft(HostLeft {
+            hostname: self.hostname.clone(),
+            listener_id: self.listener_id.clone(),
+            reason,
+            error,
+        });
+        if reason == LeaveReason::Orphaned {
+            let originators = names::originator_queue(&self.job);
+            for queue in [&self.file_queue, &self.reply_queue, &originators] {
+                self.session.delete_queue(queue);
+            }
+        } else {
+            self.publish(&reply);
+        }
+        self.session.delete_queue(&self.queue);
+        self.session.close(CLOSE_LIMIT);
+    }
+}
+
+fn declarations(queue: &str, job: &JobId) -> Vec<Declare> {
+    let expires = Duration::from_millis(u64::from(QUEUE_EXPIRES_MS));
+    vec![
+        Declare::direct(CONTROL_EXCHANGE),
+        Declare::expiring_queue(queue, expires),
+        Declare::bind(queue, CONTROL_EXCHANGE, job.to_string()),
+    ]
+}

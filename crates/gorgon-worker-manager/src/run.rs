@@ -1,0 +1,535 @@
+//! The shell: the only place of the manager that waits, and the one that performs.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Select, never};
+use gorgon_broker::{OpenError, Target};
+use gorgon_process::child::End;
+use gorgon_process::exit::{self, Hint};
+use gorgon_process::signals::{self, Signal};
+use gorgon_process::{logging, orphan};
+use gorgon_proto::config::{self, ConfigError, Text};
+use gorgon_proto::job::{JobDefinition, SCHEMA, WorkspaceMode};
+use gorgon_proto::local::MANAGER_GONE;
+use gorgon_proto::message::{self, HostError, LeaveReason};
+use gorgon_ruby::{Callback, CallbackFailure, Preloader, PreloaderEvent, RubySettings};
+use log::{debug, error, info, warn};
+use tempfile::TempDir;
+
+use crate::cli::Args;
+use crate::event::{Effect, Event};
+use crate::parent::{self, MeetError};
+use crate::replies::Replies;
+use crate::supervise::Supervisor;
+use crate::worker::Worker;
+
+/// The manager cannot begin.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// No job definition.
+    #[error(transparent)]
+    Meet(#[from] MeetError),
+    /// The job is of another version.
+    #[error("the job definition has schema {theirs}, this gorgon-worker-manager {SCHEMA}")]
+    Schema {
+        /// Its schema.
+        theirs: u32,
+    },
+    /// The configuration cannot be read.
+    #[error("read {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The configuration is wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// No broker.
+    #[error(transparent)]
+    Broker(#[from] OpenError),
+    /// The system refuses something.
+    #[error("{what}")]
+    System {
+        /// What was tried.
+        what: &'static str,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The log cannot be written.
+    #[error(transparent)]
+    Log(#[from] logging::LogError),
+}
+
+impl Hint for RunError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Broker(error) => error.hint(),
+            Self::Meet(_) => {
+                Some("a listener starts it; gorgon-worker-manager --help tells more".to_owned())
+            }
+            Self::Schema { .. }
+            | Self::Read { .. }
+            | Self::Config(_)
+            | Self::System { .. }
+            | Self::Log(_) => None,
+        }
+    }
+}
+
+/// Runs a job on this host to its end; returns the exit code.
+///
+/// # Errors
+/// When it cannot begin.
+pub fn run(args: &Args) -> Result<u8, RunError> {
+    logging::init(&args.log_fields())?;
+    let system = |what| move |source| RunError::System { what, source };
+    let signals = signals::listen(&[Signal::Int, Signal::Term, Signal::Hup, Signal::Child])
+        .map_err(system("listen to signals"))?;
+    orphan::become_subreaper().map_err(system("become a subreaper"))?;
+    let (definition, parent) = parent::meet()?;
+    if definition.schema != SCHEMA {
+        return Err(RunError::Schema {
+            theirs: definition.schema,
+        });
+    }
+    let target = target(&args.config)?;
+    let sockets =
+        Sockets::make(args).map_err(system("make a directory for the preloaders' sockets"))?;
+    let replies = Replies::open(args, target)?;
+    let mut slots = args.slots.clone();
+    slots.truncate(
+        definition
+            .items
+            .min(definition.slots.unwrap_or(u32::MAX))
+            .max(1) as usize,
+    );
+    let callback_limit = Duration::try_from_secs_f64(definition.callback_timeout_s)
+        .unwrap_or(config::project::CALLBACK_LIMIT);
+    let own_preloaders = definition.workspace == WorkspaceMode::Slot;
+    info!(target: "gorgon::manager", slots:?, workspace:% = args.workspace.display(); "job begins");
+    let (supervisor, first) =
+        Supervisor::begin(Instant::now(), &slots, own_preloaders, callback_limit);
+    let shell = Shell {
+        args,
+        supervisor,
+        definition,
+        callback_limit,
+        replies,
+        sockets,
+        preloaders: BTreeMap::new(),
+        workers: BTreeMap::new(),
+        caused: Vec::new(),
+        signals,
+        parent,
+        parent_gone: false,
+    };
+    Ok(shell.run(first))
+}
+
+fn target(path: &Path) -> Result<Target, RunError> {
+    let text = std::fs::read_to_string(path).map_err(|source| RunError::Read {
+        path: path.to_owned(),
+        source,
+    })?;
+    let read = config::listener::read(Text {
+        file: &path.to_string_lossy(),
+        text: &text,
+    })?;
+    Ok(Target::from(&read.config.connection))
+}
+
+/// Where the sockets of preloaders lie; a new one for each start.
+struct Sockets {
+    directory: PathBuf,
+    /// Removes it at the end, unless somebody else does.
+    _own: Option<TempDir>,
+    made: u32,
+}
+
+impl Sockets {
+    fn make(args: &Args) -> io::Result<Self> {
+        if let Some(directory) = &args.run_dir {
+            return Ok(Self {
+                directory: directory.clone(),
+                _own: None,
+                made: 0,
+            });
+        }
+        let own = tempfile::Builder::new().prefix("gorgon-").tempdir()?;
+        Ok(Self {
+            directory: own.path().to_owned(),
+            _own: Some(own),
+            made: 0,
+        })
+    }
+
+    fn next(&mut self) -> PathBuf {
+        self.made += 1;
+        self.directory
+            .join(format!("preloader-{}-{}", std::process::id(), self.made))
+    }
+}
+
+struct Running {
+    preloader: Preloader,
+    socket: PathBuf,
+}
+
+struct Shell<'a> {
+    args: &'a Args,
+    supervisor: Supervisor,
+    definition: JobDefinition,
+    callback_limit: Duration,
+    replies: Replies,
+    sockets: Sockets,
+    preloaders: BTreeMap<u32, Running>,
+    workers: BTreeMap<u32, Worker>,
+    /// Events that effects have caused at once, latest last.
+    caused: Vec<Event>,
+    signals: Receiver<Signal>,
+    parent: Receiver<()>,
+    parent_gone: bool,
+}
+
+impl Shell<'_> {
+    fn run(mut self, first: Vec<Effect>) -> u8 {
+        let mut effects = first;
+        loop {
+            for effect in effects {
+                debug!(target: "gorgon::manager", effect:?; "effect");
+                if let Effect::Leave(reason, error) = effect {
+                    return self.leave(reason, error);
+                }
+                self.perform(effect);
+            }
+            let events = if self.caused.is_empty() {
+                self.wait()
+            } else {
+                std::mem::take(&mut self.caused)
+            };
+            effects = Vec::new();
+            for event in events {
+                debug!(target: "gorgon::manager", event:?; "event");
+                effects.extend(self.supervisor.step(Instant::now(), event));
+            }
+        }
+    }
+
+    /// Waits for whatever comes first; what is urgent stands first.
+    fn wait(&mut self) -> Vec<Event> {
+        let ends: Vec<(u32, Receiver<End>)> = self
+            .workers
+            .iter()
+            .map(|(slot, w)| (*slot, w.end().clone()))
+            .collect();
+        let preloaders: Vec<(u32, Receiver<PreloaderEvent>)> = self
+            .preloaders
+            .iter()
+            .map(|(no, p)| (*no, p.preloader.events().clone()))
+            .collect();
+        let lines: Vec<_> = self
+            .workers
+            .iter()
+            .map(|(slot, w)| (*slot, w.lines().clone()))
+            .collect();
+        let (broker, looks) = (self.replies.events().clone(), self.replies.looks().clone());
+        let mut select = Select::new_biased();
+        let signals = select.recv(&self.signals);
+        let parent = select.recv(&self.parent);
+        let first_preloader = parent + 1;
+        for (_, events) in &preloaders {
+            select.recv(events);
+        }
+        let first_end = first_preloader + preloaders.len();
+        for (_, end) in &ends {
+            select.recv(end);
+        }
+        let broker_at = select.recv(&broker);
+        let look_at = select.recv(&looks);
+        let first_line = look_at + 1;
+        for (_, line) in &lines {
+            select.recv(line);
+        }
+        let far = Instant::now() + Duration::from_secs(3600);
+        let due = self
+            .supervisor
+            .deadline()
+            .into_iter()
+            .chain(self.replies.deadline())
+            .min()
+            .unwrap_or(far);
+        let Ok(ready) = select.select_deadline(due) else {
+            let now = Instant::now();
+            self.replies.resend(now);
+            let passed = self.supervisor.deadline().is_some_and(|at| at <= now);
+            return if passed {
+                vec![Event::DeadlinePassed]
+            } else {
+                Vec::new()
+            };
+        };
+        let index = ready.index();
+        if index == signals {
+            return self.signalled(ready.recv(&self.signals).ok());
+        }
+        if index == parent {
+            let _ = ready.recv(&self.parent);
+            self.parent = never();
+            self.parent_gone = true;
+            warn!(target: "gorgon::manager", "the listener is gone");
+            return vec![Event::ParentGone];
+        }
+        if index == broker_at {
+            return match ready.recv(&broker) {
+                Ok(event) => self.replies.event(event).into_iter().collect(),
+                Err(_) => vec![Event::BrokerGaveUp],
+            };
+        }
+        if index == look_at {
+            return ready.recv(&looks).map(Event::Looked).into_iter().collect();
+        }
+        if index >= first_line {
+            let (slot, line) = &lines[index - first_line];
+            return ready
+                .recv(line)
+                .map(|line| Event::WorkerSaid(*slot, line))
+                .into_iter()
+                .collect();
+        }
+        if index >= first_end {
+            let (slot, end) = &ends[index - first_end];
+            let end = ready
+                .recv(end)
+                .unwrap_or(End::Signaled(Signal::Kill.number()));
+            return self.worker_ended(*slot, end);
+        }
+        let (no, events) = &preloaders[index - first_preloader];
+        let ended = || PreloaderEvent::Ended {
+            end: End::Signaled(Signal::Kill.number()),
+            output: String::new(),
+        };
+        let said = ready.recv(events).unwrap_or_else(|_| ended());
+        self.preloader_said(*no, said)
+    }
+
+    fn signalled(&mut self, signal: Option<Signal>) -> Vec<Event> {
+        match signal {
+            Some(Signal::Child) => {
+                for (pid, end) in orphan::reap_adopted() {
+                    debug!(target: "gorgon::manager", pid, end:%; "an adopted process ended");
+                }
+                Vec::new()
+            }
+            Some(Signal::Term) => vec![Event::Stopped],
+            Some(_) => vec![Event::Cancelled],
+            None => {
+                self.signals = never();
+                Vec::new()
+            }
+        }
+    }
+
+    fn worker_ended(&mut self, slot: u32, end: End) -> Vec<Event> {
+        let Some(worker) = self.workers.remove(&slot) else {
+            return Vec::new();
+        };
+        info!(target: "gorgon::manager", slot, pid = worker.pid(), end:%; "worker ended");
+        let last = worker
+            .last_words()
+            .into_iter()
+            .map(|line| Event::WorkerSaid(slot, line));
+        last.chain([Event::WorkerEnded(slot, end)]).collect()
+    }
+
+    fn preloader_said(&mut self, no: u32, said: PreloaderEvent) -> Vec<Event> {
+        match said {
+            PreloaderEvent::Ready { .. } => {
+                info!(target: "gorgon::manager", preloader = no; "preloader ready");
+                vec![Event::PreloaderReady(no)]
+            }
+            PreloaderEvent::CallbackDone(_) => vec![Event::CallbackDone(no)],
+            PreloaderEvent::CallbackFailed(failure) => {
+                let callback = failure.callback;
+                let error = host_error(failure);
+                error!(target: "gorgon::manager", what:% = error.what; "{}", error.message);
+                match callback {
+                    Some(Callback::AfterCreatingWorkers) => vec![Event::CallbackFailed(no, error)],
+                    Some(_) | None => vec![Event::PreloaderFailed(
+                        no,
+                        LeaveReason::CallbackFailed,
+                        error,
+                    )],
+                }
+            }
+            PreloaderEvent::Ended { end, output } => {
+                self.preloaders.remove(&no);
+                info!(target: "gorgon::manager", preloader = no, end:%; "preloader ended");
+                vec![Event::PreloaderEnded(no, end, output)]
+            }
+        }
+    }
+
+    fn perform(&mut self, effect: Effect) {
+        match effect {
+            Effect::StartPreloader(no) => self.start_preloader(no),
+            Effect::RunAfterCreatingWorkers(no) => {
+                if let Some(running) = self.preloaders.get(&no) {
+                    running
+                        .preloader
+                        .run_callback(Callback::AfterCreatingWorkers);
+                }
+            }
+            Effect::StopPreloader(no) => {
+                if let Some(running) = self.preloaders.get(&no) {
+                    running.preloader.stop();
+                }
+            }
+            Effect::StartWorker { slot, preloader } => self.start_worker(slot, preloader),
+            Effect::SignalWorker(slot, signal) => {
+                if let Some(worker) = self.workers.get(&slot) {
+                    worker.signal(signal);
+                }
+            }
+            Effect::Join(slots) => self.replies.join(slots),
+            Effect::TellDeath { slot, pid, end } => {
+                warn!(target: "gorgon::manager", slot, pid, end; "worker died");
+                self.replies.death(slot, pid, end);
+            }
+            Effect::Warn(text) => {
+                warn!(target: "gorgon::manager", "{text}");
+                self.replies.warn(text);
+            }
+            Effect::Look => self.replies.look(),
+            Effect::Leave(..) => {}
+        }
+    }
+
+    fn directory(&self, no: u32) -> PathBuf {
+        match self.definition.workspace {
+            WorkspaceMode::Job => self.args.workspace.clone(),
+            WorkspaceMode::Slot => self.args.workspace.join(format!("slot-{no}")),
+        }
+    }
+
+    fn start_preloader(&mut self, no: u32) {
+        let definition = &self.definition;
+        let settings = RubySettings {
+            ruby: definition.ruby.clone(),
+            callbacks: definition.callbacks.clone(),
+            env: definition.env.clone(),
+            inherit_env: self.args.in_place,
+            seed: definition.seed,
+            options: definition.framework_options.clone(),
+            frameworks: definition.frameworks.clone(),
+            job: Some(definition.job.to_string()),
+            callback_timeout: self.callback_limit,
+            ..RubySettings::in_place(self.directory(no))
+        };
+        let socket = self.sockets.next();
+        match Preloader::start(&settings, &socket) {
+            Ok(preloader) => {
+                info!(target: "gorgon::manager", preloader = no, pid = preloader.pid(); "preloader started");
+                self.preloaders.insert(no, Running { preloader, socket });
+            }
+            Err(failed) => {
+                let hint = failed
+                    .hint()
+                    .map_or(String::new(), |hint| format!(" (hint: {hint})"));
+                let error = HostError {
+                    what: "starting Ruby".to_owned(),
+                    message: format!("{}{hint}", exit::chain(&failed)),
+                    command: String::new(),
+                    output: String::new(),
+                };
+                error!(target: "gorgon::manager", "{}", error.message);
+                self.caused.push(Event::PreloaderFailed(
+                    no,
+                    LeaveReason::PreloaderFailed,
+                    error,
+                ));
+            }
+        }
+    }
+
+    fn start_worker(&mut self, slot: u32, preloader: u32) {
+        let Some(socket) = self
+            .preloaders
+            .get(&preloader)
+            .map(|running| running.socket.clone())
+        else {
+            // Its end is on its way to the core, which then thinks again.
+            self.caused.push(Event::WorkerEnded(
+                slot,
+                End::Exited(gorgon_proto::local::WORKER_PRELOADER_LOST.into()),
+            ));
+            return;
+        };
+        let directory = self.directory(preloader);
+        let started = Worker::start(
+            self.args,
+            slot,
+            directory,
+            socket,
+            message::write(&self.definition),
+        );
+        match started {
+            Ok(worker) => {
+                info!(target: "gorgon::manager", slot, pid = worker.pid(); "worker started");
+                self.caused.push(Event::WorkerStarted(slot, worker.pid()));
+                self.workers.insert(slot, worker);
+            }
+            Err(failed) => {
+                let error = HostError {
+                    what: "gorgon-worker".to_owned(),
+                    message: exit::chain(&failed),
+                    command: String::new(),
+                    output: String::new(),
+                };
+                self.caused.push(Event::WorkerNotStarted(slot, error));
+            }
+        }
+    }
+
+    /// Ends what is left, says good-bye, and gives the exit code.
+    fn leave(mut self, reason: LeaveReason, error: Option<HostError>) -> u8 {
+        self.workers.clear();
+        self.preloaders.clear();
+        let left = orphan::kill_adopted();
+        if !left.is_empty() {
+            info!(target: "gorgon::manager", left:?; "processes that were left behind are killed");
+        }
+        info!(target: "gorgon::manager", reason:?; "job ends here");
+        let gone = self.parent_gone || reason == LeaveReason::Orphaned;
+        let told = if reason == LeaveReason::Lost {
+            LeaveReason::Stopped
+        } else {
+            reason
+        };
+        self.replies.leave(told, error);
+        if gone { MANAGER_GONE } else { exit::OK }
+    }
+}
+
+/// What went wrong in a callback, for the user.
+fn host_error(failure: CallbackFailure) -> HostError {
+    let what = failure.what().to_owned();
+    let mut message = match &failure.exception {
+        Some(class) => format!("{class}: {}", failure.message),
+        None => failure.message.clone(),
+    };
+    for line in failure.backtrace.iter().take(8) {
+        message.push_str("\n  ");
+        message.push_str(line);
+    }
+    HostError {
+        what,
+        message,
+        command: String::new(),
+        output: failure.output,
+    }
+}

@@ -1,0 +1,158 @@
+//! A worker process, as its manager sees it.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, bounded};
+use gorgon_process::child::{self, Child, End, Options, SpawnError};
+use gorgon_process::exit::Hint;
+use gorgon_process::sibling::{self, SiblingError};
+use gorgon_process::signals::Signal;
+use gorgon_proto::local::WorkerLine;
+use log::warn;
+
+use crate::cli::Args;
+
+/// A worker's last words are read for so long after its end.
+const LAST_WORDS_LIMIT: Duration = Duration::from_secs(1);
+
+/// A worker cannot be started.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkerError {
+    /// Its program is missing.
+    #[error(transparent)]
+    Sibling(#[from] SiblingError),
+    /// It cannot be started.
+    #[error(transparent)]
+    Spawn(#[from] SpawnError),
+    /// It cannot be talked to.
+    #[error("talk to a worker")]
+    Talk(#[source] std::io::Error),
+}
+
+impl Hint for WorkerError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Sibling(error) => error.hint(),
+            Self::Spawn(error) => error.hint(),
+            Self::Talk(_) => None,
+        }
+    }
+}
+
+/// A running worker. Dropped, it is killed; the end of its stdin and the parent-death signal see to
+/// it when we die.
+#[derive(Debug)]
+pub struct Worker {
+    child: Child,
+    lines: Receiver<WorkerLine>,
+}
+
+impl Worker {
+    /// Starts the worker of a slot.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn start(
+        args: &Args,
+        slot: u32,
+        workspace: PathBuf,
+        socket: PathBuf,
+        definition: Vec<u8>,
+    ) -> Result<Self, WorkerError> {
+        let mut command = Command::new(sibling::find("gorgon-worker")?);
+        command
+            .arg("--config")
+            .arg(&args.config)
+            .args([
+                "--job",
+                &args.job,
+                "--file-queue",
+                &args.file_queue,
+                "--reply-queue",
+                &args.reply_queue,
+            ])
+            .args(["--worker-id", &slot.to_string()])
+            .arg("--workspace")
+            .arg(workspace)
+            .arg("--preloader")
+            .arg(socket)
+            .args([
+                "--listener-id",
+                &args.listener_id(),
+                "--host-name",
+                &args.host_name(),
+            ])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped());
+        if args.test_env_offset > 0 {
+            command.args(["--test-env-offset", &args.test_env_offset.to_string()]);
+        }
+        let options = Options {
+            parent_death: Some(Signal::Kill),
+            ..Options::default()
+        };
+        let mut child = child::spawn(command, options)?;
+        let broken = || WorkerError::Talk(std::io::ErrorKind::BrokenPipe.into());
+        let mut stdin = child.take_stdin().ok_or_else(broken)?;
+        let stdout = child.take_stdout().ok_or_else(broken)?;
+        // A slow manager makes its workers wait, which harms nobody.
+        let (sender, lines) = bounded(16);
+        thread::Builder::new()
+            .name(format!("worker {slot}"))
+            .spawn(move || {
+                // A worker that is gone is noticed by its end. Its stdin stays open until then: the
+                // end of it would be our end.
+                let _ = stdin.write_all(&definition).and_then(|()| stdin.write_all(b"\n"));
+                for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                    match serde_json::from_str(&line) {
+                        Ok(line) => {
+                            if sender.send(line).is_err() {
+                                return;
+                            }
+                        }
+                        Err(_) => warn!(target: "gorgon::manager", slot, line; "a line of a worker is not understood"),
+                    }
+                }
+                drop(stdin);
+            })
+            .map_err(WorkerError::Talk)?;
+        Ok(Self { child, lines })
+    }
+
+    /// Returns its process id.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.pid()
+    }
+
+    /// Returns where its end arrives.
+    #[must_use]
+    pub fn end(&self) -> &Receiver<End> {
+        self.child.end()
+    }
+
+    /// Returns where its lines arrive.
+    #[must_use]
+    pub fn lines(&self) -> &Receiver<WorkerLine> {
+        &self.lines
+    }
+
+    /// Returns what it said last, after its end.
+    #[must_use]
+    pub fn last_words(&self) -> Vec<WorkerLine> {
+        let until = Instant::now() + LAST_WORDS_LIMIT;
+        std::iter::from_fn(|| self.lines.recv_deadline(until).ok()).collect()
+    }
+
+    /// Signals it; a KILL goes to its whole group.
+    pub fn signal(&self, signal: Signal) {
+        match signal {
+            Signal::Kill => self.child.signal_group(signal),
+            _ => self.child.signal(signal),
+        }
+    }
+}
