@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use crate::{
     home::{Home, files_below},
     project::Project,
-    rabbit::{self, Vhost},
+    rabbit::{self, RabbitMq, Vhost},
     run::{self, Finished, RUN_LIMIT, Run},
     wait::until,
 };
@@ -27,6 +27,7 @@ pub struct Cluster {
     // Hosts go first, then the broker's virtual host, then the directory.
     hosts: Vec<Host>,
     vhost: Vhost<'static>,
+    node: &'static RabbitMq,
     home: Home,
 }
 
@@ -46,10 +47,24 @@ impl Cluster {
     /// # Panics
     /// When a host does not come up.
     pub fn start(hosts: &[(&str, u32)]) -> Self {
-        let vhost = rabbit::shared().vhost();
+        Self::start_at(rabbit::shared(), hosts)
+    }
+
+    /// Starts the same with a node of its own, which the test may stop, freeze and restart.
+    ///
+    /// # Panics
+    /// When a host does not come up.
+    pub fn with_own_broker(hosts: &[(&str, u32)]) -> Self {
+        // Left to its own: a node ends itself when the process that started it has ended.
+        Self::start_at(Box::leak(Box::new(RabbitMq::start())), hosts)
+    }
+
+    fn start_at(node: &'static RabbitMq, hosts: &[(&str, u32)]) -> Self {
+        let vhost = node.vhost();
         let mut cluster = Self {
             hosts: Vec::new(),
             vhost,
+            node,
             home: Home::new(),
         };
         for (name, slots) in hosts {
@@ -129,6 +144,11 @@ impl Cluster {
     /// Returns the broker's virtual host.
     pub fn vhost(&self) -> &Vhost<'static> {
         &self.vhost
+    }
+
+    /// Returns the broker's node.
+    pub fn node(&self) -> &'static RabbitMq {
+        self.node
     }
 
     /// Returns how the broker is reached, as a URL.

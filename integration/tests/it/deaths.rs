@@ -7,6 +7,7 @@ use integration::{
     home::Home,
     processes,
     project::Project,
+    rabbit::RabbitMq,
     run::{self, Run},
     wait::{secs, until},
 };
@@ -257,4 +258,42 @@ fn a_listener_that_is_stopped_hands_its_file_back() {
         "{:#?}",
         run.file(FILES[0])
     );
+}
+
+/// Does something to the broker while the first file runs; all must end complete, each file once.
+fn disturb_the_broker(disturb: impl Fn(&'static RabbitMq)) {
+    let cluster = Cluster::with_own_broker(&[("a", 1), ("b", 1)]);
+    let gate = Gate::open(cluster.home());
+    let project = project(cluster.home(), &gate);
+    let run = cluster.begin(&project, &[]);
+    let visit = gate.next();
+    run.item_started(FILES[0]);
+    disturb(cluster.node());
+    visit.release();
+    let run = run.finished(secs(90));
+    run.exited(0).reported(&FILES);
+    // A broker's outage is nobody's fault: it costs no attempt, whoever ran the file in the end.
+    for file in FILES {
+        run.verdict(file, "passed");
+    }
+    gate.is_empty();
+    cluster.assert_nothing_left();
+}
+
+#[test]
+fn a_broker_that_restarts_costs_nothing_but_time() {
+    disturb_the_broker(RabbitMq::restart);
+}
+
+#[test]
+fn a_broker_that_is_killed_costs_nothing_but_time() {
+    disturb_the_broker(|node| {
+        node.kill_9();
+        node.start_again();
+    });
+}
+
+#[test]
+fn connections_that_the_broker_closes_are_made_again() {
+    disturb_the_broker(RabbitMq::close_connections);
 }

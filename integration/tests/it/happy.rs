@@ -1,8 +1,13 @@
 //! Every fixture gives what its `expected.json` says, in place and over RabbitMQ.
 
+use gorgon_process::{
+    child::End,
+    command::{self, Bounds},
+};
 use integration::{
     cluster::Cluster, expected, expected::Expected, home::Home, project::Project, run,
 };
+use serde_json::Value;
 
 fn check(
     how: &str,
@@ -23,6 +28,81 @@ fn check(
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
+
+/// One worker runs all files of a fixture, one after the other, with neither broker nor originator.
+#[test]
+fn every_fixture_gives_its_outcomes_by_hand() {
+    let home = Home::new();
+    let mut wrong = Vec::new();
+    for name in expected::all() {
+        let expected = Expected::of(&name);
+        let project = Project::fixture(&home, &name);
+        let mut command = home.command("gorgon-worker");
+        command
+            .args(["--workspace", "."])
+            .current_dir(project.path());
+        command.args(expected.files.keys().flat_map(|file| ["--file", file]));
+        let (end, said) = match command::run_bounded(
+            command,
+            &Bounds {
+                keep_bytes: 64 << 20,
+                ..Bounds::within(run::RUN_LIMIT)
+            },
+            b"",
+        ) {
+            Ok(finished) => (Some(End::Exited(0)), finished.stdout),
+            Err(error) => (
+                error.end(),
+                error
+                    .said()
+                    .map(|said| said.stdout.clone())
+                    .unwrap_or_default(),
+            ),
+        };
+        if end != Some(End::Exited(expected.exit)) {
+            wrong.push(format!(
+                "{name}: ended with {end:?}, right is {}",
+                expected.exit
+            ));
+        }
+        let messages = said
+            .lines()
+            .map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let finishes: Vec<_> = messages
+            .filter(|message| message["action"] == "finish")
+            .collect();
+        for (file, right) in &expected.files {
+            let of_file: Vec<_> = finishes
+                .iter()
+                .filter(|finish| finish["filename"] == **file)
+                .collect();
+            let count = |outcome: &str| {
+                let tests = of_file
+                    .iter()
+                    .flat_map(|finish| finish["tests"].as_array().into_iter().flatten());
+                tests.filter(|test| test["outcome"] == outcome).count()
+            };
+            let faults: usize = of_file
+                .iter()
+                .map(|finish| finish["errors"].as_array().map_or(0, Vec::len))
+                .sum();
+            let seen = [
+                count("passed"),
+                count("failed"),
+                count("errored") + faults,
+                count("skipped"),
+            ];
+            if of_file.len() != 1 || right.map(|count| count as usize) != seen {
+                wrong.push(format!(
+                    "{name}: {file}: {} times, {seen:?}, right is {right:?}",
+                    of_file.len()
+                ));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    home.assert_nothing_left();
 }
 
 #[test]
