@@ -7,12 +7,15 @@ module Gorgon
     ESCAPES = Hash.new { |_, char| format('\\u%04x', char.ord) }
     ESCAPES.update('"' => '\\"', '\\' => '\\\\', "\n" => '\\n', "\r" => '\\r', "\t" => '\\t')
     ESCAPED = /["\\\u0000-\u001f\u007f]/.freeze
+    # Keys as they are written; ours, so they are few.
+    KEYS = {} # rubocop:disable Style/MutableConstant
     UNESCAPES = { 'n' => "\n", 'r' => "\r", 't' => "\t", 'b' => "\b", 'f' => "\f" }.freeze
 
     class << self
       def write(value)
         case value
-        when Hash then "{#{value.map { |key, item| "#{string(key)}:#{write(item)}" }.join(',')}}"
+        when String then string(value)
+        when Hash then object(value)
         when Array then "[#{value.map { |item| write(item) }.join(',')}]"
         when Integer, true, false then value.to_s
         when Float then value.finite? ? value.to_s : '0'
@@ -27,7 +30,10 @@ module Gorgon
 
       # Any object's text as valid UTF-8: what is none is replaced.
       def utf8(object)
-        text = String.new(object.to_s)
+        text = object.to_s
+        return text if text.instance_of?(String) && text.encoding == Encoding::UTF_8 && text.valid_encoding?
+
+        text = String.new(text)
         case text.encoding
         when Encoding::UTF_8 then nil
         when Encoding::US_ASCII, Encoding::BINARY then text.force_encoding(Encoding::UTF_8)
@@ -40,8 +46,19 @@ module Gorgon
 
       private
 
+      def object(hash)
+        text = +'{'
+        hash.each do |key, item|
+          text << ',' if text.size > 1
+          text << (KEYS[key] ||= "#{string(key)}:") << write(item)
+        end
+        text << '}'
+      end
+
       def string(object)
-        %("#{utf8(object).gsub(ESCAPED) { |char| ESCAPES[char] }}")
+        text = utf8(object)
+        text = text.gsub(ESCAPED) { |char| ESCAPES[char] } if text.match?(ESCAPED)
+        %("#{text}")
       end
     end
 
@@ -158,9 +175,13 @@ module Gorgon
     end
 
     def send(event)
-      line = "#{Json.write(event)}\n".b
+      line = Json.write(event) << "\n"
       @mutex.synchronize do
-        line = line.byteslice(@io.syswrite(line)..-1) until line.empty?
+        written = @io.syswrite(line)
+        until written == line.bytesize
+          line = line.byteslice(written..-1)
+          written = @io.syswrite(line)
+        end
       end
     end
 

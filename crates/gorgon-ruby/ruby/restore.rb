@@ -7,7 +7,7 @@ module Gorgon
   # directory, umask, handlers of signals, Ruby's standard streams. ENV and globals are the file's
   # own business, as they would be in one plain process.
   class Restore
-    SIGNALS = %w[INT TERM HUP QUIT USR1 USR2 ALRM CHLD PIPE CONT TSTP TTIN TTOU WINCH].freeze
+    SIGNALS = %w[INT TERM HUP QUIT USR1 USR2 ALRM CHLD PIPE CONT WINCH].freeze
     TRAP = ::Signal.method(:trap)
 
     def initialize(root, capture)

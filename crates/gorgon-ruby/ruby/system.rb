@@ -14,8 +14,12 @@ module Gorgon
   module System
     CLOCK = ::Process.method(:clock_gettime)
     MONOTONIC = ::Process::CLOCK_MONOTONIC
-    PRCTL = { 'x86_64' => 157, 'aarch64' => 167, 'arm64' => 167 }[RUBY_PLATFORM[/\A[^-]+/]]
+    PRCTL, WAITID = { 'x86_64' => [157, 247], 'aarch64' => [167, 95], 'arm64' => [167, 95] }[RUBY_PLATFORM[/\A[^-]+/]]
     PR_SET_PDEATHSIG = 1
+    # waitid(2): of any child, without waiting, without reaping.
+    P_ALL = 0
+    LOOK_ONLY = 0x01000005
+    SIGINFO_BYTES = 128
     SIGKILL = 9
     # What is shown of a command.
     COMMAND_BYTES = 200
@@ -73,6 +77,8 @@ module Gorgon
 
       # Living processes that this process is the parent of; empty where the kernel does not tell.
       def own_children
+        return [] unless any_child?
+
         pids = Dir.glob('/proc/self/task/*/children').flat_map { |path| File.read(path).split }
         pids.map { |pid| find(pid.to_i) }.compact.reject { |found| found.state == 'Z' }
       rescue SystemCallError
@@ -86,6 +92,17 @@ module Gorgon
       end
 
       private
+
+      def any_child?
+        return true unless WAITID
+
+        quietly { Kernel.syscall(WAITID, P_ALL, 0, "." * SIGINFO_BYTES, LOOK_ONLY, 0) }
+        true
+      rescue Errno::ECHILD
+        false
+      rescue NotImplementedError, SystemCallError
+        true
+      end
 
       def started_with?(pid, assignment)
         File.binread("/proc/#{pid}/environ").split("\0").include?(assignment)

@@ -122,7 +122,7 @@ module Gorgon
 
       def load(path)
         file = File.expand_path(path)
-        Frameworks.disarmed { LOAD.call(file) }
+        LOAD.call(file)
         @config.loaded_spec_files << file
         true
       rescue *PASSED_UP
@@ -130,6 +130,9 @@ module Gorgon
       rescue Exception => e # rubocop:disable Lint/RescueException
         @reporter.file_error(**@faults.of('load', e))
         false
+      ensure
+        # Afterwards is soon enough, and cheaper than to watch while it is loaded.
+        Frameworks.disarm
       end
 
       # Hooks that were registered since the last file; false when one raised.
