@@ -1,8 +1,22 @@
 //! The user's command: plans a suite, offers it to listeners as a job, keeps the ledger of its
 //! items and reports the results.
+//!
+//! `ledger`, `plan` and `report` are pure; `run` prepares a job, `drive` is its loop. Everything
+//! that runs tests is behind the broker: this crate knows no worker.
 
+pub mod callbacks;
+pub mod cli;
+pub mod drive;
 pub mod glob;
 pub mod history;
+pub mod job;
 pub mod ledger;
+pub mod local;
 pub mod plan;
+pub mod record;
 pub mod report;
+pub mod run;
+pub mod screen;
+pub mod select;
+pub mod settings;
+pub mod source;

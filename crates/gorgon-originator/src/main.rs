@@ -1,2 +1,26 @@
-//! gorgon-originator.
-fn main() {}
+//! gorgon-originator: offers a job and reports its results.
+
+use std::process::ExitCode;
+
+use gorgon_originator::cli::{Cli, Command};
+use gorgon_originator::run;
+use gorgon_process::{environment, exit};
+use gorgon_proto::config::BROKER_URL_VARIABLE;
+
+const NAME: &str = "gorgon-originator";
+
+fn main() -> ExitCode {
+    // It holds a password: nothing that we start is to have it.
+    let broker_url = environment::take(BROKER_URL_VARIABLE).filter(|url| !url.is_empty());
+    let broker_url = broker_url.as_deref();
+    let cli = match Cli::read() {
+        Ok(cli) => cli,
+        Err(code) => return code,
+    };
+    match &cli.command {
+        None => exit::report(NAME, run::start(&cli.start, broker_url)),
+        Some(Command::Start(args)) => exit::report(NAME, run::start(args, broker_url)),
+        Some(Command::List(args)) => exit::report(NAME, run::list(args, broker_url)),
+        Some(Command::Ping { .. } | Command::Init) => ExitCode::from(exit::ERROR),
+    }
+}

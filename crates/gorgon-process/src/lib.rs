@@ -11,6 +11,7 @@
 pub mod child;
 pub mod command;
 pub mod disk;
+pub mod environment;
 pub mod exit;
 pub mod host;
 pub mod liveness;

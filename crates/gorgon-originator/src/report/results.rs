@@ -32,6 +32,8 @@ pub struct FileResult {
     pub runtime: f64,
     /// Seconds of load and tests.
     pub time: f64,
+    /// When it began, since the start of the job.
+    pub started_at: Duration,
     /// When it ended, since the start of the job.
     pub ended_at: Duration,
     /// The framework that ran it.
@@ -57,6 +59,7 @@ impl FileResult {
             worker_id: 0,
             runtime: 0.0,
             time: 0.0,
+            started_at: Duration::ZERO,
             ended_at: Duration::ZERO,
             runner: None,
             tests: Vec::new(),
@@ -184,6 +187,7 @@ impl Results {
                 self.running.insert(start.item);
                 if let Some(file) = self.files.get_mut(start.item.0 as usize) {
                     file.started = true;
+                    file.started_at = at;
                     file.hostname.clone_from(&start.hostname);
                     file.worker_id = start.worker_id;
                 }
@@ -320,6 +324,17 @@ impl Results {
     #[must_use]
     pub fn running(&self) -> usize {
         self.running.len()
+    }
+
+    /// Returns the files that run now and began before `at`.
+    #[must_use]
+    pub fn running_since(&self, at: Duration) -> Vec<String> {
+        let files = self
+            .running
+            .iter()
+            .filter_map(|id| self.files.get(id.0 as usize));
+        let old = files.filter(|file| file.started_at < at);
+        old.map(|file| file.filename.clone()).collect()
     }
 
     /// Returns the files that began and have no verdict, or did not have one at the close.

@@ -1,0 +1,359 @@
+//! The loop of a running job: events to the ledger, its effects to the broker and the reports.
+
+use std::collections::VecDeque;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender, after, at, bounded, never, select_biased};
+use gorgon_broker::{Event as Broker, Publish, Session, Target, look_at_queue};
+use gorgon_process::child::End;
+use gorgon_process::{Signal, exit};
+use gorgon_proto::job::ListenerId;
+use gorgon_proto::message::{self, Announce};
+
+use crate::job::{Job, NO_TAG};
+use crate::ledger::{Effect, Ending, Event, Ledger};
+use crate::local::Local;
+use crate::report::progress::{self, LONG_ITEM, REDRAW_INTERVAL};
+use crate::report::{Results, json};
+use crate::screen::{Screen, Stream};
+
+/// How long a look at a queue may take.
+const LOOK_LIMIT: Duration = Duration::from_secs(4);
+/// So many looks wait for their turn; further ones are left out, and come again.
+const LOOKS: usize = 16;
+
+/// A question to the broker that is asked over a connection of its own.
+#[derive(Debug)]
+enum Look {
+    Hosts(Vec<(ListenerId, String)>),
+    FileQueue { back: bool },
+}
+
+/// Everything that a running job needs.
+#[derive(Debug)]
+pub struct Drive<'a> {
+    /// The job.
+    pub job: &'a Job,
+    /// The state of its items.
+    pub ledger: Ledger,
+    /// What the reports know.
+    pub results: Results,
+    /// The broker.
+    pub session: &'a Session,
+    /// How the broker is reached for looks.
+    pub target: Target,
+    /// The listener of `--local`.
+    pub local: Option<Local>,
+    /// INT, TERM and HUP.
+    pub signals: &'a Receiver<Signal>,
+    /// The terminal.
+    pub screen: &'a mut Screen,
+    /// The event stream.
+    pub stream: &'a mut Stream,
+    /// When the job started.
+    pub started: Instant,
+}
+
+impl Drive<'_> {
+    /// Runs the job to its end.
+    pub fn run(&mut self) -> Ending {
+        let (ask, asked) = bounded(LOOKS);
+        let (answer, looks) = bounded(LOOKS);
+        let watcher = self.start_looking(asked, answer);
+        let mut queue = VecDeque::from([Event::Offered]);
+        let mut down = false;
+        let mut told_long = std::collections::BTreeSet::new();
+        let tick = crossbeam_channel::tick(REDRAW_INTERVAL);
+        let mut ending = None;
+        while ending.is_none() {
+            let Some(event) = queue.pop_front() else {
+                self.wait(&looks, &tick, &ask, &mut down, &mut queue, &mut told_long);
+                continue;
+            };
+            log::debug!(target: "gorgon::originator", event:?; "event");
+            for effect in self.ledger.step(Instant::now(), event) {
+                log::debug!(target: "gorgon::originator", effect:?; "effect");
+                if let Some(end) = self.perform(effect, &ask, &mut queue) {
+                    ending = Some(end);
+                }
+            }
+        }
+        drop(ask);
+        drop(looks);
+        if let Some(watcher) = watcher
+            && watcher.is_finished()
+        {
+            // One that still looks ends by itself, within the limit of its look.
+            let _ = watcher.join();
+        }
+        self.results.close();
+        ending.expect("the loop ends with an ending")
+    }
+
+    fn start_looking(
+        &self,
+        asked: Receiver<Look>,
+        answer: Sender<Event>,
+    ) -> Option<thread::JoinHandle<()>> {
+        let target = Target {
+            limit: LOOK_LIMIT,
+            ..self.target.clone()
+        };
+        let file_queue = self.job.definition.file_queue_name.clone();
+        let looking = move || {
+            for look in asked {
+                let events = match look {
+                    Look::Hosts(hosts) => look_at_hosts(&target, hosts),
+                    Look::FileQueue { back } => look_at_files(&target, &file_queue, back),
+                };
+                for event in events {
+                    if answer.send(event).is_err() {
+                        return;
+                    }
+                }
+            }
+        };
+        let started = thread::Builder::new()
+            .name("looks".to_owned())
+            .spawn(looking);
+        if let Err(error) = &started {
+            log::error!(target: "gorgon::originator", error:%; "no thread to look at queues");
+        }
+        started.ok()
+    }
+
+    /// The one place that waits.
+    fn wait(
+        &mut self,
+        looks: &Receiver<Event>,
+        tick: &Receiver<Instant>,
+        ask: &Sender<Look>,
+        down: &mut bool,
+        queue: &mut VecDeque<Event>,
+        told_long: &mut std::collections::BTreeSet<String>,
+    ) {
+        let timer = self.ledger.deadline().map_or_else(never, at);
+        let ended = self.local.as_ref().map_or_else(never, Local::ended);
+        let event = select_biased! {
+            recv(self.signals) -> signal => match signal {
+                Ok(signal) => {
+                    self.screen.say(&format!("{signal}: ending the job; once more skips the waiting"));
+                    Some(Event::Cancelled)
+                }
+                Err(_) => None,
+            },
+            recv(looks) -> event => event.ok(),
+            recv(ended) -> end => Some(self.listener_ended(end.ok())),
+            recv(timer) -> _ => Some(Event::DeadlinePassed),
+            recv(tick) -> _ => {
+                self.tell_long(told_long);
+                self.screen.draw(&self.results, self.started.elapsed());
+                None
+            }
+            recv(self.session.events()) -> event => match event {
+                Ok(event) => self.broker(event, ask, down),
+                Err(_) => Some(Event::BrokerGaveUp),
+            },
+        };
+        queue.extend(event);
+    }
+
+    fn listener_ended(&mut self, end: Option<End>) -> Event {
+        let end = end.map_or_else(|| "an unknown end".to_owned(), |end| end.to_string());
+        if let Some(local) = &mut self.local {
+            local.forget_end();
+        }
+        Event::LocalListenerEnded { end }
+    }
+
+    fn tell_long(&mut self, told: &mut std::collections::BTreeSet<String>) {
+        let now = self.started.elapsed();
+        for file in self.results.running_since(now.saturating_sub(LONG_ITEM)) {
+            if told.insert(file.clone()) {
+                self.screen.tell(&format!(
+                    "{} has been running for {} s",
+                    crate::report::visible::one_line(&file),
+                    LONG_ITEM.as_secs()
+                ));
+            }
+        }
+    }
+
+    fn broker(&mut self, event: Broker, ask: &Sender<Look>, down: &mut bool) -> Option<Event> {
+        match event {
+            Broker::Up if *down => {
+                *down = false;
+                request(ask, Look::FileQueue { back: true });
+                None
+            }
+            Broker::Up => None,
+            Broker::Down { cause, .. } => {
+                log::info!(target: "gorgon::originator", cause:%; "no connection");
+                let first = !std::mem::replace(down, true);
+                first.then_some(Event::BrokerLost)
+            }
+            Broker::Delivery(delivery) => {
+                self.session.ack(delivery.token);
+                if delivery.queue == self.job.definition.reply_queue_name {
+                    read(message::read_reply(&delivery.body))
+                        .map(|reply| Event::Reply(Box::new(reply)))
+                } else {
+                    let announce: Result<Announce, _> = serde_json::from_slice(&delivery.body);
+                    read(announce.map_err(|error| error.to_string())).map(Event::Announced)
+                }
+            }
+            Broker::Unroutable { tag } if tag != NO_TAG => {
+                request(ask, Look::FileQueue { back: false });
+                None
+            }
+            Broker::Confirmed { .. } | Broker::Unroutable { .. } => None,
+            Broker::ConsumerEnded { queue, .. } => {
+                if queue == self.job.definition.reply_queue_name {
+                    self.session.declare(vec![self.job.reply_queue()]);
+                    self.session.consume(self.job.replies());
+                    request(ask, Look::FileQueue { back: false });
+                }
+                None
+            }
+            Broker::Blocked { reason } => {
+                self.screen
+                    .tell(&format!("the broker takes no messages now: {reason}"));
+                None
+            }
+            Broker::Unblocked => {
+                self.screen.tell("the broker takes messages again");
+                None
+            }
+            Broker::Drained { .. } => None,
+            Broker::GaveUp { cause } => {
+                self.screen.say(&format!("the broker stays away: {cause}"));
+                Some(Event::BrokerGaveUp)
+            }
+        }
+    }
+
+    fn perform(
+        &mut self,
+        effect: Effect,
+        ask: &Sender<Look>,
+        queue: &mut VecDeque<Event>,
+    ) -> Option<Ending> {
+        let files = &self.job.definition.file_queue_name;
+        match effect {
+            Effect::Publish(work) => {
+                let tag = u64::from(work.item.0);
+                self.session
+                    .publish(Publish::to_queue(files, message::write(&work), tag));
+            }
+            Effect::DeclareFileQueue => self.session.declare_once(self.job.file_queue()),
+            Effect::Offer => self.session.publish(self.job.offer()),
+            Effect::OfferTo(to) => self.session.publish(self.job.offer_to(&to)),
+            Effect::SendCancel => self.session.publish(self.job.cancel()),
+            Effect::PurgeFileQueue => self.session.purge(files),
+            Effect::DeleteFileQueue => self.session.delete_queue(files),
+            Effect::LookAtHosts(hosts) => request(ask, Look::Hosts(hosts)),
+            Effect::LookAtFileQueue => request(ask, Look::FileQueue { back: false }),
+            Effect::StartLocalListener => {
+                if let Some(local) = &mut self.local
+                    && let Err(error) = local.start_again()
+                {
+                    let end = exit::chain(&error);
+                    queue.push_back(Event::LocalListenerEnded { end });
+                }
+            }
+            Effect::Tell(happening) => {
+                let at = self.started.elapsed();
+                let before = self.results.bad.len();
+                self.results.take(at, &happening);
+                if self.stream.is_open()
+                    && let Some(line) = json::happened(at, &happening)
+                {
+                    self.stream.write(&line);
+                }
+                let (detail, bar) = (self.screen.detail(), self.screen.has_bar());
+                let said = progress::said(&happening, &self.results, detail, bar);
+                if let Some(line) = &said {
+                    self.screen.say(line);
+                }
+                // The bar turns red at once.
+                if self.screen.has_bar() && (said.is_some() || self.results.bad.len() > before) {
+                    self.screen.draw(&self.results, at);
+                }
+            }
+            Effect::Done(ending) => return Some(ending),
+        }
+        None
+    }
+
+    /// Ends the local listener, if there is one.
+    pub fn end_local(&mut self, limit: Duration) {
+        if let Some(local) = self.local.take() {
+            local.end(limit);
+        }
+    }
+}
+
+/// Asks for a look; one too many is left out, since looks are asked for again and again.
+fn request(ask: &Sender<Look>, look: Look) {
+    if ask.try_send(look).is_err() {
+        log::warn!(target: "gorgon::originator", "too many looks at queues wait");
+    }
+}
+
+fn read<T>(read: Result<T, String>) -> Option<T> {
+    match read {
+        Ok(message) => Some(message),
+        Err(fault) => {
+            log::warn!(target: "gorgon::originator", fault:%; "a message that cannot be read is dropped");
+            None
+        }
+    }
+}
+
+fn look_at_hosts(target: &Target, hosts: Vec<(ListenerId, String)>) -> Vec<Event> {
+    let mut events = Vec::new();
+    for (listener_id, queue) in hosts {
+        match look_at_queue(target, &queue, LOOK_LIMIT) {
+            Ok(state) => {
+                let consumers = state.map(|state| state.consumers);
+                events.push(Event::HostLooked {
+                    listener_id,
+                    consumers,
+                });
+            }
+            // A broker that cannot be asked says nothing about a host.
+            Err(error) => {
+                log::info!(target: "gorgon::originator", queue:%, cause:% = exit::chain(&error); "no look");
+                break;
+            }
+        }
+    }
+    events
+}
+
+fn look_at_files(target: &Target, queue: &str, back: bool) -> Vec<Event> {
+    let mut tries = if back { 3 } else { 1 };
+    let missing = loop {
+        match look_at_queue(target, queue, LOOK_LIMIT) {
+            Ok(state) => break Some(state.is_none()),
+            Err(error) => {
+                log::info!(target: "gorgon::originator", queue:%, cause:% = exit::chain(&error); "no look");
+                tries -= 1;
+                if tries == 0 {
+                    break None;
+                }
+                // The broker may have gone again; the session tells when it is back.
+                let _ = after(Duration::from_millis(500)).recv();
+            }
+        }
+    };
+    match (missing, back) {
+        (Some(true), false) => vec![Event::FileQueueMissing],
+        (Some(file_queue_missing), true) => vec![Event::BrokerBack { file_queue_missing }],
+        (None, true) => vec![Event::BrokerBack {
+            file_queue_missing: false,
+        }],
+        (Some(false) | None, false) => Vec::new(),
+    }
+}

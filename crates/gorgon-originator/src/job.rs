@@ -1,0 +1,189 @@
+//! The job: its id, its definition, and the messages that offer and cancel it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use gorgon_broker::{Consume, Declare, Publish, Setup};
+use gorgon_proto::config::Secret;
+use gorgon_proto::job::{Framework, JobDefinition, JobId};
+use gorgon_proto::message::Control;
+use gorgon_proto::{message, names, sign};
+
+use std::time::Duration;
+
+/// So many replies wait unacknowledged; a reply is acknowledged as soon as it is in the ledger.
+const REPLIES: u16 = 500;
+/// So much of a file is read to guess its framework.
+const PEEK_BYTES: usize = 16 * 1024;
+
+/// The tag of every message but the work items: its confirm is of no interest.
+pub const NO_TAG: u64 = u64::MAX;
+
+/// Draws random bytes.
+///
+/// # Panics
+/// When the system has no random source, which Linux always has.
+#[must_use]
+pub fn draw<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).expect("the system has a random source");
+    bytes
+}
+
+/// Draws the id of a job.
+#[must_use]
+pub fn draw_id() -> JobId {
+    JobId(format!("{:016x}", u64::from_be_bytes(draw())))
+}
+
+/// Draws a seed; as short as those of RSpec and Minitest.
+#[must_use]
+pub fn draw_seed() -> u32 {
+    u32::from(u16::from_be_bytes(draw()))
+}
+
+/// A job as it is offered.
+#[derive(Debug, Clone)]
+pub struct Job {
+    /// What listeners are told.
+    pub definition: JobDefinition,
+    /// The cluster that is asked, if not all.
+    pub cluster: Option<String>,
+    /// What the definition is signed with.
+    pub secret: Option<Secret>,
+}
+
+impl Job {
+    /// Returns the job's id.
+    #[must_use]
+    pub fn id(&self) -> &JobId {
+        &self.definition.job
+    }
+
+    /// Returns what is declared and consumed at each connection. The file queue is not part of it:
+    /// the ledger has to find out when the broker lost it.
+    #[must_use]
+    pub fn setup(&self, host: &str) -> Setup {
+        let originators = names::originators_exchange(self.cluster.as_deref());
+        let own = names::originator_queue(self.id());
+        Setup {
+            role: format!("gorgon-originator {host} {}", std::process::id()),
+            declare: vec![
+                Declare::fanout(names::jobs_exchange(self.cluster.as_deref())),
+                Declare::fanout(originators.clone()),
+                Declare::direct(names::CONTROL_EXCHANGE),
+                self.reply_queue(),
+                Declare::exclusive_queue(own.clone()),
+                Declare::bind(own.clone(), originators, ""),
+            ],
+            consume: vec![
+                Consume::many(self.definition.reply_queue_name.clone(), REPLIES),
+                Consume::many(own, 10),
+            ],
+            ..Setup::default()
+        }
+    }
+
+    /// Returns the declaration of the reply queue.
+    #[must_use]
+    pub fn reply_queue(&self) -> Declare {
+        expiring(&self.definition.reply_queue_name)
+    }
+
+    /// Returns the consumer of the reply queue.
+    #[must_use]
+    pub fn replies(&self) -> Consume {
+        Consume::many(self.definition.reply_queue_name.clone(), REPLIES)
+    }
+
+    /// Returns the declaration of the file queue.
+    #[must_use]
+    pub fn file_queue(&self) -> Declare {
+        expiring(&self.definition.file_queue_name)
+    }
+
+    /// Returns the job definition as a message to all listeners, signed for this one sending.
+    #[must_use]
+    pub fn offer(&self) -> Publish {
+        let exchange = names::jobs_exchange(self.cluster.as_deref());
+        let body = message::write(&self.definition);
+        let headers = self.signature(&body);
+        Publish {
+            headers,
+            ..Publish::to_exchange(exchange, "", body, NO_TAG)
+        }
+    }
+
+    /// Returns the job definition as a message to one listener.
+    #[must_use]
+    pub fn offer_to(&self, queue: &str) -> Publish {
+        let body = message::write(&self.definition);
+        let headers = self.signature(&body);
+        // The listener may be gone again.
+        Publish {
+            headers,
+            mandatory: false,
+            ..Publish::to_queue(queue, body, NO_TAG)
+        }
+    }
+
+    fn signature(&self, body: &[u8]) -> BTreeMap<String, String> {
+        let Some(Secret(secret)) = &self.secret else {
+            return BTreeMap::new();
+        };
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default()
+            .as_secs();
+        let signature = sign::sign(secret, draw(), now, body);
+        BTreeMap::from([(sign::HEADER.to_owned(), signature)])
+    }
+
+    /// Returns the message that ends this job, and no other.
+    #[must_use]
+    pub fn cancel(&self) -> Publish {
+        let control = Control::CancelJob {
+            job: self.id().clone(),
+        };
+        let body = message::write(&control);
+        Publish::to_exchange(names::CONTROL_EXCHANGE, self.id().0.clone(), body, NO_TAG)
+    }
+}
+
+fn expiring(queue: &str) -> Declare {
+    let limit = Duration::from_millis(u64::from(names::QUEUE_EXPIRES_MS));
+    Declare::expiring_queue(queue, limit)
+}
+
+/// Guesses the frameworks of files by their names, and of `_test.rb` files by a glance at one.
+#[must_use]
+pub fn guess_frameworks(root: &Path, files: &[String]) -> Vec<Framework> {
+    let is_spec = |file: &&String| file.to_ascii_lowercase().ends_with("_spec.rb");
+    let specs = files.iter().filter(is_spec).count();
+    let tests = files.len() - specs;
+    let mut found = Vec::new();
+    if specs > 0 {
+        found.push((specs, Framework::Rspec));
+    }
+    if let Some(first) = files.iter().find(|file| !is_spec(file)) {
+        let framework = if speaks_test_unit(root, first) {
+            Framework::TestUnit
+        } else {
+            Framework::Minitest
+        };
+        found.push((tests, framework));
+    }
+    found.sort_by_key(|(count, _)| std::cmp::Reverse(*count));
+    found.into_iter().map(|(_, framework)| framework).collect()
+}
+
+fn speaks_test_unit(root: &Path, file: &str) -> bool {
+    let holds = |path: &Path, words: &[&str]| {
+        let bytes = std::fs::read(path).unwrap_or_default();
+        let text = String::from_utf8_lossy(&bytes[..bytes.len().min(PEEK_BYTES)]).into_owned();
+        words.iter().any(|word| text.contains(word))
+    };
+    holds(&root.join("Gemfile.lock"), &["\n    test-unit "])
+        || holds(&root.join(file), &["test/unit", "Test::Unit", "test-unit"])
+}

@@ -1,0 +1,314 @@
+//! `--local`: a broker inside this process, a listener below it, and the numbers of its slots.
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::process::{ChildStdin, Command, Stdio};
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, never};
+use gorgon_broker::Target;
+use gorgon_local_broker::LocalBroker;
+use gorgon_process::child::{self, Child, End, Options, SpawnError};
+use gorgon_process::exit::Hint;
+use gorgon_process::sibling::{self, SiblingError};
+use gorgon_proto::config::{Connection, Secret};
+
+use crate::history::Store;
+
+/// The heartbeat on the loopback: a broker that died takes us with it anyway.
+const HEARTBEAT: Duration = Duration::from_secs(60);
+
+/// The local way cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum LocalError {
+    /// No broker.
+    #[error("start the local broker")]
+    Broker(#[source] io::Error),
+    /// No directory for the listener's files.
+    #[error("make a directory for the local listener below {}", place.display())]
+    Directory {
+        /// Where.
+        place: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The listener is not installed.
+    #[error(transparent)]
+    Sibling(#[from] SiblingError),
+    /// The listener cannot be started.
+    #[error(transparent)]
+    Spawn(#[from] SpawnError),
+}
+
+impl Hint for LocalError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Broker(_) | Self::Directory { .. } => None,
+            Self::Sibling(error) => error.hint(),
+            Self::Spawn(error) => error.hint(),
+        }
+    }
+}
+
+/// How the local listener runs its workers.
+#[derive(Debug, Clone)]
+pub struct LocalPlan {
+    /// The project.
+    pub root: PathBuf,
+    /// How many workers.
+    pub slots: u32,
+    /// In the project's directory itself; else in a workspace.
+    pub in_place: bool,
+    /// Name of this host.
+    pub host_name: String,
+}
+
+/// The broker and the listener of one `--local` job.
+///
+/// The order of the fields is that of the shutdown: the pipe, the listener, its files, the broker.
+#[derive(Debug)]
+pub struct Local {
+    /// Its end tells everything below to end at once.
+    pipe: Option<ChildStdin>,
+    listener: Child,
+    heard_end: bool,
+    directory: Scratch,
+    broker: LocalBroker,
+    plan: LocalPlan,
+}
+
+/// A private directory, removed when dropped.
+#[derive(Debug)]
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn make() -> Result<Self, LocalError> {
+        let place = std::env::temp_dir();
+        let mut name = [0_u8; 8];
+        let fault = |source| LocalError::Directory {
+            place: place.clone(),
+            source,
+        };
+        getrandom::fill(&mut name).map_err(|error| fault(io::Error::other(error)))?;
+        let path = place.join(format!("gorgon-{:016x}", u64::from_ne_bytes(name)));
+        DirBuilder::new().mode(0o700).create(&path).map_err(fault)?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::remove_dir_all(&self.0) {
+            log::warn!(target: "gorgon::originator", path:% = self.0.display(), error:%; "not removed");
+        }
+    }
+}
+
+impl Local {
+    /// Starts the broker and the listener.
+    ///
+    /// # Errors
+    /// What cannot be started.
+    pub fn start(plan: LocalPlan) -> Result<Self, LocalError> {
+        let broker = LocalBroker::start().map_err(LocalError::Broker)?;
+        let directory = Scratch::make()?;
+        let config = directory.0.join("gorgon_listener.json");
+        let connection = connection(&broker);
+        let text = serde_json::json!({
+            "connection": connection.to_json(),
+            "worker_slots": plan.slots,
+            "host_name": plan.host_name,
+            "workspace_dir": directory.0.join("workspaces"),
+        });
+        let fault = |source| LocalError::Directory {
+            place: directory.0.clone(),
+            source,
+        };
+        OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&config)
+            .and_then(|mut file| file.write_all(text.to_string().as_bytes()))
+            .map_err(fault)?;
+        let (listener, pipe) = start_listener(&config, &plan)?;
+        Ok(Self {
+            pipe,
+            listener,
+            heard_end: false,
+            directory,
+            broker,
+            plan,
+        })
+    }
+
+    /// Starts the listener again, after it died.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn start_again(&mut self) -> Result<(), LocalError> {
+        let config = self.directory.0.join("gorgon_listener.json");
+        let (listener, pipe) = start_listener(&config, &self.plan)?;
+        self.pipe = pipe;
+        self.listener = listener;
+        self.heard_end = false;
+        Ok(())
+    }
+
+    /// Returns how the broker is reached.
+    #[must_use]
+    pub fn target(&self) -> Target {
+        Target::from(&connection(&self.broker))
+    }
+
+    /// Returns where the listener's end arrives.
+    #[must_use]
+    pub fn ended(&self) -> Receiver<End> {
+        if self.heard_end {
+            never()
+        } else {
+            self.listener.end().clone()
+        }
+    }
+
+    /// The end was heard: a channel that has ended would be ready for ever.
+    pub fn forget_end(&mut self) {
+        self.heard_end = true;
+    }
+
+    /// Ends everything below at once, and waits for it.
+    pub fn end(mut self, limit: Duration) {
+        drop(self.pipe.take());
+        if !self.heard_end && self.listener.end().recv_timeout(limit).is_err() {
+            log::warn!(target: "gorgon::originator", "the local listener does not end and is killed");
+        }
+    }
+}
+
+fn connection(broker: &LocalBroker) -> Connection {
+    Connection {
+        host: "127.0.0.1".to_owned(),
+        port: broker.port(),
+        user: broker.user().to_owned(),
+        password: Secret(broker.password().to_owned()),
+        heartbeat: HEARTBEAT,
+        ..Connection::default()
+    }
+}
+
+fn start_listener(
+    config: &Path,
+    plan: &LocalPlan,
+) -> Result<(Child, Option<ChildStdin>), LocalError> {
+    let mut command = Command::new(sibling::find("gorgon-listener")?);
+    command.arg("--config").arg(config).arg("--once");
+    if plan.in_place {
+        command.arg("--in-place").arg(&plan.root);
+    }
+    command
+        .current_dir(&plan.root)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null());
+    // The user sees what happened from us; the log of the parts is there on request.
+    if std::env::var_os("RUST_LOG").is_none() {
+        command.env("RUST_LOG", "warn");
+    }
+    let mut listener = child::spawn(command, Options::default())?;
+    let pipe = listener.take_stdin();
+    Ok((listener, pipe))
+}
+
+/// The numbers of slots that this run has for itself, as long as it lives.
+#[derive(Debug)]
+pub struct Numbers {
+    /// Added to a slot to get its TEST_ENV_NUMBER.
+    pub offset: u32,
+    _locks: Vec<File>,
+}
+
+/// Takes numbers above those that other in-place runs of this directory use. A number is in use
+/// while the lock on its file is held; the kernel gives it free with its process.
+///
+/// Without a place for the locks the run is taken to be the only one.
+#[must_use]
+pub fn take_numbers(root: &Path, slots: u32) -> Numbers {
+    let alone = Numbers {
+        offset: 0,
+        _locks: Vec::new(),
+    };
+    let Some(store) = Store::of(root) else {
+        return alone;
+    };
+    match store
+        .make_directory()
+        .and_then(|()| try_take(store.directory(), slots))
+    {
+        Ok(numbers) => numbers,
+        Err(error) => {
+            log::warn!(target: "gorgon::originator", error:%; "no lock for runs in one directory");
+            alone
+        }
+    }
+}
+
+fn open_lock(directory: &Path, name: &str) -> io::Result<File> {
+    OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(directory.join(name))
+}
+
+fn try_take(directory: &Path, slots: u32) -> io::Result<Numbers> {
+    let choosing = open_lock(directory, "in-place.lock")?;
+    choosing.lock()?;
+    let mut offset = 0;
+    for entry in std::fs::read_dir(directory)? {
+        let name = entry?.file_name();
+        let number = name.to_str().and_then(|name| {
+            name.strip_prefix("in-place.")?
+                .strip_suffix(".lock")?
+                .parse::<u32>()
+                .ok()
+        });
+        let Some(number) = number else { continue };
+        let file = open_lock(directory, &format!("in-place.{number}.lock"))?;
+        if file.try_lock().is_err() {
+            offset = offset.max(number);
+        } else if number > slots {
+            // Of a larger run of old; a new one makes it again.
+            let _ = std::fs::remove_file(directory.join(&name));
+        }
+    }
+    let mut locks = Vec::new();
+    for number in offset + 1..=offset + slots {
+        let file = open_lock(directory, &format!("in-place.{number}.lock"))?;
+        file.lock()?;
+        locks.push(file);
+    }
+    Ok(Numbers {
+        offset,
+        _locks: locks,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_runs_have_different_numbers() {
+        let directory = tempfile::tempdir().unwrap();
+        let first = try_take(directory.path(), 2).unwrap();
+        assert_eq!(first.offset, 0);
+        let second = try_take(directory.path(), 4).unwrap();
+        assert_eq!(second.offset, 2);
+        drop(first);
+        let third = try_take(directory.path(), 2).unwrap();
+        assert_eq!(third.offset, 6);
+        drop((second, third));
+        assert_eq!(try_take(directory.path(), 2).unwrap().offset, 0);
+    }
+}

@@ -1,0 +1,104 @@
+//! What a job leaves for the next one: the history, and the files of the original.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use gorgon_process::exit;
+use gorgon_proto::config::ProjectConfig;
+use gorgon_proto::outcome::Verdict;
+
+use crate::history::original::{write_failed_files, write_runtime_file};
+use crate::history::{Ran, Stamp, Store, TestRecord};
+use crate::ledger::Ending;
+use crate::report::{FileResult, Results};
+use crate::select::Selected;
+
+/// Says of one file what the history keeps.
+fn ran(file: &FileResult, selected: &Selected, stamp: Option<Stamp>) -> Option<Ran> {
+    let tests: Vec<TestRecord> = file
+        .tests
+        .iter()
+        .map(|test| TestRecord {
+            id: test.id.clone(),
+            seconds: test.seconds,
+            failed: test.outcome.is_bad(),
+        })
+        .collect();
+    match file.verdict? {
+        Verdict::NotRun => None,
+        Verdict::Crashed | Verdict::TimedOut | Verdict::Lost => Some(Ran::Broken { tests }),
+        Verdict::Passed | Verdict::Flaky | Verdict::Failed => {
+            let whole = selected.lines.is_empty() && selected.tests.is_empty();
+            Some(match (file.errors.is_empty(), whole) {
+                (false, _) => Ran::Broken { tests },
+                (true, true) => Ran::Whole {
+                    seconds: file.time,
+                    stamp,
+                    tests,
+                },
+                (true, false) => Ran::Some { tests },
+            })
+        }
+    }
+}
+
+/// Keeps what the job says. Returns warnings: nothing here makes a job fail.
+#[must_use]
+pub fn keep(
+    root: &Path,
+    config: &ProjectConfig,
+    results: &Results,
+    selected: &[(Selected, Option<Stamp>)],
+    whole_suite: bool,
+    ending: &Ending,
+) -> Vec<String> {
+    let mut warnings = Vec::new();
+    let mut all = BTreeMap::new();
+    for (file, (selected, stamp)) in results.files.iter().zip(selected) {
+        if let Some(ran) = ran(file, selected, *stamp) {
+            all.insert(file.filename.clone(), ran);
+        }
+    }
+    let mut known: Vec<(String, f64)> = Vec::new();
+    if let Some(store) = Store::of(root) {
+        match store.merge(&all) {
+            Ok(history) => {
+                let seconds = |(file, record): (String, crate::history::FileRecord)| {
+                    record.seconds.map(|seconds| (file, seconds))
+                };
+                known = history.files.into_iter().filter_map(seconds).collect();
+            }
+            Err(error) => warnings.push(exit::chain(&error)),
+        }
+    }
+    if let Some(path) = config
+        .runtime_file
+        .as_ref()
+        .filter(|_| *ending == Ending::Complete)
+    {
+        if whole_suite {
+            known = results
+                .files
+                .iter()
+                .map(|f| (f.filename.clone(), f.time))
+                .collect();
+        }
+        if let Err(error) = write_runtime_file(&root.join(path), &known) {
+            warnings.push(exit::chain(&error));
+        }
+    }
+    if let Some(path) = &config.failed_files {
+        let bad = results
+            .bad
+            .iter()
+            .filter_map(|id| results.files.get(id.0 as usize));
+        let names: Vec<String> = bad
+            .chain(results.unfinished())
+            .map(|file| file.filename.clone())
+            .collect();
+        if let Err(error) = write_failed_files(&root.join(path), &names) {
+            warnings.push(exit::chain(&error));
+        }
+    }
+    warnings
+}
