@@ -1,0 +1,240 @@
+//! Argument vectors for rsync. Pure: what a user or a message chose is one element, never parsed
+//! by a shell, and stands behind `--` or behind `=`.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::exclude::Excludes;
+
+/// Each address of an originator is tried for so long.
+pub const CONNECT_LIMIT: Duration = Duration::from_secs(2);
+
+/// rsync gives up when nothing came or went for so long (the original's 5 s are too short for a
+/// server that reads a large tree).
+pub const IO_LIMIT: Duration = Duration::from_secs(20);
+
+/// What `-a` means, without owners and devices: a host's files belong to its listener's user.
+const ARCHIVE: [&str; 5] = ["--recursive", "--links", "--perms", "--times", "--specials"];
+
+/// Where rsync reads from or writes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Location {
+    /// `rsync://host/module/path` or `host::module/path`.
+    Daemon(String),
+    /// `host:path`, by ssh.
+    Shell(String),
+    /// A directory of this machine.
+    Directory(PathBuf),
+}
+
+impl Location {
+    /// Takes a text as rsync does; none for one that rsync or ssh could take for an option.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        if text.is_empty() || text.starts_with('-') || text.contains(['\0', '\n', '\r']) {
+            return None;
+        }
+        let before_slash = text.split('/').next().unwrap_or(text);
+        if let Some(rest) = text.strip_prefix("rsync://") {
+            return (!rest.starts_with(['-', '/'])).then(|| Self::Daemon(text.to_owned()));
+        }
+        match before_slash.split_once(':') {
+            Some((host, _)) if host.rsplit('@').next().is_none_or(|h| h.starts_with('-')) => None,
+            Some(("", _)) => None,
+            Some((_, rest)) if rest.starts_with(':') => Some(Self::Daemon(text.to_owned())),
+            Some(_) => Some(Self::Shell(text.to_owned())),
+            None => Some(Self::Directory(PathBuf::from(text))),
+        }
+    }
+
+    /// The place itself as rsync takes it, with a slash at its end: its content is meant.
+    fn content(&self) -> OsString {
+        let mut text = match self {
+            Self::Daemon(text) | Self::Shell(text) => OsString::from(text),
+            Self::Directory(path) => path.as_os_str().to_owned(),
+        };
+        if !text.as_bytes().ends_with(b"/") {
+            text.push("/");
+        }
+        text
+    }
+}
+
+impl std::fmt::Display for Location {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Daemon(text) | Self::Shell(text) => f.write_str(text),
+            Self::Directory(path) => write!(f, "{}", path.display()),
+        }
+    }
+}
+
+/// What rsync compares to tell whether a file has changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compare {
+    /// Size and modification time, its quick check.
+    SizeAndTime,
+    /// The content.
+    Content,
+}
+
+/// Arguments that make `to` the same as `from`.
+///
+/// `identity` is a key file for ssh.
+#[must_use]
+pub fn mirror(
+    from: &Location,
+    to: &Location,
+    excludes: Option<&Excludes>,
+    compare: Compare,
+    identity: Option<&Path>,
+) -> Vec<OsString> {
+    let mut args = transfer(&[from, to], identity);
+    args.extend(["--delete", "--delete-excluded"].map(OsString::from));
+    if compare == Compare::Content {
+        args.push("--checksum".into());
+    }
+    let rules = excludes.map(Excludes::rules).unwrap_or_default();
+    args.extend(
+        rules
+            .iter()
+            .map(|rule| OsString::from(format!("--exclude={rule}"))),
+    );
+    args.extend([OsString::from("--"), from.content(), to.content()]);
+    args
+}
+
+/// Arguments that copy one file from a daemon.
+#[must_use]
+pub fn fetch_file(url: &str, to: &Path) -> Vec<OsString> {
+    let from = Location::Daemon(url.to_owned());
+    let mut args = transfer(&[&from], None);
+    // It is small, and read again each time: the daemon's copy may be as old as ours.
+    args.push("--ignore-times".into());
+    args.extend([
+        OsString::from("--"),
+        OsString::from(url),
+        to.as_os_str().to_owned(),
+    ]);
+    args
+}
+
+fn transfer(places: &[&Location], identity: Option<&Path>) -> Vec<OsString> {
+    // Names go by the protocol, not by a remote shell.
+    let mut args = vec![OsString::from("--protect-args")];
+    args.extend(ARCHIVE.map(OsString::from));
+    args.push(format!("--timeout={}", IO_LIMIT.as_secs()).into());
+    if places
+        .iter()
+        .any(|place| matches!(place, Location::Daemon(_)))
+    {
+        args.push(format!("--contimeout={}", CONNECT_LIMIT.as_secs()).into());
+        args.push("--no-motd".into());
+    }
+    if places
+        .iter()
+        .any(|place| matches!(place, Location::Shell(_)))
+    {
+        args.push("--compress".into());
+        args.push("--rsh".into());
+        args.push(ssh(identity));
+    }
+    args
+}
+
+/// The command that rsync itself splits at spaces, outside of double quotes.
+fn ssh(identity: Option<&Path>) -> OsString {
+    let seconds = CONNECT_LIMIT.as_secs() + 3;
+    let mut command = OsString::from(format!("ssh -o BatchMode=yes -o ConnectTimeout={seconds}"));
+    if let Some(path) = identity {
+        command.push(" -i \"");
+        // A doubled quote is one quote.
+        let quoted = path.as_os_str().as_bytes().split(|byte| *byte == b'"');
+        for (nth, part) in quoted.enumerate() {
+            if nth > 0 {
+                command.push("\"\"");
+            }
+            command.push(std::ffi::OsStr::from_bytes(part));
+        }
+        command.push("\"");
+    }
+    command
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(args: &[OsString]) -> String {
+        args.iter()
+            .map(|arg| format!("[{}]", arg.display()))
+            .collect()
+    }
+
+    #[test]
+    fn locations_are_told_apart_as_rsync_does() {
+        let daemon = |text: &str| Some(Location::Daemon(text.to_owned()));
+        let shell = |text: &str| Some(Location::Shell(text.to_owned()));
+        let directory = |text: &str| Some(Location::Directory(text.into()));
+        for text in ["rsync://h:43434/src/a b", "h::src/x", "u@h::src"] {
+            assert_eq!(Location::parse(text), daemon(text));
+        }
+        for text in ["host:dir", "me@host:/dir with spaces; rm -rf x", "h:"] {
+            assert_eq!(Location::parse(text), shell(text));
+        }
+        for text in ["/srv/a", "rel", "./a:b", "/a:b"] {
+            assert_eq!(Location::parse(text), directory(text));
+        }
+        for text in [
+            "",
+            "-e x",
+            "-oProxyCommand=x:y",
+            "u@-oX:y",
+            "rsync://-h/x",
+            ":x",
+            "a\nb:c",
+        ] {
+            assert_eq!(Location::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_user_value_is_one_element_behind_its_option_or_behind_two_dashes() {
+        let from = Location::parse("h:dir; rm -rf x").unwrap();
+        let to = Location::Directory("/cache/-e x; rm".into());
+        let excludes = Excludes::new(&["-e x; rm".to_owned(), "a b".to_owned()], &[]);
+        let key = Path::new("/p \"q/gorgon.pem");
+        let args = mirror(&from, &to, Some(&excludes), Compare::Content, Some(key));
+        assert_eq!(
+            shown(&args),
+            "[--protect-args][--recursive][--links][--perms][--times][--specials][--timeout=20]\
+             [--compress][--rsh][ssh -o BatchMode=yes -o ConnectTimeout=5 -i \"/p \"\"q/gorgon.pem\"]\
+             [--delete][--delete-excluded][--checksum]\
+             [--exclude=- gorgon_secret.json][--exclude=- gorgon.pem]\
+             [--exclude=- /gorgon-artifacts/][--exclude=- -e x; rm][--exclude=- a b]\
+             [--][h:dir; rm -rf x/][/cache/-e x; rm/]"
+        );
+    }
+
+    #[test]
+    fn a_daemon_gets_no_shell_and_a_bounded_connect() {
+        let from = Location::parse("rsync://u@h:1/src/").unwrap();
+        let to = Location::Directory("/c".into());
+        assert_eq!(
+            shown(&mirror(&from, &to, None, Compare::SizeAndTime, None)),
+            "[--protect-args][--recursive][--links][--perms][--times][--specials][--timeout=20]\
+             [--contimeout=2][--no-motd][--delete][--delete-excluded][--][rsync://u@h:1/src/][/c/]"
+        );
+        assert!(
+            shown(&fetch_file(
+                "rsync://u@h:1/meta/manifest",
+                Path::new("/c/m")
+            ))
+            .ends_with(
+                "[--contimeout=2][--no-motd][--ignore-times][--][rsync://u@h:1/meta/manifest][/c/m]"
+            )
+        );
+    }
+}

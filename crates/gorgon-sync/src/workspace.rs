@@ -1,0 +1,117 @@
+//! The directory in which one job runs on one host.
+
+use std::fs::{self, DirBuilder};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use crate::cache::Cache;
+use crate::copy::copy_tree;
+use crate::failure::SyncError;
+use crate::owned::{self, OwnedDir};
+
+pub use crate::copy::Copied;
+
+/// Workspaces are called `gorgon-…`; a sweep touches nothing else.
+const PREFIX: &str = "gorgon-";
+
+/// A directory of one job, private, and removed when dropped.
+///
+/// It lies one level below a directory of a name that nobody can guess, and is called as the
+/// project's own directory is: some suites look at the name of where they run.
+#[derive(Debug)]
+pub struct Workspace {
+    outer: OwnedDir,
+    path: PathBuf,
+}
+
+impl Workspace {
+    /// Makes an empty one below `parent`, for the project of this path on the originator.
+    ///
+    /// # Errors
+    /// When a directory cannot be made.
+    pub fn create(parent: &Path, project: &str) -> Result<Self, SyncError> {
+        let outer = OwnedDir::create(parent, PREFIX)?;
+        // Only the last name of a path out of a message, so it stays inside.
+        let name = Path::new(project)
+            .file_name()
+            .filter(|name| name.len() <= 100);
+        let name = name
+            .filter(|name| !name.as_encoded_bytes().starts_with(b".gorgon-lock"))
+            .unwrap_or("project".as_ref());
+        let path = outer.path().join(name);
+        DirBuilder::new()
+            .mode(0o700)
+            .create(&path)
+            .map_err(SyncError::file("make the directory", &path))?;
+        Ok(Self { outer, path })
+    }
+
+    /// Returns where the job runs.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Fills it from the cache, by local copy.
+    ///
+    /// # Errors
+    /// When a file cannot be copied: the disk is full.
+    pub fn fill_from(&self, cache: &Cache) -> Result<Copied, SyncError> {
+        copy_tree(&cache.tree(), &self.path)
+    }
+
+    /// Makes another workspace with the same content, after `after_sync` ran in this one
+    /// (`workspace: slot`).
+    ///
+    /// # Errors
+    /// When a file cannot be copied: the disk is full.
+    pub fn copy(&self, parent: &Path) -> Result<Self, SyncError> {
+        let other = Self::create(parent, &self.path.to_string_lossy())?;
+        copy_tree(&self.path, &other.path)?;
+        Ok(other)
+    }
+
+    /// Removes it, also when read-only directories lie in it.
+    ///
+    /// # Errors
+    /// When something in it cannot be removed; the next sweep tries again.
+    pub fn remove(self) -> Result<(), SyncError> {
+        owned::remove(self.outer.path()).map_err(SyncError::file("remove", self.outer.path()))
+    }
+}
+
+impl Drop for Workspace {
+    fn drop(&mut self) {
+        if let Err(error) = owned::remove(self.outer.path()) {
+            log::warn!(target: "gorgon::sync", path:% = self.outer.path().display(),
+                cause:% = error; "a workspace cannot be removed");
+        }
+    }
+}
+
+/// Removes the workspaces that dead listeners have left below `parent`, and returns their paths.
+/// To be called once, at a listener's start; those of living ones are left alone.
+pub fn sweep(parent: &Path) -> Vec<PathBuf> {
+    owned::sweep(parent, PREFIX)
+}
+
+/// Returns how many bytes the files of a tree have.
+pub(crate) fn tree_bytes(path: &Path) -> u64 {
+    let Ok(entries) = fs::read_dir(path) else {
+        return 0;
+    };
+    entries
+        .flatten()
+        .filter_map(|entry| {
+            let meta = entry.metadata().ok()?;
+            Some(if meta.is_dir() {
+                tree_bytes(&entry.path())
+            } else {
+                meta.len()
+            })
+        })
+        .sum()
+}
+
+#[cfg(test)]
+mod tests;
