@@ -107,13 +107,22 @@ module Gorgon
          ('rspec' if defined?(::RSpec::Core::Runner))].compact
       end
 
+      # RSpec's own remove_globally! undefines the words, for those below in Kernel too.
       def remove_rspec_words
-        ::RSpec::Core::DSL.remove_globally!
-        ::RSpec::Core::SharedExampleGroup::TopLevelDSL.remove_globally!
+        dsl = ::RSpec::Core::DSL
+        words = dsl.example_group_aliases + %i[shared_examples shared_context shared_examples_for]
+        [dsl.top_level.singleton_class, Module].each do |owner|
+          words.each { |word| owner.send(:remove_method, word) if defines?(owner, word) }
+        end
+        [dsl, ::RSpec::Core::SharedExampleGroup::TopLevelDSL].each { |mod| mod.instance_variable_set(:@exposed_globally, false) }
+      end
+
+      def defines?(owner, word)
+        owner.method_defined?(word, false) || owner.private_method_defined?(word, false)
       end
 
       def remove_minitest_words
-        ::Kernel.send(:remove_method, :describe) if ::Kernel.private_method_defined?(:describe, false)
+        ::Kernel.send(:remove_method, :describe) if defines?(::Kernel, :describe)
       end
 
       def switch_off(point)

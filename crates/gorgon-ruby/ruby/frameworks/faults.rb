@@ -18,7 +18,8 @@ module Gorgon
       private
 
       def message(error)
-        error.message.to_s
+        text = error.message.to_s
+        error.is_a?(SyntaxError) ? @places.within(text) : text
       rescue StandardError => e
         "(its message raised #{e.class})"
       end
@@ -27,7 +28,7 @@ module Gorgon
       def of_syntax(error)
         place = message(error)[/\A(?:--> )?(\S.*?:\d+):/, 1]
         lines = @places.backtrace(error.backtrace)
-        place ? [@places.relative(place)] | lines : lines
+        place ? [place] | lines : lines
       end
     end
   end

@@ -42,6 +42,11 @@ module Gorgon
         ran.each { |klass| spend(klass) if reshaped?(klass) }
       end
 
+      # A base class, of the framework or of a helper.
+      def without_tests?(klass)
+        @spent.fetch(klass, ALL).default.nil? && @spent[klass].empty?
+      end
+
       private
 
       # Cheap to ask of thousands of classes after each file: is it new, reopened, extended?

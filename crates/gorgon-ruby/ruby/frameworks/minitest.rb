@@ -139,11 +139,14 @@ module Gorgon
           (@name.is_a?(String) && test.method_name == "test_#{@name.delete_prefix('test_').gsub(/\s+/, '_')}")
       end
 
-      # In Minitest's order: shuffled by the seed, parallel classes last.
+      # In the order of a plain run of the file alone: shuffled by the seed among the classes that
+      # are always there, parallel ones last.
       def run_suites(tests)
         by_class = tests.group_by(&:klass).compare_by_identity
         @recorder.expect(tests)
-        suites = runnables.select { |klass| by_class.key?(klass) }.shuffle(random: Random.new(::Minitest.seed))
+        shuffled = runnables.select { |klass| by_class.key?(klass) || @memory.without_tests?(klass) }
+                            .shuffle(random: Random.new(::Minitest.seed))
+        suites = shuffled.select { |klass| by_class.key?(klass) }
         parallel, serial = suites.partition { |klass| klass.respond_to?(:test_order) && klass.test_order == :parallel }
         serial.each { |klass| run_suite(klass, by_class[klass]) }
         in_threads { parallel.each { |klass| run_suite(klass, by_class[klass]) } } unless parallel.empty?

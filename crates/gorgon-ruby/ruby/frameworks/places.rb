@@ -16,6 +16,11 @@ module Gorgon
       root ? path[root.size..-1] : path.delete_prefix('./')
     end
 
+    # The text with the project's paths in it made relative.
+    def within(text)
+      @roots.inject(text.scrub) { |shown, dir| shown.gsub(dir, '') }
+    end
+
     def absolute(path)
       File.expand_path(path, @roots.first)
     end

@@ -128,7 +128,8 @@ module Gorgon
       end
 
       def resolve(name, file)
-        name = name.dup.force_encoding(Encoding::UTF_8).sub(/\A#\{[^}]*\}\/?/, '')
+        name = name.dup.force_encoding(Encoding::UTF_8).sub(/\A#\{[^}]*\}/, '')
+        name = name.delete_prefix('/') unless name.start_with?("#{@root}/") # "#{__dir__}/…"
         places = [File.dirname(file), *load_path].map { |dir| File.expand_path(name, dir) }
         places.unshift(File.expand_path(name, file)) if name.start_with?('..')
         places.flat_map { |place| [place, "#{place}.rb"] }

@@ -1,0 +1,63 @@
+# frozen_string_literal: true
+
+# Runs files through an adapter in this process, as a Ruby child does, and writes what the adapter
+# reported to the file named first: [[event, fields], …], marshalled.
+# usage: ruby adapter_process.rb RESULT FRAMEWORK SEED OPTIONS FILE[@SELECTION]…
+#   OPTIONS: words separated by spaces; SELECTION: lines or ids separated by commas
+require_relative '../frameworks'
+
+# Writes down what an adapter reports; each event reaches the file at once, as tests may crash.
+class Record
+  def initialize(path)
+    @io = File.open(path, 'wb')
+    @io.sync = true
+    @pid = $$
+  end
+
+  %i[test_started file_error suite_hook_failed].each do |name|
+    define_method(name) { |**fields| write(name, fields) }
+  end
+
+  def test_finished(result)
+    write(:test_finished, result)
+  end
+
+  def warning(text)
+    write(:warning, { text: text })
+  end
+
+  def file(path)
+    write(:file, { path: path })
+  end
+
+  def finished
+    write(:finished, {})
+  end
+
+  private
+
+  def write(name, fields)
+    raise "#{name} in a fork" unless $$ == @pid
+
+    @io.write(Marshal.dump([name, fields]))
+  end
+end
+
+result, framework, seed, options, *files = ARGV
+ARGV.clear
+record = Record.new(result)
+load 'callbacks.rb' if File.exist?('callbacks.rb')
+Gorgon::Frameworks.disarmed { require 'minitest/spec' } if ENV['PRELOAD_SPEC']
+Gorgon::Frameworks.adapter(framework).preload
+settings = Struct.new(:seed, :options, :root).new(Integer(seed), options.split, Dir.pwd)
+adapter = Gorgon::Frameworks.adapter(framework).new(settings, record)
+adapter.start
+files.each do |file|
+  path, wanted = file.split('@', 2)
+  record.file(path)
+  wanted = wanted.to_s.split(',')
+  lines, tests = wanted.partition { |word| word.match?(/\A\d+\z/) }
+  adapter.run(path, wanted.empty? ? nil : { tests: tests, lines: lines.map(&:to_i) })
+end
+adapter.finish
+record.finished

@@ -1,0 +1,312 @@
+# frozen_string_literal: true
+
+require_relative 'adapter_case'
+
+# What Gorgon::Frameworks::Minitest reports of small files.
+class MinitestAdapterTest < AdapterCase
+  def framework
+    'minitest'
+  end
+
+  def test_each_outcome_is_told_with_its_place_and_text
+    write('test/a_test.rb', <<~RUBY)
+      require 'minitest/autorun'
+      class ATest < Minitest::Test
+        def test_passes; assert true; end
+        def test_fails; assert_equal 1, 2; end
+        def test_errs; raise ArgumentError, 'boom'; end
+        def test_skips; skip 'not now'; end
+      end
+    RUBY
+    ran = run_files('test/a_test.rb')
+    assert_equal({ 'ATest#test_passes' => 'passed', 'ATest#test_fails' => 'failed',
+                   'ATest#test_errs' => 'errored', 'ATest#test_skips' => 'skipped' }.sort, ran.outcomes.sort)
+    failed = ran.test('ATest#test_fails')
+    assert_equal ['test/a_test.rb', 4, 'ATest', 'Minitest::Assertion'], failed.values_at(:file, :line, :classname, :exception)
+    assert_equal "Expected: 1\n  Actual: 2", failed[:message]
+    assert_equal ["test/a_test.rb:4:in `test_fails'"], failed[:backtrace].map { |line| line.sub(/'ATest#/, '`') }
+    assert_equal ['ArgumentError', 'ArgumentError: boom'], ran.test('ATest#test_errs').values_at(:exception, :message)
+    assert_equal 'not now', ran.test('ATest#test_skips')[:message]
+    assert_empty ran.output
+    assert_equal 0, ran.status.exitstatus
+  end
+
+  def test_all_failures_of_one_test_are_kept_and_the_first_decides
+    write('a_test.rb', <<~RUBY)
+      require 'minitest/autorun'
+      class ATest < Minitest::Test
+        def test_both; flunk 'first'; end
+        def teardown; raise 'second'; end
+      end
+    RUBY
+    test = run_files('a_test.rb').test('ATest#test_both')
+    assert_equal 'failed', test[:outcome]
+    assert_match(/Failure:\nfirst\n.*a_test\.rb:3.*Error:\nRuntimeError: second/m, test[:message])
+  end
+
+  def test_a_class_reopened_by_a_later_file_runs_only_what_that_brought
+    write('a_test.rb', "require 'minitest/autorun'\nclass ATest < Minitest::Test\n  def test_one; end\nend\n")
+    write('b_test.rb', "class ATest < Minitest::Test\n  def test_two; end\nend\n")
+    write('c_test.rb', "ATest.class_eval { def test_three; end }\n")
+    ran = run_files('a_test.rb', 'b_test.rb', 'c_test.rb')
+    assert_equal %w[ATest#test_one], ran.outcomes('a_test.rb').keys
+    assert_equal %w[ATest#test_two], ran.outcomes('b_test.rb').keys
+    assert_equal %w[ATest#test_three], ran.outcomes('c_test.rb').keys
+  end
+
+  def test_a_base_class_of_a_helper_runs_its_own_test_once_and_inherits_it
+    write('helper.rb', "require 'minitest/autorun'\nclass Base < Minitest::Test\n  def test_shared; end\nend\n")
+    write('a_test.rb', "require_relative 'helper'\nclass ATest < Base; end\n")
+    write('b_test.rb', "require_relative 'helper'\nclass BTest < Base; end\n")
+    ran = run_files('a_test.rb', 'b_test.rb')
+    assert_equal %w[ATest#test_shared Base#test_shared], ran.outcomes('a_test.rb').keys.sort
+    assert_equal %w[BTest#test_shared], ran.outcomes('b_test.rb').keys
+  end
+
+  def test_what_tests_define_while_they_run_never_runs
+    write('a_test.rb', <<~RUBY)
+      require 'minitest/autorun'
+      class ATest < Minitest::Test
+        def test_defines
+          self.class.class_eval { def test_made; raise; end }
+          Class.new(Minitest::Test) { def test_made_too; raise; end }
+        end
+      end
+    RUBY
+    write('b_test.rb', "class BTest < Minitest::Test\n  def test_b; end\nend\n")
+    ran = run_files('a_test.rb', 'b_test.rb')
+    assert_equal %w[ATest#test_defines BTest#test_b], ran.outcomes.keys
+  end
+
+  def test_specs_with_one_name_have_ids_of_their_own
+    write('a_test.rb', <<~RUBY)
+      require 'minitest/autorun'
+      describe 'x' do
+        describe('same') { it('is') { _(1).must_equal 1 } }
+      end
+      describe 'x' do
+        describe('same') { it('is') { _(1).must_equal 2 } }
+      end
+    RUBY
+    ran = run_files('a_test.rb')
+    assert_equal({ 'x::same#test_0001_is' => 'passed', 'x::same#test_0001_is@2' => 'failed' }, ran.outcomes.sort.to_h)
+    assert_equal ['x::same#test_0001_is'], ran.tests.map { |test| test[:name] }.uniq
+    again = run_files('a_test.rb@x::same#test_0001_is@2')
+    assert_equal({ 'x::same#test_0001_is@2' => 'failed' }, again.outcomes)
+  end
+
+  def test_a_later_part_of_a_file_runs_without_loading_it_again
+    write('a_test.rb', <<~RUBY)
+      require 'minitest/autorun'
+      puts 'loaded'
+      class ATest < Minitest::Test
+        def test_one; end
+        def test_two; end
+      end
+    RUBY
+    ran = run_files('a_test.rb@ATest#test_one', 'a_test.rb@ATest#test_two', 'a_test.rb@ATest#test_gone')
+    assert_equal %w[ATest#test_one ATest#test_two], ran.outcomes.keys
+    assert_equal 1, ran.output.scan('loaded').size
+    assert_match(/no test ATest#test_gone/, ran.of(:warning).first[:text])
+  end
+
+  def test_lines_choose_the_test_around_or_the_group_that_they_open
+    write('a_test.rb', <<~RUBY)
+      require 'minitest/autorun'
+      class ATest < Minitest::Test
+        def test_one
+          assert true
+        end
+
+        def test_two; end
+      end
+      describe 'group' do
+        it 'three' do
+        end
+      end
+    RUBY
+    assert_equal %w[ATest#test_one], run_files('a_test.rb@4').outcomes.keys
+    assert_equal %w[ATest#test_two], run_files('a_test.rb@7').outcomes.keys
+    assert_equal %w[ATest#test_one ATest#test_two], run_files('a_test.rb@2').outcomes.keys.sort
+    assert_equal %w[group#test_0001_three], run_files('a_test.rb@9').outcomes.keys
+    assert_equal %w[ATest#test_one ATest#test_two], run_files('a_test.rb@4,7').outcomes.keys.sort
+  end
+
+  def test_names_are_chosen_by_options_and_by_testopts
+    write('a_test.rb', <<~RUBY)
+      require 'minitest/autorun'
+      class ATest < Minitest::Test
+        def test_one; end
+        def test_two; end
+      end
+    RUBY
+    assert_equal %w[ATest#test_one], run_files('a_test.rb', options: '-n /one/').outcomes.keys
+    assert_equal %w[ATest#test_two], run_files('a_test.rb', options: '--name test_two -v').outcomes.keys
+    assert_equal %w[ATest#test_two], run_files('a_test.rb', options: '--exclude /one/').outcomes.keys
+    assert_equal %w[ATest#test_two], run_files('a_test.rb', env: { 'TESTOPTS' => '--name=ATest#test_two' }).outcomes.keys
+    assert_empty run_files('a_test.rb', options: '-n nothing').tests
+  end
+
+  def test_an_unknown_option_is_a_fault_of_each_file
+    write('a_test.rb', "require 'minitest/autorun'\nclass ATest < Minitest::Test\n  def test_one; end\nend\n")
+    ran = run_files('a_test.rb', options: '--tag smoke')
+    assert_empty ran.tests
+    assert_equal 'invalid option: --tag', ran.of(:file_error).first[:message]
+  end
+
+  def test_the_seed_gives_the_order_of_plain_minitest
+    names = ('a'..'h').map { |name| "def test_#{name}; puts '#{name}'; end" }
+    write('a_test.rb', <<~RUBY)
+      require 'minitest/autorun'
+      class ATest < Minitest::Test
+        #{names.join("\n")}
+      end
+      class BTest < ATest; end
+      class CTest < ATest; end
+    RUBY
+    plain, = Open3.capture2e('ruby', '-W0', 'a_test.rb', '--seed', '4711', '-v', chdir: @dir)
+    order = plain.scan(/^([ABC]Test#test_\w)/).flatten
+    assert_equal order, run_files('a_test.rb', seed: 4711).outcomes.keys
+    refute_equal order, run_files('a_test.rb', seed: 4712).outcomes.keys
+  end
+
+  def test_a_file_that_can_not_be_loaded_is_a_fault_and_harms_no_other
+    write('a_test.rb', "require 'minitest/autorun'\nclass ATest < Minitest::Test\n  def test_half; end\nend\nraise 'half way'\n")
+    write('b_test.rb', "class BTest < Minitest::Test\n  def test_b\nend\n")
+    write('c_test.rb', "class CTest < Minitest::Test\n  def test_c; end\nend\n")
+    ran = run_files('a_test.rb', 'b_test.rb', 'c_test.rb')
+    assert_equal %w[CTest#test_c], ran.outcomes.keys
+    raised, broken = ran.of(:file_error)
+    assert_equal ['load', 'RuntimeError', 'half way'], raised.values_at(:what, :exception, :message)
+    assert_match(/\Aa_test\.rb:5/, raised[:backtrace].first)
+    assert_equal 'SyntaxError', broken[:exception]
+    assert_match(/\Ab_test\.rb:\d/, broken[:backtrace].first)
+    refute_includes broken[:message], @dir
+  end
+
+  def test_exit_in_a_test_is_passed_up
+    write('a_test.rb', <<~RUBY)
+      require 'minitest/autorun'
+      class ATest < Minitest::Test
+        def test_exits; exit 0; end
+      end
+    RUBY
+    ran = run_files('a_test.rb')
+    assert_equal 'ATest#test_exits', ran.of(:test_started).last[:id]
+    assert_empty ran.tests
+    refute ran.finished?
+    assert_equal 0, ran.status.exitstatus
+  end
+
+  def test_forks_inside_tests_run_nothing_at_exit
+    write('a_test.rb', <<~RUBY)
+      require 'minitest/autorun'
+      Minitest.after_run { puts 'after' }
+      class ATest < Minitest::Test
+        def test_forks
+          Process.wait(fork { exit 3 })
+          assert_equal 3, $?.exitstatus
+        end
+      end
+    RUBY
+    ran = run_files('a_test.rb')
+    assert_equal({ 'ATest#test_forks' => 'passed' }, ran.outcomes)
+    assert_equal "after\n", ran.output
+  end
+
+  def test_nothing_runs_at_exit_when_autorun_came_before_us
+    write('a_test.rb', "class ATest < Minitest::Test\n  def test_one; end\nend\n")
+    ran = run_files('a_test.rb', ruby: %w[-r minitest/autorun])
+    assert_equal %w[ATest#test_one], ran.outcomes.keys
+    assert_empty ran.output
+  end
+
+  def test_after_run_runs_once_in_reverse_and_its_error_is_told
+    write('a_test.rb', <<~RUBY)
+      require 'minitest/autorun'
+      Minitest.after_run { puts 'first' }
+      Minitest.after_run { raise 'no end' }
+      Minitest.after_run { puts 'last' }
+      class ATest < Minitest::Test
+        def test_one; end
+      end
+    RUBY
+    write('b_test.rb', "class BTest < Minitest::Test\n  def test_b; end\nend\n")
+    ran = run_files('a_test.rb', 'b_test.rb')
+    assert_equal "last\nfirst\n", ran.output
+    assert_equal [['Minitest.after_run', 'no end']], ran.of(:suite_hook_failed).map { |hook| hook.values_at(:what, :message) }
+    assert ran.finished?
+  end
+
+  def test_parallel_tests_are_all_told
+    write('a_test.rb', <<~RUBY)
+      require 'minitest/autorun'
+      class ATest < Minitest::Test
+        parallelize_me!
+        10.times { |n| define_method("test_\#{n}") { sleep 0.01; assert n != 3 } }
+      end
+    RUBY
+    ran = run_files('a_test.rb', 'a_test.rb')
+    assert_equal 20, ran.tests.size
+    assert_equal %w[ATest#test_3], ran.outcomes.reject { |_, outcome| outcome == 'passed' }.keys
+    assert ran.tests.all? { |test| test[:seconds] >= 0.005 }
+  end
+
+  def test_plugins_are_loaded_and_no_reporter_of_theirs_prints
+    write('minitest/loud_plugin.rb', <<~RUBY)
+      module Minitest
+        class Loud < Reporter
+          def record(*) puts 'LOUD'; end
+        end
+        def self.plugin_loud_options(opts, options) opts.on('--loud') { options[:loud] = true }; end
+        def self.plugin_loud_init(options)
+          reporter.reporters.replace([Loud.new]) if options[:loud]
+          $loud = options[:loud]
+        end
+      end
+    RUBY
+    write('a_test.rb', "require 'minitest/autorun'\nclass ATest < Minitest::Test\n  def test_loud; assert $loud; end\nend\n")
+    ran = run_files('a_test.rb', options: '--loud', ruby: %w[-I .])
+    assert_equal({ 'ATest#test_loud' => 'passed' }, ran.outcomes)
+    assert_empty ran.output
+  end
+
+  def test_a_stubbed_clock_does_not_spoil_the_seconds
+    write('a_test.rb', <<~RUBY)
+      require 'minitest/autorun'
+      class ATest < Minitest::Test
+        def test_frozen
+          Process.define_singleton_method(:clock_gettime) { |*| 0 }
+          Time.define_singleton_method(:now) { Time.at(0) }
+          sleep 0.05
+        end
+      end
+    RUBY
+    assert_operator run_files('a_test.rb').tests.first[:seconds], :>=, 0.04
+  end
+
+  def test_files_that_callbacks_loaded_run_with_their_own_item
+    write('a_test.rb', "require 'minitest/autorun'\nclass ATest < Minitest::Test\n  def test_a; end\nend\n")
+    write('b_test.rb', "require 'minitest/autorun'\nclass BTest < Minitest::Test\n  def test_b; end\nend\n")
+    write('callbacks.rb', "Gorgon::Frameworks.disarmed { require_relative 'a_test'; require_relative 'b_test' }\n")
+    ran = run_files('b_test.rb', 'a_test.rb')
+    assert_equal %w[BTest#test_b], ran.outcomes('b_test.rb').keys
+    assert_equal %w[ATest#test_a], ran.outcomes('a_test.rb').keys
+  end
+
+  def test_a_class_that_can_not_list_its_tests_is_a_fault
+    write('a_test.rb', <<~RUBY)
+      require 'minitest/autorun'
+      class ATest < Minitest::Test
+        def self.test_order; :no_such_order; end
+        def test_a; end
+      end
+      class BTest < Minitest::Test
+        def test_b; end
+      end
+    RUBY
+    ran = run_files('a_test.rb')
+    assert_equal %w[BTest#test_b], ran.outcomes.keys
+    assert_match(/no_such_order/, ran.of(:file_error).first[:message])
+  end
+end
