@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::*;
 use crate::job::{Isolation, WorkspaceMode};
 
+mod configs;
 mod samples;
 
 fn project_of(text: &str) -> Result<Read<ProjectConfig>, String> {
