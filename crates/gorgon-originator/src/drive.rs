@@ -285,13 +285,6 @@ impl Drive<'_> {
         }
         None
     }
-
-    /// Ends the local listener, if there is one.
-    pub fn end_local(&mut self, limit: Duration) {
-        if let Some(local) = self.local.take() {
-            local.end(limit);
-        }
-    }
 }
 
 /// Asks for a look; one too many is left out, since looks are asked for again and again.

@@ -178,8 +178,8 @@ impl Local {
         self.heard_end = true;
     }
 
-    /// Ends everything below at once, and waits for it.
-    pub fn end(mut self, limit: Duration) {
+    /// Ends everything below at once, and waits for it. The broker lives on until the drop.
+    pub fn end_listener(&mut self, limit: Duration) {
         drop(self.pipe.take());
         if !self.heard_end && self.listener.end().recv_timeout(limit).is_err() {
             log::warn!(target: "gorgon::originator", "the local listener does not end and is killed");

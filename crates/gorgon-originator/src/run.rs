@@ -516,12 +516,16 @@ impl Run<'_> {
         } else {
             LOCAL_END_LIMIT
         };
-        drive.end_local(limit);
-        let results = drive.results;
+        let (results, mut local) = (drive.results, drive.local);
+        if let Some(local) = &mut local {
+            local.end_listener(limit);
+        }
         drop((served, numbers));
         session.delete_queue(&job.definition.file_queue_name);
         session.delete_queue(&job.definition.reply_queue_name);
         session.close(CLOSE_LIMIT);
+        // The local broker ends after who speaks with it.
+        drop(local);
         self.after_job_finishes(&ending);
         let job = JobFacts {
             started,
