@@ -13,6 +13,7 @@ pub mod parent;
 mod preloaders;
 pub mod replies;
 pub mod run;
+pub mod sockets;
 pub mod supervise;
 pub mod worker;
 mod workers;

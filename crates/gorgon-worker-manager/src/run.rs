@@ -17,12 +17,12 @@ use gorgon_proto::local::MANAGER_GONE;
 use gorgon_proto::message::{self, HostError, LeaveReason};
 use gorgon_ruby::{Callback, CallbackFailure, Preloader, PreloaderEvent, RubySettings};
 use log::{debug, error, info, warn};
-use tempfile::TempDir;
 
 use crate::cli::Args;
 use crate::event::{Effect, Event};
 use crate::parent::{self, MeetError};
 use crate::replies::Replies;
+use crate::sockets::Sockets;
 use crate::supervise::Supervisor;
 use crate::worker::Worker;
 
@@ -98,8 +98,8 @@ pub fn run(args: &Args) -> Result<u8, RunError> {
         });
     }
     let target = target(&args.config)?;
-    let sockets =
-        Sockets::make(args).map_err(system("make a directory for the preloaders' sockets"))?;
+    let sockets = Sockets::make(args.run_dir.as_deref())
+        .map_err(system("make a directory for the preloaders' sockets"))?;
     let replies = Replies::open(args, target)?;
     let mut slots = args.slots.clone();
     slots.truncate(
@@ -141,38 +141,6 @@ fn target(path: &Path) -> Result<Target, RunError> {
         text: &text,
     })?;
     Ok(Target::from(&read.config.connection))
-}
-
-/// Where the sockets of preloaders lie; a new one for each start.
-struct Sockets {
-    directory: PathBuf,
-    /// Removes it at the end, unless somebody else does.
-    _own: Option<TempDir>,
-    made: u32,
-}
-
-impl Sockets {
-    fn make(args: &Args) -> io::Result<Self> {
-        if let Some(directory) = &args.run_dir {
-            return Ok(Self {
-                directory: directory.clone(),
-                _own: None,
-                made: 0,
-            });
-        }
-        let own = tempfile::Builder::new().prefix("gorgon-").tempdir()?;
-        Ok(Self {
-            directory: own.path().to_owned(),
-            _own: Some(own),
-            made: 0,
-        })
-    }
-
-    fn next(&mut self) -> PathBuf {
-        self.made += 1;
-        self.directory
-            .join(format!("preloader-{}-{}", std::process::id(), self.made))
-    }
 }
 
 struct Running {

@@ -10,6 +10,7 @@ mod cancel;
 mod cli;
 mod deaths;
 mod happy;
+mod manager;
 mod output;
 mod suites;
 mod tidy;
