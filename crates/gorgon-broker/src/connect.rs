@@ -1,6 +1,7 @@
 //! One connection: socket, TLS, login, channel, under a total limit.
 
 use crate::fuse::Fuse;
+use crate::greeting::Greeted;
 use crate::{OpenError, Target, tls};
 use amiquip::{Auth, Channel, Connection, ConnectionOptions, ConnectionTuning, Error};
 use std::error::Error as _;
@@ -71,7 +72,7 @@ pub(crate) fn connect(
             let name = name.unwrap_or_else(|| target.host.clone());
             Connection::open_tls_stream(connector, &name, stream, options, tuning)
         }
-        None => Connection::insecure_open_stream(stream, options, tuning),
+        None => Connection::insecure_open_stream(Greeted::new(stream), options, tuning),
     };
     let explain = |error: Error| {
         // What the client calls wrong credentials is any failure after we have sent them.
@@ -176,6 +177,10 @@ pub(crate) fn words(error: &Error) -> String {
         Error::ServerClosedConnection { code, message }
         | Error::ServerClosedChannel { code, message, .. } => format!("{code} {message}"),
         Error::MissedServerHeartbeats => "the broker has fallen silent".to_owned(),
+        // What we say of its greeting, and what the system says.
+        Error::IoErrorReadingSocket { source } | Error::IoErrorWritingSocket { source } => {
+            source.to_string()
+        }
         Error::EventLoopDropped | Error::UnexpectedSocketClose => {
             "the connection was closed".to_owned()
         }

@@ -34,7 +34,9 @@
 mod backoff;
 mod connect;
 mod event;
+mod first;
 mod fuse;
+mod greeting;
 mod live;
 mod look;
 mod open_error;

@@ -1,16 +1,19 @@
 //! One connection that stands: waits for commands, deliveries, confirms and notes, until it is lost.
 
+mod consuming;
+mod publishing;
+
 use crate::connect::words;
 use crate::look::{self, Purged};
 use crate::runner::Runner;
 use crate::topology::{self, Refused};
-use crate::wish::{Command, Once, Wish, event_of};
-use crate::{Consume, Delivery, Event, Publish, Target, Token};
+use crate::wish::{Command, Once, Wish};
+use crate::{Event, Target};
 use amiquip::{
-    AmqpProperties, AmqpValue, Channel, Confirm, ConnectionBlockedNotification as Note, Consumer,
-    ConsumerMessage, ConsumerOptions, Error, FieldTable, QueueDeleteOptions, Return,
+    Channel, Confirm, ConnectionBlockedNotification as Note, Consumer, ConsumerMessage, Error,
+    QueueDeleteOptions, Return,
 };
-use crossbeam_channel::{Receiver, RecvError, Select, TryRecvError, never};
+use crossbeam_channel::{Receiver, RecvError, Select, never};
 use log::{error, warn};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -20,13 +23,37 @@ use std::time::{Duration, Instant};
 const CALL_LIMIT: Duration = Duration::from_secs(15);
 /// For a glance at a queue before we begin to consume it.
 const LOOK_LIMIT: Duration = Duration::from_secs(3);
-/// Asked of brokers that know it on a consumer (RabbitMQ 3.12; 3.10 ignores it): 7 days in which
-/// a delivery may stay unacknowledged, in milliseconds.
-const CONSUMER_TIMEOUT_MS: i32 = 604_800_000;
+/// The broker's word for what is not there.
 const MISSING: u16 = 404;
 
 /// Why the connection is lost.
-type Cause = String;
+#[derive(Debug)]
+pub(crate) struct Cause {
+    /// In words.
+    pub(crate) said: String,
+    /// Whether it says no more than that: the connection itself may know why.
+    pub(crate) vague: bool,
+}
+
+impl Cause {
+    fn of(error: &Error) -> Cause {
+        let told = matches!(
+            error,
+            Error::ServerClosedChannel { .. } | Error::ServerClosedConnection { .. }
+        );
+        Cause {
+            said: words(error),
+            vague: !told,
+        }
+    }
+
+    fn ours(said: &str) -> Cause {
+        Cause {
+            said: said.to_owned(),
+            vague: false,
+        }
+    }
+}
 
 /// How a connection begins.
 pub(crate) enum Begun<'c> {
@@ -222,7 +249,7 @@ impl<'c> Live<'c> {
             Happened::Overdue => {
                 // Whatever is wrong, this connection will not answer a farewell either.
                 runner.fuse.blow();
-                Err("the broker confirms nothing any more".to_owned())
+                Err(Cause::ours("the broker confirms nothing any more"))
             }
         }
     }
@@ -242,7 +269,7 @@ impl<'c> Live<'c> {
                             runner.wish.declare(wish);
                         }
                         error!(target: "gorgon::broker", what = refused.what.as_str(), said = refused.said.as_str(); "not declared");
-                        return Err(refused.said);
+                        return Err(Cause::ours(&refused.said));
                     }
                     runner.wish.declare(wish);
                 }
@@ -263,66 +290,6 @@ impl<'c> Live<'c> {
         }
     }
 
-    fn ack(&mut self, token: Token) -> Result<(), Cause> {
-        if token.epoch != self.epoch {
-            return Ok(());
-        }
-        match self.unacked.remove(&token.delivery) {
-            Some(delivery) => delivery.ack(self.control).map_err(|error| words(&error)),
-            None => Ok(()),
-        }
-    }
-
-    /// Begins to consume; a missing queue is looked at first, over another connection, since it
-    /// would cost us the channel and with it every delivery that we hold.
-    fn begin_to_consume(&mut self, runner: &mut Runner, consume: Consume) -> Result<(), Cause> {
-        let queue = consume.queue.clone();
-        if self.consuming.iter().any(|one| one.queue == queue) {
-            warn!(target: "gorgon::broker", queue = queue.as_str(); "consumed already");
-            return Ok(());
-        }
-        if let Ok(None) = look::look_at_queue(&runner.target, &queue, LOOK_LIMIT) {
-            let missing = true;
-            runner.tell(Event::ConsumerEnded { queue, missing });
-            return Ok(());
-        }
-        runner.wish.consume(consume.clone());
-        self.consume(&consume).map_err(|error| words(&error))
-    }
-
-    fn consume(&mut self, consume: &Consume) -> amiquip::Result<()> {
-        self.control.qos(0, consume.prefetch.max(1), false)?;
-        let timeout = AmqpValue::LongInt(CONSUMER_TIMEOUT_MS);
-        let options = ConsumerOptions {
-            arguments: FieldTable::from([("x-consumer-timeout".to_owned(), timeout)]),
-            ..ConsumerOptions::default()
-        };
-        let consumer = self
-            .control
-            .basic_consume(consume.queue.as_str(), options)?;
-        self.consuming.push(Consuming {
-            queue: consume.queue.clone(),
-            messages: consumer.receiver().clone(),
-            consumer: Some(consumer),
-        });
-        Ok(())
-    }
-
-    fn stop_consuming(&mut self, runner: &mut Runner, queue: String) -> Result<(), Cause> {
-        runner.wish.stop_consuming(&queue);
-        let Some(one) = self.consuming.iter_mut().find(|one| one.queue == queue) else {
-            runner.tell(Event::Drained { queue });
-            return Ok(());
-        };
-        match one.consumer.take() {
-            // Our clone of the receiver stays until the client has said its last word on it: the
-            // client takes a receiver that is gone before that for a fault of its connection.
-            Some(consumer) => consumer.cancel().map_err(|error| words(&error)),
-            // It drains already.
-            None => Ok(()),
-        }
-    }
-
     /// Does something once; at the next connection when this one is lost, never again when the
     /// broker refuses it.
     fn once(&mut self, runner: &mut Runner, once: Once) -> Result<(), Cause> {
@@ -332,7 +299,7 @@ impl<'c> Live<'c> {
             } else {
                 runner.wish.once.push(once);
             }
-            refused.said
+            Cause::ours(&refused.said)
         })
     }
 
@@ -353,165 +320,4 @@ impl<'c> Live<'c> {
         };
         done.map_err(|error| Refused::of(&once.what(), &error))
     }
-
-    fn take_return(&mut self, runner: &mut Runner, returned: &Return) {
-        let number = returned.properties.message_id().as_ref();
-        match number.and_then(|id| id.rsplit('-').next()?.parse().ok()) {
-            Some(number) => runner.wish.window.returned(number),
-            None => {
-                warn!(target: "gorgon::broker", "the broker returned a message that is not ours")
-            }
-        }
-    }
-
-    fn take_confirm(&mut self, runner: &mut Runner, confirm: Confirm) -> Result<(), Cause> {
-        // What was returned is told before it is confirmed, but by another channel.
-        while let Ok(returned) = self.returns.try_recv() {
-            self.take_return(runner, &returned);
-        }
-        match confirm {
-            Confirm::Ack(ack) => {
-                for settled in runner.wish.window.confirmed(ack.delivery_tag, ack.multiple) {
-                    runner.tell(event_of(settled));
-                }
-                Ok(())
-            }
-            // The back-off of the reconnect keeps a broker in trouble from being pressed.
-            Confirm::Nack(_) => Err("the broker could not take a message".to_owned()),
-        }
-    }
-
-    fn take_message(
-        &mut self,
-        runner: &mut Runner,
-        nth: usize,
-        message: ConsumerMessage,
-    ) -> Result<(), Cause> {
-        match message {
-            ConsumerMessage::Delivery(delivery) => {
-                let queue = self.consuming[nth].queue.clone();
-                let delivery = self.hold(queue, delivery);
-                runner.tell(Event::Delivery(delivery));
-                Ok(())
-            }
-            ConsumerMessage::ClientCancelled => {
-                let queue = self.consuming.remove(nth).queue;
-                runner.tell(Event::Drained { queue });
-                Ok(())
-            }
-            ConsumerMessage::ServerCancelled => {
-                let one = self.consuming.remove(nth);
-                runner.wish.stop_consuming(&one.queue);
-                let drained = one.consumer.is_none();
-                self.ended.extend(one.consumer);
-                let queue = one.queue.clone();
-                let missing = false;
-                runner.tell(Event::ConsumerEnded { queue, missing });
-                if drained {
-                    runner.tell(Event::Drained { queue: one.queue });
-                }
-                Ok(())
-            }
-            ConsumerMessage::ServerClosedChannel(error)
-            | ConsumerMessage::ServerClosedConnection(error) => Err(words(&error)),
-            ConsumerMessage::ClientClosedChannel | ConsumerMessage::ClientClosedConnection => {
-                Err(words(&Error::EventLoopDropped))
-            }
-        }
-    }
-
-    /// Keeps what the acknowledgement needs, and hands on the rest.
-    fn hold(&mut self, queue: String, mut delivery: amiquip::Delivery) -> Delivery {
-        let tag = delivery.delivery_tag();
-        let body = std::mem::take(&mut delivery.body);
-        let properties = std::mem::take(&mut delivery.properties);
-        let held = Delivery {
-            queue,
-            token: Token {
-                epoch: self.epoch,
-                delivery: tag,
-            },
-            body,
-            redelivered: delivery.redelivered,
-            message_id: properties.message_id().clone(),
-            headers: texts(properties.headers().as_ref()),
-        };
-        self.unacked.insert(tag, delivery);
-        held
-    }
-
-    /// Publishes what the window lets.
-    fn publish_all(&mut self, runner: &mut Runner) -> Result<(), Cause> {
-        let fuse = runner.fuse.clone();
-        while !self.blocked {
-            let Some((number, message)) = runner.wish.window.next(Instant::now()) else {
-                break;
-            };
-            let _guard = fuse.guard(CALL_LIMIT);
-            let id = format!("{:08x}-{number}", runner.nonce);
-            let done = publish(self.publishing, message, id);
-            if done.is_err() {
-                return Err(self.last_words_of_publishing(runner));
-            }
-            self.hear_notes(runner)?;
-        }
-        Ok(())
-    }
-
-    /// Looks for a note that the broker is full before more is published.
-    fn hear_notes(&mut self, runner: &mut Runner) -> Result<(), Cause> {
-        match self.notes.try_recv() {
-            Ok(note) => self.take(runner, Happened::Note(Ok(note))),
-            Err(TryRecvError::Empty | TryRecvError::Disconnected) => Ok(()),
-        }
-    }
-
-    /// Asks a channel that has gone silent why: the client tells it at the next call, once.
-    fn last_words(&self, runner: &Runner, channel: &Channel) -> Cause {
-        let _guard = runner.fuse.guard(CALL_LIMIT);
-        match channel.qos(0, 1, false) {
-            Ok(()) => "the connection was closed".to_owned(),
-            Err(error) => words(&error),
-        }
-    }
-
-    fn last_words_of_publishing(&self, runner: &mut Runner) -> Cause {
-        let _guard = runner.fuse.guard(CALL_LIMIT);
-        let said = self.publishing.enable_publisher_confirms();
-        if let Err(Error::ServerClosedChannel { code: MISSING, .. }) = &said {
-            let declared = &runner.wish.declare;
-            let known = |name: &str| Wish::knows_exchange(declared, name);
-            for settled in runner.wish.window.give_up_unknown(known) {
-                let _ = runner.events.send(event_of(settled));
-            }
-        }
-        match said {
-            Ok(()) => "the connection was closed".to_owned(),
-            Err(error) => words(&error),
-        }
-    }
-}
-
-fn publish(channel: &Channel, message: &Publish, id: String) -> amiquip::Result<()> {
-    let mut properties = AmqpProperties::default().with_message_id(id);
-    if !message.headers.is_empty() {
-        let headers = message.headers.iter();
-        let headers = headers.map(|(k, v)| (k.clone(), AmqpValue::LongString(v.clone())));
-        properties = properties.with_headers(headers.collect());
-    }
-    let routing_key = message.routing_key.as_str();
-    let mut publish = amiquip::Publish::with_properties(&message.body, routing_key, properties);
-    publish.mandatory = message.mandatory;
-    channel.basic_publish(message.exchange.as_str(), publish)
-}
-
-/// Returns the headers whose values are texts.
-fn texts(headers: Option<&FieldTable>) -> BTreeMap<String, String> {
-    let headers = headers.into_iter().flatten();
-    headers
-        .filter_map(|(key, value)| match value {
-            AmqpValue::LongString(text) => Some((key.clone(), text.clone())),
-            _ => None,
-        })
-        .collect()
 }

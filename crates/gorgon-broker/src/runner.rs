@@ -2,6 +2,7 @@
 
 use crate::backoff::Backoff;
 use crate::connect::{self, words};
+use crate::first::{First, Report};
 use crate::fuse::Fuse;
 use crate::live::{Begun, Live};
 use crate::topology::Refused;
@@ -18,15 +19,6 @@ use std::time::{Duration, Instant};
 
 /// To say farewell to a connection, or to learn from it why it is lost.
 const FAREWELL_LIMIT: Duration = Duration::from_secs(2);
-/// So long the first connection tries a port at which nobody listens.
-const REFUSED_LIMIT: Duration = Duration::from_secs(2);
-/// So many refusals in a row make a wrong password: what the client calls one may be a broker that
-/// is just stopping.
-const REFUSALS: u32 = 2;
-
-/// Tells who waits in `Session::open` how it went.
-type Report = Sender<Result<(), OpenError>>;
-
 /// The thread's state.
 pub(crate) struct Runner {
     pub(crate) target: Target,
@@ -57,44 +49,44 @@ enum Round {
 
 impl Runner {
     /// Runs until the owner wants no more, or the patience ends.
-    pub(crate) fn run(mut self, mut report: Option<Report>) {
+    pub(crate) fn run(mut self, report: Option<Report>) {
         let start = Instant::now();
         let mut down_since = start;
         let mut backoff = Backoff::default();
-        let mut refusals = 0;
+        let mut first = report.map(|report| First::new(report, self.target.limit));
         loop {
-            let cause = match self.round(&mut report) {
+            let round = self.round(&mut first);
+            let retry_in = match &round {
                 Round::Over => return,
                 Round::Again => continue,
-                Round::Lost { cause, lasted } => {
-                    warn!(target: "gorgon::broker", broker = self.target.address(), cause = cause.as_str(); "connection lost");
-                    backoff.connected(lasted);
+                Round::Lost { lasted, .. } => {
+                    backoff.connected(*lasted);
                     down_since = Instant::now();
-                    refusals = 0;
+                    backoff.next(chance())
+                }
+                Round::Failed(_) => backoff.next(chance()),
+            };
+            let cause = match round {
+                Round::Over | Round::Again => return,
+                Round::Lost { cause, .. } => {
+                    warn!(target: "gorgon::broker", broker = self.target.address(), cause = cause.as_str(); "connection lost");
                     cause
                 }
                 Round::Failed(error) => {
-                    refusals = match error {
-                        OpenError::WrongPassword { .. } => refusals + 1,
-                        _ => 0,
-                    };
-                    if let Some(waiting) = &report
-                        && is_believed(&error, refusals, start.elapsed(), self.target.limit)
-                    {
-                        // Nobody waits any more when its limit came first.
-                        let _ = waiting.send(Err(error));
-                        return;
-                    }
                     let cause = exit::chain(&error);
                     debug!(target: "gorgon::broker", cause = cause.as_str(); "no connection");
+                    if let Some(first) = &mut first
+                        && first.failed(error, retry_in)
+                    {
+                        return;
+                    }
                     cause
                 }
             };
             if self.is_over() {
                 return;
             }
-            let retry_in = backoff.next(chance());
-            if report.is_none() {
+            if first.is_none() {
                 if let Patience::Limit(limit) = self.patience
                     && down_since.elapsed() + retry_in >= limit
                 {
@@ -134,7 +126,7 @@ impl Runner {
     }
 
     /// Connects, and serves the connection until its end.
-    fn round(&mut self, report: &mut Option<Report>) -> Round {
+    fn round(&mut self, first: &mut Option<First>) -> Round {
         self.epoch += 1;
         self.fuse.renew();
         let count = match self.connections {
@@ -144,7 +136,8 @@ impl Runner {
         let mut connections = Vec::with_capacity(count);
         let mut channels = Vec::with_capacity(count);
         for _ in 0..count {
-            match connect::connect(&self.target, &self.role, &self.fuse, self.target.limit) {
+            let limit = first.as_ref().map_or(connect::CONNECT_LIMIT, First::left);
+            match connect::connect(&self.target, &self.role, &self.fuse, limit) {
                 Ok(link) => {
                     let mut local = self.local.lock().unwrap_or_else(PoisonError::into_inner);
                     *local = Some(link.local.ip());
@@ -157,7 +150,7 @@ impl Runner {
                 }
             }
         }
-        let round = self.serve(connections, &channels, report);
+        let round = self.serve(connections, &channels, first);
         self.wish.window.lost();
         // Of a closed connection, so they say no farewell of their own.
         drop(channels);
@@ -168,7 +161,7 @@ impl Runner {
         &mut self,
         mut connections: Vec<Connection>,
         channels: &[Channel],
-        report: &mut Option<Report>,
+        first: &mut Option<First>,
     ) -> Round {
         let (Some(control), Some(publishing)) = (channels.first(), channels.last()) else {
             return Round::Again;
@@ -205,9 +198,8 @@ impl Runner {
             let missing = true;
             self.tell(Event::ConsumerEnded { queue, missing });
         }
-        if let Some(waiting) = report.take() {
-            // Nobody waits any more when its limit came first; then the session is being dropped.
-            let _ = waiting.send(Ok(()));
+        if let Some(first) = first.take() {
+            first.succeeded();
         }
         let lost = live.run(self);
         live.tell_drained(self);
@@ -218,7 +210,7 @@ impl Runner {
         match lost {
             None => Round::Over,
             Some(cause) => Round::Lost {
-                cause: said.unwrap_or(cause),
+                cause: said.filter(|_| cause.vague).unwrap_or(cause.said),
                 lasted: up_at.elapsed(),
             },
         }
@@ -260,17 +252,6 @@ impl Runner {
     /// Tells the owner. One who has gone will have told us so by a command.
     pub(crate) fn tell(&self, event: Event) {
         let _ = self.events.send(event);
-    }
-}
-
-/// Returns whether the first connection is given up for this error.
-fn is_believed(error: &OpenError, refusals: u32, elapsed: Duration, limit: Duration) -> bool {
-    match error {
-        OpenError::WrongPassword { .. } => refusals >= REFUSALS || elapsed >= limit,
-        OpenError::Unreachable { .. } | OpenError::NoHost { .. } => {
-            elapsed >= REFUSED_LIMIT.min(limit)
-        }
-        other => other.is_final() || elapsed >= limit,
     }
 }
 

@@ -1,0 +1,155 @@
+//! Deliveries and their acknowledgement, and the queues they come from.
+
+use super::{Cause, Consuming, LOOK_LIMIT, Live};
+use crate::look;
+use crate::runner::Runner;
+use crate::{Consume, Delivery, Event, Token};
+use amiquip::{AmqpValue, ConsumerMessage, ConsumerOptions, Error, FieldTable};
+use log::warn;
+use std::collections::BTreeMap;
+
+/// Asked of brokers that know it on a consumer (RabbitMQ 3.12; 3.10 ignores it): 7 days in which
+/// a delivery may stay unacknowledged, in milliseconds.
+const CONSUMER_TIMEOUT_MS: i32 = 604_800_000;
+
+impl Live<'_> {
+    pub(super) fn ack(&mut self, token: Token) -> Result<(), Cause> {
+        if token.epoch != self.epoch {
+            return Ok(());
+        }
+        match self.unacked.remove(&token.delivery) {
+            Some(delivery) => delivery
+                .ack(self.control)
+                .map_err(|error| Cause::of(&error)),
+            None => Ok(()),
+        }
+    }
+
+    /// Begins to consume; a missing queue is looked at first, over another connection, since it
+    /// would cost us the channel and with it every delivery that we hold.
+    pub(super) fn begin_to_consume(
+        &mut self,
+        runner: &mut Runner,
+        consume: Consume,
+    ) -> Result<(), Cause> {
+        let queue = consume.queue.clone();
+        if self.consuming.iter().any(|one| one.queue == queue) {
+            warn!(target: "gorgon::broker", queue = queue.as_str(); "consumed already");
+            return Ok(());
+        }
+        if let Ok(None) = look::look_at_queue(&runner.target, &queue, LOOK_LIMIT) {
+            let missing = true;
+            runner.tell(Event::ConsumerEnded { queue, missing });
+            return Ok(());
+        }
+        runner.wish.consume(consume.clone());
+        self.consume(&consume).map_err(|error| Cause::of(&error))
+    }
+
+    pub(super) fn consume(&mut self, consume: &Consume) -> amiquip::Result<()> {
+        self.control.qos(0, consume.prefetch.max(1), false)?;
+        let timeout = AmqpValue::LongInt(CONSUMER_TIMEOUT_MS);
+        let options = ConsumerOptions {
+            arguments: FieldTable::from([("x-consumer-timeout".to_owned(), timeout)]),
+            ..ConsumerOptions::default()
+        };
+        let consumer = self
+            .control
+            .basic_consume(consume.queue.as_str(), options)?;
+        self.consuming.push(Consuming {
+            queue: consume.queue.clone(),
+            messages: consumer.receiver().clone(),
+            consumer: Some(consumer),
+        });
+        Ok(())
+    }
+
+    pub(super) fn stop_consuming(
+        &mut self,
+        runner: &mut Runner,
+        queue: String,
+    ) -> Result<(), Cause> {
+        runner.wish.stop_consuming(&queue);
+        let Some(one) = self.consuming.iter_mut().find(|one| one.queue == queue) else {
+            runner.tell(Event::Drained { queue });
+            return Ok(());
+        };
+        match one.consumer.take() {
+            // Our clone of the receiver stays until the client has said its last word on it: the
+            // client takes a receiver that is gone before that for a fault of its connection.
+            Some(consumer) => consumer.cancel().map_err(|error| Cause::of(&error)),
+            // It drains already.
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn take_message(
+        &mut self,
+        runner: &mut Runner,
+        nth: usize,
+        message: ConsumerMessage,
+    ) -> Result<(), Cause> {
+        match message {
+            ConsumerMessage::Delivery(delivery) => {
+                let queue = self.consuming[nth].queue.clone();
+                let delivery = self.hold(queue, delivery);
+                runner.tell(Event::Delivery(delivery));
+                Ok(())
+            }
+            ConsumerMessage::ClientCancelled => {
+                let queue = self.consuming.remove(nth).queue;
+                runner.tell(Event::Drained { queue });
+                Ok(())
+            }
+            ConsumerMessage::ServerCancelled => {
+                let one = self.consuming.remove(nth);
+                runner.wish.stop_consuming(&one.queue);
+                let drained = one.consumer.is_none();
+                self.ended.extend(one.consumer);
+                let queue = one.queue.clone();
+                let missing = false;
+                runner.tell(Event::ConsumerEnded { queue, missing });
+                if drained {
+                    runner.tell(Event::Drained { queue: one.queue });
+                }
+                Ok(())
+            }
+            ConsumerMessage::ServerClosedChannel(error)
+            | ConsumerMessage::ServerClosedConnection(error) => Err(Cause::of(&error)),
+            ConsumerMessage::ClientClosedChannel | ConsumerMessage::ClientClosedConnection => {
+                Err(Cause::of(&Error::EventLoopDropped))
+            }
+        }
+    }
+
+    /// Keeps what the acknowledgement needs, and hands on the rest.
+    pub(super) fn hold(&mut self, queue: String, mut delivery: amiquip::Delivery) -> Delivery {
+        let tag = delivery.delivery_tag();
+        let body = std::mem::take(&mut delivery.body);
+        let properties = std::mem::take(&mut delivery.properties);
+        let held = Delivery {
+            queue,
+            token: Token {
+                epoch: self.epoch,
+                delivery: tag,
+            },
+            body,
+            redelivered: delivery.redelivered,
+            message_id: properties.message_id().clone(),
+            headers: texts(properties.headers().as_ref()),
+        };
+        self.unacked.insert(tag, delivery);
+        held
+    }
+}
+
+/// Returns the headers whose values are texts.
+fn texts(headers: Option<&FieldTable>) -> BTreeMap<String, String> {
+    let headers = headers.into_iter().flatten();
+    headers
+        .filter_map(|(key, value)| match value {
+            AmqpValue::LongString(text) => Some((key.clone(), text.clone())),
+            _ => None,
+        })
+        .collect()
+}

@@ -1,0 +1,107 @@
+//! Messages on their way out, and what becomes of them.
+
+use super::{CALL_LIMIT, Cause, Happened, Live, MISSING};
+use crate::Publish;
+use crate::runner::Runner;
+use crate::wish::{Wish, event_of};
+use amiquip::{AmqpProperties, AmqpValue, Channel, Confirm, Error, Return};
+use crossbeam_channel::TryRecvError;
+use log::warn;
+use std::time::Instant;
+
+impl Live<'_> {
+    pub(super) fn take_return(&mut self, runner: &mut Runner, returned: &Return) {
+        let number = returned.properties.message_id().as_ref();
+        match number.and_then(|id| id.rsplit('-').next()?.parse().ok()) {
+            Some(number) => runner.wish.window.returned(number),
+            None => {
+                warn!(target: "gorgon::broker", "the broker returned a message that is not ours")
+            }
+        }
+    }
+
+    pub(super) fn take_confirm(
+        &mut self,
+        runner: &mut Runner,
+        confirm: Confirm,
+    ) -> Result<(), Cause> {
+        // What was returned is told before it is confirmed, but by another channel.
+        while let Ok(returned) = self.returns.try_recv() {
+            self.take_return(runner, &returned);
+        }
+        match confirm {
+            Confirm::Ack(ack) => {
+                for settled in runner.wish.window.confirmed(ack.delivery_tag, ack.multiple) {
+                    runner.tell(event_of(settled));
+                }
+                Ok(())
+            }
+            // The back-off of the reconnect keeps a broker in trouble from being pressed.
+            Confirm::Nack(_) => Err(Cause::ours("the broker could not take a message")),
+        }
+    }
+
+    /// Publishes what the window lets.
+    pub(super) fn publish_all(&mut self, runner: &mut Runner) -> Result<(), Cause> {
+        let fuse = runner.fuse.clone();
+        while !self.blocked {
+            let Some((number, message)) = runner.wish.window.next(Instant::now()) else {
+                break;
+            };
+            let _guard = fuse.guard(CALL_LIMIT);
+            let id = format!("{:08x}-{number}", runner.nonce);
+            let done = publish(self.publishing, message, id);
+            if done.is_err() {
+                return Err(self.last_words_of_publishing(runner));
+            }
+            self.hear_notes(runner)?;
+        }
+        Ok(())
+    }
+
+    /// Looks for a note that the broker is full before more is published.
+    pub(super) fn hear_notes(&mut self, runner: &mut Runner) -> Result<(), Cause> {
+        match self.notes.try_recv() {
+            Ok(note) => self.take(runner, Happened::Note(Ok(note))),
+            Err(TryRecvError::Empty | TryRecvError::Disconnected) => Ok(()),
+        }
+    }
+
+    /// Asks a channel that has gone silent why: the client tells it at the next call, once.
+    pub(super) fn last_words(&self, runner: &Runner, channel: &Channel) -> Cause {
+        let _guard = runner.fuse.guard(CALL_LIMIT);
+        match channel.qos(0, 1, false) {
+            Ok(()) => Cause::of(&Error::EventLoopDropped),
+            Err(error) => Cause::of(&error),
+        }
+    }
+
+    pub(super) fn last_words_of_publishing(&self, runner: &mut Runner) -> Cause {
+        let _guard = runner.fuse.guard(CALL_LIMIT);
+        let said = self.publishing.enable_publisher_confirms();
+        if let Err(Error::ServerClosedChannel { code: MISSING, .. }) = &said {
+            let declared = &runner.wish.declare;
+            let known = |name: &str| Wish::knows_exchange(declared, name);
+            for settled in runner.wish.window.give_up_unknown(known) {
+                let _ = runner.events.send(event_of(settled));
+            }
+        }
+        match said {
+            Ok(()) => Cause::of(&Error::EventLoopDropped),
+            Err(error) => Cause::of(&error),
+        }
+    }
+}
+
+fn publish(channel: &Channel, message: &Publish, id: String) -> amiquip::Result<()> {
+    let mut properties = AmqpProperties::default().with_message_id(id);
+    if !message.headers.is_empty() {
+        let headers = message.headers.iter();
+        let headers = headers.map(|(k, v)| (k.clone(), AmqpValue::LongString(v.clone())));
+        properties = properties.with_headers(headers.collect());
+    }
+    let routing_key = message.routing_key.as_str();
+    let mut publish = amiquip::Publish::with_properties(&message.body, routing_key, properties);
+    publish.mandatory = message.mandatory;
+    channel.basic_publish(message.exchange.as_str(), publish)
+}
