@@ -10,7 +10,7 @@ use std::net::TcpListener;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// For a start: 1.5 s on an idle machine, 6 s under load.
 const START_LIMIT: Duration = Duration::from_secs(60);
@@ -237,7 +237,7 @@ impl RabbitMq {
 
     /// Has the node close all connections, as an administrator would.
     pub fn close_connections(&self) {
-        self.eval("[rabbit_networking:close_connection(C, \"test\") || C <- rabbit_networking:connections()], ok.");
+        self.eval("[catch rabbit_networking:close_connection(C, \"test\") || C <- rabbit_networking:connections()], ok.");
     }
 
     /// Switches the memory alarm on or off; returns when it is so.
@@ -256,9 +256,20 @@ impl RabbitMq {
         ));
     }
 
-    /// Freezes the node: its sockets stay open, and nothing answers.
+    /// Freezes the node: its sockets stay open, and nothing answers. Returns when its last thread
+    /// has stopped.
     pub fn freeze(&self) {
         self.signal(Signal::Stop);
+        let tasks = {
+            let running = self.lock();
+            let pid = running.as_ref().expect("the node runs").child.pid();
+            format!("/proc/{pid}/task")
+        };
+        let deadline = Instant::now() + ANSWER_LIMIT;
+        while !all_stopped(&tasks) {
+            assert!(Instant::now() < deadline, "RabbitMQ does not freeze");
+            std::thread::yield_now();
+        }
     }
 
     /// Lets a frozen node go on.
@@ -352,6 +363,16 @@ impl Drop for RabbitMq {
             self.remove();
         }
     }
+}
+
+/// Returns whether every thread of a process is stopped (T in the third field, after the name).
+fn all_stopped(tasks: &str) -> bool {
+    let threads = fs::read_dir(tasks).expect("the node's threads");
+    threads.flatten().all(|thread| {
+        // A thread that has ended meanwhile is as good as stopped.
+        let stat = fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+        stat.is_empty() || stat.contains(") T ")
+    })
 }
 
 #[expect(clippy::print_stderr, reason = "for who reads the failure of a test")]
