@@ -163,6 +163,8 @@ module Gorgon
   class Channel
     # A line of ours, never of a stranger: what is longer is a bug.
     READ_BYTES = 64 * 1024
+    # Taken now: tests replace methods.
+    SELECT = ::IO.method(:select)
 
     attr_reader :io
 
@@ -177,10 +179,10 @@ module Gorgon
     def send(event)
       line = Json.write(event) << "\n"
       @mutex.synchronize do
-        written = @io.syswrite(line)
+        written = write_some(line)
         until written == line.bytesize
           line = line.byteslice(written..-1)
-          written = @io.syswrite(line)
+          written = write_some(line)
         end
       end
     end
@@ -218,6 +220,14 @@ module Gorgon
     end
 
     private
+
+    # Ruby makes sockets non-blocking; a worker that reads more slowly than tests end fills ours.
+    def write_some(line)
+      @io.syswrite(line)
+    rescue Errno::EAGAIN
+      SELECT.call(nil, [@io])
+      retry
+    end
 
     def buffered
       stop = @rest.index("\n")
