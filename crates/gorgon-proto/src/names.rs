@@ -57,3 +57,9 @@ pub fn manager_queue(job: &JobId, id: &str) -> String {
 pub fn listener_queue(host: &str, id: &ListenerId) -> String {
     format!("gorgon.listener.{host}.{id}")
 }
+
+/// Returns the queue on which one ping is answered.
+#[must_use]
+pub fn ping_queue(nonce: u64) -> String {
+    format!("gorgon.originator.ping-{nonce:016x}")
+}
