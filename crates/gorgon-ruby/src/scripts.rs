@@ -21,6 +21,7 @@ const SCRIPTS: &[(&str, &str)] = scripts![
     "child.rb",
     "frameworks.rb",
     "frameworks/faults.rb",
+    "frameworks/ids.rb",
     "frameworks/lines.rb",
     "frameworks/memory.rb",
     "frameworks/minitest.rb",

@@ -2,6 +2,7 @@
 
 require_relative '../frameworks'
 require_relative 'faults'
+require_relative 'ids'
 require_relative 'memory'
 require_relative 'selection'
 require_relative 'minitest_options'
@@ -107,9 +108,9 @@ module Gorgon
       end
 
       def new_tests(path)
-        seen = Hash.new(0)
+        ids = Ids.new
         @memory.fresh(runnables, path).flat_map do |klass, names|
-          names.sort.map { |name| test(klass, name, seen) }
+          names.sort.map { |name| test(klass, name, ids) }
         end
       end
 
@@ -122,13 +123,11 @@ module Gorgon
         []
       end
 
-      # An id is the name, with a number where a file has several classes of one name.
-      def test(klass, method_name, seen)
+      def test(klass, method_name, ids)
         name = "#{klass.name || klass.inspect}##{method_name}"
-        id = name.gsub(/0x\h{8,}/, '0xXXXX')
-        number = seen[id] += 1
-        file, line = klass.instance_method(method_name).source_location
-        Test.new(klass, method_name, number > 1 ? "#{id}@#{number}" : id, name, file && @places.absolute(file), line)
+        # A class may list names that it answers by method_missing.
+        file, line = klass.instance_method(method_name).source_location if klass.method_defined?(method_name)
+        Test.new(klass, method_name, ids.id(name), name, file && @places.absolute(file), line)
       end
 
       # Minitest's option -n; Rails lets it be a description with spaces.

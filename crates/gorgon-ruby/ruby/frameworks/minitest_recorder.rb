@@ -1,5 +1,7 @@
 # frozen_string_literal: true
 
+require_relative '../protocol'
+
 module Gorgon
   module Frameworks
     # Minitest's view of us: a reporter that turns its results into ours.
@@ -69,17 +71,16 @@ module Gorgon
       end
 
       def message(failure)
-        return failure.message.to_s unless failure.is_a?(::Minitest::UnexpectedError)
+        return Json.utf8(failure.message) unless failure.is_a?(::Minitest::UnexpectedError)
 
-        error = failure.error
-        text = error.respond_to?(:detailed_message) ? error.detailed_message(highlight: false) : error.message
-        "#{error.class}: #{text}"
+        "#{failure.error.class}: #{Json.utf8(failure.error.message)}"
       rescue StandardError => e
         "(the message of #{cause(failure).class} raised #{e.class})"
       end
 
       def labelled(failure)
-        ["#{failure.result_label}:", message(failure), *backtrace(failure).map { |line| "    #{line}" }].join("\n")
+        lines = backtrace(failure).map { |line| "    #{Json.utf8(line)}" }
+        ["#{failure.result_label}:", message(failure), *lines].join("\n")
       end
 
       def backtrace(failure)

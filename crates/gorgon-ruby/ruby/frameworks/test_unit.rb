@@ -2,6 +2,7 @@
 
 require_relative '../frameworks'
 require_relative 'faults'
+require_relative 'ids'
 require_relative 'memory'
 require_relative 'selection'
 require_relative 'test_unit_options'
@@ -127,18 +128,17 @@ module Gorgon
         suite.tests.flat_map { |test| test.is_a?(::Test::Unit::TestSuite) ? flatten(test) : [test] }
       end
 
-      # An id is the name, with a number where a file has several classes of one name.
       def tests(turns)
-        seen = Hash.new(0)
+        ids = Ids.new
         turns.flat_map do |klass, names|
-          instances(klass).select { |instance| names.include?(instance.method_name) }.map do |instance|
-            name = "#{instance.class.name}##{instance.local_name}"
-            id = name.gsub(/0x\h{8,}/, '0xXXXX')
-            number = seen[id] += 1
-            file, line = instance.method(instance.method_name).source_location
-            Test.new(instance, number > 1 ? "#{id}@#{number}" : id, name, file && @places.absolute(file), line)
-          end
+          instances(klass).select { |instance| names.include?(instance.method_name) }.map { |instance| test(instance, ids) }
         end
+      end
+
+      def test(instance, ids)
+        name = "#{instance.class.name}##{instance.local_name}"
+        file, line = instance.method(instance.method_name).source_location
+        Test.new(instance, ids.id(name), name, file && @places.absolute(file), line)
       end
 
       def wanted?(instance)

@@ -1,5 +1,7 @@
 # frozen_string_literal: true
 
+require_relative '../protocol'
+
 module Gorgon
   module Frameworks
     # Listens to Test::Unit's mediator and turns what it tells into results.
@@ -77,13 +79,13 @@ module Gorgon
       end
 
       def text(fault)
-        fault.message.to_s
+        Json.utf8(fault.message)
       rescue StandardError => e
         "(the message raised #{e.class})"
       end
 
       def labelled(fault)
-        ["#{fault.label}:", text(fault), *backtrace(fault).map { |line| "    #{line}" }].join("\n")
+        ["#{fault.label}:", text(fault), *backtrace(fault).map { |line| "    #{Json.utf8(line)}" }].join("\n")
       end
 
       def backtrace(fault)

@@ -294,6 +294,21 @@ class MinitestAdapterTest < AdapterCase
     assert_equal %w[ATest#test_a], ran.outcomes('a_test.rb').keys
   end
 
+  def test_bytes_of_any_encoding_harm_nothing
+    write('a_test.rb', <<~'RUBY')
+      require 'minitest/autorun'
+      class ATest < Minitest::Test
+        define_method("test_\xFF".b) { flunk "\xFE".b }
+        def test_both; raise "\u00fc".encode('UTF-16LE'); end
+        def teardown; raise "\xFE\u00fc" if name == 'test_both'; end
+      end
+    RUBY
+    ran = run_files('a_test.rb')
+    assert_equal %w[errored failed], ran.tests.map { |test| test[:outcome] }.sort
+    assert_includes ran.test('ATest#test_both')[:message], "RuntimeError: \u00fc"
+    assert ran.tests.all? { |test| test[:id].valid_encoding? && test[:message].valid_encoding? }
+  end
+
   def test_a_class_that_can_not_list_its_tests_is_a_fault
     write('a_test.rb', <<~RUBY)
       require 'minitest/autorun'
@@ -308,5 +323,46 @@ class MinitestAdapterTest < AdapterCase
     ran = run_files('a_test.rb')
     assert_equal %w[BTest#test_b], ran.outcomes.keys
     assert_match(/no_such_order/, ran.of(:file_error).first[:message])
+  end
+
+  # What Minitest 6 calls otherwise, over the installed one: suites, the run of one test, names.
+  SIX = <<~RUBY
+    require 'minitest'
+    module Minitest
+      remove_const(:VERSION)
+      VERSION = '6.0.0'
+      def self.load_plugins; raise 'left to the user in 6'; end
+      def self.process_args(args)
+        at = args.index('-i')
+        { seed: Integer(args[args.index('--seed') + 1]), include: at && args[at + 1] }
+      end
+      class Runnable
+        def self.run_suite(reporter, options = {})
+          wanted = options[:include]
+          names = runnable_methods.select { |name| wanted === name || wanted === "\#{self}#\#{name}" }
+          names.each { |name| run(self, name, reporter) }
+        end
+
+        def self.run(klass, name, reporter)
+          reporter.prerecord(klass, name)
+          reporter.record(klass.new(name).run)
+        end
+      end
+    end
+  RUBY
+
+  def test_minitest_6_runs_suites_by_its_own_names
+    write('six.rb', SIX)
+    write('a_test.rb', <<~RUBY)
+      require 'minitest/autorun'
+      class ATest < Minitest::Test
+        def test_one; flunk 'so'; end
+        def test_two; end
+      end
+    RUBY
+    ran = run_files('a_test.rb', 'a_test.rb@ATest#test_one', ruby: %w[-r ./six.rb])
+    assert_equal({ 'ATest#test_one' => 'failed', 'ATest#test_two' => 'passed' }, ran.outcomes.sort.to_h)
+    assert_equal 3, ran.tests.size
+    assert_equal %w[ATest#test_two], run_files('a_test.rb', options: '-i /two/', ruby: %w[-r ./six.rb]).outcomes.keys
   end
 end
