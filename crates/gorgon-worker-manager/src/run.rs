@@ -398,7 +398,7 @@ impl Shell<'_> {
             callback_timeout: self.callback_limit,
             ..RubySettings::in_place(self.directory(no))
         };
-        let socket = self.sockets.next();
+        let socket = self.sockets.another();
         match Preloader::start(&settings, &socket) {
             Ok(preloader) => {
                 info!(target: "gorgon::manager", preloader = no, pid = preloader.pid(); "preloader started");

@@ -48,7 +48,7 @@ impl Sockets {
     }
 
     /// Returns a path that no socket had before.
-    pub fn next(&mut self) -> PathBuf {
+    pub fn another(&mut self) -> PathBuf {
         self.made += 1;
         self.directory
             .join(format!("{}-{}", std::process::id(), self.made))

@@ -22,6 +22,9 @@ use crate::queue::Queue;
 use crate::start::{self, Plan, StartError};
 use crate::work::Work;
 
+/// So many events of one child are taken before the loop looks at what is more urgent.
+const AT_ONCE: usize = 64;
+
 /// Runs a worker to its end; returns its exit code.
 ///
 /// # Errors
@@ -238,11 +241,17 @@ impl Shell {
         }
         let (no, events) = &children[index - first_child.unwrap_or(index)];
         let said = ready.recv(events).unwrap_or(ChildEvent::PreloaderLost);
-        self.child_said(*no, said)
+        let first = self.child_said(*no, said);
+        // What it said besides is taken along, up to a bound: to wait anew costs more than a result.
+        for said in events.try_iter().take(AT_ONCE) {
+            let event = self.child_said(*no, said);
+            self.caused.push_back(event);
+        }
+        Woken::Event(first)
     }
 
     /// Notes what the shell has to know of a child's words.
-    fn child_said(&mut self, no: ChildNo, said: ChildEvent) -> Woken {
+    fn child_said(&mut self, no: ChildNo, said: ChildEvent) -> Event {
         match &said {
             ChildEvent::Forked { pid } => {
                 if let Some(living) = self.children.get_mut(&no) {
@@ -257,7 +266,7 @@ impl Shell {
             }
             _ => {}
         }
-        Woken::Event(Event::Child(no, said))
+        Event::Child(no, said)
     }
 
     fn perform(&mut self, effect: Effect) -> Option<Exit> {
