@@ -23,7 +23,7 @@ pub enum Event {
         tag: u64,
     },
     /// The message published with this tag is gone: no queue took it (only with `mandatory`), its
-    /// exchange does not exist, or it is larger than [`Publish::LIMIT_BYTES`].
+    /// exchange does not exist, or it is larger than the broker takes ([`Publish::LIMIT_BYTES`], or less where so configured).
     Unroutable {
         /// The tag given in [`Publish`].
         tag: u64,

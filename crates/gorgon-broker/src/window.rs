@@ -140,6 +140,16 @@ impl Window {
         settled
     }
 
+    /// Gives up the largest unconfirmed message: the broker is configured to take no such one.
+    pub(crate) fn give_up_largest(&mut self) -> Option<Settled> {
+        let sizes = self.flight.iter();
+        let (delivery_tag, _) = sizes.max_by_key(|(_, (entry, _))| entry.message.body.len())?;
+        let delivery_tag = *delivery_tag;
+        let (entry, _) = self.flight.remove(&delivery_tag)?;
+        let tag = self.settle(&entry).tag;
+        Some(Settled { tag, routed: false })
+    }
+
     /// Starts the clock of every unconfirmed message anew: the broker was blocked until now.
     pub(crate) fn restart_clocks(&mut self, now: Instant) {
         for (_, sent_at) in self.flight.values_mut() {

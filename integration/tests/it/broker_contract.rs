@@ -35,7 +35,8 @@ contract! {
         who_stops_consuming_takes_no_more
         what_was_under_way_comes_before_drained
         acknowledging_twice_or_late_does_nothing
-        a_queue_consumed_again_delivers_again;
+        a_queue_consumed_again_delivers_again
+        consuming_again_before_the_last_is_drained;
     publishing:
         every_message_is_confirmed_once
         order_is_kept

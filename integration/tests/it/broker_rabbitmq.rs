@@ -349,3 +349,25 @@ fn a_listener_waits_for_a_broker_that_is_not_there_yet() {
         until_up(&session);
     });
 }
+
+#[test]
+fn a_message_larger_than_this_broker_takes_is_given_up_and_the_rest_arrives() {
+    on_disturbed(|node, target| {
+        node.eval("application:set_env(rabbit, max_message_size, 1000).");
+        let session = open(&target, work(), vec![]);
+        for (tag, bytes) in [(1, 10), (2, 2_000), (3, 20)] {
+            session.publish(Publish::to_queue("work", vec![0; bytes], tag));
+        }
+        let mut open: BTreeSet<u64> = BTreeSet::from([1, 2, 3]);
+        while !open.is_empty() {
+            until(&session, |event| match event {
+                Event::Confirmed { tag: tag @ (1 | 3) } | Event::Unroutable { tag: tag @ 2 } => {
+                    open.remove(tag).then_some(())
+                }
+                Event::Up | Event::Down { .. } => None,
+                other => panic!("{other:?}"),
+            });
+        }
+        node.eval("application:set_env(rabbit, max_message_size, 134217728).");
+    });
+}

@@ -1,6 +1,6 @@
 //! Deliveries and their acknowledgement, and the queues they come from.
 
-use super::{Cause, Consuming, LOOK_LIMIT, Live};
+use super::{CALL_LIMIT, Cause, Consuming, LOOK_LIMIT, Live};
 use crate::look;
 use crate::runner::Runner;
 use crate::{Consume, Delivery, Event, Token};
@@ -33,11 +33,17 @@ impl Live<'_> {
         consume: Consume,
     ) -> Result<(), Cause> {
         let queue = consume.queue.clone();
-        if self.consuming.iter().any(|one| one.queue == queue) {
-            warn!(target: "gorgon::broker", queue = queue.as_str(); "consumed already");
+        if let Some(one) = self.consuming.iter().find(|one| one.queue == queue) {
+            if one.consumer.is_none() {
+                // It still drains; then it begins anew.
+                runner.wish.consume(consume);
+            } else {
+                warn!(target: "gorgon::broker", queue = queue.as_str(); "consumed already");
+            }
             return Ok(());
         }
         if let Ok(None) = look::look_at_queue(&runner.target, &queue, LOOK_LIMIT) {
+            runner.wish.stop_consuming(&queue);
             let missing = true;
             runner.tell(Event::ConsumerEnded { queue, missing });
             return Ok(());
@@ -98,8 +104,17 @@ impl Live<'_> {
             }
             ConsumerMessage::ClientCancelled => {
                 let queue = self.consuming.remove(nth).queue;
+                let wished = &runner.wish.consume;
+                let again = wished.iter().find(|wish| wish.queue == queue).cloned();
                 runner.tell(Event::Drained { queue });
-                Ok(())
+                match again {
+                    None => Ok(()),
+                    Some(consume) => {
+                        let fuse = runner.fuse.clone();
+                        let _guard = fuse.guard(CALL_LIMIT);
+                        self.begin_to_consume(runner, consume)
+                    }
+                }
             }
             ConsumerMessage::ServerCancelled => {
                 let one = self.consuming.remove(nth);

@@ -2,12 +2,16 @@
 
 use super::{CALL_LIMIT, Cause, Happened, Live, MISSING};
 use crate::Publish;
+use crate::connect::words;
 use crate::runner::Runner;
 use crate::wish::{Wish, event_of};
 use amiquip::{AmqpProperties, AmqpValue, Channel, Confirm, Error, Return};
 use crossbeam_channel::TryRecvError;
 use log::warn;
 use std::time::Instant;
+
+/// What the broker says of a message larger than it is configured to take.
+const TOO_LARGE: u16 = 406;
 
 impl Live<'_> {
     pub(super) fn take_return(&mut self, runner: &mut Runner, returned: &Return) {
@@ -76,20 +80,30 @@ impl Live<'_> {
         }
     }
 
+    /// The same of the channel on which we publish. A message for which the broker closes it would
+    /// be published again at each connection, and cost us each: it is given up.
     pub(super) fn last_words_of_publishing(&self, runner: &mut Runner) -> Cause {
         let _guard = runner.fuse.guard(CALL_LIMIT);
-        let said = self.publishing.enable_publisher_confirms();
-        if let Err(Error::ServerClosedChannel { code: MISSING, .. }) = &said {
-            let declared = &runner.wish.declare;
-            let known = |name: &str| Wish::knows_exchange(declared, name);
-            for settled in runner.wish.window.give_up_unknown(known) {
-                let _ = runner.events.send(event_of(settled));
+        let error = match self.publishing.enable_publisher_confirms() {
+            Ok(()) => Error::EventLoopDropped,
+            Err(error) => error,
+        };
+        let window = &mut runner.wish.window;
+        let given_up = match &error {
+            Error::ServerClosedChannel { code: MISSING, .. } => {
+                let declared = &runner.wish.declare;
+                window.give_up_unknown(|name| Wish::knows_exchange(declared, name))
             }
+            Error::ServerClosedChannel {
+                code: TOO_LARGE, ..
+            } => window.give_up_largest().into_iter().collect(),
+            _ => Vec::new(),
+        };
+        for settled in given_up {
+            warn!(target: "gorgon::broker", said = words(&error).as_str(), tag = settled.tag; "message given up");
+            runner.tell(event_of(settled));
         }
-        match said {
-            Ok(()) => Cause::of(&Error::EventLoopDropped),
-            Err(error) => Cause::of(&error),
-        }
+        Cause::of(&error)
     }
 }
 

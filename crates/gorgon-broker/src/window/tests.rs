@@ -172,3 +172,25 @@ fn a_confirm_is_overdue_after_ten_seconds_and_a_large_one_later() {
         Some(start + CONFIRM + Duration::from_secs(20))
     );
 }
+
+#[test]
+fn the_largest_message_is_given_up_when_the_broker_takes_no_such() {
+    let now = Instant::now();
+    let mut window = Window::default();
+    assert_eq!(window.give_up_largest(), None);
+    for (tag, bytes) in [(1, 10), (2, 3_000), (3, 20)] {
+        window.push(message(tag, bytes));
+    }
+    while window.next(now).is_some() {}
+    let settled = window.give_up_largest();
+    assert_eq!(
+        settled,
+        Some(Settled {
+            tag: 2,
+            routed: false
+        })
+    );
+    window.lost();
+    assert_eq!(window.next(now).map(|(_, message)| message.tag), Some(1));
+    assert_eq!(window.next(now).map(|(_, message)| message.tag), Some(3));
+}

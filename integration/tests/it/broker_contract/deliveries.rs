@@ -151,3 +151,23 @@ pub(crate) fn a_queue_consumed_again_delivers_again(broker: &Broker) {
         assert_eq!(next(&session), Event::Drained { queue });
     }
 }
+
+pub(crate) fn consuming_again_before_the_last_is_drained(broker: &Broker) {
+    let session = broker.open(work(), vec![]);
+    fill(&session, "work", 200);
+    session.consume(Consume::many("work", 50));
+    let mut seen = BTreeSet::new();
+    for _ in 0..10 {
+        session.stop_consuming("work");
+        session.consume(Consume::many("work", 50));
+    }
+    while seen.len() < 200 {
+        match next(&session) {
+            Event::Delivery(delivery) => {
+                assert!(seen.insert(delivery.body));
+                session.ack(delivery.token);
+            }
+            other => assert!(matches!(other, Event::Drained { .. }), "{other:?}"),
+        }
+    }
+}
