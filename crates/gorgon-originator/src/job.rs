@@ -2,15 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use gorgon_broker::{Consume, Declare, Publish, Setup};
 use gorgon_proto::config::Secret;
-use gorgon_proto::job::{Framework, JobDefinition, JobId};
+use gorgon_proto::job::{Framework, JobDefinition, JobDefinitionTag, JobId, SCHEMA, Source};
 use gorgon_proto::message::Control;
 use gorgon_proto::{message, names, sign};
 
-use std::time::Duration;
+use crate::cli::StartArgs;
+use crate::settings::Settings;
 
 /// So many replies wait unacknowledged; a reply is acknowledged as soon as it is in the ledger.
 const REPLIES: u16 = 500;
@@ -186,4 +187,42 @@ fn speaks_test_unit(root: &Path, file: &str) -> bool {
     };
     holds(&root.join("Gemfile.lock"), &["\n    test-unit "])
         || holds(&root.join(file), &["test/unit", "Test::Unit", "test-unit"])
+}
+
+/// Makes the definition of a job that runs these files; where its source is comes later.
+#[must_use]
+pub fn define(
+    args: &StartArgs,
+    settings: &Settings,
+    id: &JobId,
+    seed: u32,
+    files: &[String],
+) -> JobDefinition {
+    let config = &settings.config;
+    let timeout = args.file_timeout.or(config.file_timeout);
+    JobDefinition {
+        kind: JobDefinitionTag::JobDefinition,
+        schema: SCHEMA,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        job: id.clone(),
+        originator_host: settings.host_name(),
+        project: settings.root.to_string_lossy().into_owned(),
+        file_queue_name: names::file_queue(id),
+        reply_queue_name: names::reply_queue(id),
+        items: u32::try_from(files.len()).unwrap_or(u32::MAX),
+        slots: args.slots,
+        sync: Source::default(),
+        callbacks: config.callbacks.clone(),
+        ruby: config.ruby.clone(),
+        env: config.env.clone(),
+        isolation: config.isolation,
+        workspace: config.workspace,
+        file_timeout_s: timeout
+            .map(|limit| limit.as_secs_f64())
+            .filter(|limit| *limit > 0.0),
+        callback_timeout_s: config.callback_timeout.as_secs_f64(),
+        seed,
+        framework_options: args.framework_options.clone(),
+        frameworks: guess_frameworks(&settings.root, files),
+    }
 }

@@ -5,7 +5,9 @@
 //! that runs tests is behind the broker: this crate knows no worker.
 
 pub mod callbacks;
+pub mod choose;
 pub mod cli;
+mod closing;
 pub mod drive;
 pub mod glob;
 pub mod history;

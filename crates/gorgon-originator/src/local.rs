@@ -61,6 +61,8 @@ pub struct LocalPlan {
     pub slots: u32,
     /// In the project's directory itself; else in a workspace.
     pub in_place: bool,
+    /// Added to a slot to get its TEST_ENV_NUMBER.
+    pub offset: u32,
     /// Name of this host.
     pub host_name: String,
 }
@@ -203,7 +205,11 @@ fn start_listener(
     plan: &LocalPlan,
 ) -> Result<(Child, Option<ChildStdin>), LocalError> {
     let mut command = Command::new(sibling::find("gorgon-listener")?);
-    command.arg("--config").arg(config).arg("--once");
+    command
+        .arg("--config")
+        .arg(config)
+        .args(["--once", "--parent-pipe"]);
+    command.arg(format!("--test-env-offset={}", plan.offset));
     if plan.in_place {
         command.arg("--in-place").arg(&plan.root);
     }

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use gorgon_originator::cli::{Cli, Command};
-use gorgon_originator::run;
+use gorgon_originator::{choose, run};
 use gorgon_process::{environment, exit};
 use gorgon_proto::config::BROKER_URL_VARIABLE;
 
@@ -20,7 +20,7 @@ fn main() -> ExitCode {
     match &cli.command {
         None => exit::report(NAME, run::start(&cli.start, broker_url)),
         Some(Command::Start(args)) => exit::report(NAME, run::start(args, broker_url)),
-        Some(Command::List(args)) => exit::report(NAME, run::list(args, broker_url)),
+        Some(Command::List(args)) => exit::report(NAME, choose::list(args, broker_url)),
         Some(Command::Ping { .. } | Command::Init) => ExitCode::from(exit::ERROR),
     }
 }

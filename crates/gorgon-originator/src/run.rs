@@ -1,7 +1,6 @@
-//! The shell of `start` and `list`: from the command line to the exit status.
+//! The shell of `start`: from the command line to the exit status.
 
 use std::num::NonZero;
-use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
 
 use crossbeam_channel::Receiver;
@@ -10,31 +9,26 @@ use gorgon_process::exit::{self, CANCELLED, ERROR, Hint};
 use gorgon_process::logging::{self, LogError, LogFields, Verbosity};
 use gorgon_process::{Signal, signals};
 use gorgon_proto::config::Connection;
-use gorgon_proto::item::{ItemId, WorkItem};
-use gorgon_proto::job::{
-    JobDefinition, JobDefinitionTag, JobId, SCHEMA, Source, SourceKind, WorkspaceMode,
-};
-use gorgon_proto::{message, names};
+use gorgon_proto::job::{JobId, Source, SourceKind, WorkspaceMode};
+use gorgon_proto::message;
 use gorgon_ruby::{Callback, CallbackError, RubySettings};
 
 use crate::callbacks::{self, Ran};
-use crate::cli::{SelectionArgs, StartArgs};
+use crate::choose::{Files, choose, no_files, work_of};
+use crate::cli::StartArgs;
 use crate::drive::Drive;
-use crate::history::original::read_runtime_file;
-use crate::history::{Stamp, Store};
-use crate::job::{Job, draw_id, draw_seed, guess_frameworks};
+use crate::job::{Job, define, draw_id, draw_seed};
 use crate::ledger::{Ending, Ledger, Rules};
 use crate::local::{Local, LocalError, LocalPlan, Numbers, take_numbers};
-use crate::plan::{Candidate, Planned, Seconds, plan};
 use crate::report::junit::JobFacts;
-use crate::report::summary::Facts;
-use crate::report::{Results, json, junit, status, summary};
+use crate::report::{Results, json};
 use crate::screen::{self, ReportError, Screen, Stream};
-use crate::select::{SelectError, Selected, select};
+use crate::select::SelectError;
 use crate::settings::{Settings, SettingsError};
+use crate::source::{self, Hosts, SourceError};
 
 /// The originator gives a job up when the broker was away for so long.
-const BROKER_LIMIT: Duration = Duration::from_secs(120);
+pub(crate) const BROKER_LIMIT: Duration = Duration::from_secs(120);
 /// After a cancel over RabbitMQ the hosts are waited for so long.
 const CANCEL_LIMIT: Duration = Duration::from_secs(1);
 /// After a cancel after_job_finishes may take so long.
@@ -76,7 +70,7 @@ pub enum RunError {
     Broker(#[from] OpenError),
     /// The source cannot be offered.
     #[error(transparent)]
-    Source(#[from] crate::source::SourceError),
+    Source(#[from] SourceError),
 }
 
 impl Hint for RunError {
@@ -102,132 +96,6 @@ impl Hint for RunError {
     }
 }
 
-/// The files of a run, in order, each with what it looked like.
-struct Files {
-    planned: Vec<Planned>,
-    selected: Vec<(Selected, Option<Stamp>)>,
-    warnings: Vec<String>,
-    /// The whole suite, not a part of it.
-    whole: bool,
-}
-
-fn choose(settings: &Settings, args: &SelectionArgs) -> Result<Files, RunError> {
-    let root = &settings.root;
-    let globs = settings.globs();
-    let mut selection = select(root, &args.what, &globs)?;
-    let history = Store::of(root)
-        .map(|store| store.load())
-        .unwrap_or_default();
-    if args.only_failures {
-        let mut failures = Vec::new();
-        for failure in history.failures() {
-            let known = selection
-                .files
-                .iter()
-                .any(|selected| selected.file == failure.file);
-            if !known {
-                continue;
-            }
-            // Ids of a file that was changed since may name other tests by now.
-            let unchanged = history.unchanged(root, &failure.file).is_some();
-            let tests = if unchanged { failure.tests } else { Vec::new() };
-            failures.push(Selected {
-                file: failure.file,
-                lines: Vec::new(),
-                tests,
-            });
-        }
-        selection.files = failures;
-    }
-    let mut warnings = selection.warnings.clone();
-    let runtimes = match settings.config.runtime_file.as_ref() {
-        Some(path) => read_runtime_file(&root.join(path)).unwrap_or_else(|error| {
-            warnings.push(exit::chain(&error));
-            Vec::new()
-        }),
-        None => Vec::new(),
-    };
-    let runtimes: std::collections::HashMap<_, _> = runtimes.into_iter().collect();
-    let mut stamps = std::collections::HashMap::new();
-    let candidates = selection
-        .files
-        .iter()
-        .map(|selected| {
-            let file = &selected.file;
-            let stamp = Stamp::of(&root.join(file));
-            stamps.insert(file.clone(), (selected.clone(), stamp));
-            Candidate {
-                filename: file.clone(),
-                size_bytes: stamp.map_or(0, |stamp| stamp.bytes),
-                seconds: history
-                    .seconds(file)
-                    .or_else(|| runtimes.get(file).copied().flatten()),
-                tests: selected.tests.clone(),
-                lines: selected.lines.clone(),
-            }
-        })
-        .collect();
-    let planned = plan(candidates, selection.order());
-    let selected = planned
-        .iter()
-        .filter_map(|p| stamps.remove(&p.candidate.filename))
-        .collect();
-    let whole = args.what.is_empty() && !args.only_failures;
-    Ok(Files {
-        planned,
-        selected,
-        warnings,
-        whole,
-    })
-}
-
-fn no_files(settings: &Settings, args: &SelectionArgs) -> RunError {
-    let words = if args.what.is_empty() {
-        settings.globs()
-    } else {
-        args.what.clone()
-    };
-    RunError::NoFiles(words.join(", "))
-}
-
-/// `list`: the items in the order in which they would be queued.
-///
-/// # Errors
-/// Why they cannot be told.
-pub fn list(args: &SelectionArgs, broker_url: Option<&str>) -> Result<u8, RunError> {
-    let settings = Settings::load(args.config.as_deref(), broker_url)?;
-    let files = choose(&settings, args)?;
-    for warning in settings.warnings.iter().chain(&files.warnings) {
-        log::warn!("{warning}");
-    }
-    if files.planned.is_empty() && !args.only_failures {
-        return Err(no_files(&settings, args));
-    }
-    let mut text = String::new();
-    for planned in &files.planned {
-        let seconds = match planned.seconds {
-            Seconds::Known(seconds) => format!("{seconds:.2}"),
-            Seconds::Estimated(seconds) => format!("~{seconds:.2}"),
-            Seconds::Unknown => "?".to_owned(),
-        };
-        let name = crate::report::visible::one_line(&planned.candidate.filename);
-        text.push_str(&format!("{seconds:>9}  {name}\n"));
-    }
-    screen::to_stdout(&text);
-    Ok(exit::OK)
-}
-
-fn work_of(planned: &[Planned]) -> Vec<WorkItem> {
-    (0u32..)
-        .zip(planned)
-        .map(|(n, planned)| WorkItem {
-            tests: planned.candidate.tests.clone(),
-            lines: planned.candidate.lines.clone(),
-            ..WorkItem::whole(ItemId(n), planned.candidate.filename.clone())
-        })
-        .collect()
-}
-
 /// How many workers run here unless the user says it: one a core.
 fn cores() -> u32 {
     std::thread::available_parallelism()
@@ -237,14 +105,15 @@ fn cores() -> u32 {
 }
 
 /// One run, from the files on.
-struct Run<'a> {
-    args: &'a StartArgs,
-    settings: &'a Settings,
-    signals: Receiver<Signal>,
-    screen: Screen,
-    stream: Stream,
-    id: JobId,
-    seed: u32,
+#[derive(Debug)]
+pub(crate) struct Run<'a> {
+    pub(crate) args: &'a StartArgs,
+    pub(crate) settings: &'a Settings,
+    pub(crate) signals: Receiver<Signal>,
+    pub(crate) screen: Screen,
+    pub(crate) stream: Stream,
+    pub(crate) id: JobId,
+    pub(crate) seed: u32,
 }
 
 /// `start`: runs the suite.
@@ -367,42 +236,6 @@ impl Run<'_> {
         }
     }
 
-    fn definition(&self, files: &Files, offset: u32, source: Source) -> JobDefinition {
-        let config = &self.settings.config;
-        let names: Vec<String> = files
-            .planned
-            .iter()
-            .map(|p| p.candidate.filename.clone())
-            .collect();
-        let timeout = self.args.file_timeout.or(config.file_timeout);
-        JobDefinition {
-            kind: JobDefinitionTag::JobDefinition,
-            schema: SCHEMA,
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            job: self.id.clone(),
-            originator_host: self.settings.host_name(),
-            project: self.settings.root.to_string_lossy().into_owned(),
-            file_queue_name: names::file_queue(&self.id),
-            reply_queue_name: names::reply_queue(&self.id),
-            items: u32::try_from(names.len()).unwrap_or(u32::MAX),
-            slots: self.args.slots,
-            sync: source,
-            callbacks: config.callbacks.clone(),
-            ruby: config.ruby.clone(),
-            env: config.env.clone(),
-            isolation: config.isolation,
-            workspace: config.workspace,
-            file_timeout_s: timeout
-                .map(|limit| limit.as_secs_f64())
-                .filter(|limit| *limit > 0.0),
-            callback_timeout_s: config.callback_timeout.as_secs_f64(),
-            seed: self.seed,
-            test_env_offset: offset,
-            framework_options: self.args.framework_options.clone(),
-            frameworks: guess_frameworks(&self.settings.root, &names),
-        }
-    }
-
     /// Starts broker and listener of `--local`, where it is wanted.
     fn local(&mut self, items: usize) -> Result<Option<(Local, bool, Option<Numbers>)>, RunError> {
         let Some(slots) = self.args.local else {
@@ -423,6 +256,7 @@ impl Run<'_> {
             root: self.settings.root.clone(),
             slots,
             in_place,
+            offset,
             host_name: self.settings.host_name(),
         })?;
         Ok(Some((local, in_place, numbers)))
@@ -440,13 +274,14 @@ impl Run<'_> {
             || Target::from(&config.connection),
             |(local, ..)| local.target(),
         );
-        let offset = local
-            .as_ref()
-            .and_then(|(_, _, n)| n.as_ref())
-            .map_or(0, |numbers| numbers.offset);
         let in_place = local.as_ref().is_some_and(|(_, in_place, _)| *in_place);
+        let names: Vec<String> = files
+            .planned
+            .iter()
+            .map(|p| p.candidate.filename.clone())
+            .collect();
         let mut job = Job {
-            definition: self.definition(files, offset, Source::default()),
+            definition: define(self.args, self.settings, &self.id, self.seed, &names),
             cluster,
             secret: config.job_secret.clone().filter(|_| local.is_none()),
         };
@@ -459,8 +294,12 @@ impl Run<'_> {
             };
             None
         } else {
-            let own = own_files(self.args, self.settings);
-            let served = crate::source::offer(self.settings, &own, session.local_address())?;
+            let own = source::own_files(self.args, self.settings);
+            let hosts = match local {
+                Some(_) => Hosts::Local,
+                None => Hosts::Network(session.local_address()),
+            };
+            let served = source::offer(self.settings, &own, hosts, &self.signals)?;
             job.definition.sync = served.source.clone();
             for hint in &served.hints {
                 self.screen.tell(hint);
@@ -533,133 +372,5 @@ impl Run<'_> {
             seed: self.seed,
         };
         Ok(self.report(&results, &ending, &job, files))
-    }
-
-    /// Writes all reports, and returns the exit status.
-    fn report(&mut self, results: &Results, ending: &Ending, job: &JobFacts, files: &Files) -> u8 {
-        let mut status = status::of(ending, results);
-        let root = &self.settings.root;
-        let config = &self.settings.config;
-        let kept = crate::record::keep(root, config, results, &files.selected, files.whole, ending);
-        let facts = Facts {
-            ending,
-            job,
-            colour: self.screen.summary_colour(),
-            quiet: self.args.quiet,
-            keep_list: &|names| keep_list(self.settings, &self.id, names),
-        };
-        let text = summary::write(results, &facts);
-        self.screen.draw_last(results, job.elapsed);
-        self.screen.summary(&text);
-        for warning in &kept {
-            self.screen.say(&format!("warning: {warning}"));
-        }
-        if let Some(path) = &self.args.junit
-            && let Err(error) = screen::write_report(path, &junit::write(results, job))
-        {
-            self.screen
-                .say(exit::describe("gorgon-originator", &error, None).trim_end());
-            status = status.max(ERROR);
-        }
-        if let Some((what, hint)) = explain(ending, results, self.settings) {
-            self.screen
-                .say(&format!("gorgon-originator: {what}\n  hint: {hint}"));
-        }
-        let line = json::job_finished(job.elapsed, ending, results, status);
-        self.stream.write(&line);
-        status
-    }
-}
-
-/// Files that we write ourselves, relative to the project: they are never synced.
-fn own_files(args: &StartArgs, settings: &Settings) -> Vec<String> {
-    let config = &settings.config;
-    let paths: [Option<&PathBuf>; 5] = [
-        args.junit.as_ref(),
-        args.json.as_ref(),
-        config.failed_files.as_ref(),
-        config.runtime_file.as_ref(),
-        config.originator_log_file.as_ref(),
-    ];
-    paths
-        .into_iter()
-        .flatten()
-        .filter(|path| path.as_os_str() != "-")
-        .filter_map(|path| {
-            let path = settings.root.join(path);
-            Some(path.strip_prefix(&settings.root).ok()?.to_str()?.to_owned())
-        })
-        .collect()
-}
-
-/// Keeps the files of a Ruby child beside the history, for a reproduce line.
-fn keep_list(settings: &Settings, job: &JobId, names: &[&str]) -> Option<String> {
-    let store = Store::of(&settings.root)?;
-    store.make_directory().ok()?;
-    let directory = store.directory().join("reproduce");
-    std::fs::create_dir_all(&directory).ok()?;
-    let path = directory.join(format!("{job}-{}.files", names.len()));
-    let mut text = names.join("\n");
-    text.push('\n');
-    std::fs::write(&path, text).ok()?;
-    path.to_str().map(str::to_owned)
-}
-
-/// Says why a job ended without all verdicts, and what may be done.
-fn explain(ending: &Ending, results: &Results, settings: &Settings) -> Option<(String, String)> {
-    let broker = settings.config.connection.host.as_str();
-    match ending {
-        Ending::Complete | Ending::FailFast | Ending::Cancelled => None,
-        Ending::NoListener { refused, .. } if !refused.is_empty() => {
-            let reasons: Vec<String> = refused
-                .iter()
-                .map(|(host, reason)| format!("{host}: {reason}"))
-                .collect();
-            Some((
-                format!("every listener refused the job: {}", reasons.join("; ")),
-                "the reasons are the listeners' own; their logs say more".to_owned(),
-            ))
-        }
-        Ending::NoListener {
-            had_hosts: false, ..
-        } => Some((
-            format!("no listener answered at {broker}"),
-            "start one there with gorgon-listener, or run without: gorgon-originator --local"
-                .to_owned(),
-        )),
-        Ending::NoListener {
-            had_hosts: true, ..
-        } => Some((
-            "no host is left".to_owned(),
-            "start a listener: gorgon-listener; --wait sets how long one is waited for".to_owned(),
-        )),
-        Ending::HostsFailed { all_in_sync } => {
-            let what = if *all_in_sync {
-                "get the source"
-            } else {
-                "run the job"
-            };
-            let hosts = results.host_failures.len();
-            Some((
-                format!("no host could {what}"),
-                if hosts > 0 {
-                    "what each host says stands above"
-                } else {
-                    "see the hosts' logs"
-                }
-                .to_owned(),
-            ))
-        }
-        Ending::LocalListenerDied { end } => Some((
-            format!("the local listener died again and again, the last time with {end}"),
-            "RUST_LOG=info gorgon-originator --local shows what it does".to_owned(),
-        )),
-        Ending::BrokerGone => Some((
-            format!(
-                "the broker at {broker} was away for {} s",
-                BROKER_LIMIT.as_secs()
-            ),
-            "gorgon-originator --only-failures and a new run are the ways on".to_owned(),
-        )),
     }
 }

@@ -1,21 +1,61 @@
-//! Where listeners get the source from.
+//! Where listeners get the source from: this machine, a file server, or a tree of somebody else.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
+use std::time::Duration;
 
-use gorgon_process::exit::Hint;
+use crossbeam_channel::{Receiver, bounded, select_biased};
+use gorgon_process::Signal;
+use gorgon_process::command::Bounds;
+use gorgon_process::exit::{ERROR, Hint, SYNC_FAILED};
 use gorgon_proto::job::{Source, SourceKind};
+use gorgon_sync::push::{self, Transport};
+use gorgon_sync::serve::Reach;
+use gorgon_sync::{Excludes, ServeTree, SyncError};
 
+use crate::cli::StartArgs;
 use crate::settings::Settings;
+
+/// A push to a file server may take so long.
+const PUSH_LIMIT: Duration = Duration::from_secs(3600);
+/// A source of less is not worth a word about its size.
+const HINT_FROM_BYTES: u64 = 20 << 20;
 
 /// The source cannot be offered.
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
-    /// No way is configured that is there.
-    #[error("offer the source")]
-    NoWay,
+    /// It cannot be served from here.
+    #[error("serve the source")]
+    Serve(#[source] Box<SyncError>),
+    /// It cannot be brought to the file server.
+    #[error("push the source to the file server {server}")]
+    Push {
+        /// The server.
+        server: String,
+        /// Why.
+        source: Box<SyncError>,
+    },
+    /// A signal came meanwhile.
+    #[error("cancelled while the source was pushed")]
+    Cancelled,
 }
 
-impl Hint for SourceError {}
+impl Hint for SourceError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Serve(error) | Self::Push { source: error, .. } => error.hint(),
+            Self::Cancelled => None,
+        }
+    }
+
+    fn exit(&self) -> u8 {
+        match self {
+            Self::Serve(_) => ERROR,
+            Self::Push { .. } => SYNC_FAILED,
+            Self::Cancelled => gorgon_process::exit::CANCELLED,
+        }
+    }
+}
 
 /// The source, as long as it is served.
 #[derive(Debug)]
@@ -24,33 +64,237 @@ pub struct Served {
     pub source: Source,
     /// Lines for the user.
     pub hints: Vec<String>,
+    /// The daemon, where it is ours.
+    _tree: Option<ServeTree>,
+}
+
+/// Who comes for the source.
+#[derive(Debug, Clone, Copy)]
+pub enum Hosts {
+    /// A listener on this machine alone.
+    Local,
+    /// The listeners of a broker; this is our address in the connection to it.
+    Network(Option<IpAddr>),
 }
 
 /// Begins to serve the source, in the way that the configuration asks for. `own`: files that we
-/// write ourselves; `local`: where the hosts of the broker can probably reach us.
+/// write ourselves, which are never synced. A signal ends a push.
 ///
 /// # Errors
 /// It cannot be served or pushed.
 pub fn offer(
     settings: &Settings,
-    _own: &[String],
-    _local: Option<IpAddr>,
+    own: &[String],
+    hosts: Hosts,
+    signals: &Receiver<Signal>,
 ) -> Result<Served, SourceError> {
     let config = &settings.config;
-    let exclude = config.exclude.clone();
-    let rsync_transport = config.rsync_transport.clone();
-    if let Some(path) = &config.source_tree_path {
-        let source = Source {
-            kind: SourceKind::Path,
-            source_tree_path: Some(path.clone()),
-            rsync_transport,
-            exclude,
-            ..Source::default()
-        };
-        return Ok(Served {
-            source,
+    let excludes = Excludes::new(&config.exclude, own);
+    if let Hosts::Network(address) = hosts {
+        let by_path = |path: String| Served {
+            source: Source {
+                kind: SourceKind::Path,
+                source_tree_path: Some(path),
+                rsync_transport: config.rsync_transport.clone(),
+                exclude: config.exclude.clone(),
+                ..Source::default()
+            },
             hints: Vec::new(),
-        });
+            _tree: None,
+        };
+        if let Some(path) = &config.source_tree_path {
+            return Ok(by_path(path.clone()));
+        }
+        if let Some(server) = &config.file_server {
+            let transport = Transport::parse(config.rsync_transport.as_deref().or(Some("ssh")));
+            let host = settings.host_name();
+            let destination = push::destination(server, transport, &host, &settings.root);
+            push_bounded(settings, server, &destination, excludes, signals)?;
+            let mut served = by_path(destination);
+            served
+                .source
+                .rsync_transport
+                .get_or_insert_with(|| "ssh".to_owned());
+            return Ok(served);
+        }
+        return serve(
+            settings,
+            &excludes,
+            Reach::Network,
+            &addresses(settings, address),
+        );
     }
-    Err(SourceError::NoWay)
+    serve(
+        settings,
+        &excludes,
+        Reach::Loopback,
+        &[Ipv4Addr::LOCALHOST.to_string()],
+    )
+}
+
+/// Files that we write ourselves, relative to the project: they are never synced.
+#[must_use]
+pub fn own_files(args: &StartArgs, settings: &Settings) -> Vec<String> {
+    let config = &settings.config;
+    let paths: [Option<&PathBuf>; 5] = [
+        args.junit.as_ref(),
+        args.json.as_ref(),
+        config.failed_files.as_ref(),
+        config.runtime_file.as_ref(),
+        config.originator_log_file.as_ref(),
+    ];
+    paths
+        .into_iter()
+        .flatten()
+        .filter(|path| path.as_os_str() != "-")
+        .filter_map(|path| {
+            let path = settings.root.join(path);
+            Some(path.strip_prefix(&settings.root).ok()?.to_str()?.to_owned())
+        })
+        .collect()
+}
+
+fn serve(
+    settings: &Settings,
+    excludes: &Excludes,
+    reach: Reach,
+    addresses: &[String],
+) -> Result<Served, SourceError> {
+    let tree = ServeTree::start(&settings.root, excludes, reach)
+        .map_err(|error| SourceError::Serve(Box::new(error)))?;
+    let total = tree.manifest().total_bytes();
+    let costly = tree.manifest().costly();
+    let mut hints = Vec::new();
+    if total >= HINT_FROM_BYTES && !costly.is_empty() && reach == Reach::Network {
+        let parts: Vec<String> = costly
+            .iter()
+            .map(|(name, bytes)| format!("{name} {}", megabytes(*bytes)))
+            .collect();
+        hints.push(format!(
+            "hint: {} are synced, of which {}; what no test needs can be left out by job.sync.exclude",
+            megabytes(total),
+            parts.join(", ")
+        ));
+    }
+    Ok(Served {
+        source: tree.source(addresses),
+        hints,
+        _tree: Some(tree),
+    })
+}
+
+fn megabytes(bytes: u64) -> String {
+    format!("{} MB", bytes.div_ceil(1 << 20))
+}
+
+fn push_bounded(
+    settings: &Settings,
+    server: &str,
+    destination: &str,
+    excludes: Excludes,
+    signals: &Receiver<Signal>,
+) -> Result<(), SourceError> {
+    let (cancel, cancelled) = bounded::<()>(0);
+    let (done, result) = bounded(1);
+    let (root, to) = (settings.root.clone(), destination.to_owned());
+    let failed = |source: SyncError| SourceError::Push {
+        server: server.to_owned(),
+        source: Box::new(source),
+    };
+    let thread = std::thread::Builder::new()
+        .name("push".to_owned())
+        .spawn(move || {
+            let bounds = Bounds {
+                cancel: cancelled,
+                ..Bounds::within(PUSH_LIMIT)
+            };
+            // Nobody waits for it any more after a signal.
+            let _ = done.send(push::push(&root, &to, &excludes, &bounds));
+        })
+        .map_err(|_| SourceError::Cancelled)?;
+    let pushed = select_biased! {
+        recv(signals) -> _ => {
+            drop(cancel);
+            Err(SourceError::Cancelled)
+        }
+        recv(result) -> pushed => match pushed {
+            Ok(pushed) => pushed.map(drop).map_err(failed),
+            Err(_) => Err(SourceError::Cancelled),
+        }
+    };
+    // It ends rsync before it ends itself.
+    let _ = thread.join();
+    pushed
+}
+
+/// Where listeners may reach us: what is configured; else our address towards the broker, then the
+/// other addresses of this machine.
+fn addresses(settings: &Settings, towards_broker: Option<IpAddr>) -> Vec<String> {
+    let configured = &settings.config.advertise;
+    if !configured.is_empty() {
+        return configured.clone();
+    }
+    let mut addresses: Vec<String> = towards_broker.iter().map(IpAddr::to_string).collect();
+    for address in own_addresses() {
+        if !addresses.contains(&address) {
+            addresses.push(address);
+        }
+    }
+    addresses
+}
+
+/// The addresses of this machine, as the kernel shows them, those of the loopback left out.
+fn own_addresses() -> Vec<String> {
+    let read = |path| std::fs::read_to_string(path).unwrap_or_default();
+    let mut addresses = addresses_v4(&read("/proc/net/fib_trie"));
+    addresses.extend(addresses_v6(&read("/proc/net/if_inet6")));
+    addresses
+}
+
+fn addresses_v4(fib_trie: &str) -> Vec<String> {
+    let mut addresses = Vec::new();
+    let mut last = "";
+    for line in fib_trie.lines().map(str::trim) {
+        if let Some(address) = line.strip_prefix("|-- ") {
+            last = address;
+        } else if line == "/32 host LOCAL"
+            && !last.starts_with("127.")
+            && !addresses.iter().any(|known| known == last)
+        {
+            addresses.push(last.to_owned());
+        }
+    }
+    addresses
+}
+
+/// Only addresses of global scope: the others need the name of an interface.
+fn addresses_v6(if_inet6: &str) -> Vec<String> {
+    let read = |line: &str| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let (digits, scope) = (words.first()?, words.get(3)?);
+        if *scope != "00" || digits.len() != 32 {
+            return None;
+        }
+        let address = u128::from_str_radix(digits, 16).ok()?;
+        Some(std::net::Ipv6Addr::from_bits(address).to_string())
+    };
+    if_inet6.lines().filter_map(read).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_read_as_the_kernel_shows_them() {
+        let trie = "Main:\n  +-- 127.0.0.0/8 2 0 2\n     |-- 127.0.0.1\n        /32 host LOCAL\n  \
+                    |-- 192.0.2.0\n   /24 link UNICAST\n  |-- 192.0.2.2\n    /32 host LOCAL\n\
+                    Local:\n  |-- 192.0.2.2\n    /32 host LOCAL\n";
+        assert_eq!(addresses_v4(trie), ["192.0.2.2"]);
+        let inet6 = "00000000000000000000000000000001 01 80 10 80       lo\n\
+                     20010db8000000000000000000000005 02 40 00 80     eth0\n\
+                     fe80000000000000000000000000abcd 02 40 20 80     eth0\n";
+        assert_eq!(addresses_v6(inet6), ["2001:db8::5"]);
+        assert!(addresses_v4("").is_empty() && addresses_v6("garbage\n").is_empty());
+    }
 }

@@ -79,9 +79,6 @@ pub struct JobDefinition {
     pub callback_timeout_s: f64,
     /// The seed of the job.
     pub seed: u32,
-    /// Added to a slot to get its `TEST_ENV_NUMBER`, where several runs share a directory.
-    #[serde(default)]
-    pub test_env_offset: u32,
     /// What stood after `--`, for the framework.
     #[serde(default)]
     pub framework_options: Vec<String>,

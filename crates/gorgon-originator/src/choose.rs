@@ -1,0 +1,153 @@
+//! `list`, and the files of a run: chosen, planned, and what they looked like.
+
+use std::collections::HashMap;
+
+use gorgon_process::exit;
+use gorgon_proto::item::{ItemId, WorkItem};
+
+use crate::cli::SelectionArgs;
+use crate::history::original::read_runtime_file;
+use crate::history::{Stamp, Store};
+use crate::plan::{Candidate, Planned, Seconds, plan};
+use crate::report::visible::one_line;
+use crate::run::RunError;
+use crate::screen;
+use crate::select::{Selected, select};
+use crate::settings::Settings;
+
+/// The files of a run, in order, each with what it looked like.
+pub struct Files {
+    /// The files with what is known of them.
+    pub planned: Vec<Planned>,
+    /// What was asked of each, and what it looked like.
+    pub selected: Vec<(Selected, Option<Stamp>)>,
+    /// Lines for the user.
+    pub warnings: Vec<String>,
+    /// The whole suite, not a part of it.
+    pub whole: bool,
+}
+
+/// Chooses and plans the files.
+///
+/// # Errors
+/// A word of the command line that means nothing.
+pub fn choose(settings: &Settings, args: &SelectionArgs) -> Result<Files, RunError> {
+    let root = &settings.root;
+    let globs = settings.globs();
+    let mut selection = select(root, &args.what, &globs)?;
+    let history = Store::of(root)
+        .map(|store| store.load())
+        .unwrap_or_default();
+    if args.only_failures {
+        let mut failures = Vec::new();
+        for failure in history.failures() {
+            let known = selection
+                .files
+                .iter()
+                .any(|selected| selected.file == failure.file);
+            if !known {
+                continue;
+            }
+            // Ids of a file that was changed since may name other tests by now.
+            let unchanged = history.unchanged(root, &failure.file).is_some();
+            let tests = if unchanged { failure.tests } else { Vec::new() };
+            failures.push(Selected {
+                file: failure.file,
+                lines: Vec::new(),
+                tests,
+            });
+        }
+        selection.files = failures;
+    }
+    let mut warnings = selection.warnings.clone();
+    let runtimes = match settings.config.runtime_file.as_ref() {
+        Some(path) => read_runtime_file(&root.join(path)).unwrap_or_else(|error| {
+            warnings.push(exit::chain(&error));
+            Vec::new()
+        }),
+        None => Vec::new(),
+    };
+    let runtimes: HashMap<_, _> = runtimes.into_iter().collect();
+    let mut stamps = HashMap::new();
+    let candidates = selection
+        .files
+        .iter()
+        .map(|selected| {
+            let file = &selected.file;
+            let stamp = Stamp::of(&root.join(file));
+            stamps.insert(file.clone(), (selected.clone(), stamp));
+            Candidate {
+                filename: file.clone(),
+                size_bytes: stamp.map_or(0, |stamp| stamp.bytes),
+                seconds: history
+                    .seconds(file)
+                    .or_else(|| runtimes.get(file).copied().flatten()),
+                tests: selected.tests.clone(),
+                lines: selected.lines.clone(),
+            }
+        })
+        .collect();
+    let planned = plan(candidates, selection.order());
+    let selected = planned
+        .iter()
+        .filter_map(|p| stamps.remove(&p.candidate.filename))
+        .collect();
+    let whole = args.what.is_empty() && !args.only_failures;
+    Ok(Files {
+        planned,
+        selected,
+        warnings,
+        whole,
+    })
+}
+
+/// Says that nothing is found.
+#[must_use]
+pub fn no_files(settings: &Settings, args: &SelectionArgs) -> RunError {
+    let words = if args.what.is_empty() {
+        settings.globs()
+    } else {
+        args.what.clone()
+    };
+    RunError::NoFiles(words.join(", "))
+}
+
+/// `list`: the items in the order in which they would be queued.
+///
+/// # Errors
+/// Why they cannot be told.
+pub fn list(args: &SelectionArgs, broker_url: Option<&str>) -> Result<u8, RunError> {
+    let settings = Settings::load(args.config.as_deref(), broker_url)?;
+    let files = choose(&settings, args)?;
+    for warning in settings.warnings.iter().chain(&files.warnings) {
+        log::warn!("{warning}");
+    }
+    if files.planned.is_empty() && !args.only_failures {
+        return Err(no_files(&settings, args));
+    }
+    let mut text = String::new();
+    for planned in &files.planned {
+        let seconds = match planned.seconds {
+            Seconds::Known(seconds) => format!("{seconds:.2}"),
+            Seconds::Estimated(seconds) => format!("~{seconds:.2}"),
+            Seconds::Unknown => "?".to_owned(),
+        };
+        let name = one_line(&planned.candidate.filename);
+        text.push_str(&format!("{seconds:>9}  {name}\n"));
+    }
+    screen::to_stdout(&text);
+    Ok(exit::OK)
+}
+
+/// Numbers the items.
+#[must_use]
+pub fn work_of(planned: &[Planned]) -> Vec<WorkItem> {
+    (0u32..)
+        .zip(planned)
+        .map(|(n, planned)| WorkItem {
+            tests: planned.candidate.tests.clone(),
+            lines: planned.candidate.lines.clone(),
+            ..WorkItem::whole(ItemId(n), planned.candidate.filename.clone())
+        })
+        .collect()
+}

@@ -1,0 +1,130 @@
+//! The end of a run: reports, records, and the exit status.
+
+use gorgon_process::exit::{self, ERROR};
+use gorgon_proto::job::JobId;
+
+use crate::choose::Files;
+use crate::history::Store;
+use crate::ledger::Ending;
+use crate::record;
+use crate::report::junit::JobFacts;
+use crate::report::summary::Facts;
+use crate::report::{Results, json, junit, status, summary};
+use crate::run::{BROKER_LIMIT, Run};
+use crate::screen;
+use crate::settings::Settings;
+
+impl Run<'_> {
+    /// Writes all reports, and returns the exit status.
+    pub(crate) fn report(
+        &mut self,
+        results: &Results,
+        ending: &Ending,
+        job: &JobFacts,
+        files: &Files,
+    ) -> u8 {
+        let mut status = status::of(ending, results);
+        let root = &self.settings.root;
+        let config = &self.settings.config;
+        let kept = record::keep(root, config, results, &files.selected, files.whole, ending);
+        let facts = Facts {
+            ending,
+            job,
+            colour: self.screen.summary_colour(),
+            quiet: self.args.quiet,
+            keep_list: &|names| keep_list(self.settings, &self.id, names),
+        };
+        let text = summary::write(results, &facts);
+        self.screen.draw_last(results, job.elapsed);
+        self.screen.summary(&text);
+        for warning in &kept {
+            self.screen.say(&format!("warning: {warning}"));
+        }
+        if let Some(path) = &self.args.junit
+            && let Err(error) = screen::write_report(path, &junit::write(results, job))
+        {
+            self.screen
+                .say(exit::describe("gorgon-originator", &error, None).trim_end());
+            status = status.max(ERROR);
+        }
+        if let Some((what, hint)) = explain(ending, results, self.settings) {
+            self.screen
+                .say(&format!("gorgon-originator: {what}\n  hint: {hint}"));
+        }
+        let line = json::job_finished(job.elapsed, ending, results, status);
+        self.stream.write(&line);
+        status
+    }
+}
+
+/// Keeps the files of a Ruby child beside the history, for a reproduce line.
+fn keep_list(settings: &Settings, job: &JobId, names: &[&str]) -> Option<String> {
+    let store = Store::of(&settings.root)?;
+    store.make_directory().ok()?;
+    let directory = store.directory().join("reproduce");
+    std::fs::create_dir_all(&directory).ok()?;
+    let path = directory.join(format!("{job}-{}.files", names.len()));
+    let mut text = names.join("\n");
+    text.push('\n');
+    std::fs::write(&path, text).ok()?;
+    path.to_str().map(str::to_owned)
+}
+
+/// Says why a job ended without all verdicts, and what may be done.
+fn explain(ending: &Ending, results: &Results, settings: &Settings) -> Option<(String, String)> {
+    let broker = settings.config.connection.host.as_str();
+    match ending {
+        Ending::Complete | Ending::FailFast | Ending::Cancelled => None,
+        Ending::NoListener { refused, .. } if !refused.is_empty() => {
+            let reasons: Vec<String> = refused
+                .iter()
+                .map(|(host, reason)| format!("{host}: {reason}"))
+                .collect();
+            Some((
+                format!("every listener refused the job: {}", reasons.join("; ")),
+                "the reasons are the listeners' own; their logs say more".to_owned(),
+            ))
+        }
+        Ending::NoListener {
+            had_hosts: false, ..
+        } => Some((
+            format!("no listener answered at {broker}"),
+            "start one there with gorgon-listener, or run without: gorgon-originator --local"
+                .to_owned(),
+        )),
+        Ending::NoListener {
+            had_hosts: true, ..
+        } => Some((
+            "no host is left".to_owned(),
+            "start a listener: gorgon-listener; --wait sets how long one is waited for".to_owned(),
+        )),
+        Ending::HostsFailed { all_in_sync } => {
+            let what = if *all_in_sync {
+                "get the source"
+            } else {
+                "run the job"
+            };
+            let hosts = results.host_failures.len();
+            Some((
+                format!("no host could {what}"),
+                if hosts > 0 {
+                    "what each host says stands above"
+                } else {
+                    "see the hosts' logs"
+                }
+                .to_owned(),
+            ))
+        }
+        Ending::LocalListenerDied { end } => Some((
+            format!("the local listener died again and again, the last time with {end}"),
+            "RUST_LOG=info gorgon-originator --local shows what it does".to_owned(),
+        )),
+        Ending::BrokerGone => Some((
+            format!(
+                "the broker at {broker} was away for {} s",
+                BROKER_LIMIT.as_secs()
+            ),
+            "gorgon-originator --only-failures and a new run are the ways on".to_owned(),
+        )),
+    }
+}
