@@ -1,0 +1,19 @@
+# frozen_string_literal: true
+
+# A Ruby child as a branch forks it, with its socket as descriptor 3.
+# usage: ruby child_process.rb FRAMEWORK PRELOAD
+require_relative '../system'
+require_relative '../protocol'
+require_relative '../callbacks'
+require_relative '../branch'
+
+framework, preload = ARGV
+ARGV.clear
+Gorgon::Frameworks.disarmed { eval(preload) }
+Gorgon::Frameworks.disarmed { Gorgon::Frameworks.adapter(framework).preload }
+request = Gorgon::Child::Request.new(framework: framework, slot: 1, test_env_number: 1)
+settings = { 'seed' => 1, 'options' => [], 'env' => {}, 'callbacks' => {} }
+channel = Gorgon::Channel.new(UNIXSocket.for_fd(3))
+# It leads a session of its own, which a process group's leader cannot.
+Process.exit!(0) if (pid = fork) && Process.wait(pid)
+Gorgon::Child.new(request, settings, Gorgon::Callbacks.new({}), channel, Gorgon::Capture.new(Dir.pwd)).run
