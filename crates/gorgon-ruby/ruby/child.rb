@@ -49,6 +49,13 @@ module Gorgon
       environment
       ::Kernel.srand(@settings['seed'])
       @reporter = Reporter.new(@channel, @capture, @root)
+      ::Signal.trap('INT') { interrupt }
+    end
+
+    # As Ruby's own handler; besides, a test that swallows the exception is the last one.
+    def interrupt
+      @reporter.interrupted = true if $$ == @pid
+      ::Thread.main.raise(Interrupt, '')
     end
 
     # Set before before_start, and never again: callbacks change it.
@@ -85,6 +92,7 @@ module Gorgon
       Process.exit!(1)
     rescue Interrupt
       Process.exit!(1) unless $$ == @pid
+      @reporter.interrupted = false
       @channel.send(event: 'interrupted')
     end
 

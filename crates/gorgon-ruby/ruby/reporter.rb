@@ -21,6 +21,9 @@ module Gorgon
     # Whether the child must not be given another file.
     attr_reader :spent
 
+    # Set by INT: a test that swallows the Interrupt is the last one.
+    attr_accessor :interrupted
+
     def initialize(channel, capture, root)
       @channel = channel
       @capture = capture
@@ -49,9 +52,14 @@ module Gorgon
 
     def test_finished(result)
       @any = true
+      bad = %w[failed errored].include?(result[:outcome].to_s)
+      # What went wrong was the interruption.
+      raise Interrupt if interrupted && bad
+
       result = result.merge(event: 'test_finished', name: cut(result[:name], NAME_BYTES))
-      tell_fault(result) if result[:outcome].to_s != 'passed'
+      tell_fault(result, bad) if result[:outcome].to_s != 'passed'
       send(result)
+      raise Interrupt if interrupted
     end
 
     # A fault outside tests; the child still serves other files unless `spent`.
@@ -83,14 +91,13 @@ module Gorgon
       @channel.send(event) if ours?
     end
 
-    def tell_fault(result)
-      bad = result[:outcome].to_s != 'skipped'
+    def tell_fault(result, bad)
       @failed ||= bad
       result[:message] = cut(result[:message] || '', MESSAGE_BYTES)
       result[:backtrace] = lines(result[:backtrace] || [])
       return unless bad
 
-      output = @capture.text(@test_from, [OUTPUT_BYTES, @budget].min)
+      output = @capture.text(@test_from, [OUTPUT_BYTES, [@budget, POOR_BYTES].max].min)
       result[:output] = cut(output, OUTPUT_BYTES) unless output.empty?
     end
 

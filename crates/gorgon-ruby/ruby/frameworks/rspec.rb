@@ -41,11 +41,10 @@ module Gorgon
         @world = ::RSpec.world
         @results = RspecResults.new(@config, @reporter, @places)
         @filters = RspecFilters.new(@config, @world, @reporter)
-        @broken = false
         listen
         RspecOptions.new(@settings, @reporter).configure(@config, @filters)
-        @broken = @world.wants_to_quit || @world.non_example_failure
         @config.reporter.start(0)
+        @ready = true
       end
 
       # Loads a file and runs its groups; what they leave behind of filters and of RSpec's wish to
@@ -67,7 +66,7 @@ module Gorgon
       def finish
         return unless @config
 
-        @in_hooks = true
+        @in_hooks = true # The file's own errors were told.
         scope(:after_suite_hook)
         hooks_of(:@after_suite_hooks).each { |hook| run_hook(hook, 'an `after(:suite)` hook') }
         @config.reporter.finish
@@ -77,15 +76,14 @@ module Gorgon
         @reporter.suite_hook_failed(**@faults.of('end of RSpec', e))
       end
 
-      # From the reporter: an exception outside of examples.
+      # From RSpec's reporter: an exception outside of examples.
       def outside(error, context)
-        what = context[/`?((?:before|after)\((?:suite|context|all)\))/, 1] || context[/\A[^.\n]+/]
-        what = what.sub(/\(context\)/, '(:all)') unless what.include?('(:')
-        fault = @faults.of(what, error)
+        fault = @faults.of(what(context), error)
+        return (@broken ||= []) << fault unless @ready
         return @reporter.suite_hook_failed(**fault) if @in_hooks
 
         @outside = true
-        @reporter.file_error(**fault, spent: what.include?('suite') || @config.reporter.nil?)
+        @reporter.file_error(**fault, spent: fault[:what].include?('suite'))
       end
 
       private
@@ -101,12 +99,9 @@ module Gorgon
         end
       end
 
-      # What `--require` names cannot be loaded: plain RSpec runs nothing then. It was told with the
-      # first file.
+      # What an option requires could not be loaded: plain RSpec runs nothing then.
       def refuse
-        @reporter.file_error(what: 'load', exception: nil, backtrace: [], spent: true,
-                             message: 'RSpec could not be set up: see the first file of this worker') if @refused
-        @refused = true
+        @broken.each { |fault| @reporter.file_error(**fault, spent: true) }
       end
 
       def begin_file(path)
@@ -175,6 +170,15 @@ module Gorgon
         @world.wants_to_quit = false
         @world.non_example_failure = false
         @world.rspec_is_quitting = false if @world.respond_to?(:rspec_is_quitting=)
+      end
+
+      # `before(:suite)`, `after(:all)`, `load`: out of a sentence like "An error occurred in an
+      # `after(:context)` hook."
+      def what(context)
+        hook = context[/(?:before|after)\(:\w+\)/]
+        return hook.sub('context', 'all') if hook
+
+        context.match?(/\bloading\b/i) ? 'load' : context.lines.first.to_s.strip
       end
 
       def hooks_of(name)

@@ -90,10 +90,12 @@ module Gorgon
 
       # As RSpec would print it: the source line, the message, the diff; all parts of an aggregate.
       def message(error, example, notification)
-        text = notification.message_lines.join("\n")
-        return text if parts(error).empty? || example.execution_result.pending_fixed?
+        if parts(error).empty? || example.execution_result.pending_fixed?
+          return notification.message_lines.join("\n")
+        end
 
-        "#{headline(error)}\n\n#{parts(error).each_with_index.map { |part, i| part_text(part, i + 1, example) }.join("\n\n")}"
+        texts = parts(error).each_with_index.map { |part, index| part_text(part, index + 1, example) }
+        [headline(error), *texts].join("\n\n")
       end
 
       def headline(error)
@@ -107,7 +109,7 @@ module Gorgon
       def part_text(part, number, example)
         presenter = ::RSpec::Core::Formatters::ExceptionPresenter.new(part, example, indentation: 0)
         lines = presenter.message_lines + backtrace(part).first(5).map { |line| "# #{line}" }
-        "#{number}) #{lines.join("\n   ")}"
+        "#{number}) #{lines.join("\n   ")}".gsub(/ +$/, '')
       end
 
       # Without RSpec's frames and ours, as RSpec has it; a part's for the whole of an aggregate.

@@ -1,0 +1,249 @@
+//! RSpec keeps its meaning when the files of a child are loaded one at a time.
+
+use gorgon_proto::item::{ItemId, WorkItem};
+
+use crate::project::Project;
+
+const GOOD: (&str, &str) = (
+    "spec/good_spec.rb",
+    "RSpec.describe('good') { it('works') { expect(1).to eq 1 } }",
+);
+
+#[test]
+fn errors_outside_examples_fail_their_own_file_and_no_other() {
+    let project = Project::new(&[
+        GOOD,
+        ("spec/load_spec.rb", "raise 'no price list'"),
+        ("spec/syntax_spec.rb", "RSpec.describe('x') do"),
+        (
+            "spec/all_spec.rb",
+            "RSpec.describe('all') { after(:all) { raise 'late' }; it('works') {} }",
+        ),
+    ]);
+    let mut running = project.start();
+    assert_eq!(
+        running.run("spec/load_spec.rb").errors,
+        ["load: no price list"]
+    );
+    let syntax = running.run("spec/syntax_spec.rb");
+    assert!(syntax.errors[0].contains("syntax_spec.rb"), "{syntax:?}");
+    let all = running.run("spec/all_spec.rb");
+    assert_eq!(
+        (all.tests, all.errors),
+        (
+            vec!["passed all works".to_owned()],
+            vec!["after(:all): late".to_owned()]
+        )
+    );
+    let good = running.run("spec/good_spec.rb");
+    assert_eq!(
+        (good.tests.len(), good.errors.len(), good.spent),
+        (1, 0, false)
+    );
+}
+
+#[test]
+fn a_library_that_an_option_requires_is_missing_in_every_file() {
+    let project = Project::new(&[GOOD, (".rspec", "--require no_such_helper")]);
+    let mut running = project.start();
+    for _ in 0..2 {
+        let seen = running.run("spec/good_spec.rb");
+        assert_eq!(seen.tests, [""; 0]);
+        assert!(
+            seen.errors[0].starts_with("load: cannot load such file"),
+            "{seen:?}"
+        );
+        assert!(seen.spent);
+    }
+}
+
+#[test]
+fn suite_hooks_run_once_and_before_the_file_that_registers_them() {
+    let log = |text: &str| format!("File.open('log', 'a') {{ |f| f.puts '{text}' }}");
+    let file = |name: &str| {
+        let [before, after] = ["before", "after"].map(|at| log(&format!("{at} {name}")));
+        let runs = log(name);
+        format!(
+            "RSpec.configure {{ |c| c.before(:suite) {{ {before} }}; c.after(:suite) {{ {after} }} }}
+             RSpec.describe('{name}') {{ it('runs') {{ {runs} }} }}"
+        )
+    };
+    let project = Project::new(&[
+        ("spec/a_spec.rb", &file("a")),
+        ("spec/b_spec.rb", &file("b")),
+    ]);
+    let mut running = project.start();
+    for path in ["spec/a_spec.rb", "spec/b_spec.rb", "spec/a_spec.rb"] {
+        let seen = running.run(path);
+        assert_eq!(seen.tests.len(), 1, "{seen:?}");
+    }
+    assert!(running.finish().finished);
+    // A file that is loaded twice registers twice, as it would in plain RSpec.
+    assert_eq!(
+        project.read("log").lines().collect::<Vec<_>>(),
+        [
+            "before a", "a", "before b", "b", "before a", "a", "after a", "after b", "after a"
+        ]
+    );
+}
+
+#[test]
+fn a_suite_hook_that_raises_is_told() {
+    let project = Project::new(&[
+        (
+            "spec/before_spec.rb",
+            "RSpec.configure { |c| c.before(:suite) { raise 'no database' } }
+             RSpec.describe('x') { it('never runs') {} }",
+        ),
+        (
+            "spec/after_spec.rb",
+            "RSpec.configure { |c| c.after(:suite) { raise 'cannot clean up' } }
+             RSpec.describe('x') { it('runs') {} }",
+        ),
+    ]);
+    let mut running = project.start();
+    let before = running.run("spec/before_spec.rb");
+    assert_eq!((before.tests.len(), before.spent), (0, true));
+    assert_eq!(before.errors, ["before(:suite): no database"]);
+    running.finish();
+    running.again();
+    assert_eq!(running.run("spec/after_spec.rb").tests, ["passed x runs"]);
+    assert_eq!(running.finish().errors, ["after(:suite): cannot clean up"]);
+}
+
+#[test]
+fn what_one_file_focuses_or_filters_silences_no_other() {
+    let two = "{ it('a') {}; it('b') {} }";
+    let group = format!("RSpec.describe('plain') {two}");
+    let helper =
+        "RSpec.configure { |c| c.filter_run_when_matching :focus; c.filter_run_excluding :slow }";
+    let project = Project::new(&[
+        (".rspec", "--require spec_helper"),
+        ("spec/spec_helper.rb", helper),
+        ("spec/plain_spec.rb", &group),
+        (
+            "spec/focus_spec.rb",
+            "RSpec.describe('f') { fit('a') {}; it('b') {} }",
+        ),
+        (
+            "spec/own_spec.rb",
+            &format!("RSpec.configure {{ |c| c.filter_run :focus }}\n{group}"),
+        ),
+        (
+            "spec/slow_spec.rb",
+            "RSpec.describe('s') { it('a') {}; it('b', :slow) {} }",
+        ),
+    ]);
+    let mut running = project.start();
+    for _ in 0..2 {
+        let focus = running.run("spec/focus_spec.rb");
+        assert_eq!(focus.tests, ["passed f a"]);
+        assert_eq!(
+            focus.warnings,
+            ["a focus filter was active in spec/focus_spec.rb: 1 example was left out"]
+        );
+        assert_eq!(running.run("spec/plain_spec.rb").tests.len(), 2);
+    }
+    let own = running.run("spec/own_spec.rb");
+    assert_eq!((own.tests.len(), own.warnings.len()), (0, 1), "{own:?}");
+    assert_eq!(running.run("spec/plain_spec.rb").tests.len(), 2);
+    // A filter of the helper is for all files.
+    assert_eq!(running.run("spec/slow_spec.rb").tests, ["passed s a"]);
+}
+
+#[test]
+fn tests_are_chosen_by_id_and_by_line() {
+    let project = Project::new(&[(
+        "spec/odd [1]_spec.rb",
+        "RSpec.describe('x') do\n  it('a') {}\n  it('b', :slow) {}\n  context('in') do\n    it('c') {}\n  end\nend\n",
+    )]);
+    let mut running = project.start();
+    let whole = WorkItem::whole(ItemId(1), "spec/odd [1]_spec.rb");
+    let by_id = WorkItem {
+        tests: vec!["1:2".into(), "1:3:1".into()],
+        ..whole.clone()
+    };
+    assert_eq!(running.run_item(&by_id).ids, ["1:2", "1:3:1"]);
+    let by_line = WorkItem {
+        lines: vec![4],
+        ..whole.clone()
+    };
+    assert_eq!(running.run_item(&by_line).ids, ["1:3:1"]);
+    assert_eq!(running.run_item(&whole).ids, ["1:1", "1:2", "1:3:1"]);
+}
+
+#[test]
+fn options_of_the_project_hold_but_for_those_of_one_process() {
+    let mut project = Project::new(&[
+        (
+            ".rspec",
+            "--require ./spec/helper --format json --out report.json --fail-fast --dry-run",
+        ),
+        (
+            "spec/helper.rb",
+            "RSpec.configure { |c| c.add_setting :seen, default: 1; c.add_formatter 'doc' }",
+        ),
+        (
+            "spec/a_spec.rb",
+            "RSpec.describe('a') { it('1') { raise 'x' }; it('2') { expect(RSpec.configuration.seen).to eq 1 }; it('3', :slow) {} }",
+        ),
+    ]);
+    project.settings.options = vec!["--tag".into(), "~slow".into()];
+    let mut running = project.start();
+    let seen = running.run("spec/a_spec.rb");
+    assert_eq!(seen.tests, ["failed a 1", "passed a 2"]);
+    assert_eq!(seen.warnings.len(), 2, "{seen:?}");
+    assert_eq!(seen.output, "");
+    running.finish();
+    assert!(!project.path("report.json").exists());
+}
+
+#[test]
+fn a_seed_orders_only_what_asked_for_a_random_order() {
+    let group = "RSpec.describe('x') { 20.times { |i| it(i.to_s) {} } }";
+    let ids = |options: &str, seed| {
+        let mut project = Project::new(&[(".rspec", options), ("spec/a_spec.rb", group)]);
+        project.settings.seed = seed;
+        project.start().run("spec/a_spec.rb").ids
+    };
+    let defined = ids("", 1);
+    assert_eq!(defined[19], "1:20");
+    assert_eq!(ids("", 2), defined);
+    assert_ne!(ids("--order rand", 1), defined);
+    assert_ne!(ids("--order rand", 1), ids("--order rand", 2));
+    assert_eq!(ids("--order rand", 7), ids("--order rand", 7));
+}
+
+#[test]
+fn failures_are_told_whole_and_within_limits() {
+    let project = Project::new(&[(
+        "spec/a_spec.rb",
+        "RSpec.describe('a') do
+           it('many', :aggregate_failures) { expect(1).to eq 10; expect(2).to eq 20 }
+           it('big') { raise 'START ' + ('x' * 100 + \"\\n\") * 50_000 + ' STOP' }
+           it('bytes') { puts \"\\xff\"; raise \"\\xff\\xfe\" }
+           pending('fixed') { 1 }
+           20.times { |i| it(\"big #{i}\") { puts 'y' * 100_000; raise 'z' * 100_000 } }
+         end",
+    )]);
+    let mut running = project.start();
+    let seen = running.run("spec/a_spec.rb");
+    assert!(seen.messages[0].contains("expected: 10") && seen.messages[0].contains("expected: 20"));
+    assert!(seen.messages[1].contains("START") && seen.messages[1].contains("STOP"));
+    assert!(seen.messages[1].contains("bytes left out"));
+    assert!(seen.printed[0].contains('\u{fffd}'));
+    assert!(seen.messages[3].contains("Expected pending"));
+    let odd: Vec<_> = seen
+        .tests
+        .iter()
+        .filter(|test| !test.starts_with("failed"))
+        .collect();
+    assert_eq!(odd, [""; 0]);
+    let bytes: usize = seen
+        .messages
+        .iter()
+        .chain(&seen.printed)
+        .map(String::len)
+        .sum();
+    assert!(bytes < 700_000, "{bytes}");
+}
