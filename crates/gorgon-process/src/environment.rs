@@ -8,7 +8,10 @@ use std::env;
 pub fn take(name: &str) -> Option<String> {
     let value = env::var(name).ok();
     // SAFETY: the caller has started no thread yet, so nobody reads the environment meanwhile.
-    #[expect(unsafe_code, reason = "a change of the environment has no safe form in std")]
+    #[expect(
+        unsafe_code,
+        reason = "a change of the environment has no safe form in std"
+    )]
     unsafe {
         env::remove_var(name);
     }

@@ -62,7 +62,10 @@ pub fn init(fields: &LogFields) -> Result<(), LogError> {
         Verbosity::Steps => LevelFilter::Info,
         Verbosity::Everything => LevelFilter::Debug,
     };
-    let mut builder = Builder::from_env(Env::new().filter_or(CHOICE, level.as_str()));
+    // By default only what is ours speaks: the broker's client has warnings of its own, which say
+    // again what we say better.
+    let ours = format!("gorgon={level}");
+    let mut builder = Builder::from_env(Env::new().filter_or(CHOICE, ours));
     builder.target(target(fields.file.as_deref())?);
     let constant = constant_fields(fields);
     builder.format(move |out, record| {
