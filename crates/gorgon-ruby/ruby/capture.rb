@@ -12,7 +12,9 @@ module Gorgon
 
     def initialize(directory)
       path = File.join(directory, ".output-#{$$}-#{object_id}")
-      @file = File.open(path, File::RDWR | File::CREAT | File::EXCL | File::APPEND, 0o600)
+      # By its number: STDOUT takes over the modes of a File, and a test that reopens a stream that
+      # was opened exclusively raises.
+      @file = File.for_fd(IO.sysopen(path, File::RDWR | File::CREAT | File::EXCL | File::APPEND, 0o600), 'a+')
       @file.binmode
       File.unlink(path)
     end
