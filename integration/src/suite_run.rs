@@ -1,9 +1,10 @@
 //! Runs a copy of a real suite by the real originator, and says what it saw.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::binaries;
 use crate::suite::{Difference, Suite};
 
 /// What one run of a suite gave.
@@ -31,7 +32,16 @@ impl SuiteRun {
     }
 }
 
-/// Runs a copy of `suite` in `directory` with these arguments besides `--json`.
+/// Where a suite runs.
+#[derive(Debug, Clone, Copy)]
+pub enum Place<'a> {
+    /// `--local` with so many slots.
+    Local(u32),
+    /// On the listeners of the broker at this URL.
+    Broker(&'a str),
+}
+
+/// Runs a copy of `suite` in `directory`.
 ///
 /// # Errors
 /// A command that cannot be started, a file that cannot be written.
@@ -39,15 +49,14 @@ impl SuiteRun {
     clippy::disallowed_methods,
     reason = "the originator ends its own; the caller's bound ends the originator"
 )]
-pub fn run_suite(suite: &Suite, directory: &Path, arguments: &[&str]) -> Result<SuiteRun, String> {
+pub fn run_suite(suite: &Suite, directory: &Path, place: Place<'_>) -> Result<SuiteRun, String> {
     let project = directory.join(&suite.name);
     if !project.exists() {
         suite.copy_to(&project)?;
     }
     let stream = directory.join(format!("{}.jsonl", suite.name));
-    let started = Instant::now();
-    let output = Command::new(binary("gorgon-originator"))
-        .args(arguments)
+    let mut command = Command::new(binaries::path("gorgon-originator"));
+    command
         .arg("--json")
         .arg(&stream)
         .current_dir(&project)
@@ -56,7 +65,13 @@ pub fn run_suite(suite: &Suite, directory: &Path, arguments: &[&str]) -> Result<
         .env("LANG", "C.UTF-8")
         .env("HOME", directory)
         .env("XDG_CACHE_HOME", directory.join("cache"))
-        .stdin(Stdio::null())
+        .stdin(Stdio::null());
+    match place {
+        Place::Local(slots) => command.arg(format!("--local={slots}")),
+        Place::Broker(url) => command.env("GORGON_BROKER_URL", url),
+    };
+    let started = Instant::now();
+    let output = command
         .output()
         .map_err(|e| format!("gorgon-originator: {e}"))?;
     let took = started.elapsed();
@@ -67,20 +82,4 @@ pub fn run_suite(suite: &Suite, directory: &Path, arguments: &[&str]) -> Result<
         took,
         stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
     })
-}
-
-/// Returns the path of one of our binaries, built beside the running program.
-///
-/// # Panics
-/// When the running program has no path.
-#[must_use]
-pub fn binary(name: &str) -> PathBuf {
-    let program = std::env::current_exe().expect("a running program has a path");
-    let directory = program.parent().expect("a program lies in a directory");
-    let directory = if directory.ends_with("deps") {
-        directory.parent().unwrap_or(directory)
-    } else {
-        directory
-    };
-    directory.join(name)
 }

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
+use integration::binaries;
 use integration::suite::Suite;
-use integration::suite_run::binary;
 
 /// A figure with a budget: our command against another.
 struct Ratio {
@@ -53,7 +53,7 @@ fn main() -> ExitCode {
 
 fn measure(runs: usize) -> Result<Vec<Ratio>, String> {
     let home = tempfile::tempdir().map_err(|e| e.to_string())?;
-    let gorgon = binary("gorgon-originator").display().to_string();
+    let gorgon = binaries::path("gorgon-originator").display().to_string();
     let mut ratios = Vec::new();
 
     let trivial = home.path().join("trivial");

@@ -1,20 +1,35 @@
-//! Holds real suites against their truth: `suites [--slots N] [NAME…]`, all of them without a name.
+//! Holds real suites against their truth: `suites [--rabbitmq] [--slots N] [NAME…]`, all of them
+//! without a name. `--rabbitmq`: over a private RabbitMQ with two listeners, default sync.
 //!
 //! A line for each suite, a line for each file that differs; exit 1 when anything does.
 #![expect(clippy::print_stdout, reason = "its table is what it is for")]
 
 use std::process::ExitCode;
 
+use integration::cluster::Cluster;
 use integration::suite::{ALL, Suite};
-use integration::suite_run::run_suite;
+use integration::suite_run::{Place, run_suite};
 
 fn main() -> ExitCode {
     let mut names: Vec<String> = std::env::args().skip(1).collect();
-    let mut slots = "2".to_owned();
+    let mut slots: u32 = 2;
     if let Some(at) = names.iter().position(|n| n == "--slots") {
-        slots = names.get(at + 1).cloned().unwrap_or(slots);
+        slots = names
+            .get(at + 1)
+            .and_then(|n| n.parse().ok())
+            .unwrap_or(slots);
         names.drain(at..(at + 2).min(names.len()));
     }
+    let mut cluster = None;
+    if let Some(at) = names.iter().position(|n| n == "--rabbitmq") {
+        names.remove(at);
+        cluster = Some(Cluster::start(&[
+            ("one", slots.div_ceil(2)),
+            ("two", (slots / 2).max(1)),
+        ]));
+    }
+    let url = cluster.as_ref().map(Cluster::url);
+    let place = url.as_deref().map_or(Place::Local(slots), Place::Broker);
     if names.is_empty() {
         names = ALL.map(str::to_owned).to_vec();
     }
@@ -24,7 +39,7 @@ fn main() -> ExitCode {
     );
     let mut right = true;
     for name in &names {
-        match check(name, &slots) {
+        match check(name, place) {
             Ok(ok) => right &= ok,
             Err(what) => {
                 right = false;
@@ -39,10 +54,10 @@ fn main() -> ExitCode {
     }
 }
 
-fn check(name: &str, slots: &str) -> Result<bool, String> {
+fn check(name: &str, place: Place<'_>) -> Result<bool, String> {
     let suite = Suite::fetch(name)?;
     let directory = tempfile::tempdir().map_err(|e| e.to_string())?;
-    let run = run_suite(&suite, directory.path(), &[&format!("--local={slots}")])?;
+    let run = run_suite(&suite, directory.path(), place)?;
     let tests: u32 = suite.truth.values().map(|c| c[0].total()).sum();
     let status = run.status.map_or("-".to_owned(), |s| s.to_string());
     println!(
