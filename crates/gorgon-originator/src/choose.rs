@@ -120,7 +120,7 @@ pub fn list(args: &SelectionArgs, broker_url: Option<&str>) -> Result<u8, RunErr
     let settings = Settings::load(args.config.as_deref(), broker_url)?;
     let files = choose(&settings, args)?;
     for warning in settings.warnings.iter().chain(&files.warnings) {
-        log::warn!("{warning}");
+        screen::to_stderr(&format!("warning: {warning}\n"));
     }
     if files.planned.is_empty() && !args.only_failures {
         return Err(no_files(&settings, args));

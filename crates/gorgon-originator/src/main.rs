@@ -1,9 +1,11 @@
 //! gorgon-originator: offers a job and reports its results.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use gorgon_originator::cli::{Cli, Command};
-use gorgon_originator::{choose, run};
+use gorgon_originator::settings::Settings;
+use gorgon_originator::{choose, init, ping, run};
 use gorgon_process::{environment, exit};
 use gorgon_proto::config::BROKER_URL_VARIABLE;
 
@@ -21,6 +23,15 @@ fn main() -> ExitCode {
         None => exit::report(NAME, run::start(&cli.start, broker_url)),
         Some(Command::Start(args)) => exit::report(NAME, run::start(args, broker_url)),
         Some(Command::List(args)) => exit::report(NAME, choose::list(args, broker_url)),
-        Some(Command::Ping { .. } | Command::Init) => ExitCode::from(exit::ERROR),
+        Some(Command::Init) => exit::report(NAME, init::run(Path::new("."))),
+        Some(Command::Ping { json, config }) => {
+            match Settings::load(config.as_deref(), broker_url) {
+                Ok(settings) => {
+                    let cluster = settings.config.cluster_id.as_deref();
+                    exit::report(NAME, ping::run(&settings.target(), cluster, *json))
+                }
+                Err(error) => exit::report(NAME, Err(error)),
+            }
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::num::NonZero;
 use std::time::{Duration, Instant, SystemTime};
 
 use crossbeam_channel::Receiver;
-use gorgon_broker::{OpenError, Patience, Publish, Session, Target};
+use gorgon_broker::{OpenError, Patience, Publish, Session};
 use gorgon_process::exit::{self, CANCELLED, ERROR, Hint};
 use gorgon_process::logging::{self, LogError, LogFields, Verbosity};
 use gorgon_process::{Signal, signals};
@@ -270,10 +270,9 @@ impl Run<'_> {
             Err(status) => return Ok(status),
         };
         let config = &self.settings.config;
-        let target = local.as_ref().map_or_else(
-            || Target::from(&config.connection),
-            |(local, ..)| local.target(),
-        );
+        let target = local
+            .as_ref()
+            .map_or_else(|| self.settings.target(), |(local, ..)| local.target());
         let in_place = local.as_ref().is_some_and(|(_, in_place, _)| *in_place);
         let names: Vec<String> = files
             .planned

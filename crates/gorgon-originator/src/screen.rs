@@ -157,7 +157,8 @@ impl Screen {
     }
 }
 
-fn to_stderr(text: &str) {
+/// Writes to stderr.
+pub fn to_stderr(text: &str) {
     // A closed stderr has nobody who would read.
     let _ = io::stderr().lock().write_all(text.as_bytes());
 }

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use gorgon_broker::Target;
 use gorgon_process::exit::Hint;
 use gorgon_proto::config::{
     BROKER_URL_VARIABLE, ConfigError, Connection, ProjectConfig, Text, project,
@@ -87,6 +88,12 @@ impl Settings {
             warnings: read.warnings,
             configured: main_text.is_some(),
         })
+    }
+
+    /// Returns how the broker is reached.
+    #[must_use]
+    pub fn target(&self) -> Target {
+        Target::from(&self.config.connection)
     }
 
     /// Returns the globs of the project.

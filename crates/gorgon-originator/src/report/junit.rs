@@ -81,7 +81,7 @@ pub fn timestamp(at: SystemTime) -> String {
 fn first_line(message: &str) -> String {
     let line = message
         .lines()
-        .find(|line| !line.trim().is_empty())
+        .find(|line| !line.trim().is_empty() && !line.starts_with("Failure/Error:"))
         .unwrap_or_default();
     line.trim().chars().take(MESSAGE_LIMIT).collect()
 }
