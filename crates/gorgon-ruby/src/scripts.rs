@@ -37,6 +37,7 @@ const SCRIPTS: &[(&str, &str)] = scripts![
     "frameworks/test_unit.rb",
     "frameworks/test_unit_options.rb",
     "frameworks/test_unit_recorder.rb",
+    "gem_paths.rb",
     "lib/gorgon.rb",
     "lib/open4.rb",
     "preloader.rb",
