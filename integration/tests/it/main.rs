@@ -5,6 +5,7 @@
 )]
 
 mod broker_contract;
+mod by_hand;
 mod broker_rabbitmq;
 mod callbacks;
 mod cancel;

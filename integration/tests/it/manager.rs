@@ -105,8 +105,8 @@ impl Stage {
         serde_json::from_value(definition).unwrap()
     }
 
-    /// Starts the manager of these slots.
-    fn start(&mut self, slots: &str, more: &Value) {
+    /// Writes a file with the connection.
+    fn config(&self) -> std::path::PathBuf {
         let config = self.home.fresh("config");
         let connection = Connection {
             host: "127.0.0.1".to_owned(),
@@ -121,6 +121,12 @@ impl Stage {
         }
         .to_text();
         std::fs::write(&config, text).unwrap();
+        config
+    }
+
+    /// Starts the manager of these slots.
+    fn start(&mut self, slots: &str, more: &Value) {
+        let config = self.config();
         let mut command = self.home.command("gorgon-worker-manager");
         command
             .arg("--config")
@@ -438,6 +444,67 @@ fn a_callback_that_raises_makes_the_host_leave_and_say_why() {
         assert_eq!(stage.ended(secs(5)), 0);
         stage.home.assert_nothing_left();
     }
+}
+
+#[test]
+fn each_slot_may_have_a_directory_and_a_preloader_of_its_own() {
+    let where_am_i = "RSpec.describe('x') { it('notes') { File.write(\"ran-#{File.basename($0)}\", Dir.pwd) } }\n";
+    let files = ["slot-1", "slot-2"].map(|slot| {
+        [
+            (format!("{slot}/spec/a_spec.rb"), where_am_i),
+            (format!("{slot}/spec/b_spec.rb"), where_am_i),
+            (format!("{slot}/hooks.rb"), CALLBACKS),
+        ]
+    });
+    let files: Vec<_> = files
+        .iter()
+        .flatten()
+        .map(|(path, text)| (path.as_str(), *text))
+        .collect();
+    let mut stage = Stage::new(&files);
+    for (id, file) in [(0, "spec/a_spec.rb"), (1, "spec/b_spec.rb")] {
+        stage.publish(&WorkItem::whole(ItemId(id), file));
+    }
+    let callbacks = json!({ "callbacks_class_file": "hooks.rb" });
+    stage.start(
+        "1,2",
+        &json!({ "workspace": "slot", "callbacks": callbacks }),
+    );
+    let finishes = [stage.finish(0), stage.finish(1)];
+    stage.over();
+    assert_eq!(stage.action("host_left")["reason"], "done");
+    assert_eq!(stage.ended(secs(5)), 0);
+    for slot in [1, 2] {
+        let hooks = stage.project.read(&format!("slot-{slot}/hooks.log"));
+        let ran = finishes.iter().any(|finish| finish["worker_id"] == slot);
+        assert!(hooks.starts_with("before_creating_workers\n"), "{hooks}");
+        assert!(hooks.ends_with("after_creating_workers\n"), "{hooks}");
+        assert_eq!(
+            hooks.contains(&format!("before_start {slot}")),
+            ran,
+            "{hooks}"
+        );
+    }
+    stage.home.assert_nothing_left();
+}
+
+#[test]
+fn a_worker_by_hand_takes_items_of_a_live_queue_and_ends_without_them() {
+    let mut stage = Stage::new(&[("spec/a_spec.rb", GREEN)]);
+    stage.publish(&WorkItem::whole(ItemId(0), "spec/a_spec.rb"));
+    let config = stage.config();
+    let mut command = stage.home.command("gorgon-worker");
+    command.arg("--config").arg(config).arg("--workspace");
+    command
+        .arg(stage.project.path())
+        .args(["--file-queue", &names::file_queue(&stage.job)]);
+    let begun = Instant::now();
+    let printed = gorgon_process::command::run(command, secs(20), b"").unwrap();
+    assert!(begun.elapsed() > secs(2));
+    assert_eq!(stage.finish(0)["type"], "pass");
+    stage.action("worker_ended");
+    assert_eq!(printed.stdout.lines().count(), 3, "{}", printed.stdout);
+    stage.home.assert_nothing_left();
 }
 
 #[test]

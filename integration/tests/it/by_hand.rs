@@ -1,0 +1,220 @@
+//! One worker by hand, without a broker: what a person debugs with.
+
+use std::time::Instant;
+
+use gorgon_process::child::{self, End, Options};
+use gorgon_process::command::{self, CommandError};
+use gorgon_process::signals::Signal;
+use integration::{gate::Gate, home::Home, project::Project, wait::secs};
+use serde_json::Value;
+
+const FILES: &[(&str, &str)] = &[
+    (
+        "spec/a_spec.rb",
+        "RSpec.describe('A') do\n  it('adds') { expect(1 + 1).to eq 2 }\n  it('fails') { puts 'hello'; expect(1).to eq 2 }\nend\n",
+    ),
+    (
+        "spec/dies_spec.rb",
+        "RSpec.describe('D') { it('dies') { puts 'last words'; Process.kill(:KILL, $$); sleep } }\n",
+    ),
+    (
+        "spec/x_spec.rb",
+        "RSpec.describe('X') { it('holds') { expect($files = $files.to_i + 1).to eq 1 } }\n",
+    ),
+    (
+        "spec/y_spec.rb",
+        "RSpec.describe('Y') { it('sees X') { expect($files).to eq 1 } }\n",
+    ),
+    (
+        "spec/sleeps_spec.rb",
+        "RSpec.describe('S') { it('sleeps') { sleep 60 } }\n",
+    ),
+];
+
+/// Runs a worker by hand; returns its exit status, the messages it printed, and its stderr.
+fn by_hand(home: &Home, project: &Project, arguments: &[&str]) -> (i32, Vec<Value>, String) {
+    let mut command = home.command("gorgon-worker");
+    command
+        .arg("--workspace")
+        .arg(project.path())
+        .args(arguments);
+    let (status, stdout, stderr) = match command::run(command, secs(30), b"") {
+        Ok(finished) => (0, finished.stdout, finished.stderr),
+        Err(CommandError::Ended {
+            end: End::Exited(status),
+            source,
+            ..
+        }) => (status, source.stdout, source.stderr),
+        Err(error) => panic!("{error}"),
+    };
+    let messages = stdout
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    (status, messages, stderr)
+}
+
+fn finishes(messages: &[Value]) -> Vec<(&str, &str, u64)> {
+    messages
+        .iter()
+        .filter(|m| m["action"] == "finish")
+        .map(|m| {
+            let text = |key: &str| m[key].as_str().unwrap();
+            (text("filename"), text("type"), m["child"].as_u64().unwrap())
+        })
+        .collect()
+}
+
+#[test]
+fn files_run_in_the_order_given_in_one_child_and_a_crash_costs_one_file() {
+    let home = Home::new();
+    let project = Project::of(&home, FILES);
+    let arguments = [
+        "--file",
+        "spec/x_spec.rb",
+        "--file",
+        "spec/y_spec.rb",
+        "--file",
+        "spec/dies_spec.rb",
+        "--file",
+        "spec/x_spec.rb",
+    ];
+    let (status, messages, _) = by_hand(&home, &project, &arguments);
+    assert_eq!(status, 1);
+    let crash = messages.iter().find(|m| m["type"] == "crash").unwrap();
+    assert_eq!(crash["errors"][0]["test"], "D dies");
+    assert_eq!(
+        crash["errors"][0]["message"],
+        "the Ruby child ended: SIGKILL"
+    );
+    assert_eq!(crash["output"], "last words\n");
+    assert_eq!(
+        finishes(&messages),
+        [
+            ("spec/x_spec.rb", "pass", 1),
+            ("spec/y_spec.rb", "pass", 1),
+            ("spec/dies_spec.rb", "crash", 1),
+            ("spec/x_spec.rb", "pass", 2)
+        ]
+    );
+    home.assert_nothing_left();
+}
+
+#[test]
+fn one_test_can_be_named_by_line_or_id() {
+    let home = Home::new();
+    let project = Project::of(&home, FILES);
+    for (name, passed) in [
+        ("spec/a_spec.rb:2", true),
+        ("spec/a_spec.rb[1:1]", true),
+        ("spec/a_spec.rb:3", false),
+        ("spec/a_spec.rb[1:2]", false),
+    ] {
+        let (status, messages, _) = by_hand(&home, &project, &["--file", name]);
+        assert_eq!(status, i32::from(!passed), "{name}");
+        let tests = messages[1]["tests"].as_array().unwrap();
+        assert_eq!(tests.len(), 1, "{name}: {tests:#?}");
+    }
+    home.assert_nothing_left();
+}
+
+#[test]
+fn a_list_settings_and_callbacks_of_the_workspace_count() {
+    let home = Home::new();
+    let project = Project::of(&home, FILES);
+    project.write(
+        "list",
+        "spec/x_spec.rb\nspec/sleeps_spec.rb\nspec/x_spec.rb\n",
+    );
+    project.write(
+        "gorgon.json",
+        r#"{ "isolation": "file", "file_timeout": 1, "job": { "callbacks": { "callbacks_class_file": "hooks.rb" } } }"#,
+    );
+    project.write(
+        "hooks.rb",
+        r#"
+class Hooks < Gorgon::DefaultCallbacks
+  def note(text) File.open('hooks.log', 'a') { |f| f.puts(text) } end
+  def before_creating_workers; note 'before_creating_workers'; end
+  def before_start; note 'before_start'; end
+  def after_complete; note 'after_complete'; end
+  def after_creating_workers; note 'after_creating_workers'; end
+end
+Gorgon.callbacks = Hooks.new
+"#,
+    );
+    let list = project.path().join("list");
+    let (status, messages, stderr) =
+        by_hand(&home, &project, &["--files-from", list.to_str().unwrap()]);
+    assert_eq!(status, 1, "{stderr}");
+    assert_eq!(
+        finishes(&messages),
+        [
+            ("spec/x_spec.rb", "pass", 1),
+            ("spec/sleeps_spec.rb", "timeout", 2),
+            ("spec/x_spec.rb", "pass", 3)
+        ]
+    );
+    let hooks = project.read("hooks.log");
+    let expected = ["before_creating_workers"]
+        .into_iter()
+        .chain(["before_start", "after_complete"].repeat(3))
+        .chain(["after_creating_workers"])
+        .fold(String::new(), |all, line| all + line + "\n");
+    assert_eq!(hooks, expected);
+    home.assert_nothing_left();
+}
+
+#[test]
+fn ctrl_c_ends_it_with_130() {
+    let home = Home::new();
+    let project = Project::of(
+        &home,
+        &[(
+            "spec/g_spec.rb",
+            "require_relative '../gate'\nRSpec.describe('g') { it('waits') { Gate.pass('g') } }\n",
+        )],
+    );
+    let gate = Gate::open(&home);
+    gate.write_into(&project);
+    let mut command = home.command("gorgon-worker");
+    command
+        .arg("--workspace")
+        .arg(project.path())
+        .args(["--file", "spec/g_spec.rb"])
+        .stdout(std::process::Stdio::null());
+    let worker = child::spawn(command, Options::default()).unwrap();
+    let visit = gate.next();
+    let begun = Instant::now();
+    worker.signal(Signal::Int);
+    visit.closed_within(secs(1));
+    assert_eq!(
+        worker.end().recv_timeout(secs(2)).unwrap().to_string(),
+        "exit status 130"
+    );
+    assert!(begun.elapsed() < secs(1), "{:?}", begun.elapsed());
+    home.assert_nothing_left();
+}
+
+#[test]
+fn what_cannot_be_begun_is_said_with_a_hint() {
+    let home = Home::new();
+    let project = Project::of(&home, FILES);
+    let (status, _, stderr) = by_hand(&home, &project, &[]);
+    assert_eq!(status, 3);
+    assert_eq!(
+        stderr,
+        "gorgon-worker: nothing to run: name files by --file or --files-from\n  hint: gorgon-worker --help shows how to use it by hand\n"
+    );
+    project.write("gorgon.json", r#"{ "ruby": "no-such-ruby -w" }"#);
+    let (status, _, stderr) = by_hand(&home, &project, &["--file", "spec/x_spec.rb"]);
+    assert_eq!(status, 3);
+    assert!(
+        stderr.contains("no-such-ruby") && stderr.lines().count() <= 10,
+        "{stderr}"
+    );
+    let (status, _, stderr) = by_hand(&home, &project, &["--no-such-flag"]);
+    assert_eq!(status, 3);
+    assert!(stderr.contains("--no-such-flag"), "{stderr}");
+    home.assert_nothing_left();
+}
