@@ -89,6 +89,8 @@ module Gate
     socket.puts(JSON.generate(name: name, pid: Process.pid, parent: Process.ppid,
       worker_id: ENV['GORGON_WORKER_ID'].to_s, test_env_number: ENV['TEST_ENV_NUMBER'].to_s, directory: Dir.pwd))
     socket.gets or raise 'the gate was shut'
+  ensure
+    socket&.close
   end
 end
 "#,

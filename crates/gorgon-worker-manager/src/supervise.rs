@@ -293,7 +293,10 @@ impl Supervisor {
         out: &mut Vec<Effect>,
     ) {
         let repeated = self.leaving == Some(why);
+        // A cancel comes twice, over the control exchange and by the listener's signal. It is one:
+        // to a worker a second INT would mean that the user waits no longer.
         if self.leaving == Some(LeaveReason::Lost)
+            || (repeated && why == LeaveReason::Cancelled)
             || (self.phase == Phase::Closing && why != LeaveReason::Lost)
         {
             return;

@@ -41,7 +41,8 @@ const FILES: [&str; 5] = [
 ];
 
 fn cancelled(run: &Finished) {
-    run.exited(130).reported(&FILES).says(&["spec/b_spec.rb"]);
+    // JUnit has what has a result; what was cut off and what never ran is named in the summary.
+    run.exited(130).reported(&FILES[..1]).says(&FILES);
     run.verdict("spec/a_spec.rb", "failed");
     assert_eq!(run.junit().counts()["spec/a_spec.rb"].failed, 1);
     let last = run.events.last().expect("a last event");
@@ -132,6 +133,6 @@ fn a_second_ctrl_c_skips_the_graces() {
     callback.closed_within(secs(2));
     let run = run.finished(secs(5));
     run.exited(130);
-    assert!(run.took < Duration::from_secs(30), "{:?}", run.took);
+    assert!(run.took < Duration::from_secs(6), "{:?}", run.took);
     home.assert_nothing_left();
 }

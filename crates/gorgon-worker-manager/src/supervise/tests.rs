@@ -277,6 +277,7 @@ fn a_cancel_reaches_the_workers_and_the_end_callbacks_have_five_seconds() {
         &[
             ("p0 ready", "join [1, 2]; start w1 on p0; start w2 on p0"),
             ("cancel", "INT w1; INT w2"),
+            ("cancel", ""),
             ("w1 exited 130", ""),
             ("w2 exited 130", "after p0"),
             ("5s", "stop p0"),
