@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 use gorgon_process::exit::Hint;
-use gorgon_proto::config::{self, ConfigError, ListenerConfig, Text};
+use gorgon_proto::config::{
+    self, BROKER_URL_VARIABLE, ConfigError, Connection, ListenerConfig, Text,
+};
 
 /// The file's name wherever it is looked for.
 pub const FILE: &str = "gorgon_listener.json";
@@ -52,25 +54,43 @@ pub struct Loaded {
     pub config: ListenerConfig,
     /// Lines for the log.
     pub warnings: Vec<String>,
-    /// The file, absolute.
-    pub path: PathBuf,
+    /// The file, absolute; none when the broker's URL was enough.
+    pub path: Option<PathBuf>,
 }
 
-/// Loads the named configuration, or the first one found.
+/// Loads the named configuration, or the first one found. `broker_url` wins over its `connection`,
+/// and is enough where there is none.
 ///
 /// # Errors
 /// When there is none, or it cannot be read.
-pub fn load(named: Option<&Path>) -> Result<Loaded, LoadError> {
-    let path = match named {
-        Some(path) => path.to_owned(),
-        None => find()?,
+pub fn load(named: Option<&Path>, broker_url: Option<&str>) -> Result<Loaded, LoadError> {
+    let path = match (named, find()) {
+        (Some(path), _) => Some(path.to_owned()),
+        (None, Ok(path)) => Some(path),
+        (None, Err(_)) if broker_url.is_some() => None,
+        (None, Err(missing)) => return Err(missing),
     };
+    let mut loaded = match path {
+        Some(path) => read(&path)?,
+        None => Loaded {
+            config: ListenerConfig::default(),
+            warnings: Vec::new(),
+            path: None,
+        },
+    };
+    if let Some(url) = broker_url {
+        loaded.config.connection = Connection::from_url(url, BROKER_URL_VARIABLE)?;
+    }
+    Ok(loaded)
+}
+
+fn read(path: &Path) -> Result<Loaded, LoadError> {
     let unreadable = |source| LoadError::Unreadable {
-        path: path.clone(),
+        path: path.to_owned(),
         source,
     };
-    let text = fs::read_to_string(&path).map_err(unreadable)?;
-    let absolute = fs::canonicalize(&path).map_err(unreadable)?;
+    let text = fs::read_to_string(path).map_err(unreadable)?;
+    let absolute = fs::canonicalize(path).map_err(unreadable)?;
     let file = path.to_string_lossy();
     let read = config::listener::read(Text {
         file: &file,
@@ -79,7 +99,7 @@ pub fn load(named: Option<&Path>) -> Result<Loaded, LoadError> {
     Ok(Loaded {
         config: read.config,
         warnings: read.warnings,
-        path: absolute,
+        path: Some(absolute),
     })
 }
 

@@ -1,16 +1,20 @@
 //! The daemon of a host. It hears of jobs on the broker, makes a workspace for one at a time, and
 //! starts a worker manager in it; it runs no test itself.
 //!
-//! `host_jobs` decides, `admit` says which offers may run here at all, `prepare` makes the
-//! workspace in a thread of its own, `manager` starts the manager, and `run` waits and performs.
+//! `admit` says which offers may run here at all, `host` which of them is served, `host_job` what
+//! becomes of it: they are pure. `prepare` makes the workspace in a thread of its own, `manager`
+//! starts the manager, and `run` waits and performs.
 
 pub mod admit;
 pub mod cli;
 pub mod config;
-pub mod host_jobs;
+pub mod host;
+pub mod host_job;
+mod job_files;
 mod manager;
 mod prepare;
 mod run;
+mod topology;
 mod voice;
 
 pub use run::{RunError, run};

@@ -1,40 +1,48 @@
-//! Starting a worker manager, and hearing its last words.
+//! The worker manager of a job: started, fed, its words passed on, its end told.
 
 use std::fs::OpenOptions;
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::{ChildStdin, Command, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::process::{ChildStderr, ChildStdin, Command, Stdio};
 use std::thread;
+use std::time::Duration;
 
-use gorgon_process::child::{self, Child, Options};
+use crossbeam_channel::{Receiver, Sender, bounded};
+use gorgon_process::child::{self, Child, End, Options};
+use gorgon_process::output::HeadTail;
+use gorgon_process::signals::Signal;
 use gorgon_process::{exit, sibling};
 use gorgon_proto::job::JobDefinition;
 use gorgon_proto::message::{self, HostError};
 
-/// The last lines of the log of a manager that we show when it could not begin.
-const LAST_LINES: usize = 10;
-
-/// A manager that runs.
-pub(crate) struct Manager {
-    /// The process.
-    pub(crate) child: Child,
-    /// As long as it is open, the manager knows that we live.
-    stdin: Option<ChildStdin>,
-    said: Arc<Mutex<Vec<String>>>,
-}
+/// The program.
+const NAME: &str = "gorgon-worker-manager";
+/// How much of its log is kept for the originator.
+const WORDS_BYTES: usize = 4096;
+/// Once a manager and all that it left have ended, its pipe is empty within this.
+const WORDS_LIMIT: Duration = Duration::from_millis(500);
 
 /// What a manager is started with, besides the job.
 pub(crate) struct Place<'a> {
     pub(crate) config: &'a Path,
+    pub(crate) run_dir: Option<&'a Path>,
     pub(crate) listener_queue: &'a str,
     pub(crate) listener_id: &'a str,
     pub(crate) host_name: &'a str,
+    /// How many slots the job gets.
     pub(crate) slots: u32,
     pub(crate) workspace: &'a Path,
     pub(crate) in_place: bool,
     pub(crate) test_env_offset: u32,
     pub(crate) log_file: Option<&'a PathBuf>,
+}
+
+/// A running manager. Dropped, it is killed.
+pub(crate) struct Manager {
+    child: Child,
+    /// Dropped to close its stdin, by which it knows that we live.
+    input: Option<Sender<()>>,
+    words: Receiver<String>,
 }
 
 impl Manager {
@@ -43,94 +51,141 @@ impl Manager {
         let failed = |message: String| HostError {
             what: "starting the worker manager".to_owned(),
             message,
-            command: "gorgon-worker-manager".to_owned(),
+            command: NAME.to_owned(),
             output: String::new(),
         };
-        let program =
-            sibling::find("gorgon-worker-manager").map_err(|e| failed(exit::chain(&e)))?;
-        let count = place
-            .slots
-            .min(job.slots.unwrap_or(u32::MAX))
-            .min(job.items)
-            .max(1);
-        let slots: Vec<String> = (1..=count).map(|slot| slot.to_string()).collect();
+        let program = sibling::find(NAME).map_err(|error| failed(exit::chain(&error)))?;
+        let slots: Vec<String> = (1..=place.slots).map(|slot| slot.to_string()).collect();
         let mut command = Command::new(program);
         command
             .arg("--config")
             .arg(place.config)
-            .arg(format!("--job={}", job.job))
-            .arg(format!("--file-queue={}", job.file_queue_name))
-            .arg(format!("--reply-queue={}", job.reply_queue_name))
-            .arg(format!("--listener-queue={}", place.listener_queue))
-            .arg(format!("--listener-id={}", place.listener_id))
+            .args(["--job", &job.job.0])
+            .args(["--file-queue", &job.file_queue_name])
+            .args(["--reply-queue", &job.reply_queue_name])
+            .args(["--listener-queue", place.listener_queue])
+            .args(["--listener-id", place.listener_id])
+            // A name of a host may begin with a dash.
             .arg(format!("--host-name={}", place.host_name))
-            .arg(format!("--slots={}", slots.join(",")))
+            .args(["--slots", &slots.join(",")])
             .arg("--workspace")
             .arg(place.workspace);
         if place.in_place {
             command.arg("--in-place");
         }
         if place.test_env_offset > 0 {
-            command.arg(format!("--test-env-offset={}", place.test_env_offset));
+            command.args(["--test-env-offset", &place.test_env_offset.to_string()]);
+        }
+        if let Some(run_dir) = place.run_dir {
+            command.arg("--run-dir").arg(run_dir);
         }
         command
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::piped());
-        let mut child =
-            child::spawn(command, Options::default()).map_err(|e| failed(exit::chain(&e)))?;
-        let said = Arc::new(Mutex::new(Vec::new()));
-        if let Some(stderr) = child.take_stderr() {
-            let (said, log_file) = (Arc::clone(&said), place.log_file.cloned());
-            thread::Builder::new()
-                .name("manager's log".to_owned())
-                .spawn(move || hand_on(BufReader::new(stderr), log_file.as_deref(), &said))
-                .map_err(|e| failed(e.to_string()))?;
-        }
-        let mut stdin = child.take_stdin();
-        if let Some(pipe) = &mut stdin {
-            let mut line = message::write(job);
-            line.push(b'\n');
-            pipe.write_all(&line)
-                .map_err(|e| failed(format!("handing over the job definition: {e}")))?;
-        }
-        Ok(Self { child, stdin, said })
+        // Our death is the end of its stdin: it then has a second to end its workers in order.
+        let mut child = child::spawn(command, Options::default())
+            .map_err(|error| failed(exit::chain(&error)))?;
+        let thread = |error: io::Error| failed(format!("starting a thread: {error}"));
+        let input = child
+            .take_stdin()
+            .map(|stdin| feed(stdin, message::write(job)))
+            .transpose()
+            .map_err(thread)?;
+        let words = child
+            .take_stderr()
+            .map(|stderr| pass_on(stderr, place.log_file.cloned()))
+            .transpose()
+            .map_err(thread)?;
+        Ok(Self {
+            child,
+            input,
+            words: words.unwrap_or_else(crossbeam_channel::never),
+        })
     }
 
-    /// Lets the manager see that nobody is above it any more.
+    /// Returns its process number.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.pid()
+    }
+
+    /// Returns where its end arrives.
+    pub(crate) fn end(&self) -> &Receiver<End> {
+        self.child.end()
+    }
+
+    /// Signals it alone, or with KILL its whole group.
+    pub(crate) fn signal(&self, signal: Signal) {
+        if signal == Signal::Kill {
+            self.child.signal_group(signal);
+        } else {
+            self.child.signal(signal);
+        }
+    }
+
+    /// Closes its stdin.
     pub(crate) fn let_go(&mut self) {
-        self.stdin = None;
+        self.input = None;
     }
 
-    /// Returns its last lines.
-    pub(crate) fn last_words(&self) -> String {
-        self.said
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .join("\n")
+    /// Returns what it logged, its head and tail; to be asked when nothing of it lives any more.
+    pub(crate) fn words(self) -> String {
+        // Whoever holds the pipe still has left our process tree, and is not waited for.
+        self.words.recv_timeout(WORDS_LIMIT).unwrap_or_default()
     }
 }
 
-/// Copies a manager's log to ours, line by line, and keeps the last lines.
-fn hand_on(lines: impl BufRead, log_file: Option<&Path>, said: &Mutex<Vec<String>>) {
-    let mut sink: Box<dyn Write> = match log_file {
+/// Returns how many of a listener's slots a job gets: never more than it has items.
+pub(crate) fn slots_for(job: &JobDefinition, slots: u32) -> u32 {
+    slots
+        .min(job.slots.unwrap_or(u32::MAX))
+        .min(job.items)
+        .max(1)
+}
+
+/// Writes the job definition, and keeps the pipe open until the sender is dropped.
+fn feed(mut stdin: ChildStdin, mut definition: Vec<u8>) -> io::Result<Sender<()>> {
+    let (keep, dropped) = bounded::<()>(0);
+    definition.push(b'\n');
+    thread::Builder::new()
+        .name("manager input".into())
+        .spawn(move || {
+            // A manager that died is heard of elsewhere.
+            if stdin.write_all(&definition).is_ok() {
+                // Nothing is ever sent: this is the drop.
+                let _ = dropped.recv();
+            }
+        })?;
+    Ok(keep)
+}
+
+/// Copies a manager's log to where ours is, and keeps its head and tail.
+fn pass_on(mut stderr: ChildStderr, log_file: Option<PathBuf>) -> io::Result<Receiver<String>> {
+    let (told, words) = bounded(1);
+    thread::Builder::new()
+        .name("manager log".into())
+        .spawn(move || {
+            let mut sink = sink(log_file.as_deref());
+            let mut kept = HeadTail::new(WORDS_BYTES);
+            let mut buffer = [0; 8192];
+            while let Ok(count @ 1..) = stderr.read(&mut buffer) {
+                kept.push(&buffer[..count]);
+                // A log that cannot be written stops no job.
+                let _ = sink.write_all(&buffer[..count]);
+            }
+            // The loop may have ended.
+            let _ = told.send(kept.finish());
+        })?;
+    Ok(words)
+}
+
+fn sink(log_file: Option<&Path>) -> Box<dyn Write> {
+    match log_file {
         Some(path) if path.as_os_str() == "-" => Box::new(io::stdout()),
         Some(path) => match OpenOptions::new().append(true).create(true).open(path) {
             Ok(file) => Box::new(file),
             Err(_) => Box::new(io::stderr()),
         },
         None => Box::new(io::stderr()),
-    };
-    for line in lines.split(b'\n') {
-        let Ok(mut line) = line else { return };
-        {
-            let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
-            said.push(String::from_utf8_lossy(&line).into_owned());
-            let surplus = said.len().saturating_sub(LAST_LINES);
-            said.drain(..surplus);
-        }
-        line.push(b'\n');
-        // A log that cannot be written must not stop a job.
-        let _ = sink.write_all(&line);
     }
 }

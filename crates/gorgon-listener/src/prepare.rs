@@ -1,47 +1,72 @@
-//! Making a job's workspace, in a thread of its own: is the job still wanted, pull, copy, after_sync.
+//! What is done before a job's workers can start: pull, copies, after_sync. It works in a thread of
+//! its own, and each of its steps ends when the job does.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
-use gorgon_broker::{Target, look_at_queue};
-use gorgon_process::exit;
-use gorgon_proto::job::JobDefinition;
+use gorgon_process::command::Bounds;
+use gorgon_process::exit::{self, Hint as _};
+use gorgon_proto::config::Connection;
+use gorgon_proto::job::{JobDefinition, WorkspaceMode};
 use gorgon_proto::message::{HostError, LeaveReason};
 use gorgon_ruby::{Callback, CallbackError, RubySettings, Waiting, run_callback};
+use gorgon_sync::{Cache, SyncError, Workspace, pull};
+use log::info;
 
-use crate::host_jobs::Unprepared;
+use crate::job_files::JobFiles;
 
-/// How long the broker is asked whether a job still exists.
-const LOOK_LIMIT: Duration = Duration::from_secs(5);
+/// How long the source may take, from the wait for the cache to the last copy.
+const SYNC_LIMIT: Duration = Duration::from_secs(1800);
+
+/// Why a job cannot run here.
+pub(crate) type Failure = (LeaveReason, HostError);
 
 /// What a preparation needs.
 pub(crate) struct Order {
     pub(crate) job: JobDefinition,
-    pub(crate) target: Target,
-    /// Run here, and leave everything as it is.
-    pub(crate) in_place: Option<PathBuf>,
+    /// How many slots the job gets.
+    pub(crate) slots: u32,
+    pub(crate) place: Place,
 }
 
-/// A workspace that is ready.
+/// Where a job runs.
+#[derive(Debug, Clone)]
+pub(crate) enum Place {
+    /// In the user's own directory, with the configuration that its originator made.
+    InPlace { directory: PathBuf, config: PathBuf },
+    /// In a workspace.
+    Workspace {
+        workspaces: PathBuf,
+        cache: PathBuf,
+        cache_limit_bytes: u64,
+        connection: Box<Connection>,
+    },
+}
+
+/// A workspace that is ready. Dropped, what was made for it is removed.
+#[derive(Debug)]
 pub(crate) struct Ready {
     /// The manager's `--workspace`.
     pub(crate) directory: PathBuf,
+    pub(crate) files: JobFiles,
+    /// The tree that was pulled into, and the copies for the slots.
+    _workspaces: Vec<Workspace>,
 }
 
 /// A preparation under way.
 pub(crate) struct Preparation {
-    /// Where its end arrives.
-    pub(crate) result: Receiver<Result<Ready, Unprepared>>,
-    cancel: Sender<()>,
+    result: Receiver<Result<Ready, Failure>>,
+    /// Dropped to give up.
+    cancel: Option<Sender<()>>,
 }
 
 impl Preparation {
     /// Begins.
     pub(crate) fn begin(order: Order) -> Self {
         let (done, result) = bounded(1);
-        let (cancel, cancelled) = bounded(1);
+        let (cancel, cancelled) = bounded(0);
         let failed = done.clone();
         let thread = thread::Builder::new()
             .name("prepare".to_owned())
@@ -50,86 +75,170 @@ impl Preparation {
                 let _ = done.send(prepare(&order, &cancelled));
             });
         if let Err(source) = thread {
-            // The channel holds one and nothing was sent.
-            let _ = failed.send(Err(Unprepared::Failed(
-                LeaveReason::SyncFailed,
-                error("starting a thread", source.to_string()),
-            )));
+            // The channel holds one, and nothing was sent.
+            let _ = failed.send(Err(broken(&source.to_string())));
         }
-        Self { result, cancel }
+        Self {
+            result,
+            cancel: Some(cancel),
+        }
     }
 
-    /// Gives up; the result follows.
-    pub(crate) fn abort(&self) {
-        // Told before: once is enough.
-        let _ = self.cancel.try_send(());
+    /// Gives up; the result still arrives.
+    pub(crate) fn give_up(&mut self) {
+        self.cancel = None;
+    }
+
+    /// Returns where the result arrives.
+    pub(crate) fn result(&self) -> &Receiver<Result<Ready, Failure>> {
+        &self.result
     }
 }
 
-fn prepare(order: &Order, cancelled: &Receiver<()>) -> Result<Ready, Unprepared> {
-    let directory = match &order.in_place {
-        Some(directory) => directory.clone(),
-        None => {
-            is_wanted(order)?;
-            return Err(Unprepared::Failed(
-                LeaveReason::SyncFailed,
-                error("sync", "not there yet".to_owned()),
-            ));
-        }
+/// The preparation itself is broken, not what it prepares.
+pub(crate) fn broken(why: &str) -> Failure {
+    let error = HostError {
+        what: "preparing the job".to_owned(),
+        message: why.to_owned(),
+        command: String::new(),
+        output: String::new(),
     };
-    after_sync(order, &directory, cancelled)?;
-    Ok(Ready { directory })
+    (LeaveReason::SyncFailed, error)
 }
 
-/// A job that waited for its turn may be over: its queues are gone then.
-fn is_wanted(order: &Order) -> Result<(), Unprepared> {
-    match look_at_queue(&order.target, &order.job.reply_queue_name, LOOK_LIMIT) {
-        Ok(None) => Err(Unprepared::JobIsOver),
-        // A broker that cannot be asked now is no sign of anything.
-        Ok(Some(_)) | Err(_) => Ok(()),
+fn prepare(order: &Order, cancelled: &Receiver<()>) -> Result<Ready, Failure> {
+    let job = &order.job;
+    match &order.place {
+        Place::InPlace { directory, config } => {
+            after_sync(job, directory, true, cancelled)?;
+            Ok(Ready {
+                directory: directory.clone(),
+                files: JobFiles::of_originator(config.clone()),
+                _workspaces: Vec::new(),
+            })
+        }
+        Place::Workspace {
+            workspaces,
+            cache,
+            cache_limit_bytes,
+            connection,
+        } => {
+            let files = JobFiles::make(workspaces, connection).map_err(sync_failed)?;
+            let bounds = Bounds {
+                cancel: cancelled.clone(),
+                ..Bounds::within(SYNC_LIMIT)
+            };
+            let workspace = fetch(job, workspaces, cache, *cache_limit_bytes, &bounds)?;
+            after_sync(job, workspace.path(), false, cancelled)?;
+            match job.workspace {
+                WorkspaceMode::Job => Ok(Ready {
+                    directory: workspace.path().to_owned(),
+                    files,
+                    _workspaces: vec![workspace],
+                }),
+                WorkspaceMode::Slot => {
+                    let copies = workspace
+                        .copy_for_slots(workspaces, order.slots)
+                        .map_err(sync_failed)?;
+                    Ok(Ready {
+                        directory: copies.path().to_owned(),
+                        files,
+                        _workspaces: vec![copies, workspace],
+                    })
+                }
+            }
+        }
     }
+}
+
+/// Brings the cache up to date and makes a workspace from it.
+fn fetch(
+    job: &JobDefinition,
+    workspaces: &Path,
+    cache: &Path,
+    cache_limit_bytes: u64,
+    bounds: &Bounds,
+) -> Result<Workspace, Failure> {
+    let cache =
+        Cache::open(cache, &job.originator_host, &job.project, bounds).map_err(sync_failed)?;
+    let report = pull::pull(&job.sync, &cache, bounds).map_err(sync_failed)?;
+    info!(
+        target: "gorgon::listener",
+        job:% = job.job, from = report.pulled_from.as_deref().unwrap_or("nowhere: nothing has changed"),
+        took:? = report.took, forced = report.forced;
+        "source is there"
+    );
+    let workspace = Workspace::create(workspaces, &job.project).map_err(sync_failed)?;
+    workspace.fill_from(&cache).map_err(sync_failed)?;
+    for path in cache.evict(cache_limit_bytes) {
+        info!(target: "gorgon::listener", path:% = path.display(); "an unused cache was removed");
+    }
+    Ok(workspace)
+}
+
+fn sync_failed(error: SyncError) -> Failure {
+    let hint = error
+        .hint()
+        .map(|hint| format!("\nhint: {hint}"))
+        .unwrap_or_default();
+    let message = exit::chain(&error) + &hint;
+    let error = HostError {
+        what: "sync".to_owned(),
+        message,
+        command: String::new(),
+        output: String::new(),
+    };
+    (LeaveReason::SyncFailed, error)
 }
 
 fn after_sync(
-    order: &Order,
-    directory: &std::path::Path,
+    job: &JobDefinition,
+    directory: &Path,
+    in_place: bool,
     cancelled: &Receiver<()>,
-) -> Result<(), Unprepared> {
-    let job = &order.job;
+) -> Result<(), Failure> {
+    if job.callbacks.callbacks_class_file.is_none() && job.callbacks.after_sync.is_none() {
+        return Ok(());
+    }
     let settings = RubySettings {
         ruby: job.ruby.clone(),
         callbacks: job.callbacks.clone(),
         env: job.env.clone(),
-        inherit_env: order.in_place.is_some(),
+        inherit_env: in_place,
         seed: job.seed,
         job: Some(job.job.0.clone()),
         ..RubySettings::in_place(directory)
     };
+    let limit =
+        Duration::try_from_secs_f64(job.callback_timeout_s).unwrap_or(settings.callback_timeout);
     let waiting = Waiting {
-        limit: Duration::try_from_secs_f64(job.callback_timeout_s)
-            .unwrap_or(settings.callback_timeout),
+        limit,
         cancel: cancelled.clone(),
     };
     match run_callback(&settings, Callback::AfterSync, &waiting) {
-        Ok(_) => Ok(()),
-        Err(CallbackError::Cancelled { .. }) => Err(Unprepared::Aborted),
-        Err(failure) => Err(Unprepared::Failed(
-            LeaveReason::CallbackFailed,
-            HostError {
-                what: "after_sync".to_owned(),
-                message: exit::chain(&failure),
+        Ok(_) => {
+            info!(target: "gorgon::listener", job:% = job.job; "after_sync is done");
+            Ok(())
+        }
+        Err(error) => {
+            let reason = match &error {
+                CallbackError::Cancelled { .. } => LeaveReason::Cancelled,
+                CallbackError::Start { .. } => LeaveReason::PreloaderFailed,
+                CallbackError::Raised { .. }
+                | CallbackError::Ended { .. }
+                | CallbackError::TimedOut { .. } => LeaveReason::CallbackFailed,
+            };
+            let hint = error
+                .hint()
+                .map(|hint| format!("\nhint: {hint}"))
+                .unwrap_or_default();
+            let told = HostError {
+                what: Callback::AfterSync.name().to_owned(),
+                message: exit::chain(&error) + &hint,
                 command: String::new(),
-                output: failure.output().to_owned(),
-            },
-        )),
-    }
-}
-
-fn error(what: &str, message: String) -> HostError {
-    HostError {
-        what: what.to_owned(),
-        message,
-        command: String::new(),
-        output: String::new(),
+                output: error.output().to_owned(),
+            };
+            Err((reason, told))
+        }
     }
 }

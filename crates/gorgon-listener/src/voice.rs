@@ -36,14 +36,14 @@ impl Voice {
         self.reply(session, reply_queue, &Reply::HostLeft(left));
     }
 
-    /// Answers the offer of a job.
+    /// Answers the offer of a job, and returns the tag of the message.
     pub(crate) fn answer(
         &mut self,
         session: &Session,
         reply_queue: &str,
         answer: Answer,
         reason: String,
-    ) {
+    ) -> u64 {
         let answered = HostAnswered {
             hostname: self.host.clone(),
             listener_id: self.id.clone(),
@@ -51,7 +51,7 @@ impl Voice {
             answer,
             reason,
         };
-        self.reply(session, reply_queue, &Reply::HostAnswered(answered));
+        self.reply(session, reply_queue, &Reply::HostAnswered(answered))
     }
 
     /// Answers a ping.
@@ -91,9 +91,10 @@ impl Voice {
     }
 
     /// A reply to an originator that is gone goes nowhere; that is no fault of ours.
-    fn reply(&mut self, session: &Session, queue: &str, reply: &Reply) {
+    fn reply(&mut self, session: &Session, queue: &str, reply: &Reply) -> u64 {
         let tag = self.tag();
         session.publish(Publish::to_queue(queue, message::write(reply), tag));
+        tag
     }
 
     fn tag(&mut self) -> u64 {

@@ -71,6 +71,25 @@ impl Workspace {
         Ok(other)
     }
 
+    /// Makes one workspace that holds a copy of this one for each slot, `slot-1` to `slot-N`.
+    ///
+    /// # Errors
+    /// When a file cannot be copied: the disk is full.
+    pub fn copy_for_slots(&self, parent: &Path, slots: u32) -> Result<Self, SyncError> {
+        let outer = OwnedDir::create(parent, PREFIX)?;
+        let path = outer.path().to_owned();
+        let copies = Self { outer, path };
+        for slot in 1..=slots {
+            let copy = copies.path.join(format!("slot-{slot}"));
+            DirBuilder::new()
+                .mode(0o700)
+                .create(&copy)
+                .map_err(SyncError::file("make the directory", &copy))?;
+            copy_tree(&self.path, &copy)?;
+        }
+        Ok(copies)
+    }
+
     /// Removes it, also when read-only directories lie in it.
     ///
     /// # Errors

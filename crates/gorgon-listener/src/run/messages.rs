@@ -1,0 +1,176 @@
+//! What the broker tells: offers, pings, cancels, and the state of the connection.
+
+use gorgon_broker::{Delivery, Event as BrokerEvent};
+use gorgon_proto::job::JobId;
+use gorgon_proto::message::{self, Answer, Control, ToListener};
+use gorgon_proto::sign;
+use log::{debug, error, info, warn};
+
+use super::{Shell, unix_s};
+use crate::admit::Admission;
+use crate::host;
+use crate::topology;
+
+impl Shell {
+    /// Takes an event of the broker, and returns what the core is to know of it.
+    pub(super) fn broker(&mut self, event: BrokerEvent) -> Option<host::Event> {
+        match event {
+            BrokerEvent::Up => {
+                info!(target: "gorgon::listener", "connected to the broker");
+                self.down = false;
+                self.voice.announce(&self.session);
+                None
+            }
+            BrokerEvent::Down { cause, retry_in } => {
+                // Once for an outage; each further attempt is of no interest.
+                if self.down {
+                    debug!(target: "gorgon::listener", retry_in:?; "still no connection to the broker: {cause}");
+                } else {
+                    warn!(target: "gorgon::listener", "no connection to the broker, trying again: {cause}");
+                }
+                self.down = true;
+                None
+            }
+            BrokerEvent::Delivery(delivery) => {
+                self.session.ack(delivery.token);
+                self.told(&delivery)
+            }
+            BrokerEvent::Confirmed { tag } => {
+                self.answers.remove(&tag);
+                None
+            }
+            BrokerEvent::Unroutable { tag } => self.answers.remove(&tag).map(|job| {
+                info!(target: "gorgon::listener", job:%; "the originator of the job is gone");
+                host::Event::Abandoned(job)
+            }),
+            BrokerEvent::ConsumerEnded { queue, missing } => {
+                debug!(target: "gorgon::listener", queue, missing; "a queue of ours is gone");
+                self.consume_again(&queue);
+                None
+            }
+            BrokerEvent::Blocked { reason } => {
+                warn!(target: "gorgon::listener", "the broker takes no messages: {reason}");
+                None
+            }
+            BrokerEvent::Unblocked => {
+                info!(target: "gorgon::listener", "the broker takes messages again");
+                None
+            }
+            BrokerEvent::Drained { .. } => None,
+            BrokerEvent::GaveUp { cause } => {
+                error!(target: "gorgon::listener", "the session has given up: {cause}");
+                Some(host::Event::Stopped)
+            }
+        }
+    }
+
+    /// A queue that goes with its last consumer may go between our old connection and the new one;
+    /// somebody may delete it, too.
+    fn consume_again(&mut self, queue: &str) {
+        if queue == self.voice.queue {
+            let setup = topology::setup(&self.voice);
+            self.session.declare(setup.declare);
+            for consume in setup.consume {
+                self.session.consume(consume);
+            }
+            self.voice.announce(&self.session);
+            return;
+        }
+        let job = self
+            .host
+            .jobs()
+            .into_iter()
+            .find(|job| topology::control_queue(&self.voice, job) == queue);
+        if let Some(job) = job {
+            self.listen_for_cancel(&job);
+        }
+    }
+
+    /// A cancel must reach us while the job waits or is prepared; later its manager hears it too.
+    fn listen_for_cancel(&self, job: &JobId) {
+        let (declare, consume) = topology::control(&self.voice, job);
+        self.session.declare(declare);
+        self.session.consume(consume);
+    }
+
+    fn told(&mut self, delivery: &Delivery) -> Option<host::Event> {
+        match message::read_to_listener(&delivery.body) {
+            Ok(ToListener::Ping(ping)) => {
+                self.voice
+                    .pong(&self.session, ping.reply_queue_name, self.host.jobs());
+                None
+            }
+            Ok(ToListener::Control(Control::CancelJob { job })) => {
+                Some(host::Event::Cancelled(job))
+            }
+            Ok(ToListener::Job(_)) => self.offered(delivery),
+            // A definition of another version may not be readable; the gate names both.
+            Err(_) if delivery.body.windows(14).any(|w| w == b"job_definition") => {
+                self.offered(delivery)
+            }
+            Err(why) => {
+                let queue = delivery.queue.as_str();
+                warn!(target: "gorgon::listener", queue; "dropped a message that is none of ours: {why}");
+                None
+            }
+        }
+    }
+
+    fn offered(&mut self, delivery: &Delivery) -> Option<host::Event> {
+        let signature = delivery.headers.get(sign::HEADER).map(String::as_str);
+        match self.gate.admit(&delivery.body, signature, unix_s()) {
+            Admission::Admitted(definition) => {
+                let job = definition.job.clone();
+                info!(
+                    target: "gorgon::listener",
+                    job:%, project = definition.project.as_str(),
+                    from = definition.originator_host.as_str(), items = definition.items;
+                    "job offered"
+                );
+                if !self.definitions.contains_key(&job) {
+                    self.definitions.insert(job.clone(), *definition);
+                    self.listen_for_cancel(&job);
+                }
+                Some(host::Event::Offered(job))
+            }
+            Admission::Refused {
+                job,
+                reply_queue,
+                reason,
+            } => {
+                warn!(target: "gorgon::listener", job:%; "job refused: {reason}");
+                self.voice
+                    .answer(&self.session, &reply_queue, Answer::Refused, reason);
+                None
+            }
+            Admission::Malformed(why) => {
+                warn!(target: "gorgon::listener", "dropped a job definition: {why}");
+                None
+            }
+        }
+    }
+
+    /// Answers an offer. A job that is not refused is over if no queue takes the answer.
+    pub(super) fn answer(&mut self, job: &JobId, answer: Answer, reason: String) {
+        let Some(definition) = self.definitions.get(job) else {
+            return;
+        };
+        info!(target: "gorgon::listener", job:%, answer:?; "answered {reason}");
+        let queue = &definition.reply_queue_name;
+        let tag = self.voice.answer(&self.session, queue, answer, reason);
+        match answer {
+            Answer::Accepted | Answer::Busy => {
+                self.answers.insert(tag, job.clone());
+            }
+            Answer::Refused => self.forget(job),
+        }
+    }
+
+    /// Forgets a job, and the queue by which we would hear of its cancel.
+    pub(super) fn forget(&mut self, job: &JobId) {
+        self.definitions.remove(job);
+        self.answers.retain(|_, answered| answered != job);
+        self.session
+            .delete_queue(&topology::control_queue(&self.voice, job));
+    }
+}
