@@ -44,6 +44,8 @@ module Gorgon
 
     # Runs one; returns nil, or what went wrong. The block gets what the callback returned.
     def run(name)
+      return nil unless @class_file || @files[name]
+
       what = nil
       Frameworks.disarmed do
         load_class

@@ -99,6 +99,11 @@ module Gorgon
         const_get(name.to_s.split('_').map(&:capitalize).join)
       end
 
+      # Whether a file may still bring Bundler, which then decides which gems are loaded.
+      def versions_open?
+        !defined?(::Bundler) && (File.exist?('Gemfile') || !ENV['BUNDLE_GEMFILE'].to_s.empty?)
+      end
+
       private
 
       # RSpec by its runner: parts of it are loaded by libraries that do not test.

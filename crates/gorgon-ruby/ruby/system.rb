@@ -21,6 +21,8 @@ module Gorgon
     LOOK_ONLY = 0x01000005
     SIGINFO_BYTES = 128
     SIGKILL = 9
+    # A killed process that is not gone after this hangs in the kernel.
+    END_LIMIT_S = 0.5
     # What is shown of a command.
     COMMAND_BYTES = 200
 
@@ -89,6 +91,13 @@ module Gorgon
         Process.kill(signal, pid)
       rescue Errno::ESRCH, Errno::EPERM
         nil
+      end
+
+      # Kills processes, and returns when they are gone: what comes next may want their ports.
+      def end_all(pids)
+        pids.each { |pid| kill(:KILL, pid) }
+        until_at = now + END_LIMIT_S
+        ::Kernel.sleep(0.002) while now < until_at && !pids.all? { |pid| zombie?(pid) }
       end
 
       private

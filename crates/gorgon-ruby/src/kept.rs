@@ -11,6 +11,9 @@ use gorgon_process::output::HeadTail;
 /// A process that outlives its parent may hold the pipe open: after the end we read no longer.
 const DRAIN_LIMIT: Duration = Duration::from_millis(200);
 
+/// How long the thread needs at most to empty a pipe that nobody fills any more.
+const SETTLE_LIMIT: Duration = Duration::from_millis(50);
+
 /// A pipe that a thread empties until everybody has closed it.
 #[derive(Debug, Clone)]
 pub(crate) struct Kept {
@@ -35,6 +38,13 @@ impl Kept {
     pub(crate) fn finish(&self) -> String {
         // Nothing is ever sent: it disconnects, or the time is over.
         let _ = self.closed.recv_deadline(Instant::now() + DRAIN_LIMIT);
+        self.take()
+    }
+
+    /// Returns what was printed since the last taking, with what is on its way through the pipe.
+    pub(crate) fn settle(&self) -> String {
+        // Nothing is ever sent.
+        let _ = self.closed.recv_timeout(SETTLE_LIMIT);
         self.take()
     }
 

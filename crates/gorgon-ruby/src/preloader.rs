@@ -19,6 +19,12 @@ use crate::protocol::{Boot, CallbackFailure, FromBoot, Mode, ToPreloader};
 use crate::scripts;
 use crate::settings::{Callback, RubySettings};
 
+/// How long the last lines of a process that has ended are waited for: they are in the socket.
+const LAST_LINES_LIMIT: Duration = Duration::from_millis(200);
+
+/// What a process is taken for whose end nobody saw.
+const KILLED: End = End::Signaled(9);
+
 /// Ruby could not be started.
 #[derive(Debug, thiserror::Error)]
 pub enum RubyError {
@@ -150,50 +156,52 @@ fn watch(
     let mut timer = after(limit);
     let mut lines = booted.lines.clone();
     let mut asks = asks.clone();
+    let mut failed = None;
     loop {
         let event = select_biased! {
             recv(lines) -> line => match line {
                 Ok(FromBoot::Ready) => PreloaderEvent::Ready { output: booted.kept.take() },
                 Ok(FromBoot::CallbackDone { callback, .. }) => PreloaderEvent::CallbackDone(callback),
                 Ok(FromBoot::CallbackFailed(failure)) => {
-                    let output = booted.kept.take();
+                    if running == Some(Callback::BeforeCreatingWorkers) {
+                        // It ends now; then all that it printed is there.
+                        failed = Some(failure);
+                        continue;
+                    }
+                    let output = booted.kept.settle();
                     PreloaderEvent::CallbackFailed(CallbackFailure { output, ..failure })
                 }
+                // The end follows.
                 Err(_) => { lines = never(); continue; }
             },
             recv(booted.child.end()) -> end => {
-                // What it said last is read first: the reader ends at the end of the stream.
-                while let Ok(line) = booted.lines.recv_timeout(Duration::from_millis(200)) {
-                    if let FromBoot::CallbackFailed(failure) = line {
-                        let output = booted.kept.take();
-                        let _ = events.send(PreloaderEvent::CallbackFailed(CallbackFailure { output, ..failure }));
-                    }
-                }
-                let end = end.unwrap_or(End::Signaled(Signal::Kill.number()));
-                let _ = events.send(PreloaderEvent::Ended { end, output: booted.kept.finish() });
-                return;
+                let end = end.unwrap_or(KILLED);
+                return tell_end(&booted, failed, end, events);
             }
-            recv(asks) -> ask => match ask {
-                Ok(Ask::Callback(callback)) => {
-                    running = Some(callback);
-                    timer = after(limit);
-                    booted.tell(&ToPreloader::Callback { callback });
-                    continue;
+            recv(asks) -> ask => {
+                match ask {
+                    Ok(Ask::Callback(callback)) => {
+                        running = Some(callback);
+                        timer = after(limit);
+                        booted.tell(&ToPreloader::Callback { callback });
+                    }
+                    Ok(Ask::Stop) => booted.hang_up(),
+                    // Nobody is interested any more.
+                    Err(_) => { asks = never(); booted.child.signal_group(Signal::Kill); }
                 }
-                Ok(Ask::Stop) => { booted.hang_up(); continue; }
-                // Nobody is interested any more: the child's guard kills it.
-                Err(_) => { asks = never(); booted.child.signal_group(Signal::Kill); continue; }
-            },
+                continue;
+            }
             recv(timer) -> _ => {
-                let failure = CallbackFailure {
+                booted.child.signal_group(Signal::Kill);
+                timer = never();
+                failed = Some(CallbackFailure {
                     callback: running,
                     exception: None,
                     message: format!("took longer than {} s", limit.as_secs_f64()),
                     backtrace: Vec::new(),
-                    output: booted.kept.take(),
-                };
-                booted.child.signal_group(Signal::Kill);
-                PreloaderEvent::CallbackFailed(failure)
+                    output: String::new(),
+                });
+                continue;
             }
         };
         running = None;
@@ -202,6 +210,28 @@ fn watch(
             booted.child.signal_group(Signal::Kill);
         }
     }
+}
+
+/// Tells the last events. What the reader of lines still holds is read first.
+fn tell_end(
+    booted: &Booted,
+    mut failed: Option<CallbackFailure>,
+    end: End,
+    events: &Sender<PreloaderEvent>,
+) {
+    while let Ok(line) = booted.lines.recv_timeout(LAST_LINES_LIMIT) {
+        if let FromBoot::CallbackFailed(failure) = line {
+            failed = Some(failure);
+        }
+    }
+    let mut output = booted.kept.finish();
+    if let Some(failure) = failed {
+        let output = std::mem::take(&mut output);
+        let failure = CallbackFailure { output, ..failure };
+        // An owner that is gone has no use for it.
+        let _ = events.send(PreloaderEvent::CallbackFailed(failure));
+    }
+    let _ = events.send(PreloaderEvent::Ended { end, output });
 }
 
 /// A started `boot.rb`, whose stdin is a socket for lines in both directions.
@@ -290,12 +320,11 @@ impl Booted {
     /// Waits for the end, kills it after `limit`, and returns how it ended and what it printed.
     pub(crate) fn finish(mut self, limit: Duration) -> (End, String) {
         self.hang_up();
-        let killed = End::Signaled(Signal::Kill.number());
         let end = self
             .child
             .end()
             .recv_deadline(Instant::now() + limit)
-            .unwrap_or(killed);
+            .unwrap_or(KILLED);
         (end, self.kill())
     }
 }
