@@ -15,6 +15,7 @@
 mod callback;
 mod child;
 mod command;
+mod end;
 mod kept;
 mod lines;
 mod link;
@@ -26,6 +27,7 @@ mod settings;
 pub use callback::{CallbackError, CallbackReply, Waiting, run_callback};
 pub use child::{ChildEvent, RubyChild};
 pub use command::default_ruby;
+pub use end::describe_end;
 pub use link::{ForkRequest, LinkError, PreloaderLink, Purpose};
 pub use preloader::{Preloader, PreloaderEvent, RubyError};
 pub use protocol::CallbackFailure;
