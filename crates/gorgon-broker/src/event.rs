@@ -42,7 +42,7 @@ pub enum Event {
         queue: String,
     },
     /// The broker has no memory or disk left and takes nothing from us for now. Deliveries go on
-    /// (with [`crate::Connections::Two`]); publishing waits.
+    /// (with [`crate::Connections::Two`]); publishing waits, until [`Event::Unblocked`] or the loss of the connection.
     Blocked {
         /// The broker's words.
         reason: String,

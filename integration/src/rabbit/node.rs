@@ -7,6 +7,7 @@ use gorgon_process::{Child, Signal, child};
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -93,6 +94,7 @@ impl RabbitMq {
     fn prepare(options: &Options) -> RabbitMq {
         let directory = tempfile::Builder::new()
             .prefix("gorgon-rabbit-")
+            .permissions(fs::Permissions::from_mode(0o700))
             .tempdir()
             .expect("make a directory for RabbitMQ")
             .keep();
@@ -198,12 +200,12 @@ impl RabbitMq {
         answer
     }
 
-    /// Returns the queues of a virtual host, sorted by name.
+    /// Returns the queues of a virtual host, sorted by name; one that is ending is left out.
     pub fn queues(&self, vhost: &str) -> Vec<QueueSeen> {
         let text = self.eval(&format!(
-            "lists:flatten([begin N = element(4, element(2, Q)), \
-             [{{_, M}}, {{_, C}}] = rabbit_amqqueue:info(Q, [messages, consumers]), \
-             io_lib:format(\"~ts ~p ~p~n\", [N, M, C]) end || Q <- rabbit_amqqueue:list(<<\"{vhost}\">>)])."
+            "lists:flatten([case catch rabbit_amqqueue:info(Q, [messages, consumers]) of \
+             [{{_, M}}, {{_, C}}] -> io_lib:format(\"~ts ~p ~p~n\", [element(4, element(2, Q)), M, C]); \
+             _ -> [] end || Q <- rabbit_amqqueue:list(<<\"{vhost}\">>)])."
         ));
         let mut queues: Vec<QueueSeen> = unquote(&text)
             .lines()
@@ -223,12 +225,13 @@ impl RabbitMq {
         queues
     }
 
-    /// Returns who is connected, in the clients' own words, sorted.
+    /// Returns who is connected, in the clients' own words, sorted; who is leaving is left out.
     pub fn connections(&self) -> Vec<String> {
         let text = self.eval(
-            "lists:flatten([begin [{_, P}] = rabbit_networking:connection_info(C, [client_properties]), \
-             case lists:keyfind(<<\"information\">>, 1, P) of {_, _, I} -> io_lib:format(\"~ts~n\", [I]); \
-             false -> \"(unnamed)\\n\" end end || C <- rabbit_networking:connections()]).",
+            "lists:flatten([case catch rabbit_networking:connection_info(C, [client_properties]) of \
+             [{_, P}] -> case lists:keyfind(<<\"information\">>, 1, P) of \
+             {_, _, I} -> io_lib:format(\"~ts~n\", [I]); false -> \"(unnamed)\\n\" end; \
+             _ -> [] end || C <- rabbit_networking:connections()]).",
         );
         let mut names: Vec<String> = unquote(&text).lines().map(str::to_owned).collect();
         names.sort();
