@@ -206,6 +206,7 @@ impl Acceptor {
     }
 
     fn serve(&self, stream: TcpStream) -> io::Result<Child> {
+        stream.set_nodelay(true)?;
         let input = OwnedFd::from(stream.try_clone()?);
         let mut config = std::ffi::OsString::from("--config=");
         config.push(&self.config);
