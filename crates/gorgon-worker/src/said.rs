@@ -261,7 +261,7 @@ impl Work {
                     self.finish_item(
                         now,
                         How::Crashed {
-                            end: end.to_string(),
+                            end: gorgon_ruby::describe_end(end, &output),
                             output,
                         },
                         out,
