@@ -7,11 +7,11 @@ mod messages;
 
 use std::collections::BTreeMap;
 use std::io::{self, Read as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use crossbeam_channel::{Receiver, at, bounded, never, select_biased};
+use crossbeam_channel::{Receiver, TryRecvError, at, bounded, never, select_biased};
 use gorgon_broker::{Event as BrokerEvent, Patience, Session, Target};
 use gorgon_process::child::End;
 use gorgon_process::logging::{self, LogFields};
@@ -57,6 +57,11 @@ pub fn run(args: &Args, broker_url: Option<&str>) -> Result<u8, RunError> {
     for warning in loaded.warnings {
         warn!(target: "gorgon::listener", "{warning}");
     }
+    let own_directory = loaded
+        .path
+        .as_deref()
+        .and_then(Path::parent)
+        .map(Path::to_owned);
     let place = place(args, &config, loaded.path)?;
     let signals = signals::listen(&[Signal::Term, Signal::Int, Signal::Hup])?;
     // What a dead manager leaves falls to us, and is ended by us.
@@ -79,7 +84,7 @@ pub fn run(args: &Args, broker_url: Option<&str>) -> Result<u8, RunError> {
         id:% = voice.id, slots = voice.slots, broker = target.address();
         "listener started"
     );
-    Shell {
+    let code = Shell {
         manager: None,
         preparation: None,
         ready: None,
@@ -99,7 +104,11 @@ pub fn run(args: &Args, broker_url: Option<&str>) -> Result<u8, RunError> {
         voice,
         session,
     }
-    .serve(&signals, parent)
+    .serve(&signals, parent.clone());
+    if parent.try_recv() == Err(TryRecvError::Disconnected) {
+        remove_private_directory(own_directory.as_deref());
+    }
+    code
 }
 
 fn place(args: &Args, config: &ListenerConfig, path: Option<PathBuf>) -> Result<Place, RunError> {
@@ -135,6 +144,18 @@ fn voice(config: &ListenerConfig, host: String) -> Result<Voice, RunError> {
         slots: config.worker_slots.unwrap_or(cores),
         next_tag: 0,
     })
+}
+
+/// Removes what our originator made for us, in case that it was killed and cannot.
+fn remove_private_directory(directory: Option<&Path>) {
+    let private = |path: &&Path| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        name.starts_with(names::LOCAL_DIRECTORY_PREFIX)
+    };
+    if let Some(path) = directory.filter(private) {
+        // It may be at the same work itself.
+        let _ = std::fs::remove_dir_all(path);
+    }
 }
 
 /// Returns a receiver that disconnects when stdin ends.

@@ -12,8 +12,10 @@ use gorgon_broker::Target;
 use gorgon_local_broker::LocalBroker;
 use gorgon_process::child::{self, Child, End, Options, SpawnError};
 use gorgon_process::exit::Hint;
+use gorgon_process::liveness;
 use gorgon_process::sibling::{self, SiblingError};
 use gorgon_proto::config::{Connection, Secret};
+use gorgon_proto::names::LOCAL_DIRECTORY_PREFIX;
 
 use crate::history::Store;
 
@@ -88,21 +90,43 @@ struct Scratch(PathBuf);
 impl Scratch {
     fn make() -> Result<Self, LocalError> {
         let place = std::env::temp_dir();
+        sweep(&place);
         let mut name = [0_u8; 8];
         let fault = |source| LocalError::Directory {
             place: place.clone(),
             source,
         };
         getrandom::fill(&mut name).map_err(|error| fault(io::Error::other(error)))?;
-        let path = place.join(format!("gorgon-{:016x}", u64::from_ne_bytes(name)));
+        let path = place.join(format!(
+            "{LOCAL_DIRECTORY_PREFIX}{}-{:016x}",
+            std::process::id(),
+            u64::from_ne_bytes(name)
+        ));
         DirBuilder::new().mode(0o700).create(&path).map_err(fault)?;
         Ok(Self(path))
     }
 }
 
+/// Removes directories of runs of ours whose processes are gone, all of them.
+fn sweep(place: &Path) {
+    let stale = |name: &str| {
+        let rest = name.strip_prefix(LOCAL_DIRECTORY_PREFIX)?;
+        let pid = rest.split_once('-')?.0.parse().ok()?;
+        (!liveness::exists(pid)).then_some(())
+    };
+    for entry in std::fs::read_dir(place).into_iter().flatten().flatten() {
+        if entry.file_name().to_str().and_then(stale).is_some() {
+            // Another user's, or one that its listener removes right now.
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
 impl Drop for Scratch {
     fn drop(&mut self) {
-        if let Err(error) = std::fs::remove_dir_all(&self.0) {
+        if let Err(error) = std::fs::remove_dir_all(&self.0)
+            && error.kind() != io::ErrorKind::NotFound
+        {
             log::warn!(target: "gorgon::originator", path:% = self.0.display(), error:%; "not removed");
         }
     }
@@ -219,7 +243,7 @@ fn start_listener(
         .stdout(Stdio::null());
     // The user sees what happened from us; the log of the parts is there on request.
     if std::env::var_os("RUST_LOG").is_none() {
-        command.env("RUST_LOG", "warn");
+        command.env("RUST_LOG", "error");
     }
     let mut listener = child::spawn(command, Options::default())?;
     let pipe = listener.take_stdin();

@@ -324,6 +324,7 @@ impl Run<'_> {
         session.publish(job.offer());
         let rules = Rules {
             fail_fast: self.args.fail_fast,
+            local: local.is_some(),
             wait_limit: self.args.wait,
             callback_limit: config.callback_timeout,
             cancel_limit: if local.is_some() {

@@ -6,6 +6,10 @@ use crate::job::{JobId, ListenerId};
 /// resort when nobody is left to delete it.
 pub const QUEUE_EXPIRES_MS: u32 = 600_000;
 
+/// The private directory of a `--local` run begins so: its originator makes it, and its listener
+/// removes it when the originator was killed.
+pub const LOCAL_DIRECTORY_PREFIX: &str = "gorgon-local-";
+
 fn with_cluster(name: &str, cluster: Option<&str>) -> String {
     match cluster {
         Some(cluster) if !cluster.is_empty() => format!("{name}.{cluster}"),

@@ -15,6 +15,8 @@ use gorgon_proto::outcome::Verdict;
 pub struct Rules {
     /// Ends the job after so many failed tests and file errors.
     pub fail_fast: Option<u32>,
+    /// The only listener is the one of `--local`: nobody else is asked or waited for.
+    pub local: bool,
     /// How long the job waits for a listener when there is none.
     pub wait_limit: Duration,
     /// How long the end of the hosts is waited for once every item has a verdict.
@@ -196,6 +198,11 @@ pub enum Happening {
     WorkerDied(WorkerDied),
     /// A host is done with the job, or written off.
     HostLeft(HostLeft),
+    /// The local listener died and is started again.
+    LocalListenerDied {
+        /// How it ended.
+        end: String,
+    },
     /// The last host left and the job waits for another.
     NoHostLeft {
         /// How long it waits.

@@ -12,13 +12,14 @@
 mod event;
 mod hosts;
 mod items;
+mod recovery;
 mod replies;
+mod stages;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod world;
 
-use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use gorgon_proto::item::{ItemId, WorkItem};
@@ -31,6 +32,8 @@ pub use items::{DECLINE_LIMIT, DOUBT_LIMIT, LOST_LIMIT};
 
 use hosts::{HostState, Hosts};
 use items::{Items, Phase};
+use recovery::Recovery;
+use stages::Stage;
 
 /// How long the workers' word on what they hold is waited for after a lost file queue.
 pub const HOLDS_LIMIT: Duration = Duration::from_secs(5);
@@ -44,30 +47,6 @@ pub const ANSWERS_LIMIT: Duration = Duration::from_secs(1);
 pub const LAST_WORDS_LIMIT: Duration = Duration::from_secs(1);
 /// A listener of `--local` is started again so often.
 pub const LOCAL_RESTARTS: u32 = 2;
-
-/// Where the job is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Stage {
-    /// The offer is not out yet.
-    Preparing,
-    Running,
-    /// Nothing is published any more; the hosts end.
-    Closing {
-        ending: Ending,
-        until: Instant,
-    },
-    Done,
-}
-
-/// The file queue was lost with the broker: who holds what, and what is queued again.
-#[derive(Debug)]
-struct Recovery {
-    awaited: BTreeSet<WorkerKey>,
-    /// When the items that nobody holds are queued again; absent afterwards.
-    refill_at: Option<Instant>,
-    /// When silent workers lose their items.
-    mute_at: Instant,
-}
 
 /// The state of one job.
 #[derive(Debug)]
@@ -296,62 +275,6 @@ impl Ledger {
         }
     }
 
-    fn broker_back(&mut self, now: Instant, file_queue_missing: bool, out: &mut Vec<Effect>) {
-        if !self.broker_up {
-            out.push(Effect::Tell(Happening::BrokerBack));
-        }
-        self.broker_up = true;
-        self.hosts.excuse_silence(now);
-        self.items.excuse_doubts(now + HOLDS_LIMIT);
-        if self.alone_since.is_some() {
-            self.alone_since = Some(now);
-        }
-        if file_queue_missing {
-            self.recover(now, out);
-        }
-    }
-
-    /// The file queue is gone: make it anew, ask who holds what, refill it.
-    fn recover(&mut self, now: Instant, out: &mut Vec<Effect>) {
-        if !self.publishes() {
-            return;
-        }
-        out.push(Effect::DeclareFileQueue);
-        self.queue_look_at = Some(now + QUEUE_LOOK_INTERVAL);
-        self.recovery = Some(Recovery {
-            awaited: self.hosts.workers(),
-            refill_at: Some(now + HOLDS_LIMIT),
-            mute_at: now + MUTE_LIMIT,
-        });
-    }
-
-    fn cancelled(&mut self, now: Instant, out: &mut Vec<Effect>) {
-        match self.stage {
-            Stage::Preparing => self.done(Ending::Cancelled, out),
-            Stage::Closing {
-                ending: Ending::Cancelled,
-                ..
-            } => self.done(Ending::Cancelled, out),
-            Stage::Running | Stage::Closing { .. } => {
-                out.push(Effect::SendCancel);
-                out.push(Effect::PurgeFileQueue);
-                self.close(Ending::Cancelled, now + self.rules.cancel_limit);
-            }
-            Stage::Done => {}
-        }
-    }
-
-    fn close(&mut self, ending: Ending, until: Instant) {
-        self.recovery = None;
-        self.alone_since = None;
-        self.stage = Stage::Closing { ending, until };
-    }
-
-    fn done(&mut self, ending: Ending, out: &mut Vec<Effect>) {
-        self.stage = Stage::Done;
-        out.push(Effect::Done(ending));
-    }
-
     fn pass_deadlines(&mut self, now: Instant, out: &mut Vec<Effect>) {
         if self
             .local_ended
@@ -389,153 +312,6 @@ impl Ledger {
             if self.publishes() {
                 out.push(Effect::LookAtFileQueue);
             }
-        }
-    }
-
-    fn pass_recovery(&mut self, now: Instant, out: &mut Vec<Effect>) {
-        let Some(recovery) = &mut self.recovery else {
-            return;
-        };
-        if recovery
-            .refill_at
-            .is_some_and(|at| at <= now || recovery.awaited.is_empty())
-        {
-            recovery.refill_at = None;
-            for id in self.items.open() {
-                match self.items.get(id).map(|item| &item.phase) {
-                    Some(Phase::Queued) => {
-                        let work = self.items.get(id).map(|item| item.work.clone());
-                        out.extend(work.map(Effect::Publish));
-                    }
-                    Some(Phase::Doubtful { .. }) => {
-                        self.requeue(id, Cause::BrokerOutage, None, false, out);
-                    }
-                    Some(Phase::Started(_) | Phase::Settled(_)) | None => {}
-                }
-            }
-        }
-        let Some(recovery) = &self.recovery else {
-            return;
-        };
-        if recovery.mute_at <= now {
-            let mute: Vec<_> = recovery.awaited.iter().cloned().collect();
-            self.recovery = None;
-            for worker in mute {
-                for id in self.items.held_by(&worker) {
-                    if let Some(holder) = self.items.drop_holder(id, &worker) {
-                        self.requeue(id, Cause::BrokerOutage, Some(holder.hostname), false, out);
-                    }
-                }
-            }
-        }
-    }
-
-    fn local_listener_is_gone(&mut self, now: Instant, out: &mut Vec<Effect>) {
-        let Some((_, end)) = self.local_ended.take() else {
-            return;
-        };
-        for id in self.hosts.ids_living() {
-            self.write_off(now, &id, out);
-        }
-        if self.stage != Stage::Running || self.hosts.all_failed() {
-            return;
-        }
-        if self.local_restarts < LOCAL_RESTARTS {
-            self.local_restarts += 1;
-            out.push(Effect::StartLocalListener);
-        } else {
-            self.done(Ending::LocalListenerDied { end }, out);
-        }
-    }
-
-    /// Looks whether the job, or a stage of it, is over.
-    fn conclude(&mut self, now: Instant, out: &mut Vec<Effect>) {
-        match &mut self.stage {
-            Stage::Preparing | Stage::Done => {}
-            Stage::Running if self.items.unsettled() == 0 => {
-                out.push(Effect::DeleteFileQueue);
-                self.close(Ending::Complete, now + self.rules.callback_limit);
-                self.conclude(now, out);
-            }
-            Stage::Running
-                if self
-                    .rules
-                    .fail_fast
-                    .is_some_and(|n| self.failures >= n.max(1)) =>
-            {
-                out.push(Effect::DeleteFileQueue);
-                self.close(Ending::FailFast, now + self.rules.callback_limit);
-                self.conclude(now, out);
-            }
-            Stage::Running => self.look_for_hosts(now, out),
-            Stage::Closing { ending, until } => {
-                if *ending == Ending::FailFast && self.items.any_held() {
-                    *until = now + self.rules.callback_limit;
-                }
-                let waits = match ending {
-                    Ending::Cancelled => self.hosts.any_lives(),
-                    Ending::Complete
-                    | Ending::FailFast
-                    | Ending::NoListener { .. }
-                    | Ending::HostsFailed { .. }
-                    | Ending::LocalListenerDied { .. }
-                    | Ending::BrokerGone => self.hosts.any_joined(),
-                };
-                if !waits || *until <= now {
-                    let ending = ending.clone();
-                    if ending != Ending::Cancelled && self.hosts.any_lives() {
-                        // Nobody takes part any more who would be disturbed by it: hosts that
-                        // still prepare, or wait for another job to end, need not begin.
-                        out.push(Effect::SendCancel);
-                    }
-                    self.done(ending, out);
-                }
-            }
-        }
-    }
-
-    fn look_for_hosts(&mut self, now: Instant, out: &mut Vec<Effect>) {
-        if self.hosts.any_lives() {
-            self.alone_since = None;
-            return;
-        }
-        let Some(offered_at) = self.offered_at else {
-            return;
-        };
-        if self.hosts.all_failed() && now >= offered_at + ANSWERS_LIMIT {
-            let refused = self.hosts.refused();
-            let ending = if refused.is_empty() {
-                Ending::HostsFailed {
-                    all_in_sync: self.hosts.all_failed_in_sync(),
-                }
-            } else {
-                Ending::NoListener {
-                    had_hosts: false,
-                    refused,
-                }
-            };
-            return self.done(ending, out);
-        }
-        match self.alone_since {
-            None => {
-                self.alone_since = Some(now);
-                if !self.hosts.all_failed() {
-                    let wait_limit = self.rules.wait_limit;
-                    out.push(Effect::Tell(Happening::NoHostLeft { wait_limit }));
-                    out.push(Effect::Offer);
-                }
-            }
-            Some(since) if self.broker_up && now >= since + self.rules.wait_limit => {
-                let had_hosts = !self.hosts.is_empty();
-                self.done(
-                    Ending::NoListener {
-                        had_hosts,
-                        refused: self.hosts.refused(),
-                    },
-                    out,
-                );
-            }
-            Some(_) => {}
         }
     }
 }

@@ -121,6 +121,7 @@ pub fn happened(at: Duration, happening: &Happening) -> Option<String> {
         Happening::HostAnswered(_)
         | Happening::SuiteHookFailed(_)
         | Happening::Warning(_)
+        | Happening::LocalListenerDied { .. }
         | Happening::NoHostLeft { .. }
         | Happening::BrokerLost
         | Happening::BrokerBack => return None,

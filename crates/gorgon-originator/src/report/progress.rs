@@ -263,6 +263,9 @@ pub fn said(
                 one_line(error.message.lines().next().unwrap_or_default())
             )
         }),
+        Happening::LocalListenerDied { end } => Some(format!(
+            "the local listener died ({end}) and is started again"
+        )),
         Happening::NoHostLeft { wait_limit } => Some(format!(
             "no host is left; waiting {} s for another",
             wait_limit.as_secs()

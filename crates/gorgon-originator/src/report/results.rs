@@ -254,7 +254,10 @@ impl Results {
                     });
                 }
             }
-            Happening::NoHostLeft { .. } | Happening::BrokerLost | Happening::BrokerBack => {}
+            Happening::LocalListenerDied { .. }
+            | Happening::NoHostLeft { .. }
+            | Happening::BrokerLost
+            | Happening::BrokerBack => {}
         }
     }
 

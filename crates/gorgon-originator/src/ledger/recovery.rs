@@ -1,0 +1,94 @@
+//! The broker came back: what it lost is queued again, unless a worker still holds it.
+
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+use gorgon_proto::message::WorkerKey;
+
+use super::event::{Cause, Effect, Happening};
+use super::items::Phase;
+use super::{HOLDS_LIMIT, Ledger, MUTE_LIMIT, QUEUE_LOOK_INTERVAL};
+
+/// The file queue was lost with the broker: who holds what, and what is queued again.
+#[derive(Debug)]
+pub(super) struct Recovery {
+    pub(super) awaited: BTreeSet<WorkerKey>,
+    /// When the items that nobody holds are queued again; absent afterwards.
+    pub(super) refill_at: Option<Instant>,
+    /// When silent workers lose their items.
+    pub(super) mute_at: Instant,
+}
+
+impl Ledger {
+    pub(super) fn broker_back(
+        &mut self,
+        now: Instant,
+        file_queue_missing: bool,
+        out: &mut Vec<Effect>,
+    ) {
+        if !self.broker_up {
+            out.push(Effect::Tell(Happening::BrokerBack));
+        }
+        self.broker_up = true;
+        self.hosts.excuse_silence(now);
+        self.items.excuse_doubts(now + HOLDS_LIMIT);
+        if self.alone_since.is_some() {
+            self.alone_since = Some(now);
+        }
+        if file_queue_missing {
+            self.recover(now, out);
+        }
+    }
+
+    /// The file queue is gone: make it anew, ask who holds what, refill it.
+    pub(super) fn recover(&mut self, now: Instant, out: &mut Vec<Effect>) {
+        if !self.publishes() {
+            return;
+        }
+        out.push(Effect::DeclareFileQueue);
+        self.queue_look_at = Some(now + QUEUE_LOOK_INTERVAL);
+        self.recovery = Some(Recovery {
+            awaited: self.hosts.workers(),
+            refill_at: Some(now + HOLDS_LIMIT),
+            mute_at: now + MUTE_LIMIT,
+        });
+    }
+
+    pub(super) fn pass_recovery(&mut self, now: Instant, out: &mut Vec<Effect>) {
+        let Some(recovery) = &mut self.recovery else {
+            return;
+        };
+        if recovery
+            .refill_at
+            .is_some_and(|at| at <= now || recovery.awaited.is_empty())
+        {
+            recovery.refill_at = None;
+            for id in self.items.open() {
+                match self.items.get(id).map(|item| &item.phase) {
+                    Some(Phase::Queued) => {
+                        let work = self.items.get(id).map(|item| item.work.clone());
+                        out.extend(work.map(Effect::Publish));
+                    }
+                    Some(Phase::Doubtful { .. }) => {
+                        self.requeue(id, Cause::BrokerOutage, None, false, out);
+                    }
+                    Some(Phase::Started(_) | Phase::Settled(_)) | None => {}
+                }
+            }
+        }
+        let Some(recovery) = &self.recovery else {
+            return;
+        };
+        if recovery.mute_at <= now {
+            let mute: Vec<_> = recovery.awaited.iter().cloned().collect();
+            self.recovery = None;
+            for worker in mute {
+                for id in self.items.held_by(&worker) {
+                    if let Some(holder) = self.items.drop_holder(id, &worker) {
+                        self.requeue(id, Cause::BrokerOutage, Some(holder.hostname), false, out);
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! The stages of a job: it runs, its hosts end, it is done; and when there is no host for it.
+
+use std::time::Instant;
+
+use super::event::{Effect, Ending, Happening};
+use super::{ANSWERS_LIMIT, LOCAL_RESTARTS, Ledger};
+
+/// Where the job is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// The offer is not out yet.
+    Preparing,
+    /// Items run.
+    Running,
+    /// Nothing is published any more; the hosts end.
+    Closing {
+        /// How it will have ended.
+        ending: Ending,
+        /// When the hosts are waited for no longer.
+        until: Instant,
+    },
+    /// Over.
+    Done,
+}
+
+impl Ledger {
+    pub(super) fn cancelled(&mut self, now: Instant, out: &mut Vec<Effect>) {
+        match self.stage {
+            Stage::Preparing => self.done(Ending::Cancelled, out),
+            Stage::Closing {
+                ending: Ending::Cancelled,
+                ..
+            } => self.done(Ending::Cancelled, out),
+            Stage::Running | Stage::Closing { .. } => {
+                out.push(Effect::SendCancel);
+                out.push(Effect::PurgeFileQueue);
+                self.close(Ending::Cancelled, now + self.rules.cancel_limit);
+            }
+            Stage::Done => {}
+        }
+    }
+
+    pub(super) fn close(&mut self, ending: Ending, until: Instant) {
+        self.recovery = None;
+        self.alone_since = None;
+        self.stage = Stage::Closing { ending, until };
+    }
+
+    pub(super) fn done(&mut self, ending: Ending, out: &mut Vec<Effect>) {
+        self.stage = Stage::Done;
+        out.push(Effect::Done(ending));
+    }
+
+    pub(super) fn local_listener_is_gone(&mut self, now: Instant, out: &mut Vec<Effect>) {
+        let Some((_, end)) = self.local_ended.take() else {
+            return;
+        };
+        for id in self.hosts.ids_living() {
+            self.write_off(now, &id, out);
+        }
+        if self.stage != Stage::Running || self.hosts.all_failed() {
+            return;
+        }
+        if self.local_restarts < LOCAL_RESTARTS {
+            self.local_restarts += 1;
+            out.push(Effect::Tell(Happening::LocalListenerDied { end }));
+            out.push(Effect::StartLocalListener);
+        } else {
+            self.done(Ending::LocalListenerDied { end }, out);
+        }
+    }
+
+    /// Looks whether the job, or a stage of it, is over.
+    pub(super) fn conclude(&mut self, now: Instant, out: &mut Vec<Effect>) {
+        match &mut self.stage {
+            Stage::Preparing | Stage::Done => {}
+            Stage::Running if self.items.unsettled() == 0 => {
+                out.push(Effect::DeleteFileQueue);
+                self.close(Ending::Complete, now + self.rules.callback_limit);
+                self.conclude(now, out);
+            }
+            Stage::Running
+                if self
+                    .rules
+                    .fail_fast
+                    .is_some_and(|n| self.failures >= n.max(1)) =>
+            {
+                out.push(Effect::DeleteFileQueue);
+                self.close(Ending::FailFast, now + self.rules.callback_limit);
+                self.conclude(now, out);
+            }
+            Stage::Running => self.look_for_hosts(now, out),
+            Stage::Closing { ending, until } => {
+                if *ending == Ending::FailFast && self.items.any_held() {
+                    *until = now + self.rules.callback_limit;
+                }
+                let waits = match ending {
+                    Ending::Cancelled => self.hosts.any_lives(),
+                    Ending::Complete
+                    | Ending::FailFast
+                    | Ending::NoListener { .. }
+                    | Ending::HostsFailed { .. }
+                    | Ending::LocalListenerDied { .. }
+                    | Ending::BrokerGone => self.hosts.any_joined(),
+                };
+                if !waits || *until <= now {
+                    let ending = ending.clone();
+                    if ending != Ending::Cancelled && self.hosts.any_lives() {
+                        // Nobody takes part any more who would be disturbed by it: hosts that
+                        // still prepare, or wait for another job to end, need not begin.
+                        out.push(Effect::SendCancel);
+                    }
+                    self.done(ending, out);
+                }
+            }
+        }
+    }
+
+    pub(super) fn look_for_hosts(&mut self, now: Instant, out: &mut Vec<Effect>) {
+        if self.hosts.any_lives() {
+            self.alone_since = None;
+            return;
+        }
+        let Some(offered_at) = self.offered_at else {
+            return;
+        };
+        if self.hosts.all_failed() && now >= offered_at + ANSWERS_LIMIT {
+            let refused = self.hosts.refused();
+            let ending = if refused.is_empty() {
+                Ending::HostsFailed {
+                    all_in_sync: self.hosts.all_failed_in_sync(),
+                }
+            } else {
+                Ending::NoListener {
+                    had_hosts: false,
+                    refused,
+                }
+            };
+            return self.done(ending, out);
+        }
+        match self.alone_since {
+            None => {
+                self.alone_since = Some(now);
+                if !self.hosts.all_failed() && !self.rules.local {
+                    let wait_limit = self.rules.wait_limit;
+                    out.push(Effect::Tell(Happening::NoHostLeft { wait_limit }));
+                    out.push(Effect::Offer);
+                }
+            }
+            Some(since) if self.broker_up && now >= since + self.rules.wait_limit => {
+                let had_hosts = !self.hosts.is_empty();
+                self.done(
+                    Ending::NoListener {
+                        had_hosts,
+                        refused: self.hosts.refused(),
+                    },
+                    out,
+                );
+            }
+            Some(_) => {}
+        }
+    }
+}
