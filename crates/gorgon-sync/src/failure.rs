@@ -34,6 +34,10 @@ mod status {
     pub(super) const SSH: i32 = 255;
 }
 
+/// ssh ends rsync with one of several statuses.
+const LOGIN_HINT: &str =
+    "`ssh -o BatchMode=yes HOST true` must work for this user, without a password";
+
 /// A sync that did not come about.
 #[derive(Debug, thiserror::Error)]
 pub enum SyncError {
@@ -199,9 +203,8 @@ fn rsync_hint(error: &CommandError) -> Option<String> {
         return None;
     };
     let hint = match code {
-        status::SSH => {
-            "`ssh -o BatchMode=yes HOST true` must work for this user, without a password"
-        }
+        _ if stderr.contains("Permission denied (p") => LOGIN_HINT,
+        status::SSH => LOGIN_HINT,
         status::NOT_FOUND => "install rsync on the other host too",
         status::SOCKET | status::CONNECT => "is the rsync daemon running there, and let through?",
         status::START => "does the module exist there, and does it let this host in?",
@@ -219,5 +222,86 @@ fn file_hint(error: &io::Error) -> Option<String> {
             Some("make room on the disk, or set `cache_limit`".to_owned())
         }
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use gorgon_process::command::Said;
+
+    use super::*;
+
+    fn hint(status: i32, stderr: &str) -> Option<String> {
+        let source = Said {
+            stdout: String::new(),
+            stderr: stderr.to_owned(),
+        };
+        let end = End::Exited(status);
+        let error = CommandError::Ended {
+            command: "rsync a b".to_owned(),
+            end,
+            source,
+        };
+        SyncError::rsync("pull the source from a".to_owned(), error).hint()
+    }
+
+    #[test]
+    fn what_rsync_and_ssh_say_is_met_with_what_to_do() {
+        for (status, stderr, expected) in [
+            (
+                11,
+                "rsync: write failed on \"x\": No space left on device (28)",
+                "make room",
+            ),
+            (
+                12,
+                "u@h: Permission denied (publickey,password).",
+                "`ssh -o BatchMode=yes",
+            ),
+            (
+                255,
+                "ssh: connect to host h port 22: Connection refused",
+                "`ssh -o BatchMode=yes",
+            ),
+            (255, "Host key verification failed.", "log in there once"),
+            (
+                127,
+                "bash: line 1: rsync: command not found",
+                "install rsync",
+            ),
+            (
+                10,
+                "failed to connect to h: Connection refused (111)",
+                "is the rsync daemon running",
+            ),
+            (
+                23,
+                "send_files failed to open x: Permission denied (13)",
+                "exclude what cannot",
+            ),
+            (
+                30,
+                "io timeout after 20 seconds -- exiting",
+                "the other end went silent",
+            ),
+            (5, "@ERROR: Unknown module 'src'", "does the module exist"),
+        ] {
+            let hint = hint(status, stderr).unwrap_or_default();
+            assert!(hint.starts_with(expected), "{status} {stderr}: {hint}");
+        }
+        assert_eq!(hint(99, "?"), None);
+    }
+
+    #[test]
+    fn a_cancelled_rsync_is_a_cancelled_sync() {
+        let said = Said::default();
+        let error = CommandError::Cancelled {
+            command: "rsync".to_owned(),
+            source: said,
+        };
+        assert!(matches!(
+            SyncError::rsync(String::new(), error),
+            SyncError::Cancelled
+        ));
     }
 }
