@@ -70,6 +70,11 @@ module Gorgon
         @scan.framework(path) || (@by_callbacks&.size == 1 ? @by_callbacks.first : current.to_s)
       end
 
+      # What is said of a file without tests of its own that was loaded before it was asked for.
+      def loaded_before(path)
+        "#{path} was loaded by a file that ran before in this Ruby child: its tests ran with that one"
+      end
+
       # How many classes and groups of tests each framework knows: what grew while a file was
       # loaded is the file's.
       def census

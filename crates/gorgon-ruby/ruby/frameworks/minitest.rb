@@ -80,8 +80,12 @@ module Gorgon
 
       def load_tests(path, loaded)
         absolute = @places.absolute(path)
-        Frameworks.load_file(absolute) unless loaded
-        @files[path] = new_tests(absolute) if prepared?
+        now = loaded || Frameworks.load_file(absolute)
+        return unless prepared?
+
+        @files[path] = new_tests(absolute)
+        @reporter.warning(Frameworks.loaded_before(path)) if !now && @files[path].empty?
+        @files[path]
       rescue *PASSED_UP
         raise
       rescue Exception => e # what a file raises is a result, whatever its class

@@ -86,8 +86,12 @@ module Gorgon
 
       def load_turns(path, loaded)
         absolute = @places.absolute(path)
-        Frameworks.load_file(absolute) unless loaded
-        @files[path] = @memory.fresh(classes, absolute).reject { |_, names| names.empty? } if prepared?
+        now = loaded || Frameworks.load_file(absolute)
+        return unless prepared?
+
+        @files[path] = @memory.fresh(classes, absolute).reject { |_, names| names.empty? }
+        @reporter.warning(Frameworks.loaded_before(path)) if !now && @files[path].empty?
+        @files[path]
       rescue *PASSED_UP
         raise
       rescue Exception => e # what a file raises is a result, whatever its class

@@ -309,6 +309,15 @@ class MinitestAdapterTest < AdapterCase
     assert ran.tests.all? { |test| test[:id].valid_encoding? && test[:message].valid_encoding? }
   end
 
+  def test_a_file_that_another_one_loaded_says_where_its_tests_ran
+    write('a_test.rb', "require 'minitest/autorun'\nrequire_relative 'b_test'\n")
+    write('b_test.rb', "class BTest < Minitest::Test\n  def test_b; end\nend\n")
+    ran = run_files('a_test.rb', 'b_test.rb')
+    assert_equal %w[BTest#test_b], ran.outcomes('a_test.rb').keys
+    assert_equal 1, ran.tests.size
+    assert_match(/\Ab_test\.rb was loaded by a file that ran before/, ran.of(:warning).first[:text])
+  end
+
   def test_a_class_that_can_not_list_its_tests_is_a_fault
     write('a_test.rb', <<~RUBY)
       require 'minitest/autorun'
