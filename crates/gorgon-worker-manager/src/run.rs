@@ -1,85 +1,30 @@
 //! The shell: the only place of the manager that waits, and the one that performs.
 
 use std::collections::BTreeMap;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Select, never};
-use gorgon_broker::{OpenError, Target};
 use gorgon_process::child::End;
-use gorgon_process::exit::{self, Hint};
+use gorgon_process::exit::{self};
 use gorgon_process::signals::{self, Signal};
 use gorgon_process::{logging, orphan};
-use gorgon_proto::config::{self, ConfigError, Text};
+use gorgon_proto::config::{self};
 use gorgon_proto::job::{JobDefinition, SCHEMA, WorkspaceMode};
 use gorgon_proto::local::MANAGER_GONE;
 use gorgon_proto::message::{self, HostError, LeaveReason};
-use gorgon_ruby::{Callback, CallbackFailure, Preloader, PreloaderEvent, RubySettings};
+use gorgon_ruby::{Callback, Preloader, PreloaderEvent};
 use log::{debug, error, info, warn};
 
 use crate::cli::Args;
 use crate::event::{Effect, Event};
-use crate::parent::{self, MeetError};
+use crate::parent;
 use crate::replies::Replies;
+use crate::ruby;
 use crate::sockets::Sockets;
+use crate::start::{RunError, target};
 use crate::supervise::Supervisor;
 use crate::worker::Worker;
-
-/// The manager cannot begin.
-#[derive(Debug, thiserror::Error)]
-pub enum RunError {
-    /// No job definition.
-    #[error(transparent)]
-    Meet(#[from] MeetError),
-    /// The job is of another version.
-    #[error("the job definition has schema {theirs}, this gorgon-worker-manager {SCHEMA}")]
-    Schema {
-        /// Its schema.
-        theirs: u32,
-    },
-    /// The configuration cannot be read.
-    #[error("read {}", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why not.
-        source: io::Error,
-    },
-    /// The configuration is wrong.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    /// No broker.
-    #[error(transparent)]
-    Broker(#[from] OpenError),
-    /// The system refuses something.
-    #[error("{what}")]
-    System {
-        /// What was tried.
-        what: &'static str,
-        /// Why not.
-        source: io::Error,
-    },
-    /// The log cannot be written.
-    #[error(transparent)]
-    Log(#[from] logging::LogError),
-}
-
-impl Hint for RunError {
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::Broker(error) => error.hint(),
-            Self::Meet(_) => {
-                Some("a listener starts it; gorgon-worker-manager --help tells more".to_owned())
-            }
-            Self::Schema { .. }
-            | Self::Read { .. }
-            | Self::Config(_)
-            | Self::System { .. }
-            | Self::Log(_) => None,
-        }
-    }
-}
 
 /// Runs a job on this host to its end; returns the exit code.
 ///
@@ -129,18 +74,6 @@ pub fn run(args: &Args) -> Result<u8, RunError> {
         parent_gone: false,
     };
     Ok(shell.run(first))
-}
-
-fn target(path: &Path) -> Result<Target, RunError> {
-    let text = std::fs::read_to_string(path).map_err(|source| RunError::Read {
-        path: path.to_owned(),
-        source,
-    })?;
-    let read = config::listener::read(Text {
-        file: &path.to_string_lossy(),
-        text: &text,
-    })?;
-    Ok(Target::from(&read.config.connection))
 }
 
 struct Running {
@@ -323,7 +256,7 @@ impl Shell<'_> {
             PreloaderEvent::CallbackDone(_) => vec![Event::CallbackDone(no)],
             PreloaderEvent::CallbackFailed(failure) => {
                 let callback = failure.callback;
-                let error = host_error(failure);
+                let error = ruby::host_error(failure);
                 error!(target: "gorgon::manager", what:% = error.what; "{}", error.message);
                 match callback {
                     Some(Callback::AfterCreatingWorkers) => vec![Event::CallbackFailed(no, error)],
@@ -385,19 +318,12 @@ impl Shell<'_> {
     }
 
     fn start_preloader(&mut self, no: u32) {
-        let definition = &self.definition;
-        let settings = RubySettings {
-            ruby: definition.ruby.clone(),
-            callbacks: definition.callbacks.clone(),
-            env: definition.env.clone(),
-            inherit_env: self.args.in_place,
-            seed: definition.seed,
-            options: definition.framework_options.clone(),
-            frameworks: definition.frameworks.clone(),
-            job: Some(definition.job.to_string()),
-            callback_timeout: self.callback_limit,
-            ..RubySettings::in_place(self.directory(no))
-        };
+        let settings = ruby::settings(
+            &self.definition,
+            self.directory(no),
+            self.args.in_place,
+            self.callback_limit,
+        );
         let socket = self.sockets.another();
         match Preloader::start(&settings, &socket) {
             Ok(preloader) => {
@@ -405,21 +331,10 @@ impl Shell<'_> {
                 self.preloaders.insert(no, Running { preloader, socket });
             }
             Err(failed) => {
-                let hint = failed
-                    .hint()
-                    .map_or(String::new(), |hint| format!(" (hint: {hint})"));
-                let error = HostError {
-                    what: "starting Ruby".to_owned(),
-                    message: format!("{}{hint}", exit::chain(&failed)),
-                    command: String::new(),
-                    output: String::new(),
-                };
+                let error = ruby::not_started(&failed);
                 error!(target: "gorgon::manager", "{}", error.message);
-                self.caused.push(Event::PreloaderFailed(
-                    no,
-                    LeaveReason::PreloaderFailed,
-                    error,
-                ));
+                let failed = Event::PreloaderFailed(no, LeaveReason::PreloaderFailed, error);
+                self.caused.push(failed);
             }
         }
     }
@@ -480,24 +395,5 @@ impl Shell<'_> {
         };
         self.replies.leave(told, error);
         if gone { MANAGER_GONE } else { exit::OK }
-    }
-}
-
-/// What went wrong in a callback, for the user.
-fn host_error(failure: CallbackFailure) -> HostError {
-    let what = failure.what().to_owned();
-    let mut message = match &failure.exception {
-        Some(class) => format!("{class}: {}", failure.message),
-        None => failure.message.clone(),
-    };
-    for line in failure.backtrace.iter().take(8) {
-        message.push_str("\n  ");
-        message.push_str(line);
-    }
-    HostError {
-        what,
-        message,
-        command: String::new(),
-        output: failure.output,
     }
 }

@@ -94,17 +94,17 @@ pub struct Work {
     pub(crate) extra: VecDeque<Delivered>,
     /// Notes about such deliveries that await their confirm, by tag.
     pub(crate) notes: BTreeMap<u64, u64>,
-    up: bool,
-    reconnected: bool,
+    pub(crate) up: bool,
+    pub(crate) reconnected: bool,
     /// A child died that had run before_start: its framework.
     pub(crate) owed: Option<Framework>,
     next_tag: u64,
     unroutable: BTreeSet<u64>,
     resend_at: Option<Instant>,
     /// Until when a file queue that is missing after a reconnect is looked for.
-    patience_until: Option<Instant>,
+    pub(crate) patience_until: Option<Instant>,
     /// When it is looked for next.
-    look_at: Option<Instant>,
+    pub(crate) look_at: Option<Instant>,
     idle_until: Option<Instant>,
     leave_at: Option<Instant>,
     /// A callback of the end that raised.
@@ -275,60 +275,6 @@ impl Work {
         }
     }
 
-    /// What is in hand goes back to the queue by itself, the connection being gone.
-    fn broker_down(&mut self) {
-        self.up = false;
-        self.extra.clear();
-        self.notes.clear();
-        self.patience_until = None;
-        self.look_at = None;
-        if self.consuming == Consuming::Stopping {
-            self.consuming = Consuming::No;
-        }
-        match &mut self.phase {
-            Phase::Running(running) => running.delivery = None,
-            Phase::Settling(settling) => settling.delivery = None,
-            Phase::Idle | Phase::Ending | Phase::Leaving { .. } | Phase::Done => {}
-        }
-    }
-
-    /// First says what it holds; while it runs an item it takes no other.
-    fn broker_up(&mut self, out: &mut Vec<Effect>) {
-        if self.up {
-            return;
-        }
-        self.up = true;
-        self.reconnected = true;
-        let me = &self.settings.me;
-        let note = match &self.phase {
-            Phase::Running(running) => Reply::Holds(me.about(&running.record.item)),
-            Phase::Idle
-            | Phase::Settling(_)
-            | Phase::Ending
-            | Phase::Leaving { .. }
-            | Phase::Done => Reply::Idle(me.note()),
-        };
-        self.publish(note, out);
-        if self.consuming == Consuming::Yes && !matches!(self.phase, Phase::Idle) {
-            self.stop_consuming(out);
-        }
-    }
-
-    /// A queue that is deleted under us means that the job is over. One that is missing after a
-    /// reconnect may only wait for its originator, who makes it anew.
-    fn consumer_ended(&mut self, now: Instant, missing: bool, out: &mut Vec<Effect>) {
-        self.consuming = Consuming::No;
-        if !missing || !self.reconnected {
-            return self.leave(now, Exit::Over, out);
-        }
-        let until = *self.patience_until.get_or_insert(now + QUEUE_PATIENCE);
-        if now < until {
-            self.look_at = Some(now + RESEND_AFTER);
-        } else if matches!(self.phase, Phase::Idle) {
-            self.leave(now, Exit::Over, out);
-        }
-    }
-
     /// Notes the reason to leave. A cancel overrides a gentler reason; else the first one stands.
     pub(crate) fn leave(&mut self, now: Instant, why: Exit, out: &mut Vec<Effect>) {
         let stands = match (&self.leaving, &why) {
@@ -356,17 +302,6 @@ impl Work {
                 Some(no) => self.stop_child(now, no, out),
                 None => self.stop_starting(now, out),
             }
-        }
-    }
-
-    fn stop_consuming(&mut self, out: &mut Vec<Effect>) {
-        if self.consuming == Consuming::Yes {
-            self.consuming = if self.up {
-                Consuming::Stopping
-            } else {
-                Consuming::No
-            };
-            out.push(Effect::StopConsuming);
         }
     }
 
@@ -405,12 +340,6 @@ impl Work {
             self.consuming = Consuming::Yes;
             out.push(Effect::Consume);
         }
-    }
-
-    /// An item came: the file queue is there.
-    pub(crate) fn queue_is_there(&mut self) {
-        self.patience_until = None;
-        self.look_at = None;
     }
 
     fn exit(&mut self, out: &mut Vec<Effect>) {

@@ -1,0 +1,81 @@
+//! The broker's coming and going, in the core.
+
+use std::time::Instant;
+
+use gorgon_proto::message::Reply;
+
+use crate::event::{Effect, Exit};
+use crate::work::{Consuming, Phase, QUEUE_PATIENCE, RESEND_AFTER, Work};
+
+impl Work {
+    /// What is in hand goes back to the queue by itself, the connection being gone.
+    pub(crate) fn broker_down(&mut self) {
+        self.up = false;
+        self.extra.clear();
+        self.notes.clear();
+        self.patience_until = None;
+        self.look_at = None;
+        if self.consuming == Consuming::Stopping {
+            self.consuming = Consuming::No;
+        }
+        match &mut self.phase {
+            Phase::Running(running) => running.delivery = None,
+            Phase::Settling(settling) => settling.delivery = None,
+            Phase::Idle | Phase::Ending | Phase::Leaving { .. } | Phase::Done => {}
+        }
+    }
+
+    /// First says what it holds; while it runs an item it takes no other.
+    pub(crate) fn broker_up(&mut self, out: &mut Vec<Effect>) {
+        if self.up {
+            return;
+        }
+        self.up = true;
+        self.reconnected = true;
+        let me = &self.settings.me;
+        let note = match &self.phase {
+            Phase::Running(running) => Reply::Holds(me.about(&running.record.item)),
+            Phase::Idle
+            | Phase::Settling(_)
+            | Phase::Ending
+            | Phase::Leaving { .. }
+            | Phase::Done => Reply::Idle(me.note()),
+        };
+        self.publish(note, out);
+        if self.consuming == Consuming::Yes && !matches!(self.phase, Phase::Idle) {
+            self.stop_consuming(out);
+        }
+    }
+
+    /// A queue that is deleted under us means that the job is over. One that is missing after a
+    /// reconnect may only wait for its originator, who makes it anew.
+    pub(crate) fn consumer_ended(&mut self, now: Instant, missing: bool, out: &mut Vec<Effect>) {
+        self.consuming = Consuming::No;
+        if !missing || !self.reconnected {
+            return self.leave(now, Exit::Over, out);
+        }
+        let until = *self.patience_until.get_or_insert(now + QUEUE_PATIENCE);
+        if now < until {
+            self.look_at = Some(now + RESEND_AFTER);
+        } else if matches!(self.phase, Phase::Idle) {
+            self.leave(now, Exit::Over, out);
+        }
+    }
+
+    pub(crate) fn stop_consuming(&mut self, out: &mut Vec<Effect>) {
+        if self.consuming == Consuming::Yes {
+            self.consuming = if self.up {
+                Consuming::Stopping
+            } else {
+                Consuming::No
+            };
+            out.push(Effect::StopConsuming);
+        }
+    }
+
+    /// An item came: the file queue is there.
+    pub(crate) fn queue_is_there(&mut self) {
+        self.patience_until = None;
+        self.look_at = None;
+    }
+}
