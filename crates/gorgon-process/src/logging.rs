@@ -1,7 +1,7 @@
 //! The log: one line an event, with host, job and slot on each.
 
 use std::fmt::Write as _;
-use std::fs::OpenOptions;
+use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -85,11 +85,15 @@ fn target(file: Option<&Path>) -> Result<Target, LogError> {
     if path == Path::new("-") {
         return Ok(Target::Stdout);
     }
-    let opened = OpenOptions::new()
-        .append(true)
-        .create(true)
-        .mode(0o644)
-        .open(path);
+    // The original's samples log to `log/`, which a fresh clone does not have.
+    let directory = path.parent().map_or(Ok(()), fs::create_dir_all);
+    let opened = directory.and_then(|()| {
+        OpenOptions::new()
+            .append(true)
+            .create(true)
+            .mode(0o644)
+            .open(path)
+    });
     match opened {
         Ok(file) => Ok(Target::Pipe(Box::new(file))),
         Err(source) => Err(LogError {
@@ -209,12 +213,12 @@ mod tests {
     #[test]
     fn a_log_file_that_cannot_be_opened_is_named() {
         let fields = LogFields {
-            file: Some("/nowhere/gorgon.log".into()),
+            file: Some("/dev/null/gorgon.log".into()),
             ..LogFields::default()
         };
         assert_eq!(
             init(&fields).unwrap_err().to_string(),
-            "open the log file /nowhere/gorgon.log"
+            "open the log file /dev/null/gorgon.log"
         );
     }
 }

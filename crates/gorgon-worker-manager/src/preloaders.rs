@@ -7,8 +7,8 @@ use gorgon_proto::message::{HostError, LeaveReason};
 
 use crate::event::Effect;
 use crate::supervise::{
-    CANCELLED_CALLBACK_LIMIT, PRELOADER_END_LIMIT, Phase, PreloaderState, SlotState, Supervisor,
-    fault,
+    CANCELLED_CALLBACK_LIMIT, PARENT_GONE_LIMIT, PRELOADER_END_LIMIT, Phase, PreloaderState,
+    SlotState, Supervisor, fault,
 };
 
 impl Supervisor {
@@ -133,7 +133,11 @@ impl Supervisor {
         match preloader.state {
             PreloaderState::Starting | PreloaderState::Ready | PreloaderState::Closing => {
                 preloader.state = PreloaderState::Ending;
-                preloader.limit_at = Some(now + PRELOADER_END_LIMIT);
+                let limit = match self.leaving {
+                    Some(LeaveReason::Lost) => PARENT_GONE_LIMIT,
+                    _ => PRELOADER_END_LIMIT,
+                };
+                preloader.limit_at = Some(now + limit);
                 out.push(Effect::StopPreloader(no));
             }
             PreloaderState::Ending | PreloaderState::Gone => {}

@@ -63,7 +63,6 @@ fn every_way_to_end_has_its_exit_status() {
             "1 ",
         ),
         (&project, &["--local=1"], &[], 1, "spec/b_spec.rb"),
-        (&project, &["--local=0"], &[], 3, "--local"),
         (&project, &["--no-such-flag"], &[], 3, "--no-such-flag"),
         (
             &project,

@@ -5,8 +5,8 @@
 )]
 
 mod broker_contract;
-mod by_hand;
 mod broker_rabbitmq;
+mod by_hand;
 mod callbacks;
 mod cancel;
 mod cli;
