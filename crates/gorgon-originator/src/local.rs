@@ -243,7 +243,7 @@ fn start_listener(
         .stdout(Stdio::null());
     // The user sees what happened from us; the log of the parts is there on request.
     if std::env::var_os("RUST_LOG").is_none() {
-        command.env("RUST_LOG", "error");
+        command.env("RUST_LOG", "off");
     }
     let mut listener = child::spawn(command, Options::default())?;
     let pipe = listener.take_stdin();

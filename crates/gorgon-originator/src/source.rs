@@ -8,6 +8,7 @@ use crossbeam_channel::{Receiver, bounded, select_biased};
 use gorgon_process::Signal;
 use gorgon_process::command::Bounds;
 use gorgon_process::exit::{ERROR, Hint, SYNC_FAILED};
+use gorgon_process::host;
 use gorgon_proto::job::{Source, SourceKind};
 use gorgon_sync::push::{self, Transport};
 use gorgon_sync::serve::Reach;
@@ -235,66 +236,10 @@ fn addresses(settings: &Settings, towards_broker: Option<IpAddr>) -> Vec<String>
         return configured.clone();
     }
     let mut addresses: Vec<String> = towards_broker.iter().map(IpAddr::to_string).collect();
-    for address in own_addresses() {
+    for address in host::addresses().iter().map(IpAddr::to_string) {
         if !addresses.contains(&address) {
             addresses.push(address);
         }
     }
     addresses
-}
-
-/// The addresses of this machine, as the kernel shows them, those of the loopback left out.
-fn own_addresses() -> Vec<String> {
-    let read = |path| std::fs::read_to_string(path).unwrap_or_default();
-    let mut addresses = addresses_v4(&read("/proc/net/fib_trie"));
-    addresses.extend(addresses_v6(&read("/proc/net/if_inet6")));
-    addresses
-}
-
-fn addresses_v4(fib_trie: &str) -> Vec<String> {
-    let mut addresses = Vec::new();
-    let mut last = "";
-    for line in fib_trie.lines().map(str::trim) {
-        if let Some(address) = line.strip_prefix("|-- ") {
-            last = address;
-        } else if line == "/32 host LOCAL"
-            && !last.starts_with("127.")
-            && !addresses.iter().any(|known| known == last)
-        {
-            addresses.push(last.to_owned());
-        }
-    }
-    addresses
-}
-
-/// Only addresses of global scope: the others need the name of an interface.
-fn addresses_v6(if_inet6: &str) -> Vec<String> {
-    let read = |line: &str| {
-        let words: Vec<&str> = line.split_whitespace().collect();
-        let (digits, scope) = (words.first()?, words.get(3)?);
-        if *scope != "00" || digits.len() != 32 {
-            return None;
-        }
-        let address = u128::from_str_radix(digits, 16).ok()?;
-        Some(std::net::Ipv6Addr::from_bits(address).to_string())
-    };
-    if_inet6.lines().filter_map(read).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn addresses_are_read_as_the_kernel_shows_them() {
-        let trie = "Main:\n  +-- 127.0.0.0/8 2 0 2\n     |-- 127.0.0.1\n        /32 host LOCAL\n  \
-                    |-- 192.0.2.0\n   /24 link UNICAST\n  |-- 192.0.2.2\n    /32 host LOCAL\n\
-                    Local:\n  |-- 192.0.2.2\n    /32 host LOCAL\n";
-        assert_eq!(addresses_v4(trie), ["192.0.2.2"]);
-        let inet6 = "00000000000000000000000000000001 01 80 10 80       lo\n\
-                     20010db8000000000000000000000005 02 40 00 80     eth0\n\
-                     fe80000000000000000000000000abcd 02 40 20 80     eth0\n";
-        assert_eq!(addresses_v6(inet6), ["2001:db8::5"]);
-        assert!(addresses_v4("").is_empty() && addresses_v6("garbage\n").is_empty());
-    }
 }

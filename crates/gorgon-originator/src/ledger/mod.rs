@@ -138,7 +138,7 @@ impl Ledger {
             Stage::Done => return None,
             Stage::Closing { until, .. } => Some(*until),
             Stage::Running => self.alone_since.map(|since| {
-                let answers = self.offered_at.map(|at| at + ANSWERS_LIMIT);
+                let answers = self.offered_at.map(|at| at + self.answers_limit());
                 let wait = since + self.rules.wait_limit;
                 if self.hosts.all_failed() {
                     answers.map_or(wait, |at| at.min(wait))

@@ -1,6 +1,6 @@
 //! The stages of a job: it runs, its hosts end, it is done; and when there is no host for it.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::event::{Effect, Ending, Happening};
 use super::{ANSWERS_LIMIT, LOCAL_RESTARTS, Ledger};
@@ -116,6 +116,15 @@ impl Ledger {
         }
     }
 
+    /// With `--local` no other listener would answer.
+    pub(super) fn answers_limit(&self) -> Duration {
+        if self.rules.local {
+            Duration::ZERO
+        } else {
+            ANSWERS_LIMIT
+        }
+    }
+
     pub(super) fn look_for_hosts(&mut self, now: Instant, out: &mut Vec<Effect>) {
         if self.hosts.any_lives() {
             self.alone_since = None;
@@ -124,7 +133,7 @@ impl Ledger {
         let Some(offered_at) = self.offered_at else {
             return;
         };
-        if self.hosts.all_failed() && now >= offered_at + ANSWERS_LIMIT {
+        if self.hosts.all_failed() && now >= offered_at + self.answers_limit() {
             let refused = self.hosts.refused();
             let ending = if refused.is_empty() {
                 Ending::HostsFailed {

@@ -247,6 +247,8 @@ impl Results {
                 self.answers.remove(&message.listener_id);
                 self.hosts.remove(&message.listener_id);
                 if let Some(error) = &message.error {
+                    // What ended its workers ended the host: that is said once.
+                    self.host_failures.retain(|known| known.error != *error);
                     self.host_failures.push(HostFailure {
                         hostname: message.hostname.clone(),
                         reason: Some(message.reason),
