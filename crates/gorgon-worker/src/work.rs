@@ -160,7 +160,7 @@ impl Work {
             Event::BrokerUp => self.broker_up(&mut out),
             Event::BrokerGaveUp(cause) => self.leave(now, Exit::BrokerGone(cause), &mut out),
             Event::ConsumerEnded { missing } => self.consumer_ended(now, missing, &mut out),
-            Event::Drained => self.consuming = Consuming::No,
+            Event::Drained => self.drained(&mut out),
             Event::Child(no, said) => self.child_said(now, no, said, &mut out),
             Event::PreloaderLost(how) => self.preloader_lost(how, &mut out),
             Event::Cancelled => {
@@ -302,6 +302,17 @@ impl Work {
                 Some(no) => self.stop_child(now, no, out),
                 None => self.stop_starting(now, out),
             }
+        }
+    }
+
+    /// After a reconnect the item may have been settled before the consumer was drained: then
+    /// nothing but this begins to consume again.
+    fn drained(&mut self, out: &mut Vec<Effect>) {
+        self.consuming = Consuming::No;
+        let idle = matches!(self.phase, Phase::Idle) && self.extra.is_empty();
+        if idle && self.leaving.is_none() && self.up {
+            self.consuming = Consuming::Yes;
+            out.push(Effect::Consume);
         }
     }
 

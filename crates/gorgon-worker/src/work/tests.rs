@@ -831,3 +831,21 @@ fn by_hand_on_a_live_queue_it_ends_when_nothing_comes() {
         ],
     );
 }
+
+#[test]
+fn an_item_settled_before_the_consumer_is_drained_does_not_leave_the_worker_deaf() {
+    check(
+        settings(),
+        &[
+            ("item 1", "start 1; fork c1 rspec"),
+            ("c1 ready", "run c1 1"),
+            ("ok", ""),
+            ("down", ""),
+            ("c1 done", "finish 1 pass"),
+            ("up", "idle; stop consuming"),
+            ("ok", ""),
+            ("drained", "consume"),
+            ("missing", ""),
+        ],
+    );
+}
