@@ -40,7 +40,7 @@ pub enum Event {
     BrokerGaveUp,
     /// A look at the reply queue is done.
     Looked(Look),
-    /// The instant of [`Supervisor::deadline`] has come.
+    /// The instant of [`crate::supervise::Supervisor::deadline`] has come.
     DeadlinePassed,
 }
 

@@ -73,7 +73,7 @@ pub struct Args {
     /// Added to the slot for TEST_ENV_NUMBER, where two runs share a directory.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub test_env_offset: u32,
-    /// A file to run by hand: FILE, FILE:LINE or FILE[ID,ID].
+    /// A file to run by hand: `FILE`, `FILE:LINE` or `FILE[ID,ID]`.
     #[arg(long = "file", value_name = "FILE", conflicts_with = "file_queue")]
     pub files: Vec<String>,
     /// Files to run by hand, a line each, after those of --file (- is stdin).

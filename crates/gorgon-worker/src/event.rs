@@ -71,7 +71,7 @@ pub enum Event {
     Cancelled,
     /// TERM: the listener stops; what runs goes back.
     HandBack,
-    /// The instant of [`Work::deadline`] has come.
+    /// The instant of [`crate::work::Work::deadline`] has come.
     DeadlinePassed,
 }
 
