@@ -19,6 +19,7 @@ pub mod project;
 pub mod proxy;
 pub mod rabbit;
 pub mod run;
+pub mod sim;
 pub mod suite;
 pub mod suite_run;
 pub mod wait;

@@ -42,8 +42,13 @@ impl Work {
             | Phase::Done => Reply::Idle(me.note()),
         };
         self.publish(note, out);
-        if self.consuming == Consuming::Yes && !matches!(self.phase, Phase::Idle) {
+        let idle = matches!(self.phase, Phase::Idle);
+        if self.consuming == Consuming::Yes && !idle {
             self.stop_consuming(out);
+        } else if self.consuming == Consuming::No && idle && self.leaving.is_none() {
+            // The queue was missing when the connection was lost once more.
+            self.consuming = Consuming::Yes;
+            out.push(Effect::Consume);
         }
     }
 

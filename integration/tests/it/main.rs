@@ -14,5 +14,6 @@ mod deaths;
 mod happy;
 mod manager;
 mod output;
+mod sim;
 mod suites;
 mod tidy;

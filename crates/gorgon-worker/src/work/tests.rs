@@ -849,3 +849,17 @@ fn an_item_settled_before_the_consumer_is_drained_does_not_leave_the_worker_deaf
         ],
     );
 }
+
+#[test]
+fn a_broker_that_goes_again_while_its_queue_is_missing_does_not_leave_the_worker_deaf() {
+    check(
+        settings(),
+        &[
+            ("down", ""),
+            ("up", "idle"),
+            ("missing", ""),
+            ("down", ""),
+            ("up", "idle; consume"),
+        ],
+    );
+}
