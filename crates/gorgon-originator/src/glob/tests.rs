@@ -194,14 +194,17 @@ fn shown(paths: &[Vec<u8>]) -> Vec<String> {
 #[test]
 fn globs_find_what_ruby_finds_in_the_same_order() {
     for seed in 0..12 {
-        let root = tempfile::tempdir().unwrap();
+        // Links lead to the directory above, which must be ours too: nobody else changes it.
+        let above = tempfile::tempdir().unwrap();
+        let root = above.path().join("root");
+        std::fs::create_dir(&root).unwrap();
         let mut dice = Dice(seed);
-        tree(&mut dice, root.path(), 3);
+        tree(&mut dice, &root, 3);
         let not_utf8 = OsStr::from_bytes(b"a\xff_spec.rb");
-        std::fs::write(root.path().join(not_utf8), "").unwrap();
+        std::fs::write(root.join(not_utf8), "").unwrap();
         let globs: Vec<String> = (0..200).map(|_| glob(&mut dice)).collect();
-        for (glob, expected) in globs.iter().zip(ask_ruby(root.path(), &globs)) {
-            let found = dir(root.path(), glob);
+        for (glob, expected) in globs.iter().zip(ask_ruby(&root, &globs)) {
+            let found = dir(&root, glob);
             if found != expected && ruby_forgets(glob) {
                 assert!(
                     expected.iter().all(|path| found.contains(path)),
