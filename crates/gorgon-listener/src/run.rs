@@ -211,6 +211,7 @@ impl Shell {
         signals: &Receiver<Signal>,
         mut parent: Receiver<()>,
     ) -> Result<u8, RunError> {
+        let mut orphaned = false;
         loop {
             let event = match self.soon.pop() {
                 Some(event) => Some(host::Event::Job(event)),
@@ -219,6 +220,7 @@ impl Shell {
                     Wake::ParentGone => {
                         // Disconnected, it would be ready for ever.
                         parent = never();
+                        orphaned = true;
                         Some(host::Event::InputEnded)
                     }
                     wake => self.event(wake),
@@ -229,7 +231,10 @@ impl Shell {
             for effect in self.host.step(Instant::now(), event) {
                 debug!(target: "gorgon::listener", effect:?; "effect");
                 if effect == host::Effect::Exit {
-                    self.session.close(CLOSE_LIMIT);
+                    if !orphaned {
+                        // With its originator the broker is gone, and whoever would listen.
+                        self.session.close(CLOSE_LIMIT);
+                    }
                     info!(target: "gorgon::listener", "listener ended");
                     return Ok(exit::OK);
                 }

@@ -54,6 +54,12 @@ pub enum Command {
     },
     /// Writes a gorgon.json to start from; overwrites nothing.
     Init,
+    /// Waits for the end of stdin, then removes a directory of ours.
+    #[command(hide = true)]
+    Guard {
+        /// The directory.
+        directory: PathBuf,
+    },
 }
 
 /// Which files.
@@ -159,7 +165,9 @@ impl Cli {
         let start = match &cli.command {
             Some(Command::Start(start)) => start,
             None => &cli.start,
-            Some(Command::List(_) | Command::Ping { .. } | Command::Init) => return Ok(cli),
+            Some(
+                Command::List(_) | Command::Ping { .. } | Command::Init | Command::Guard { .. },
+            ) => return Ok(cli),
         };
         let stdout = Some(PathBuf::from("-"));
         if start.junit == stdout && start.json == stdout {

@@ -252,6 +252,7 @@ impl Drive<'_> {
             Effect::SendCancel => self.session.publish(self.job.cancel()),
             Effect::PurgeFileQueue => self.session.purge(files),
             Effect::DeleteFileQueue => self.session.delete_queue(files),
+            Effect::DeleteQueue(queue) => self.session.delete_queue(&queue),
             Effect::LookAtHosts(hosts) => request(ask, Look::Hosts(hosts)),
             Effect::LookAtFileQueue => request(ask, Look::FileQueue { back: false }),
             Effect::StartLocalListener => {

@@ -10,6 +10,7 @@ pub mod cli;
 mod closing;
 pub mod drive;
 pub mod glob;
+pub mod guard;
 pub mod history;
 pub mod init;
 pub mod job;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use gorgon_originator::cli::{Cli, Command};
 use gorgon_originator::settings::Settings;
-use gorgon_originator::{choose, init, ping, run};
+use gorgon_originator::{choose, guard, init, ping, run};
 use gorgon_process::{environment, exit};
 use gorgon_proto::config::BROKER_URL_VARIABLE;
 
@@ -23,6 +23,7 @@ fn main() -> ExitCode {
         None => exit::report(NAME, run::start(&cli.start, broker_url)),
         Some(Command::Start(args)) => exit::report(NAME, run::start(args, broker_url)),
         Some(Command::List(args)) => exit::report(NAME, choose::list(args, broker_url)),
+        Some(Command::Guard { directory }) => ExitCode::from(guard::run(directory)),
         Some(Command::Init) => exit::report(NAME, init::run(Path::new("."))),
         Some(Command::Ping { json, config }) => {
             match Settings::load(config.as_deref(), broker_url) {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, bounded, select_biased};
 use gorgon_process::Signal;
 use gorgon_process::command::Bounds;
-use gorgon_process::exit::{ERROR, Hint, SYNC_FAILED};
+use gorgon_process::exit::{self, ERROR, Hint, SYNC_FAILED};
 use gorgon_process::host;
 use gorgon_proto::job::{Source, SourceKind};
 use gorgon_sync::push::{self, Transport};
@@ -15,6 +15,7 @@ use gorgon_sync::serve::Reach;
 use gorgon_sync::{Excludes, ServeTree, SyncError};
 
 use crate::cli::StartArgs;
+use crate::guard::{self, Guard};
 use crate::settings::Settings;
 
 /// A push to a file server may take so long.
@@ -65,8 +66,8 @@ pub struct Served {
     pub source: Source,
     /// Lines for the user.
     pub hints: Vec<String>,
-    /// The daemon, where it is ours.
-    _tree: Option<ServeTree>,
+    /// Removes the daemon's files if we are killed; ends after the daemon.
+    _tree: Option<(ServeTree, Option<Guard>)>,
 }
 
 /// Who comes for the source.
@@ -163,6 +164,10 @@ fn serve(
 ) -> Result<Served, SourceError> {
     let tree = ServeTree::start(&settings.root, excludes, reach)
         .map_err(|error| SourceError::Serve(Box::new(error)))?;
+    let guard = guard::start(tree.directory()).inspect_err(|error| {
+        log::warn!(target: "gorgon::originator", error:% = exit::chain(error); "no guard");
+    });
+    let guard = guard.ok();
     let total = tree.manifest().total_bytes();
     let costly = tree.manifest().costly();
     let mut hints = Vec::new();
@@ -180,7 +185,7 @@ fn serve(
     Ok(Served {
         source: tree.source(addresses),
         hints,
-        _tree: Some(tree),
+        _tree: Some((tree, guard)),
     })
 }
 

@@ -50,10 +50,13 @@ pub fn originator_queue(job: &JobId) -> String {
     format!("gorgon.originator.{job}")
 }
 
+/// The names of all managers' queues begin so.
+pub const MANAGER_QUEUE_PREFIX: &str = "gorgon.manager.";
+
 /// Returns the queue of one manager of a job; `id` tells managers of one job apart.
 #[must_use]
 pub fn manager_queue(job: &JobId, id: &str) -> String {
-    format!("gorgon.manager.{job}.{id}")
+    format!("{MANAGER_QUEUE_PREFIX}{job}.{id}")
 }
 
 /// Returns the queue of a listener: jobs, pings, cancels, and what its managers say.

@@ -41,7 +41,8 @@ const WAKE_LIMIT: Duration = Duration::from_secs(1);
 /// After a connection could not be accepted.
 const RETRY_AFTER: Duration = Duration::from_millis(100);
 
-const PREFIX: &str = "gorgon-serve-";
+/// The name of a daemon's private directory begins so.
+pub const PREFIX: &str = "gorgon-serve-";
 
 /// Who can reach the daemon.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,6 +122,12 @@ impl ServeTree {
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Returns the private directory of the daemon's files: what is left when we are killed.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
     }
 
     /// Returns what is served: its size, and the directories that cost most.

@@ -80,6 +80,8 @@ pub enum Effect {
     PurgeFileQueue,
     /// Delete the file queue: the word that the job is over.
     DeleteFileQueue,
+    /// Delete the queue of a manager that is gone.
+    DeleteQueue(String),
     /// Look how many consumers these queues have, and report each as [`Event::HostLooked`].
     LookAtHosts(Vec<(ListenerId, String)>),
     /// Look whether the file queue is there, and report it when it is not.
@@ -163,7 +165,7 @@ pub enum Happening {
         finish: Box<Finish>,
         /// The verdict.
         verdict: Verdict,
-        /// How many attempts were started or lost, this one included.
+        /// How many attempts counted: those that were lost, and this one.
         attempts: u32,
     },
     /// An item was lost three times.

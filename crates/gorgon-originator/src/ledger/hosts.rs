@@ -92,12 +92,36 @@ impl Hosts {
         }
     }
 
-    /// Returns the workers of an earlier manager of this host: they died with it.
-    pub(super) fn joined(&mut self, now: Instant, message: &HostJoined) -> BTreeSet<WorkerKey> {
+    /// Returns the workers of an earlier manager of this host, which died with it, and its queue.
+    pub(super) fn joined(
+        &mut self,
+        now: Instant,
+        message: &HostJoined,
+    ) -> (BTreeSet<WorkerKey>, Option<String>) {
+        let before = self.manager_queue(&message.listener_id);
         let host = self.host(now, &message.listener_id, &message.hostname);
         host.state = HostState::Joined;
         host.queue.clone_from(&message.manager_queue_name);
-        std::mem::take(&mut host.workers)
+        let gone = before.filter(|queue| *queue != message.manager_queue_name);
+        (std::mem::take(&mut host.workers), gone)
+    }
+
+    /// Returns the queue of the manager that the host has.
+    pub(super) fn manager_queue(&self, id: &ListenerId) -> Option<String> {
+        let host = self.hosts.get(id)?;
+        (host.state == HostState::Joined && host.queue.starts_with(names::MANAGER_QUEUE_PREFIX))
+            .then(|| host.queue.clone())
+    }
+
+    /// Returns whether the host is known to have left.
+    pub(super) fn has_left(&self, id: &ListenerId) -> bool {
+        matches!(
+            self.hosts.get(id),
+            Some(Host {
+                state: HostState::Left(_),
+                ..
+            })
+        )
     }
 
     /// Returns the workers that the host had.

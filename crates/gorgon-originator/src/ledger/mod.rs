@@ -229,6 +229,7 @@ impl Ledger {
             reason: LeaveReason::Lost,
             error: None,
         };
+        out.extend(self.hosts.manager_queue(id).map(Effect::DeleteQueue));
         self.host_left(now, left, out);
     }
 

@@ -56,7 +56,8 @@ impl Ledger {
                 out.push(Effect::Tell(Happening::HostAnswered(message)));
             }
             Reply::HostJoined(message) => {
-                let dead = self.hosts.joined(now, &message);
+                let (dead, queue) = self.hosts.joined(now, &message);
+                out.extend(queue.map(Effect::DeleteQueue));
                 out.push(Effect::Tell(Happening::HostJoined(message)));
                 self.lose_workers(dead, true, out);
             }
@@ -152,6 +153,8 @@ impl Ledger {
                 out.push(Effect::Tell(Happening::WorkerDied(message)));
                 self.lose_workers([worker], true, out);
             }
+            // One that was written off has been told and has lost its items already.
+            Reply::HostLeft(message) if self.hosts.has_left(&message.listener_id) => {}
             Reply::HostLeft(message) => self.host_left(now, message, out),
         }
     }
@@ -173,7 +176,10 @@ impl Ledger {
         let attempts = self
             .items
             .get(finish.item)
-            .map_or(0, |item| item.work.attempt);
+            .map_or(0, |item| {
+                u32::try_from(item.lost_on.len()).unwrap_or(u32::MAX)
+            })
+            .saturating_add(1);
         let verdict = verdict_of(finish.kind);
         if !self.items.settle(finish.item, verdict) {
             log::info!(target: "gorgon::originator", item:% = finish.item, attempt = finish.attempt, host:% = finish.hostname; "late finish dropped");

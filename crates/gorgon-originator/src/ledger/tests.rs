@@ -90,7 +90,7 @@ fn host_event(host: &str, verb: &str, rest: &[&str]) -> Option<Event> {
             hostname,
             listener_id,
             slots: vec![1, 2],
-            manager_queue_name: format!("m.{host}"),
+            manager_queue_name: format!("gorgon.manager.{host}"),
         }),
         "answers" => Reply::HostAnswered(HostAnswered {
             hostname,
@@ -215,6 +215,11 @@ pub(super) fn event(text: &str) -> Event {
     Event::Reply(Box::new(reply))
 }
 
+/// `m.a` for the queue of host a's manager.
+fn short(queue: &str) -> String {
+    queue.replace("gorgon.manager.", "m.")
+}
+
 fn show(effect: &Effect) -> Option<String> {
     Some(match effect {
         Effect::Publish(work) if work.attempt == 1 => format!("publish {}", work.item),
@@ -225,8 +230,9 @@ fn show(effect: &Effect) -> Option<String> {
         Effect::SendCancel => "cancel".to_owned(),
         Effect::PurgeFileQueue => "purge".to_owned(),
         Effect::DeleteFileQueue => "delete".to_owned(),
+        Effect::DeleteQueue(queue) => format!("delete {}", short(queue)),
         Effect::LookAtHosts(hosts) => {
-            let names: Vec<_> = hosts.iter().map(|(_, queue)| queue.as_str()).collect();
+            let names: Vec<_> = hosts.iter().map(|(_, queue)| short(queue)).collect();
             format!("look {}", names.join(" "))
         }
         Effect::LookAtFileQueue => "look file queue".to_owned(),
@@ -483,7 +489,7 @@ fn a_silent_host_is_looked_for_and_written_off() {
     check(
         1,
         "a1 starts 0; +15; a unseen",
-        "look m.a; look m.a; look m.a; lost host a; publish 0.2; offer",
+        "look m.a; look m.a; look m.a; delete m.a; lost host a; publish 0.2; offer",
     );
     check(1, "+14; a unseen", "look m.a; look m.a");
     check(1, "+14; a seen; +2; a unseen", "look m.a; look m.a");
@@ -575,11 +581,11 @@ fn the_local_listener_is_started_again_twice() {
     check("a1 starts 0; listener ends; +0.9", "");
     check(
         "a1 starts 0; listener ends; +1",
-        "lost host a; publish 0.2; start listener",
+        "delete m.a; lost host a; publish 0.2; start listener",
     );
     check(
         "listener ends; +1; b joins; listener ends; +1; c joins; listener ends; +1",
-        "lost host a; start listener; lost host b; start listener; lost host c; \
+        "delete m.a; lost host a; start listener; delete m.b; lost host b; start listener; delete m.c; lost host c; \
          done LocalListenerDied { end: \"SIGKILL\" }",
     );
     check(
@@ -588,6 +594,6 @@ fn the_local_listener_is_started_again_twice() {
     );
     check(
         "a1 passes 0; listener ends; +1",
-        "passed 0; delete; lost host a; done",
+        "passed 0; delete; delete m.a; lost host a; done",
     );
 }

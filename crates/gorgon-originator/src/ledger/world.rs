@@ -110,6 +110,7 @@ impl World {
                 }
                 Effect::Done(ending) => self.over = Some(ending),
                 Effect::DeclareFileQueue
+                | Effect::DeleteQueue(_)
                 | Effect::Offer
                 | Effect::OfferTo(_)
                 | Effect::SendCancel
