@@ -60,20 +60,17 @@ fn kill_the_worker(gate: &Gate, run: &Run) {
 
 /// Asserts that all three files passed in the end, the first in its second attempt.
 fn all_passed(run: &run::Finished) {
-    passed_in(run, 2);
+    passed_in(run, &[2]);
 }
 
-fn passed_in(run: &run::Finished, attempts: u32) {
+fn passed_in(run: &run::Finished, attempts: &[u64]) {
     run.exited(0).reported(&FILES);
     for file in FILES {
         run.verdict(file, "passed");
     }
-    assert_eq!(
-        run.file(FILES[0])["attempts"],
-        attempts,
-        "{:#?}",
-        run.file(FILES[0])
-    );
+    let file = run.file(FILES[0]);
+    let counted = file["attempts"].as_u64().expect("attempts are counted");
+    assert!(attempts.contains(&counted), "{file:#?}");
 }
 
 #[test]
@@ -118,7 +115,7 @@ fn a_killed_worker_gives_its_file_to_the_next_over_rabbitmq() {
 }
 
 /// Kills what `victim` names while the first file runs, and expects the file to run again.
-fn kill_in_place(attempts: u32, victim: impl Fn(&Home, &Visit) -> u32) {
+fn kill_in_place(attempts: &[u64], victim: impl Fn(&Home, &Visit) -> u32) {
     let home = Home::new();
     let gate = Gate::open(&home);
     let project = project(&home, &gate);
@@ -134,7 +131,7 @@ fn kill_in_place(attempts: u32, victim: impl Fn(&Home, &Visit) -> u32) {
 
 #[test]
 fn a_killed_manager_is_started_again() {
-    kill_in_place(2, |home, _| home.process("gorgon-worker-manager").pid);
+    kill_in_place(&[2], |home, _| home.process("gorgon-worker-manager").pid);
 }
 
 #[test]
@@ -164,8 +161,8 @@ fn until_done(gate: &Gate, run: Run) -> run::Finished {
 
 #[test]
 fn a_killed_listener_of_a_local_run_is_started_again() {
-    // Its manager lives long enough to hand the file back, which costs no attempt.
-    kill_in_place(1, |home, _| home.process("gorgon-listener").pid);
+    // Its manager may live long enough to hand the file back, which costs no attempt.
+    kill_in_place(&[1, 2], |home, _| home.process("gorgon-listener").pid);
 }
 
 #[test]
@@ -185,8 +182,12 @@ fn a_killed_originator_takes_a_local_run_with_it() {
 
 #[test]
 fn a_killed_manager_and_a_killed_listener_cost_a_team_an_attempt() {
-    // A manager that loses its listener hands its files back: that costs no attempt.
-    for (victim, attempts) in [("gorgon-worker-manager", 2), ("gorgon-listener", 1)] {
+    // A manager that loses its listener hands its files back, if it is in time: that costs no attempt.
+    let victims: [(&str, &[u64]); 2] = [
+        ("gorgon-worker-manager", &[2]),
+        ("gorgon-listener", &[1, 2]),
+    ];
+    for (victim, attempts) in victims {
         let mut cluster = Cluster::start(&[("a", 1)]);
         let gate = Gate::open(cluster.home());
         let project = project(cluster.home(), &gate);
