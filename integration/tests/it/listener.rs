@@ -1,21 +1,17 @@
 //! A listener, with the test in the originator's place: the real listener, and what it starts, over
 //! the local broker, with a directory as the source.
 
+mod ends;
 mod stage;
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
-use std::process::Stdio;
-use std::time::Duration;
 
-use gorgon_broker::Publish;
-use gorgon_process::child::{self, End, Options};
-use gorgon_process::signals::Signal;
-use gorgon_proto::config::{Connection, ListenerConfig, Secret};
-use gorgon_proto::sign;
-use integration::gate::{Gate, Visit};
-use integration::home::{Home, files_below};
-use integration::processes;
+use gorgon_broker::{Declare, Publish};
+use gorgon_process::child::End;
+use gorgon_proto::config::Secret;
+use gorgon_proto::{names, sign};
+use integration::home::files_below;
 use integration::wait::secs;
 use serde_json::{Value, json};
 
@@ -292,84 +288,36 @@ fn a_job_whose_originator_is_gone_is_not_begun() {
     stage.stop();
 }
 
-/// Runs one file that waits at a gate.
-fn at_the_gate(stage: &mut Stage, gate: &Gate, job: &str) -> Visit {
-    gate.write_into(&stage.project);
-    let file = "require_relative '../gate'\nRSpec.describe('gate') { it('waits') { Gate.pass('gate') } }\n";
-    stage.project.write("spec/gate_spec.rb", file);
-    stage.offer(job, &json!({}));
-    stage.item(job, 0, "spec/gate_spec.rb");
-    gate.next()
-}
-
 #[test]
-fn a_manager_that_is_killed_is_started_again_twice_and_its_processes_are_gone() {
-    let mut stage = Stage::new(&[]);
-    let gate = Gate::open(&stage.home);
+fn a_listener_of_a_cluster_hears_its_jobs_alone() {
+    let mut stage = Stage::new(&[PASSES]);
     stage.start(|_| {}, &[]);
-    let visit = at_the_gate(&mut stage, &gate, "j1");
-    stage.action("host_joined");
-    stage.home.process("gorgon-worker-manager").kill_9();
-    visit.closed_within(secs(5));
-    stage.action("host_joined");
-    stage.home.process("gorgon-worker-manager").kill_9();
-    stage.action("host_joined");
-    stage.home.process("gorgon-worker-manager").kill_9();
-    let error = stage.left("workers_failed")["error"]["message"].to_string();
-    assert!(
-        error.contains("died 3 times") && error.contains("SIGKILL"),
-        "{error}"
-    );
-    stage.no_workspace_is_left();
-    stage.stop();
-}
-
-#[test]
-fn a_listener_that_is_killed_leaves_no_process_and_its_workspace_is_swept_at_the_next_start() {
-    let mut stage = Stage::new(&[]);
-    let gate = Gate::open(&stage.home);
-    stage.start(|_| {}, &[]);
-    let visit = at_the_gate(&mut stage, &gate, "j1");
-    let listener = stage.listeners.remove(0);
-    processes::signal(listener.pid(), "KILL");
-    visit.closed_within(secs(5));
-    stage.home.assert_nothing_left();
-    assert!(
-        !stage.workspaces().is_empty(),
-        "nobody was left to remove it"
-    );
-    stage.start(|_| {}, &[]);
-    stage.no_workspace_is_left();
-    stage.stop();
-}
-
-#[test]
-fn a_broker_that_is_away_is_tried_until_it_is_there() {
-    let home = Home::new();
-    let path = home.fresh("listener.json");
-    let config = ListenerConfig {
-        connection: Connection {
-            port: 1,
-            ..Connection::default()
+    let exchange = names::originators_exchange(Some("blue"));
+    stage.session.declare(vec![
+        Declare::fanout(&exchange),
+        Declare::bind("gorgon.originator.test", exchange, ""),
+    ]);
+    stage.start(
+        |config| {
+            config.cluster_id = Some("blue".to_owned());
+            config.host_name = Some("web2".to_owned());
         },
-        ..ListenerConfig::default()
-    };
-    std::fs::write(&path, config.to_text()).unwrap();
-    let mut command = home.command("gorgon-listener");
-    command
-        .arg("--config")
-        .arg(path)
-        .stdin(Stdio::null())
-        .stderr(Stdio::null());
-    let listener = child::spawn(command, Options::default()).unwrap();
-    assert!(
-        listener
-            .end()
-            .recv_timeout(Duration::from_millis(1500))
-            .is_err(),
-        "it tries on"
+        &[],
     );
-    listener.signal(Signal::Term);
-    assert_eq!(listener.end().recv_timeout(secs(5)), Ok(End::Exited(0)));
-    home.assert_nothing_left();
+    stage.offer("j1", &json!({}));
+    assert_eq!(stage.answered("accepted")["hostname"], "web1");
+    let ping = json!({ "type": "ping", "reply_queue_name": "gorgon.originator.test" });
+    let body = serde_json::to_vec(&ping).unwrap();
+    let blue = names::jobs_exchange(Some("blue"));
+    stage
+        .session
+        .publish(Publish::to_exchange(blue, "", body, 0));
+    let pong = stage.heard("pong", |reply| reply["type"] == "ping_response");
+    assert_eq!(
+        (&pong["hostname"], &pong["jobs"]),
+        (&json!("web2"), &json!([]))
+    );
+    stage.end("j1");
+    stage.left("done");
+    stage.stop();
 }
