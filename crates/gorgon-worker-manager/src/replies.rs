@@ -43,6 +43,8 @@ pub struct Replies {
     file_queue: String,
     reply_queue: String,
     unconfirmed: BTreeMap<u64, Vec<u8>>,
+    /// Whether the connection was ever lost.
+    was_down: bool,
     unroutable: Vec<u64>,
     resend_at: Option<Instant>,
     tags: u64,
@@ -79,6 +81,7 @@ impl Replies {
             file_queue: args.file_queue.clone(),
             reply_queue: args.reply_queue.clone(),
             unconfirmed: BTreeMap::new(),
+            was_down: false,
             unroutable: Vec::new(),
             resend_at: None,
             tags: 0,
@@ -104,6 +107,7 @@ impl Replies {
             BrokerEvent::Up => None,
             BrokerEvent::Down { cause, retry_in } => {
                 warn!(target: "gorgon::manager", cause, retry_in:?; "no broker");
+                self.was_down = true;
                 Some(Event::BrokerDown)
             }
             BrokerEvent::Delivery(delivery) => {
@@ -151,6 +155,12 @@ impl Replies {
                 Some(Event::BrokerGaveUp)
             }
         }
+    }
+
+    /// Returns whether the connection was ever lost: the broker may have forgotten its queues.
+    #[must_use]
+    pub fn was_down(&self) -> bool {
+        self.was_down
     }
 
     /// Returns when [`Replies::resend`] is due.

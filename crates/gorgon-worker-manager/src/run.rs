@@ -359,6 +359,7 @@ impl Shell<'_> {
             directory,
             socket,
             message::write(&self.definition),
+            self.replies.was_down(),
         );
         match started {
             Ok(worker) => {

@@ -62,6 +62,7 @@ impl Worker {
         workspace: PathBuf,
         socket: PathBuf,
         definition: Vec<u8>,
+        queue_may_be_late: bool,
     ) -> Result<Self, WorkerError> {
         let mut command = Command::new(sibling::find("gorgon-worker")?);
         command
@@ -88,6 +89,9 @@ impl Worker {
             ])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped());
+        if queue_may_be_late {
+            command.arg("--queue-may-be-late");
+        }
         if args.test_env_offset > 0 {
             command.args(["--test-env-offset", &args.test_env_offset.to_string()]);
         }

@@ -95,10 +95,14 @@ impl Supervisor {
             return;
         };
         let often = slot.deaths.note(slot.item.take());
-        slot.state = if self.phase == Phase::Running {
-            SlotState::Waiting
-        } else {
-            SlotState::Over
+        let preloader = self.preloaders.get(&slot.preloader).map(|p| p.state);
+        slot.state = match (self.phase, preloader) {
+            (Phase::Running, Some(PreloaderState::Starting | PreloaderState::Ready)) => {
+                SlotState::Waiting
+            }
+            // Nobody would replace it.
+            (Phase::Running, _) => SlotState::Out,
+            (Phase::Stopping | Phase::Closing | Phase::Done, _) => SlotState::Over,
         };
         if let Some(pid) = pid {
             out.push(Effect::TellDeath {

@@ -73,6 +73,9 @@ pub struct Args {
     /// Added to the slot for TEST_ENV_NUMBER, where two runs share a directory.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub test_env_offset: u32,
+    /// The broker was away meanwhile: a missing file queue may still be made anew.
+    #[arg(long)]
+    pub queue_may_be_late: bool,
     /// A file to run by hand: `FILE`, `FILE:LINE` or `FILE[ID,ID]`.
     #[arg(long = "file", value_name = "FILE", conflicts_with = "file_queue")]
     pub files: Vec<String>,

@@ -26,6 +26,8 @@ pub struct Settings {
     pub callbacks: bool,
     /// The frameworks that the job expects.
     pub frameworks: Vec<Framework>,
+    /// The broker was away before we came: a missing file queue is not yet the job's end.
+    pub queue_may_be_late: bool,
     /// By hand on a live queue: how long to wait for an item.
     pub idle_limit: Option<Duration>,
 }

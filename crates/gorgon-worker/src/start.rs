@@ -161,6 +161,7 @@ pub fn managed(args: &Args, definition: &JobDefinition) -> Result<Plan, StartErr
             .unwrap_or(config::project::CALLBACK_LIMIT),
         callbacks: !definition.callbacks.is_empty(),
         frameworks: definition.frameworks.clone(),
+        queue_may_be_late: args.queue_may_be_late,
         idle_limit: None,
     };
     let from = Source::Queue {
@@ -199,6 +200,7 @@ pub fn by_hand(args: &Args) -> Result<Plan, StartError> {
         callback_limit: project.callback_timeout,
         callbacks: project.callbacks != Callbacks::default(),
         frameworks: Vec::new(),
+        queue_may_be_late: false,
         idle_limit: matches!(from, Source::Queue { .. }).then_some(IDLE_LIMIT),
     };
     let ruby = RubySettings {

@@ -120,6 +120,7 @@ impl Work {
     pub fn new(settings: Settings, now: Instant) -> Self {
         Self {
             guess: Guess::new(&settings.frameworks),
+            reconnected: settings.queue_may_be_late,
             idle_until: settings.idle_limit.map(|limit| now + limit),
             settings,
             phase: Phase::Idle,
@@ -129,7 +130,6 @@ impl Work {
             extra: VecDeque::new(),
             notes: BTreeMap::new(),
             up: true,
-            reconnected: false,
             owed: None,
             next_tag: 0,
             unroutable: BTreeSet::new(),

@@ -51,6 +51,7 @@ impl World {
             callback_limit: Duration::from_secs(600),
             callbacks: true,
             frameworks: vec![Framework::Rspec],
+            queue_may_be_late: false,
             idle_limit: None,
         };
         self.workers

@@ -12,6 +12,7 @@ mod cancel;
 mod cli;
 mod deaths;
 mod happy;
+mod hosts;
 mod listener;
 mod manager;
 mod output;

@@ -388,3 +388,17 @@ fn an_end_callback_that_raises_or_hangs_is_told() {
         ],
     );
 }
+
+#[test]
+fn a_worker_that_dies_after_its_preloader_is_not_waited_for() {
+    played(
+        &[1],
+        &[
+            ("p0 ready", "join [1]; start w1 on p0"),
+            ("p0 killed", "warn; start p0"),
+            ("p0 ready", ""),
+            ("p0 killed", ""),
+            ("w1 killed", "leave PreloaderFailed (preloader)"),
+        ],
+    );
+}

@@ -29,6 +29,7 @@ fn settings() -> Settings {
         callback_limit: Duration::from_secs(600),
         callbacks: false,
         frameworks: vec![Framework::Rspec],
+        queue_may_be_late: false,
         idle_limit: None,
     }
 }
@@ -860,6 +861,22 @@ fn a_broker_that_goes_again_while_its_queue_is_missing_does_not_leave_the_worker
             ("missing", ""),
             ("down", ""),
             ("up", "idle; consume"),
+        ],
+    );
+}
+
+#[test]
+fn a_worker_that_came_after_an_outage_waits_for_its_queue() {
+    let settings = Settings {
+        queue_may_be_late: true,
+        ..settings()
+    };
+    check(
+        settings,
+        &[
+            ("missing", ""),
+            ("1s", "consume"),
+            ("item 1", "start 1; fork c1 rspec"),
         ],
     );
 }
