@@ -381,7 +381,10 @@ pub fn write(results: &Results, facts: &Facts<'_>) -> String {
         out.push('\n');
     }
     push_names(&mut out, "Unfinished files", results.unfinished());
-    push_names(&mut out, "Files not run", results.not_run());
+    // Where none ran, the figures say it all.
+    if results.files.iter().any(|file| file.started) {
+        push_names(&mut out, "Files not run", results.not_run());
+    }
     if !facts.quiet {
         push_slowest(&mut out, results);
     }
