@@ -112,11 +112,8 @@ impl Host {
     }
 
     fn offered(&mut self, job: JobId) -> Vec<Effect> {
-        if self
-            .current
-            .as_ref()
-            .is_some_and(|(current, _)| *current == job)
-        {
+        let again = self.current.as_ref().filter(|(current, _)| *current == job);
+        if again.is_some_and(|(_, host_job)| !host_job.is_ending()) {
             // It was offered twice: the announcement and the offer have crossed.
             return Vec::new();
         }
@@ -178,11 +175,9 @@ impl Host {
         ending: Ending,
         told: Option<LeaveReason>,
     ) -> Vec<Effect> {
-        if self
-            .current
-            .as_ref()
-            .is_some_and(|(current, _)| current == job)
-        {
+        let current = self.current.as_ref();
+        if current.is_some_and(|(current, _)| current == job) {
+            self.waiting.retain(|waiting| waiting != job);
             return self.job_step(now, host_job::Event::End(ending));
         }
         match self.waiting.iter().position(|waiting| waiting == job) {

@@ -130,6 +130,15 @@ impl HostJob {
         self.state == State::Done
     }
 
+    /// Returns whether the job comes to its end here, whatever happens.
+    #[must_use]
+    pub fn is_ending(&self) -> bool {
+        match self.state {
+            State::Preparing | State::Managing => self.ending.is_some(),
+            State::Cleaning { .. } | State::Done => true,
+        }
+    }
+
     /// Returns when `DeadlinePassed` is due.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {

@@ -95,6 +95,25 @@ fn once_is_one_job() {
 }
 
 #[test]
+fn a_job_that_is_offered_again_while_it_ends_here_begins_anew() {
+    check(
+        false,
+        vec![
+            (offered("a"), "a Accepted; a Prepare"),
+            (Event::Job(host_job::Event::Prepared), "a StartManager"),
+            (offered("a"), ""),
+            (ended(), "a Clean"),
+            (offered("a"), "a Busy (runs job a)"),
+            (offered("a"), "a Busy (runs job a)"),
+            (
+                Event::Job(host_job::Event::Cleaned),
+                "a Finish; a Accepted; a Prepare",
+            ),
+        ],
+    );
+}
+
+#[test]
 fn an_idle_listener_stops_at_once() {
     check(false, vec![(Event::Stopped, "exit")]);
     check(true, vec![(Event::InputEnded, "exit")]);

@@ -127,8 +127,7 @@ impl Shell {
                     from = definition.originator_host.as_str(), items = definition.items;
                     "job offered"
                 );
-                if !self.definitions.contains_key(&job) {
-                    self.definitions.insert(job.clone(), *definition);
+                if self.definitions.insert(job.clone(), *definition).is_none() {
                     self.listen_for_cancel(&job);
                 }
                 Some(host::Event::Offered(job))
@@ -166,8 +165,12 @@ impl Shell {
         }
     }
 
-    /// Forgets a job, and the queue by which we would hear of its cancel.
+    /// Forgets a job, and the queue by which we would hear of its cancel; unless it is served, or
+    /// waits, since it was offered again meanwhile.
     pub(super) fn forget(&mut self, job: &JobId) {
+        if self.host.jobs().contains(job) {
+            return;
+        }
         self.definitions.remove(job);
         self.answers.retain(|_, answered| answered != job);
         self.session
