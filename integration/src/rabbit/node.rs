@@ -14,7 +14,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// For a start: 1.5 s on an idle machine, 6 s under load.
-const START_LIMIT: Duration = Duration::from_secs(60);
+const START_LIMIT: Duration = Duration::from_secs(120);
 /// For an answer of the node.
 const ANSWER_LIMIT: Duration = Duration::from_secs(20);
 /// For a polite end: 1 to 3 s.
