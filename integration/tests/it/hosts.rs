@@ -18,7 +18,7 @@ use gorgon_proto::outcome::Verdict;
 use world::{Plan, World};
 
 /// Histories that once went wrong.
-const SEEDS_THAT_FAILED: &[u64] = &[522, 819];
+const SEEDS_THAT_FAILED: &[u64] = &[522, 819, 12_124];
 
 /// Runs one history and holds it against what must be true of every one.
 fn check(seed: u64, plan: &Plan) {
@@ -92,11 +92,11 @@ fn whatever_is_killed_or_cut_every_item_has_one_verdict() {
     let begun = Instant::now();
     let mut seed = 0;
     // As many histories as fit: a machine that is busy proves less, and fails no more often.
-    while seed < 2_000 && begun.elapsed() < Duration::from_secs(20) {
+    while seed < 2_000 && begun.elapsed() < Duration::from_secs(15) {
         seed += 1;
         check(seed, &Plan::default());
     }
-    assert!(seed > 20, "only {seed} histories in 20 s");
+    assert!(seed > 20, "only {seed} histories in 15 s");
 }
 
 #[test]

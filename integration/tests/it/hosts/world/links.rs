@@ -27,6 +27,8 @@ impl World {
         };
         let consume = worker.consumes;
         if !self.broker.up {
+            // An attempt in vain is told, as the first loss is.
+            self.tell_worker(pid, work::Event::BrokerDown);
             let after = Duration::from_millis(200 + self.roll(4_800));
             return self.later(after, Happen::Connect(pid));
         }
