@@ -2,10 +2,13 @@
 //! theirs do.
 
 use std::path::Path;
+use std::process::Command;
 
+use gorgon_process::command;
 use integration::home::Home;
 use integration::project::Project;
 use integration::run::{self, Finished};
+use integration::wait::secs;
 
 /// What the callbacks of the 0.8 generation do: print, install through open4, set up a database by
 /// rake through an Open4 that they do not require, load the helpers once, reset and drop a database
@@ -242,4 +245,31 @@ fn a_glob_that_names_directories_runs_the_files_among_them() {
         "no Ruby (*.rb), left out: test/data.yml",
     ]);
     assert_eq!(finished.events("item_finished").len(), 1);
+}
+
+#[test]
+fn the_sample_of_callbacks_is_ruby_and_names_all_seven() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs/callbacks.rb.sample");
+    let mut command = Command::new("ruby");
+    command.arg("-wc").arg(&path);
+    let finished = command::run(command, secs(30), b"").unwrap();
+    assert_eq!(
+        (finished.stdout.trim(), finished.stderr.trim()),
+        ("Syntax OK", "")
+    );
+    let text = std::fs::read_to_string(path).unwrap();
+    for name in [
+        "before_originate",
+        "after_sync",
+        "before_creating_workers",
+        "before_start",
+        "after_complete",
+        "after_creating_workers",
+        "after_job_finishes",
+    ] {
+        assert!(
+            text.contains(&format!("  def {name}")),
+            "{name} is not shown"
+        );
+    }
 }

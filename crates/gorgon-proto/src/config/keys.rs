@@ -97,6 +97,9 @@ const OLD: &[&str] = &[
     "recorded_specs_list_file",
 ];
 
+/// Keys that are read, but that nothing follows from in this version.
+const WITHOUT_EFFECT: &[&str] = &["retries", "split_over", "artifacts"];
+
 /// Objects whose keys are the user's own.
 const FREE: &[&str] = &["env"];
 
@@ -119,9 +122,24 @@ pub fn check(root: &Node, known: &[&str], warnings: &mut Vec<String>) {
                 warning += &format!("; the nearest known one is \"{nearest}\"");
             }
             warnings.push(warning);
+        } else if WITHOUT_EFFECT.contains(&path) && !is_nothing(&node.value) {
+            warnings.push(format!(
+                "{}: the key \"{path}\" has no effect in this version",
+                node.place
+            ));
         } else if !FREE.contains(&path) {
             check(node, known, warnings);
         }
+    }
+}
+
+/// Returns whether a value asks for nothing: `null`, 0, an empty array.
+fn is_nothing(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Number(text) => text.parse() == Ok(0.0),
+        Value::Array(elements) => elements.is_empty(),
+        Value::Bool(_) | Value::String(_) | Value::Object(_) => false,
     }
 }
 
@@ -229,11 +247,19 @@ mod tests {
     }
 
     #[test]
+    fn a_key_without_effect_is_named_when_it_asks_for_something() {
+        assert_eq!(
+            warnings(r#"{"retries": 2, "split_over": 0, "artifacts": [],}"#),
+            [r#"gorgon.json:1:2: the key "retries" has no effect in this version"#]
+        );
+    }
+
+    #[test]
     fn a_key_given_twice_is_named() {
-        let found = warnings("{\"retries\": 1,\n \"retries\": 2}");
+        let found = warnings("{\"isolation\": 1,\n \"isolation\": 2}");
         assert_eq!(
             found,
-            [r#"gorgon.json:1:2: the key "retries" is given twice; the last one counts"#]
+            [r#"gorgon.json:1:2: the key "isolation" is given twice; the last one counts"#]
         );
     }
 }
