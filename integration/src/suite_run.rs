@@ -63,6 +63,8 @@ pub fn run_suite(suite: &Suite, directory: &Path, place: Place<'_>) -> Result<Su
         .env_clear()
         .env("PATH", std::env::var_os("PATH").unwrap_or_default())
         .env("LANG", "C.UTF-8")
+        // pry asks the terminal what it can.
+        .env("TERM", "xterm")
         .env("HOME", directory)
         .env("XDG_CACHE_HOME", directory.join("cache"))
         .stdin(Stdio::null());
