@@ -124,7 +124,9 @@ module Gorgon
         [dsl.top_level.singleton_class, Module].each do |owner|
           words.each { |word| owner.send(:remove_method, word) if defines?(owner, word) }
         end
-        [dsl, ::RSpec::Core::SharedExampleGroup::TopLevelDSL].each { |mod| mod.instance_variable_set(:@exposed_globally, false) }
+        [dsl, ::RSpec::Core::SharedExampleGroup::TopLevelDSL].each do |mod|
+          mod.instance_variable_set(:@exposed_globally, false)
+        end
       end
 
       def defines?(owner, word)

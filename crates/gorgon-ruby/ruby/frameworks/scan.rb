@@ -14,20 +14,24 @@ module Gorgon
       FILES = 60
       BYTES = 256 * 1024
 
+      # A class and what stands above it.
+      BELOW = /^([ \t]*)class\s[^<\n]+<\s*(?:::)?/.freeze
       # What only tests of a framework say.
       CERTAIN = [
         ['rspec', /^([ \t]*)(?:::)?RSpec\.(?:x|f)?(?:describe|context|feature|configure|shared_\w+)\b/],
-        ['test_unit', /^([ \t]*)class\s[^<\n]+<\s*(?:::)?Test::Unit::TestCase\b/],
-        ['minitest', /^([ \t]*)class\s[^<\n]+<\s*(?:::)?Mini[Tt]est::(?:Test|Spec|Benchmark|BenchSpec|Unit::TestCase)\b/],
-        ['minitest', /^([ \t]*)class\s[^<\n]+<\s*(?:::)?(?:ActiveSupport|ActionView|ActionMailer|ActionController)::TestCase\b/],
-        ['minitest', /^([ \t]*)class\s[^<\n]+<\s*(?:::)?(?:ActionDispatch::(?:IntegrationTest|SystemTestCase)|Rails::Generators::TestCase)\b/]
+        ['test_unit', /#{BELOW}Test::Unit::TestCase\b/],
+        ['minitest', /#{BELOW}Mini[Tt]est::(?:Test|Spec|Benchmark|BenchSpec|Unit::TestCase)\b/],
+        ['minitest', /#{BELOW}(?:Active(?:Support|Job|Record)|Action(?:View|Mailer|Controller|Mailbox|Cable))::TestCase\b/],
+        ['minitest', /#{BELOW}(?:ActionDispatch::(?:IntegrationTest|SystemTestCase)|Rails::Generators::TestCase)\b/]
       ].freeze
+      # How a library is asked for.
+      ASKED = /^([ \t]*)(?:require|gem)[ (]+['"]/.freeze
       # Libraries of a framework.
       LIBRARY = [
-        ['rspec', /^([ \t]*)(?:require|gem)[ (]+['"]rspec(?:[-\/](?:core|rails|autorun|puppet)[^'"]*)?['"]/],
-        ['test_unit', /^([ \t]*)(?:require|gem)[ (]+['"](?:test\/unit|test-unit)(?:\/testcase)?['"]/],
-        ['minitest', /^([ \t]*)(?:require|gem)[ (]+['"](?:minitest(?![\/-](?:assertions|mock|expectations|stub))[^'"]*|maxitest[^'"]*)['"]/],
-        ['minitest', /^([ \t]*)require[ (]+['"](?:rails\/test_help|active_support\/(?:testing\/autorun|test_case))['"]/]
+        ['rspec', /#{ASKED}rspec(?:[-\/](?:core|rails|autorun|puppet)[^'"]*)?['"]/],
+        ['test_unit', /#{ASKED}(?:test\/unit|test-unit)(?:\/testcase)?['"]/],
+        ['minitest', /#{ASKED}(?:minitest(?![\/-](?:assertions|mock|expectations|stub))|maxitest)[^'"]*['"]/],
+        ['minitest', /#{ASKED}(?:rails\/test_help|active_support\/(?:testing\/autorun|test_case))['"]/]
       ].freeze
       # Words that one of them has and the others lack.
       WORDS = {

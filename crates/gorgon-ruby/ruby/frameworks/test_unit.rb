@@ -135,7 +135,8 @@ module Gorgon
       def tests(turns)
         ids = Ids.new
         turns.flat_map do |klass, names|
-          instances(klass).select { |instance| names.include?(instance.method_name) }.map { |instance| test(instance, ids) }
+          found = instances(klass).select { |instance| names.include?(instance.method_name) }
+          found.map { |instance| test(instance, ids) }
         end
       end
 
@@ -164,7 +165,9 @@ module Gorgon
       # The tests in the suites of their classes, and those in the suites of the classes above.
       def suite(path, instances)
         by_class = instances.group_by(&:class)
-        classes = by_class.keys.flat_map { |klass| klass.ancestors.grep(Class).take_while { |c| c != ::Test::Unit::TestCase } }
+        classes = by_class.keys.flat_map do |klass|
+          klass.ancestors.grep(Class).take_while { |above| above != ::Test::Unit::TestCase }
+        end
         children = classes.uniq.group_by(&:superclass)
         fill(::Test::Unit::TestSuite.new(path), ::Test::Unit::TestCase, children, by_class)
       end
