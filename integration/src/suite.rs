@@ -143,15 +143,10 @@ impl Suite {
     #[must_use]
     pub fn differences(&self, stream: &str) -> Vec<Difference> {
         let mut seen: BTreeMap<String, (Counts, u32)> = BTreeMap::new();
-        for event in stream
-            .lines()
-            .filter_map(|line| serde_json::from_str::<Event>(line).ok())
-        {
-            if event.event == "item_finished" {
-                let entry = seen.entry(event.filename.clone()).or_default();
-                entry.0 = self.count(&event);
-                entry.1 += 1;
-            }
+        for event in finished(stream) {
+            let entry = seen.entry(event.filename.clone()).or_default();
+            entry.0 = self.count(&event);
+            entry.1 += 1;
         }
         let mut differences = Vec::new();
         for (file, right) in &self.truth {
@@ -176,6 +171,15 @@ impl Suite {
         differences
     }
 
+    /// Returns whether the stream has a failed test or a fault of a file.
+    #[must_use]
+    pub fn is_red(&self, stream: &str) -> bool {
+        finished(stream).any(|event| {
+            let counts = self.count(&event);
+            counts.failed + counts.errors > 0
+        })
+    }
+
     fn count(&self, event: &Event) -> Counts {
         let mut counts = Counts {
             errors: u32::try_from(event.errors.len()).unwrap_or(u32::MAX),
@@ -198,6 +202,14 @@ impl Suite {
         }
         counts
     }
+}
+
+/// Returns the events that tell the end of an item.
+fn finished(stream: &str) -> impl Iterator<Item = Event> {
+    stream
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Event>(line).ok())
+        .filter(|event| event.event == "item_finished")
 }
 
 #[derive(Deserialize)]

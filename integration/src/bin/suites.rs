@@ -69,7 +69,7 @@ fn check(name: &str, place: Place<'_>) -> Result<bool, String> {
     for difference in &run.differences {
         println!("  {difference}");
     }
-    let is_right = run.is_right(&suite);
+    let is_right = run.is_right();
     if !is_right {
         for line in run
             .stderr

@@ -10,7 +10,7 @@ fn the_quickest_real_suites_give_their_truth() {
         let directory = tempfile::tempdir().unwrap();
         let run = run_suite(&suite, directory.path(), Place::Local(2)).unwrap();
         assert!(
-            run.is_right(&suite),
+            run.is_right(),
             "{name}: exit {:?}, {:#?}\n{}",
             run.status,
             run.differences,
