@@ -326,11 +326,10 @@ impl World {
                         });
                     }
                 }
-                Effect::LookAtFileQueue => {
-                    if self.queue.is_none() && self.originator_up {
-                        self.tell_ledger(Event::FileQueueMissing);
-                    }
+                Effect::LookAtFileQueue if self.queue.is_none() && self.originator_up => {
+                    self.tell_ledger(Event::FileQueueMissing);
                 }
+                Effect::LookAtFileQueue => {}
                 Effect::Tell(Happening::ItemFinished { finish, .. }) => self.verdict(finish.item),
                 Effect::Tell(Happening::ItemLost { item, .. }) => self.verdict(item),
                 Effect::Done(ending) => self.over = Some(ending),
