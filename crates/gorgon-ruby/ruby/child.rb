@@ -13,6 +13,10 @@ module Gorgon
     # What an adapter is told: the seed, what stood after `--`, the project's directory.
     Settings = Struct.new(:seed, :options, :root)
 
+    # Taken at load: tests stub File.
+    REALPATH = File.method(:realpath)
+    private_constant :REALPATH
+
     # How long a process that a file left behind may take to end by itself.
     LEFT_GRACE_S = 0.2
 
@@ -98,6 +102,8 @@ module Gorgon
 
     def run_file(line)
       path = line['file']
+      return refuse(path) if outside?(path)
+
       other = Frameworks.choose(path, @request.framework)
       return @channel.send(event: 'other_framework', framework: other) if other.to_s != @request.framework
 
@@ -108,6 +114,21 @@ module Gorgon
       # A fork inside a test that came to its end here.
       Process.exit!(0) unless $$ == @pid
       end_file(path, System.now - started)
+    end
+
+    # A name that leads out of the workspace never comes this far, but a link may lead where its name does not say.
+    def outside?(path)
+      !REALPATH.call(path, @root).start_with?("#{REALPATH.call(@root)}/")
+    rescue SystemCallError
+      # It is not there, or cannot be read: to load it tells.
+      false
+    end
+
+    def refuse(path)
+      begin_file
+      message = "#{path} leads out of the workspace, to #{REALPATH.call(path, @root)}: it is not run"
+      @reporter.file_error(what: 'load', exception: 'SecurityError', message: message, backtrace: [])
+      end_file(path, 0.0)
     end
 
     def begin_file

@@ -1,0 +1,130 @@
+//! The source arrives whole and unchanged, changes are never missed, and failures say what failed.
+
+use std::{fs, os::unix::fs::PermissionsExt, process::Command, time::Duration};
+
+use gorgon_process::command;
+use integration::{cluster::Cluster, home::Home, project::Project, run};
+
+/// A tree with everything that a copy can get wrong, made by a script, and the spec that looks at it.
+const TREE: &str = r"set -e
+mkdir -p tree/empty tree/real bin
+echo hello > tree/real/file.txt
+ln -sfn real tree/link-dir
+ln -sf real/file.txt tree/link-file
+ln -sf nowhere tree/dangling
+echo secret > tree/private.txt; chmod 600 tree/private.txt
+printf '#!/bin/sh\necho ran\n' > bin/tool; chmod 755 bin/tool
+touch -d '2001-02-03 04:05:06 UTC' tree/real/file.txt
+echo dash > 'tree/--delete'
+";
+const LOOKS: &str = r#"RSpec.describe 'tree' do
+  it('has links') { expect(File.readlink('tree/link-dir')).to eq 'real'; expect(File.read('tree/link-file')).to eq "hello\n" }
+  it('has a dangling link') { expect(File.symlink?('tree/dangling')).to be true }
+  it('has an empty directory') { expect(Dir.empty?('tree/empty')).to be true }
+  it('runs tools') { expect(`bin/tool`).to eq "ran\n" }
+  it('keeps modes and times') { expect(File.stat('tree/private.txt').mode & 0o777).to eq 0o600; expect(File.mtime('tree/real/file.txt').utc.year).to eq 2001 }
+  it('has odd names') { expect(File.read('tree/--delete')).to eq "dash\n" }
+  it('may be written to') { File.write('tree/real/file.txt', 'changed') }
+end
+"#;
+
+fn tree(home: &Home) -> Project {
+    let project = Project::of(home, &[("spec/a_spec.rb", LOOKS), ("make-tree.sh", TREE)]);
+    let mut make = Command::new("sh");
+    make.arg("make-tree.sh").current_dir(project.path());
+    command::run(make, Duration::from_secs(10), b"").unwrap();
+    project
+}
+
+#[test]
+fn links_modes_times_and_empty_directories_arrive_and_the_users_tree_is_left_alone() {
+    let home = Home::new();
+    let project = tree(&home);
+    run::run(&home, &project, &["--local=1", "--sync"]).exited(0);
+    assert_eq!(project.read("tree/real/file.txt"), "hello\n");
+    home.assert_nothing_left();
+
+    let cluster = Cluster::start(&[("a", 1)]);
+    let project = tree(cluster.home());
+    // What one job's tests write is not there for the next, and not in the cache either.
+    for _ in 0..2 {
+        cluster.run(&project, &["spec"]).exited(0);
+    }
+    assert_eq!(project.read("tree/real/file.txt"), "hello\n");
+    cluster.assert_nothing_left();
+}
+
+#[test]
+fn a_change_that_hides_from_size_and_time_is_not_missed() {
+    let cluster = Cluster::start(&[("a", 1)]);
+    let red = "RSpec.describe('a') { it('holds') { expect(1).to eq 2 } }\n";
+    let project = Project::of(cluster.home(), &[("spec/a_spec.rb", red)]);
+    cluster.run(&project, &["spec"]).exited(1);
+    let path = project.path().join("spec/a_spec.rb");
+    let modified = fs::metadata(&path).unwrap().modified().unwrap();
+    // The same length, and the old time.
+    project.write("spec/a_spec.rb", &red.replace("eq 2", "eq 1"));
+    fs::File::options()
+        .write(true)
+        .open(&path)
+        .unwrap()
+        .set_modified(modified)
+        .unwrap();
+    cluster.run(&project, &["spec"]).exited(0);
+    // And a file that is gone is gone there too.
+    project.write("spec/b_spec.rb", red);
+    cluster.run(&project, &["spec"]).exited(1);
+    fs::remove_file(project.path().join("spec/b_spec.rb")).unwrap();
+    let gone = "RSpec.describe('a') { it('is alone') { expect(Dir['spec/*']).to eq ['spec/a_spec.rb'] } }\n";
+    project.write("spec/a_spec.rb", gone);
+    cluster.run(&project, &["spec"]).exited(0);
+    cluster.assert_nothing_left();
+}
+
+#[test]
+fn secrets_stay_at_home() {
+    let cluster = Cluster::start(&[("a", 1)]);
+    let spec = "RSpec.describe('x') { it('is not here') { expect(Dir['*.{json,pem}'] - ['gorgon.json']).to eq [] } }\n";
+    let project = Project::of(
+        cluster.home(),
+        &[
+            ("spec/a_spec.rb", spec),
+            ("gorgon.json", r#"{ "files": ["spec/*_spec.rb"] }"#),
+            ("gorgon_secret.json", "{}"),
+            ("gorgon.pem", "key"),
+        ],
+    );
+    cluster.run(&project, &[]).exited(0);
+    cluster.assert_nothing_left();
+}
+
+#[test]
+fn a_source_that_cannot_be_read_ends_the_run_with_its_reason() {
+    let cluster = Cluster::start(&[("a", 1)]);
+    let project = Project::of(
+        cluster.home(),
+        &[
+            ("spec/a_spec.rb", "RSpec.describe('a') {}\n"),
+            (
+                "gorgon.json",
+                r#"{ "files": ["spec/*_spec.rb"], "job": { "sync": { "source_tree_path": "/nowhere/at/all" } } }"#,
+            ),
+        ],
+    );
+    cluster
+        .run(&project, &[])
+        .exited(2)
+        .says(&["/nowhere/at/all", "1 not run"]);
+    cluster.assert_nothing_left();
+}
+
+#[test]
+fn workspaces_are_for_their_user_alone() {
+    let home = Home::new();
+    let spec =
+        "RSpec.describe('x') { it('is mine') { expect(File.stat('..').mode & 0o77).to eq 0 } }\n";
+    let project = Project::of(&home, &[("spec/a_spec.rb", spec)]);
+    fs::set_permissions(project.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    run::run(&home, &project, &["--local=1", "--sync"]).exited(0);
+    home.assert_nothing_left();
+}
