@@ -1,7 +1,7 @@
 //! A whole job in one thread and in virtual time: the real ledger, real workers, a broker that loses connections and
 //! forgets, and Ruby children of dice. Each seed is another history.
 //!
-//! What is real: [`Ledger`] and [`Work`], to which nothing tells that this is not the world. What is not: the broker
+//! What is real: [`Ledger`] and `Work`, to which nothing tells that this is not the world. What is not: the broker
 //! (a queue that redelivers, confirms that get lost with their connection, replies that get lost with the broker), the
 //! manager (it replaces workers that die) and Ruby.
 
