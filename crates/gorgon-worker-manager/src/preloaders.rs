@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use gorgon_process::child::End;
+use gorgon_process::signals::Signal;
 use gorgon_proto::message::{HostError, LeaveReason};
 
 use crate::event::Effect;
@@ -72,6 +73,12 @@ impl Supervisor {
                 return;
             }
             PreloaderState::Starting | PreloaderState::Ready => {}
+        }
+        // One that waits for an item would notice only when it has taken one.
+        for (slot, state) in &self.slots {
+            if state.preloader == no && matches!(state.state, SlotState::Running { .. }) {
+                out.push(Effect::SignalWorker(*slot, Signal::Usr1));
+            }
         }
         let by_itself = was == PreloaderState::Starting && matches!(end, End::Exited(_));
         if preloader.restarted || by_itself || self.phase != Phase::Running {

@@ -33,7 +33,8 @@ Debugging with it:
   Items of a live job:  gorgon-worker --config gorgon_listener.json --workspace . --file-queue gorgon.files.JOB
                         takes items as a worker of that job would, and ends after 2 s without one.
 
-Signals: INT or HUP cancels (a second one kills at once), TERM hands the running item back.
+Signals: INT or HUP cancels (a second one kills at once), TERM hands the running item back, USR1 (of
+the manager) means that the preloader is gone.
 
 Exit status: 0 done, or by hand all passed · 1 by hand: not all passed · 3 an error, or the broker
 was away for 120 s · 4 a callback raised, or Ruby could not be started; the item was handed back ·

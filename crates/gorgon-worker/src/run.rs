@@ -31,8 +31,8 @@ const AT_ONCE: usize = 64;
 /// When it cannot begin.
 pub fn run(args: &Args) -> Result<u8, StartError> {
     logging::init(&args.log_fields())?;
-    let signals =
-        signals::listen(&[Signal::Int, Signal::Term, Signal::Hup]).map_err(StartError::Signals)?;
+    let signals = signals::listen(&[Signal::Int, Signal::Term, Signal::Hup, Signal::Usr1])
+        .map_err(StartError::Signals)?;
     if let Some(socket) = &args.preloader {
         let (definition, gone) = manager::meet()?;
         let plan = start::managed(args, &definition)?;
@@ -209,6 +209,9 @@ impl Shell {
         if index == signals {
             return match ready.recv(&self.signals) {
                 Ok(Signal::Term) => Woken::Event(Event::HandBack),
+                Ok(Signal::Usr1) => {
+                    Woken::Event(Event::PreloaderLost("its manager says so".to_owned()))
+                }
                 Ok(_) => Woken::Event(Event::Cancelled),
                 Err(_) => {
                     self.signals = never();

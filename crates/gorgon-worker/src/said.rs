@@ -328,10 +328,9 @@ impl Work {
                 self.suite_hook_failed(end_of_child(text), output, out);
             }
             Stage::Ending if by_itself && end != End::Exited(0) => {
-                self.warn(
-                    format!("a Ruby child left with {end} after its last file"),
-                    out,
-                );
+                let file = child.last_file.as_deref().unwrap_or("none");
+                let text = format!("a Ruby child left with {end} after its last file, {file}");
+                self.warn(text, out);
             }
             Stage::Idle if child.stop.is_none() => {
                 self.warn(format!("a Ruby child ended between two files: {end}"), out);

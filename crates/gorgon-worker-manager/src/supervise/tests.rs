@@ -101,6 +101,7 @@ fn shown(effects: &[Effect]) -> String {
         Effect::StartWorker { slot, preloader } => format!("start w{slot} on p{preloader}"),
         Effect::SignalWorker(slot, Signal::Int) => format!("INT w{slot}"),
         Effect::SignalWorker(slot, Signal::Term) => format!("TERM w{slot}"),
+        Effect::SignalWorker(slot, Signal::Usr1) => format!("USR1 w{slot}"),
         Effect::SignalWorker(slot, _) => format!("KILL w{slot}"),
         Effect::Join(slots) => format!("join {slots:?}"),
         Effect::TellDeath { slot, pid, end } => format!("death w{slot} {pid} {end}"),
@@ -223,7 +224,7 @@ fn a_preloader_that_dies_is_started_once_more() {
             ("w1 exited 5", ""),
             ("p0 killed", "warn; start p0"),
             ("p0 ready", "start w1 on p0"),
-            ("p0 killed", ""),
+            ("p0 killed", "USR1 w1"),
             ("w1 exited 5", "leave PreloaderFailed (preloader)"),
         ],
     );
@@ -231,7 +232,7 @@ fn a_preloader_that_dies_is_started_once_more() {
         &[1],
         &[
             ("p0 ready", "join [1]; start w1 on p0"),
-            ("p0 killed", "warn; start p0"),
+            ("p0 killed", "USR1 w1; warn; start p0"),
             ("w1 exited 5", ""),
             ("p0 ready", "start w1 on p0"),
         ],
@@ -395,9 +396,9 @@ fn a_worker_that_dies_after_its_preloader_is_not_waited_for() {
         &[1],
         &[
             ("p0 ready", "join [1]; start w1 on p0"),
-            ("p0 killed", "warn; start p0"),
+            ("p0 killed", "USR1 w1; warn; start p0"),
             ("p0 ready", ""),
-            ("p0 killed", ""),
+            ("p0 killed", "USR1 w1"),
             ("w1 killed", "leave PreloaderFailed (preloader)"),
         ],
     );

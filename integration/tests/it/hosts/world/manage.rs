@@ -61,6 +61,10 @@ impl World {
                 };
                 match signal {
                     Signal::Kill => self.end_worker(pid, killed()),
+                    Signal::Usr1 => {
+                        let lost = work::Event::PreloaderLost("its manager says so".to_owned());
+                        self.tell_worker(pid, lost);
+                    }
                     Signal::Int => self.tell_worker(pid, work::Event::Cancelled),
                     _ => self.tell_worker(pid, work::Event::HandBack),
                 }
