@@ -72,7 +72,7 @@ fn keep_list(settings: &Settings, job: &JobId, names: &[&str]) -> Option<String>
 
 /// Says why a job ended without all verdicts, and what may be done.
 fn explain(ending: &Ending, results: &Results, settings: &Settings) -> Option<(String, String)> {
-    let broker = settings.config.connection.host.as_str();
+    let broker = settings.target().address();
     match ending {
         Ending::Complete | Ending::FailFast | Ending::Cancelled => None,
         Ending::NoListener { refused, .. } if !refused.is_empty() => {
