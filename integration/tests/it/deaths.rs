@@ -1,5 +1,7 @@
 //! Whatever is killed: every file has one verdict, the run ends, nothing is left.
 
+use std::time::Instant;
+
 use gorgon_process::signals::Signal;
 use integration::{
     cluster::Cluster,
@@ -54,8 +56,11 @@ fn worker_of(start: &Value) -> u32 {
 fn kill_the_worker(gate: &Gate, run: &Run) {
     let visit = gate.next();
     kill_9(worker_of(&run.item_started(FILES[0])));
+    let killed = Instant::now();
     visit.closed_within(secs(2));
-    gate.next().release();
+    let again = gate.next();
+    println!("the file runs again after {:?}", killed.elapsed());
+    again.release();
 }
 
 /// Asserts that all three files passed in the end, the first in its second attempt.
@@ -123,8 +128,11 @@ fn kill_in_place(attempts: &[u64], victim: impl Fn(&Home, &Visit) -> u32) {
     let visit = gate.next();
     run.item_started(FILES[0]);
     kill_9(victim(&home, &visit));
+    let killed = Instant::now();
     visit.closed_within(secs(5));
-    gate.next().release();
+    let again = gate.next();
+    println!("the file runs again after {:?}", killed.elapsed());
+    again.release();
     passed_in(&run.finished(secs(40)), attempts);
     home.assert_nothing_left();
 }
@@ -173,11 +181,13 @@ fn a_killed_originator_takes_a_local_run_with_it() {
     let run = run::start(&home, &project, &["--local=1"]);
     let visit = gate.next();
     kill_9(run.pid());
+    let killed = Instant::now();
     visit.closed_within(secs(3));
-    until("end of all processes", secs(5), || {
+    until("end of all processes", secs(10), || {
         let left = home.processes();
         if left.is_empty() { Ok(()) } else { Err(left) }
     });
+    println!("nothing is left after {:?}", killed.elapsed());
 }
 
 #[test]
@@ -229,7 +239,9 @@ fn a_killed_originator_leaves_nothing_on_its_hosts() {
     let run = cluster.begin(&project, &[]);
     let visit = gate.next();
     kill_9(run.pid());
+    let killed = Instant::now();
     visit.closed_within(secs(40));
+    println!("its tests have ended after {:?}", killed.elapsed());
     // The hosts are clean by themselves; what the killed one had in its own TMPDIR is swept by the next one.
     run_one_more(&cluster, &gate);
     cluster.assert_nothing_left();
