@@ -26,6 +26,8 @@ pub const BROKER_LIMIT: Duration = Duration::from_secs(120);
 const LOOK_LIMIT: Duration = Duration::from_secs(4);
 /// How long a polite end of the connection may take.
 const CLOSE_LIMIT: Duration = Duration::from_secs(2);
+/// The same when whoever started us is gone: with `--local` its broker is gone too.
+const ABANDONED_CLOSE_LIMIT: Duration = Duration::from_millis(200);
 /// After how long a reply that found no queue is sent again.
 const RESEND_AFTER: Duration = Duration::from_secs(1);
 /// A listener sends no more than a few messages.
@@ -258,7 +260,11 @@ impl Replies {
         let reply = Reply::HostLeft(HostLeft {
             hostname: self.hostname.clone(),
             listener_id: self.listener_id.clone(),
-            reason,
+            // `Lost` is the originator's word for a host of which it hears nothing.
+            reason: match reason {
+                LeaveReason::Lost => LeaveReason::Stopped,
+                heard => heard,
+            },
             error,
         });
         if reason == LeaveReason::Orphaned {
@@ -270,7 +276,10 @@ impl Replies {
             self.publish(&reply);
         }
         self.session.delete_queue(&self.queue);
-        self.session.close(CLOSE_LIMIT);
+        self.session.close(match reason {
+            LeaveReason::Lost => ABANDONED_CLOSE_LIMIT,
+            _ => CLOSE_LIMIT,
+        });
     }
 }
 

@@ -389,12 +389,7 @@ impl Shell<'_> {
         }
         info!(target: "gorgon::manager", reason:?; "job ends here");
         let gone = self.parent_gone || reason == LeaveReason::Orphaned;
-        let told = if reason == LeaveReason::Lost {
-            LeaveReason::Stopped
-        } else {
-            reason
-        };
-        self.replies.leave(told, error);
+        self.replies.leave(reason, error);
         if gone { MANAGER_GONE } else { exit::OK }
     }
 }
