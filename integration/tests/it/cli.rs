@@ -6,7 +6,7 @@ use std::{
 };
 
 use gorgon_process::command;
-use integration::{home::Home, project::Project, run};
+use integration::{cluster::Cluster, home::Home, project::Project, run};
 
 const GREEN: (&str, &str) = (
     "spec/a_spec.rb",
@@ -239,4 +239,39 @@ fn only_failures_runs_what_failed() {
         .exited(0)
         .reported(&["spec/b_spec.rb"]);
     run::run(&home, &project, &["--local=1", "--only-failures"]).exited(0);
+}
+
+#[test]
+fn what_is_missing_is_named_in_a_few_lines_with_what_to_do() {
+    let cluster = Cluster::start(&[]);
+    let home = cluster.home();
+    let config = |more: &str| format!(r#"{{ "files": ["spec/*_spec.rb"]{more} }}"#);
+    let none = Project::of(home, &[GREEN, ("gorgon.json", &config(""))]);
+    let run = cluster.run(&none, &["--wait", "1"]);
+    run.exited(3).says(&["gorgon-listener"]);
+    assert!(run.stderr.lines().count() <= 10, "{}", run.stderr);
+
+    let ruby = Project::of(
+        home,
+        &[
+            GREEN,
+            ("gorgon.json", &config(r#", "ruby": "no-such-ruby -w""#)),
+        ],
+    );
+    let run = run::run(home, &ruby, &["--local=1"]);
+    run.exited(3).says(&["no-such-ruby"]);
+    assert!(run.stderr.lines().count() <= 10, "{}", run.stderr);
+
+    let bundler = Project::of(home, &[GREEN, ("Gemfile", "raise 'no such mirror'\n")]);
+    let run = run::run(home, &bundler, &["--local=1"]);
+    run.exited(3).says(&["no such mirror"]);
+
+    let typo = Project::of(
+        home,
+        &[GREEN, ("gorgon.json", &config(r#", "retires": 2"#))],
+    );
+    run::run(home, &typo, &["--local=1"])
+        .exited(0)
+        .says(&["retires", "retries"]);
+    cluster.assert_nothing_left();
 }
