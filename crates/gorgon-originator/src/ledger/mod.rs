@@ -14,6 +14,8 @@ mod hosts;
 mod items;
 mod recovery;
 mod replies;
+#[cfg(test)]
+mod script;
 mod stages;
 #[cfg(test)]
 mod tests;

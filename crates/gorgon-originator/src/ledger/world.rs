@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use gorgon_proto::item::{ItemId, WorkItem};
 
-use super::tests::{event, rules};
+use super::script::{event, rules};
 use super::{Effect, Ending, Event, Happening, Ledger, Rules};
 
 /// Numbers that only the seed decides.

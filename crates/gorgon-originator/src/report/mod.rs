@@ -4,6 +4,7 @@
 pub mod json;
 pub mod junit;
 pub mod progress;
+pub mod reproduce;
 pub mod results;
 pub mod status;
 pub mod summary;

@@ -3,16 +3,14 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use gorgon_proto::item::ItemId;
 use gorgon_proto::outcome::{FileError, TestResult, Verdict};
 
+use super::reproduce::reproduce;
 use super::results::{FileResult, HostFailure};
 use super::visible::{Colours, one_line, visible};
 use super::{Results, junit};
 use crate::ledger::Ending;
 
-/// So many files stand on a reproduce line; more are named by a file.
-pub const REPRODUCE_LIMIT: usize = 20;
 /// So many slow files are named.
 const SLOWEST: usize = 5;
 /// A file is worth to be named as slow from so many seconds on.
@@ -156,39 +154,6 @@ fn counted(count: usize, noun: &str) -> String {
     }
 }
 
-/// Returns the command that runs in one process what the Ruby child had run up to this failure.
-#[must_use]
-pub fn reproduce(results: &Results, file: &FileResult, seed: u32, facts: &Facts<'_>) -> String {
-    let mut names: Vec<&str> = Vec::new();
-    for ItemId(place) in &file.ran_in_child {
-        if let Some(ran) = results.files.get(*place as usize) {
-            names.push(&ran.filename);
-        }
-    }
-    if names.is_empty() {
-        names.push(&file.filename);
-    }
-    let start = format!("gorgon-worker --workspace . --seed {seed}");
-    if names.len() > REPRODUCE_LIMIT
-        && let Some(path) = (facts.keep_list)(&names)
-    {
-        return format!("{start} --files-from {}", shell_words::quote(&path));
-    }
-    names.iter().fold(start, |line, name| {
-        format!("{line} --file {}", quoted(name))
-    })
-}
-
-/// A file name for a shell; one with control characters is given in the shell's own notation.
-fn quoted(name: &str) -> String {
-    if name.chars().any(char::is_control) {
-        let escaped: String = name.chars().flat_map(char::escape_default).collect();
-        format!("$'{}'", escaped.replace('\'', "\\'"))
-    } else {
-        shell_words::quote(name).into_owned()
-    }
-}
-
 fn push_file(out: &mut String, results: &Results, file: &FileResult, facts: &Facts<'_>) {
     let paint = Paint(facts.colour);
     let name = one_line(&file.filename);
@@ -219,7 +184,7 @@ fn push_file(out: &mut String, results: &Results, file: &FileResult, facts: &Fac
         push_output(out, &file.output, &paint);
     }
     if file.verdict != Some(Verdict::Lost) {
-        let line = reproduce(results, file, facts.job.seed, facts);
+        let line = reproduce(results, file, facts.job.seed, facts.keep_list);
         let _ = writeln!(out, "\n  reproduce: {line}");
     }
     out.push('\n');

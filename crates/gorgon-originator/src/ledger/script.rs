@@ -1,0 +1,311 @@
+//! The words in which tests tell events, and are told effects.
+//!
+//! Events: `+2` lets seconds pass (to each deadline on the way) · `offer` · `a joins` · `a answers
+//! busy|refused|accepted` · `a leaves done|sync|callback|stopped` · `a1 starts 0` (of attempt 2:
+//! `0.2`) · `a1 passes|fails|crashes 0` · `a1 returns|holds|hands|declines 0` · `a1 idle` · `a1
+//! dies|ends` · `down` · `up` · `up missing` · `missing` · `cancel` · `a seen|unseen` · `a
+//! announces` · `listener ends`.
+
+use std::time::{Duration, Instant};
+
+use gorgon_proto::item::{ItemId, WorkItem};
+use gorgon_proto::job::ListenerId;
+use gorgon_proto::message::{
+    Announce, Answer, Finish, HostAnswered, HostJoined, HostLeft, ItemNote, LeaveReason, Reply,
+    Start, WorkerDied, WorkerEnded, WorkerNote,
+};
+use gorgon_proto::outcome::FinishType;
+
+use super::{Effect, Ending, Event, Happening, Ledger, Rules};
+
+pub(super) fn rules() -> Rules {
+    Rules {
+        fail_fast: None,
+        local: false,
+        wait_limit: Duration::from_secs(60),
+        callback_limit: Duration::from_secs(600),
+        cancel_limit: Duration::from_secs(1),
+    }
+}
+
+fn words(event: &str) -> Vec<&str> {
+    event.split_whitespace().collect()
+}
+
+/// Reads `a1` as the worker of slot 1 on host a; its process id is the slot too, `a1'` is the
+/// worker that replaced it.
+fn worker(name: &str) -> (String, ListenerId, u32, u32) {
+    let host = name[..1].to_owned();
+    let pid = if name.ends_with('\'') { 100 } else { 0 };
+    let slot: u32 = name[1..].trim_end_matches('\'').parse().unwrap();
+    (host.clone(), ListenerId(host), slot, pid + slot)
+}
+
+fn item(text: &str) -> (ItemId, u32) {
+    let (id, attempt) = text.split_once('.').unwrap_or((text, "1"));
+    (ItemId(id.parse().unwrap()), attempt.parse().unwrap())
+}
+
+fn note(who: &str, what: &str) -> ItemNote {
+    let (hostname, listener_id, worker_id, pid) = worker(who);
+    let (item, attempt) = item(what);
+    ItemNote {
+        hostname,
+        listener_id,
+        worker_id,
+        pid,
+        item,
+        attempt,
+    }
+}
+
+pub(super) fn finish(who: &str, what: &str, kind: FinishType) -> Reply {
+    let (hostname, listener_id, worker_id, pid) = worker(who);
+    let (item, attempt) = item(what);
+    Reply::Finish(Box::new(Finish {
+        hostname,
+        listener_id,
+        worker_id,
+        pid,
+        filename: format!("f{item}"),
+        item,
+        attempt,
+        kind,
+        runtime: 0.1,
+        time: 0.1,
+        runner: None,
+        failures: Vec::new(),
+        tests: Vec::new(),
+        errors: Vec::new(),
+        output: String::new(),
+        warnings: Vec::new(),
+        child: 1,
+    }))
+}
+
+fn host_event(host: &str, verb: &str, rest: &[&str]) -> Option<Event> {
+    let (hostname, listener_id) = (host.to_owned(), ListenerId(host.to_owned()));
+    let reply = match verb {
+        "joins" => Reply::HostJoined(HostJoined {
+            hostname,
+            listener_id,
+            slots: vec![1, 2],
+            manager_queue_name: format!("gorgon.manager.{host}"),
+        }),
+        "answers" => Reply::HostAnswered(HostAnswered {
+            hostname,
+            listener_id,
+            slots: 2,
+            answer: match rest[0] {
+                "busy" => Answer::Busy,
+                "refused" => Answer::Refused,
+                _ => Answer::Accepted,
+            },
+            reason: "version".to_owned(),
+        }),
+        "leaves" => Reply::HostLeft(HostLeft {
+            hostname,
+            listener_id,
+            reason: match rest[0] {
+                "done" => LeaveReason::Done,
+                "sync" => LeaveReason::SyncFailed,
+                "callback" => LeaveReason::CallbackFailed,
+                "stopped" => LeaveReason::Stopped,
+                other => panic!("no reason {other}"),
+            },
+            error: None,
+        }),
+        "seen" => {
+            return Some(Event::HostLooked {
+                listener_id,
+                consumers: Some(1),
+            });
+        }
+        "unseen" => {
+            return Some(Event::HostLooked {
+                listener_id,
+                consumers: None,
+            });
+        }
+        "announces" => {
+            return Some(Event::Announced(Announce {
+                listener_queue_name: format!("l.{host}"),
+                hostname,
+                listener_id,
+            }));
+        }
+        _ => return None,
+    };
+    Some(Event::Reply(Box::new(reply)))
+}
+
+pub(super) fn event(text: &str) -> Event {
+    let words = words(text);
+    match words[..] {
+        ["offer"] => return Event::Offered,
+        ["down"] => return Event::BrokerLost,
+        ["up"] => {
+            return Event::BrokerBack {
+                file_queue_missing: false,
+            };
+        }
+        ["up", "missing"] => {
+            return Event::BrokerBack {
+                file_queue_missing: true,
+            };
+        }
+        ["missing"] => return Event::FileQueueMissing,
+        ["cancel"] => return Event::Cancelled,
+        ["listener", "ends"] => {
+            return Event::LocalListenerEnded {
+                end: "SIGKILL".to_owned(),
+            };
+        }
+        _ => {}
+    }
+    if let Some(event) = host_event(words[0], words[1], &words[2..]) {
+        return event;
+    }
+    let who = words[0];
+    let (hostname, listener_id, worker_id, pid) = worker(who);
+    let reply = match (words[1], words.get(2)) {
+        ("starts", Some(what)) => {
+            let (item, attempt) = item(what);
+            let filename = format!("f{item}");
+            Reply::Start(Start {
+                hostname,
+                listener_id,
+                worker_id,
+                pid,
+                filename,
+                item,
+                attempt,
+            })
+        }
+        ("passes", Some(what)) => finish(who, what, FinishType::Pass),
+        ("fails", Some(what)) => finish(who, what, FinishType::Fail),
+        ("crashes", Some(what)) => finish(who, what, FinishType::Crash),
+        ("returns", Some(what)) => Reply::Returned(note(who, what)),
+        ("holds", Some(what)) => Reply::Holds(note(who, what)),
+        ("hands", Some(what)) => Reply::HandedBack(note(who, what)),
+        ("declines", Some(what)) => Reply::Declined(note(who, what)),
+        ("idle", None) => Reply::Idle(WorkerNote {
+            hostname,
+            listener_id,
+            worker_id,
+            pid,
+        }),
+        ("ends", None) => Reply::WorkerEnded(WorkerEnded {
+            hostname,
+            listener_id,
+            worker_id,
+            pid,
+            items: 0,
+            error: None,
+        }),
+        ("dies", None) => Reply::WorkerDied(WorkerDied {
+            hostname,
+            listener_id,
+            worker_id,
+            pid,
+            end: "SIGKILL".to_owned(),
+        }),
+        other => panic!("no event {other:?}"),
+    };
+    Event::Reply(Box::new(reply))
+}
+
+/// `m.a` for the queue of host a's manager.
+fn short(queue: &str) -> String {
+    queue.replace("gorgon.manager.", "m.")
+}
+
+fn show(effect: &Effect) -> Option<String> {
+    Some(match effect {
+        Effect::Publish(work) if work.attempt == 1 => format!("publish {}", work.item),
+        Effect::Publish(work) => format!("publish {}.{}", work.item, work.attempt),
+        Effect::DeclareFileQueue => "declare".to_owned(),
+        Effect::Offer => "offer".to_owned(),
+        Effect::OfferTo(queue) => format!("offer to {queue}"),
+        Effect::SendCancel => "cancel".to_owned(),
+        Effect::PurgeFileQueue => "purge".to_owned(),
+        Effect::DeleteFileQueue => "delete".to_owned(),
+        Effect::DeleteQueue(queue) => format!("delete {}", short(queue)),
+        Effect::LookAtHosts(hosts) => {
+            let names: Vec<_> = hosts.iter().map(|(_, queue)| short(queue)).collect();
+            format!("look {}", names.join(" "))
+        }
+        Effect::LookAtFileQueue => "look file queue".to_owned(),
+        Effect::StartLocalListener => "start listener".to_owned(),
+        Effect::Done(ending) => match ending {
+            Ending::Complete => "done".to_owned(),
+            other => format!("done {other:?}"),
+        },
+        Effect::Tell(happening) => match happening {
+            Happening::ItemFinished {
+                finish, verdict, ..
+            } => format!("{verdict:?} {}", finish.item).to_lowercase(),
+            Happening::ItemLost { item, hosts, .. } => {
+                format!("lost {item} on {}", hosts.join(","))
+            }
+            Happening::HostLeft(left) if left.reason == LeaveReason::Lost => {
+                format!("lost host {}", left.hostname)
+            }
+            _ => return None,
+        },
+    })
+}
+
+pub(super) struct Run {
+    pub(super) ledger: Ledger,
+    pub(super) now: Instant,
+    effects: Vec<String>,
+}
+
+impl Run {
+    pub(super) fn new(rules: Rules, count: u32) -> Self {
+        let work = (0..count)
+            .map(|n| WorkItem::whole(ItemId(n), format!("f{n}")))
+            .collect();
+        Self {
+            ledger: Ledger::new(rules, work),
+            now: Instant::now(),
+            effects: Vec::new(),
+        }
+    }
+
+    fn take(&mut self, effects: &[Effect]) {
+        self.effects.extend(effects.iter().filter_map(show));
+    }
+
+    fn pass(&mut self, seconds: f64) {
+        let end = self.now + Duration::from_secs_f64(seconds);
+        while let Some(at) = self.ledger.deadline().filter(|at| *at <= end) {
+            self.now = self.now.max(at);
+            let effects = self.ledger.step(self.now, Event::DeadlinePassed);
+            self.take(&effects);
+            let next = self.ledger.deadline();
+            assert!(
+                next.is_none_or(|at| at > self.now),
+                "a deadline that has passed comes again"
+            );
+        }
+        self.now = end;
+    }
+
+    pub(super) fn run(mut self, events: &str) -> String {
+        for text in events
+            .split(';')
+            .map(str::trim)
+            .filter(|text| !text.is_empty())
+        {
+            if let Some(seconds) = text.strip_prefix('+') {
+                self.pass(seconds.parse().unwrap());
+            } else {
+                let effects = self.ledger.step(self.now, event(text));
+                self.take(&effects);
+            }
+        }
+        self.effects.join("; ")
+    }
+}
