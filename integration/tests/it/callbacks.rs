@@ -1,6 +1,6 @@
 //! The user's callbacks: each in its place, once where once is right, in both layouts.
 
-use integration::{cluster::Cluster, home::Home, project::Project, run};
+use integration::{cluster::Cluster, home::Home, project::Project, run, wait::secs};
 
 const SPEC: &str = "RSpec.describe('x') { it('holds') { expect(1).to eq 1 } }\n";
 
@@ -180,4 +180,58 @@ fn each_child_has_the_environment_of_its_slot() {
     }
     run::run(&home, &project, &["--local=1"]).exited(0);
     assert_eq!(project.read("seen"), "[\"1\", \"\", \"1\"]\n".repeat(3));
+}
+
+#[test]
+fn a_host_whose_callback_raises_drops_out_and_the_others_do_its_part() {
+    let cluster = Cluster::start(&[("a", 1), ("b", 1)]);
+    for name in ["after_sync", "before_creating_workers", "before_start"] {
+        let class = format!(
+            "class C < Gorgon::DefaultCallbacks\n  def {name}; raise 'no disk here' if Dir.pwd.include?('/run/a/'); end\nend\n\
+             Gorgon.callbacks = C.new\n"
+        );
+        let project = Project::of(
+            cluster.home(),
+            &[
+                ("gorgon.json", CONFIG),
+                ("callbacks.rb", &class),
+                ("spec/a_spec.rb", SPEC),
+                ("spec/b_spec.rb", SPEC),
+            ],
+        );
+        let run = cluster.run(&project, &[]);
+        run.exited(0)
+            .reported(&["spec/a_spec.rb", "spec/b_spec.rb"])
+            .says(&[name, "no disk here"]);
+    }
+    cluster.assert_nothing_left();
+}
+
+#[test]
+fn a_callback_without_end_is_ended_at_its_limit() {
+    let home = Home::new();
+    let config = r#"{ "files": ["spec/*_spec.rb"], "callback_timeout": 1,
+      "job": { "callbacks": { "callbacks_class_file": "callbacks.rb" } } }"#;
+    for name in [
+        "before_originate",
+        "after_sync",
+        "before_creating_workers",
+        "before_start",
+    ] {
+        let class = format!(
+            "class C < Gorgon::DefaultCallbacks\n  def {name}; sleep 300; end\nend\nGorgon.callbacks = C.new\n"
+        );
+        let project = Project::of(
+            &home,
+            &[
+                ("gorgon.json", config),
+                ("callbacks.rb", &class),
+                ("spec/a_spec.rb", SPEC),
+            ],
+        );
+        let run = run::run(&home, &project, &["--local=1"]);
+        run.exited(3).says(&[name]);
+        assert!(run.took < secs(15), "{name}: {:?}", run.took);
+        home.assert_nothing_left();
+    }
 }

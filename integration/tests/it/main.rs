@@ -10,7 +10,6 @@ mod by_hand;
 mod callbacks;
 mod cancel;
 mod cli;
-mod compat;
 mod deaths;
 mod happy;
 mod hosts;
