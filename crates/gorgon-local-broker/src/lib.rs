@@ -11,7 +11,7 @@
 //! and frames; `serve` is the one thread that owns them and waits for all sockets. One thread, not one a connection: the
 //! state needs no lock, and a delivery is written by the very pass that read its publish, with no thread to wake between.
 //!
-//! Bounds. A client's unread output: [`DELIVERY_WINDOW`](core::DELIVERY_WINDOW) of deliveries and as much of answers,
+//! Bounds. A client's unread output: 1 MiB of deliveries and as much of answers,
 //! plus one message; who does not read is not read either. Messages in queues: 512 MiB, then publishers wait and hear
 //! `connection.blocked`. One message: 128 MiB. Clients: 1,024.
 

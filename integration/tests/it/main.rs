@@ -1,5 +1,9 @@
 //! End-to-end tests: real binaries, brokers, rsync and Ruby.
 #![expect(
+    clippy::print_stdout,
+    reason = "figures for who runs a test with --nocapture; the lint's leave ends at test functions"
+)]
+#![expect(
     clippy::unwrap_used,
     reason = "the lint's leave for tests ends at functions that are not tests themselves"
 )]
