@@ -14,13 +14,9 @@ mod hosts;
 mod items;
 mod recovery;
 mod replies;
-#[cfg(test)]
-mod script;
 mod stages;
 #[cfg(test)]
 mod tests;
-#[cfg(test)]
-mod world;
 
 use std::time::{Duration, Instant};
 

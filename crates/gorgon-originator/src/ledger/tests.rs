@@ -1,9 +1,12 @@
 //! Tables of what the ledger does: `check(events, effects)`, in the words of `script`.
 
+mod script;
+mod world;
+
 use std::time::Duration;
 
 use super::Rules;
-use super::script::{Run, rules};
+use script::{Run, rules};
 
 /// A job of `count` items that host a has joined.
 #[track_caller]

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use gorgon_proto::item::{ItemId, WorkItem};
 
 use super::script::{event, rules};
-use super::{Effect, Ending, Event, Happening, Ledger, Rules};
+use crate::ledger::{Effect, Ending, Event, Happening, Ledger, Rules};
 
 /// Numbers that only the seed decides.
 struct Dice(u64);

@@ -16,7 +16,7 @@ use gorgon_proto::message::{
 };
 use gorgon_proto::outcome::FinishType;
 
-use super::{Effect, Ending, Event, Happening, Ledger, Rules};
+use crate::ledger::{Effect, Ending, Event, Happening, Ledger, Rules};
 
 pub(super) fn rules() -> Rules {
     Rules {
