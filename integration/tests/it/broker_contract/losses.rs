@@ -55,6 +55,8 @@ pub(crate) fn queues_are_declared_and_consumed_again(broker: &Broker) {
     until(&session, |event| {
         matches!(event, Event::Delivery(_)).then_some(())
     });
+    // What is not confirmed would be published again, and come first.
+    assert!(session.flush(Duration::from_secs(10)));
     proxy.cut();
     until_down(&session);
     until_up(&session);
