@@ -178,7 +178,7 @@ module Gorgon
     def finish
       @restore.call
       @capture.clear
-      @reporter.begin_file
+      @reporter.begin_end
       @adapters.each_value(&:finish)
       callback('after_complete')
       tell_left

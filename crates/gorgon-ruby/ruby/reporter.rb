@@ -39,12 +39,21 @@ module Gorgon
       @test_from = 0
     end
 
+    # From now on no file runs: what a hook of the suite's end reports as a test of its own (a
+    # coverage check) counts only when it fails.
+    def begin_end
+      begin_file
+      @ending = true
+    end
+
     # Whether the file reported a test, or a fault.
     def any?
       @any || @failed
     end
 
     def test_started(id:, name:)
+      return if @ending
+
       @any = true
       @test_from = @capture.size
       send(event: 'test_started', id: id, name: cut(name, NAME_BYTES))
@@ -53,6 +62,8 @@ module Gorgon
     def test_finished(result)
       @any = true
       bad = %w[failed errored].include?(result[:outcome].to_s)
+      return hook_finished(result, bad) if @ending
+
       # What went wrong was the interruption.
       raise Interrupt if interrupted && bad
 
@@ -89,6 +100,13 @@ module Gorgon
 
     def send(event)
       @channel.send(event) if ours?
+    end
+
+    def hook_finished(result, bad)
+      return unless bad
+
+      suite_hook_failed(what: result[:name], exception: result[:exception], message: result[:message],
+                        backtrace: result[:backtrace])
     end
 
     def tell_fault(result, bad)

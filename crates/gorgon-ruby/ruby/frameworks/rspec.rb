@@ -157,8 +157,21 @@ module Gorgon
         scope(:suite)
         @filters.settle
         reporter = @config.reporter
-        @world.ordered_example_groups.each { |group| group.run(reporter) }
+        groups = @world.ordered_example_groups
+        @results.expect(@world.example_count(groups))
+        groups.each { |group| group.run(reporter) }
         @filters.tell_what_was_left_out
+        tell_what_did_not_run
+      end
+
+      # A file whose examples did not all end has not passed, whatever those say that did.
+      def tell_what_did_not_run
+        missing = @results.missing
+        return unless missing.positive? && @reporter.ours?
+
+        why = @world.wants_to_quit ? 'RSpec was told to quit (wants_to_quit)' : 'RSpec ended early'
+        @reporter.file_error(what: 'quit', exception: nil, backtrace: [],
+                             message: "#{why}: #{missing} of #{@results.expected} examples did not run")
       end
 
       def end_file

@@ -45,6 +45,19 @@ module Gorgon
         Formatter.new(self)
       end
 
+      # How many examples are to end.
+      attr_reader :expected
+
+      def expect(examples)
+        @expected = examples
+        @ended = 0
+      end
+
+      # How many of them did not.
+      def missing
+        @expected - @ended
+      end
+
       def begin_file(path)
         @path = ::RSpec::Core::Metadata.relative_path(File.expand_path(path))
       end
@@ -55,6 +68,7 @@ module Gorgon
       end
 
       def finished(example, outcome, notification = nil)
+        @ended = @ended.to_i + 1
         metadata = example.metadata
         seconds = @started_at ? Frameworks.now - @started_at : 0.0
         @started_at = nil

@@ -247,3 +247,47 @@ fn failures_are_told_whole_and_within_limits() {
         .sum();
     assert!(bytes < 700_000, "{bytes}");
 }
+
+#[test]
+fn a_file_that_makes_rspec_quit_has_not_passed() {
+    let project = Project::new(&[
+        GOOD,
+        (
+            "spec/quit_spec.rb",
+            "RSpec.describe('x') { it('quits') { RSpec.world.wants_to_quit = true }; it('never runs') { raise } }",
+        ),
+    ]);
+    let mut running = project.start();
+    let seen = running.run("spec/quit_spec.rb");
+    assert_eq!(seen.tests, ["passed x quits"]);
+    assert_eq!(
+        seen.errors,
+        ["quit: RSpec was told to quit (wants_to_quit): 1 of 2 examples did not run"]
+    );
+    assert_eq!(running.run("spec/good_spec.rb").tests.len(), 1);
+}
+
+#[test]
+fn a_test_that_a_hook_of_the_end_runs_counts_only_when_it_fails() {
+    let hook = |outcome: &str| {
+        format!(
+            "RSpec.configure {{ |c| c.after(:suite) {{
+               group = RSpec.describe('coverage') {{ it('suffices') {{ expect(1).to eq {outcome} }} }}
+               group.run(RSpec.configuration.reporter) }} }}
+             RSpec.describe('x') {{ it('works') {{}} }}"
+        )
+    };
+    let project = Project::new(&[
+        ("spec/a_spec.rb", &hook("1")),
+        ("spec/b_spec.rb", &hook("2")),
+    ]);
+    let mut running = project.start();
+    running.run("spec/a_spec.rb");
+    let end = running.finish();
+    assert_eq!((end.tests.len(), end.errors.len()), (0, 0), "{end:?}");
+    running.again();
+    running.run("spec/b_spec.rb");
+    let end = running.finish();
+    assert_eq!((end.tests.len(), end.errors.len()), (0, 1), "{end:?}");
+    assert!(end.errors[0].starts_with("coverage suffices: "), "{end:?}");
+}
