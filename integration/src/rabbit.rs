@@ -6,10 +6,12 @@
 
 mod certificates;
 mod config;
+mod inside;
 mod node;
 
 pub use certificates::Certificates;
-pub use node::{Options, QueueSeen, RabbitMq};
+pub use inside::QueueSeen;
+pub use node::{Options, RabbitMq};
 
 use gorgon_broker::Target;
 use gorgon_proto::config::{Connection, Secret};
