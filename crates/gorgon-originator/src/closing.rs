@@ -26,7 +26,16 @@ impl Run<'_> {
         let mut status = status::of(ending, results);
         let root = &self.settings.root;
         let config = &self.settings.config;
-        let kept = record::keep(root, config, results, &files.selected, files.whole, ending);
+        let filtered = !self.args.framework_options.is_empty();
+        let kept = record::keep(
+            root,
+            config,
+            results,
+            &files.selected,
+            files.whole,
+            filtered,
+            ending,
+        );
         let facts = Facts {
             ending,
             job,

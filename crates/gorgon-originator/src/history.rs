@@ -8,7 +8,7 @@
 pub mod original;
 mod store;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
@@ -92,6 +92,15 @@ pub enum Ran {
         /// All its tests.
         tests: Vec<TestRecord>,
     },
+    /// It ran to its end with options for the framework, which may have left tests out.
+    Filtered {
+        /// Seconds.
+        seconds: f64,
+        /// What it looked like when the job began.
+        stamp: Option<Stamp>,
+        /// The tests that ran.
+        tests: Vec<TestRecord>,
+    },
     /// Only some of its tests were asked for.
     Some {
         /// Those tests.
@@ -119,7 +128,15 @@ impl History {
         for (file, ran) in ran {
             let record = self.files.entry(file.clone()).or_default();
             match ran {
+                Ran::Filtered { tests, .. } if !record.is_covered_by(tests) => {
+                    record.lay_over(tests);
+                }
                 Ran::Whole {
+                    seconds,
+                    stamp,
+                    tests,
+                }
+                | Ran::Filtered {
                     seconds,
                     stamp,
                     tests,
@@ -176,6 +193,16 @@ impl History {
 }
 
 impl FileRecord {
+    /// Returns whether tests ran, and among them every one that is known.
+    fn is_covered_by(&self, tests: &[TestRecord]) -> bool {
+        let ran: HashSet<&str> = tests.iter().map(|test| test.id.as_str()).collect();
+        !ran.is_empty()
+            && self
+                .tests
+                .iter()
+                .all(|known| ran.contains(known.id.as_str()))
+    }
+
     fn lay_over(&mut self, tests: &[TestRecord]) {
         for test in tests {
             match self.tests.iter_mut().find(|known| known.id == test.id) {

@@ -14,7 +14,12 @@ use crate::report::{FileResult, Results};
 use crate::select::Selected;
 
 /// Says of one file what the history keeps.
-fn ran(file: &FileResult, selected: &Selected, stamp: Option<Stamp>) -> Option<Ran> {
+fn ran(
+    file: &FileResult,
+    selected: &Selected,
+    stamp: Option<Stamp>,
+    filtered: bool,
+) -> Option<Ran> {
     let tests: Vec<TestRecord> = file
         .tests
         .iter()
@@ -31,6 +36,11 @@ fn ran(file: &FileResult, selected: &Selected, stamp: Option<Stamp>) -> Option<R
             let whole = selected.lines.is_empty() && selected.tests.is_empty();
             Some(match (file.errors.is_empty(), whole) {
                 (false, _) => Ran::Broken { tests },
+                (true, true) if filtered => Ran::Filtered {
+                    seconds: file.time,
+                    stamp,
+                    tests,
+                },
                 (true, true) => Ran::Whole {
                     seconds: file.time,
                     stamp,
@@ -42,7 +52,8 @@ fn ran(file: &FileResult, selected: &Selected, stamp: Option<Stamp>) -> Option<R
     }
 }
 
-/// Keeps what the job says. Returns warnings: nothing here makes a job fail.
+/// Keeps what the job says; `filtered`: options for the framework may have left tests out. Returns
+/// warnings: nothing here makes a job fail.
 #[must_use]
 pub fn keep(
     root: &Path,
@@ -50,12 +61,13 @@ pub fn keep(
     results: &Results,
     selected: &[(Selected, Option<Stamp>)],
     whole_suite: bool,
+    filtered: bool,
     ending: &Ending,
 ) -> Vec<String> {
     let mut warnings = Vec::new();
     let mut all = BTreeMap::new();
     for (file, (selected, stamp)) in results.files.iter().zip(selected) {
-        if let Some(ran) = ran(file, selected, *stamp) {
+        if let Some(ran) = ran(file, selected, *stamp, filtered) {
             all.insert(file.filename.clone(), ran);
         }
     }

@@ -50,6 +50,48 @@ impl Place {
 }
 
 #[test]
+fn tests_that_a_filter_left_out_stay_known() {
+    let filtered = |tests| Ran::Filtered {
+        seconds: 0.1,
+        stamp: None,
+        tests,
+    };
+    let mut history = History::default();
+    history.merge(&ran(&[
+        (
+            "a.rb",
+            whole(1.0, vec![test("1", 0.5, true), test("2", 0.5, true)]),
+        ),
+        ("b.rb", whole(1.0, vec![test("1", 1.0, true)])),
+        ("c.rb", Ran::Broken { tests: vec![] }),
+    ]));
+    history.merge(&ran(&[
+        ("a.rb", filtered(vec![test("1", 0.1, false)])),
+        ("b.rb", filtered(vec![])),
+        ("c.rb", filtered(vec![])),
+    ]));
+    let failed: Vec<_> = history
+        .failures()
+        .into_iter()
+        .map(|failure| (failure.file, failure.tests.join(" ")))
+        .collect();
+    assert_eq!(
+        failed,
+        [("a.rb", "2"), ("b.rb", "1"), ("c.rb", "")].map(|(f, t)| (f.to_owned(), t.to_owned()))
+    );
+    assert_eq!(history.seconds("a.rb"), Some(1.0));
+
+    let all = vec![test("1", 0.1, false), test("2", 0.1, false)];
+    history.merge(&ran(&[
+        ("a.rb", filtered(all.clone())),
+        ("c.rb", filtered(all)),
+    ]));
+    let failed: Vec<_> = history.failures().into_iter().map(|f| f.file).collect();
+    assert_eq!(failed, ["b.rb"]);
+    assert_eq!(history.seconds("a.rb"), Some(0.1));
+}
+
+#[test]
 fn only_what_ran_is_replaced() {
     let place = Place::new();
     let store = place.store();
