@@ -78,11 +78,14 @@ pub fn timestamp(at: SystemTime) -> String {
     )
 }
 
-fn first_line(message: &str) -> String {
-    let line = message
-        .lines()
-        .find(|line| !line.trim().is_empty() && !line.starts_with("Failure/Error:"))
-        .unwrap_or_default();
+/// Returns the first line that says something: not RSpec's line of source, nor the exception's name.
+fn first_line(kind: &str, message: &str) -> String {
+    let says = |line: &&str| {
+        !line.trim().is_empty()
+            && !line.starts_with("Failure/Error:")
+            && line.trim().strip_suffix(':') != Some(kind)
+    };
+    let line = message.lines().find(says).unwrap_or_default();
     line.trim().chars().take(MESSAGE_LIMIT).collect()
 }
 
@@ -96,7 +99,7 @@ fn fault(out: &mut String, element: &str, kind: &str, message: &str, backtrace: 
         out,
         "      <{element} type=\"{}\" message=\"{}\">{}</{element}>",
         xml_attribute(kind),
-        xml_attribute(&first_line(message)),
+        xml_attribute(&first_line(kind, message)),
         xml(&text)
     );
 }
@@ -283,6 +286,22 @@ pub fn write(results: &Results, job: &JobFacts) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_message_is_the_first_line_that_says_something() {
+        for (kind, message, line) in [
+            (
+                "RuntimeError",
+                "Failure/Error: raise 'boom'\n\nRuntimeError:\n  boom",
+                "boom",
+            ),
+            ("RuntimeError", "RuntimeError: zz", "RuntimeError: zz"),
+            ("KeyError", "\n  expected: 2\n       got: 1", "expected: 2"),
+            ("KeyError", "", ""),
+        ] {
+            assert_eq!(first_line(kind, message), line);
+        }
+    }
 
     #[test]
     fn timestamps_are_dates_of_the_calendar() {
