@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use gorgon_process::child::End;
+use gorgon_process::signals::Signal;
 use gorgon_proto::job::{Framework, Isolation};
 use gorgon_proto::outcome::FileError;
 use gorgon_ruby::{ChildEvent, Purpose};
@@ -322,6 +323,17 @@ impl Work {
                     output,
                 );
                 self.end_error.get_or_insert(error);
+            }
+            // Its host is being ended above it: no fault of a hook.
+            Stage::Ending
+                if !child.finished
+                    && self.leaving == Some(Exit::HandedBack)
+                    && end == End::Signaled(Signal::Kill.number()) =>
+            {
+                self.warn(
+                    "a Ruby child was killed before its hooks were done".to_owned(),
+                    out,
+                );
             }
             Stage::Ending if by_itself && !child.finished => {
                 let text = format!("the Ruby child ended before its hooks were done: {end}");

@@ -548,6 +548,34 @@ fn an_after_complete_that_raises_is_told_at_the_end() {
 }
 
 #[test]
+fn a_child_killed_in_its_hooks_fails_the_job_unless_its_host_is_being_ended() {
+    let until_end = |story: &[(&'static str, &'static str)]| {
+        let mut all = vec![
+            ("item 1", "start 1; fork c1 rspec"),
+            ("c1 ready", "run c1 1"),
+            ("c1 done", "finish 1 pass"),
+            ("ok", "ack 1"),
+        ];
+        all.extend_from_slice(story);
+        check(settings(), &all);
+    };
+    until_end(&[
+        ("deleted", "end c1"),
+        (
+            "c1 killed",
+            "suite hook: the Ruby child ended before its hooks were done: SIGKILL; ended after 1",
+        ),
+    ]);
+    until_end(&[
+        ("hand back", "stop consuming; end c1"),
+        (
+            "c1 killed",
+            "warning: a Ruby child was killed before its hooks were done",
+        ),
+    ]);
+}
+
+#[test]
 fn a_child_that_never_ends_is_stopped_and_reported() {
     check(
         settings(),
