@@ -1,0 +1,245 @@
+//! Plays a worker's life written down as events, and what it does about each.
+
+use std::time::{Duration, Instant};
+
+use gorgon_process::child::End;
+use gorgon_proto::item::{ItemId, WorkItem};
+use gorgon_proto::job::{Framework, Isolation, ListenerId};
+use gorgon_proto::message::Reply;
+use gorgon_proto::outcome::{FileError, FinishType};
+use gorgon_ruby::{Callback, CallbackFailure, ChildEvent, Purpose};
+
+use crate::children::ChildNo;
+use crate::event::{Delivered, Effect, Event, Exit, Settings};
+use crate::record::Identity;
+use crate::work::Work;
+
+pub(super) fn settings() -> Settings {
+    Settings {
+        me: Identity {
+            hostname: "web".into(),
+            listener_id: ListenerId("L1".into()),
+            worker_id: 2,
+            pid: 9,
+        },
+        isolation: Isolation::Worker,
+        file_limit: None,
+        callback_limit: Duration::from_secs(600),
+        callbacks: false,
+        frameworks: vec![Framework::Rspec],
+        queue_may_be_late: false,
+        idle_limit: None,
+    }
+}
+
+fn item(number: &str) -> WorkItem {
+    let (number, avoid) = match number.split_once('@') {
+        Some((number, avoid)) => (number, Some(avoid.to_owned())),
+        None => (number, None),
+    };
+    let fresh = number.ends_with('!');
+    let id = number.trim_end_matches('!').parse().unwrap();
+    let mut item = WorkItem::whole(ItemId(id), format!("f{id}_spec.rb"));
+    item.fresh = fresh;
+    item.avoid = avoid;
+    item
+}
+
+pub(super) struct Play {
+    work: Work,
+    now: Instant,
+    unconfirmed: Vec<u64>,
+}
+
+impl Play {
+    pub(super) fn new(settings: Settings) -> Self {
+        let now = Instant::now();
+        Self {
+            work: Work::new(settings, now),
+            now,
+            unconfirmed: Vec::new(),
+        }
+    }
+
+    pub(super) fn act(&mut self, line: &str) -> String {
+        let effects = if line == "ok" {
+            let tags = std::mem::take(&mut self.unconfirmed);
+            tags.into_iter()
+                .flat_map(|tag| self.work.step(self.now, Event::Confirmed(tag)))
+                .collect()
+        } else if let Some(seconds) = line.strip_suffix('s').and_then(|n| n.parse::<f64>().ok()) {
+            self.pass(Duration::from_secs_f64(seconds))
+        } else {
+            self.work.step(self.now, event(line))
+        };
+        let shown: Vec<String> = effects.iter().map(|effect| self.show(effect)).collect();
+        shown.join("; ")
+    }
+
+    fn pass(&mut self, span: Duration) -> Vec<Effect> {
+        let until = self.now + span;
+        let mut effects = Vec::new();
+        while let Some(at) = self.work.deadline().filter(|at| *at <= until) {
+            assert!(at >= self.now, "a deadline lies in the past");
+            self.now = at;
+            effects.extend(self.work.step(at, Event::DeadlinePassed));
+            assert_ne!(
+                self.work.deadline(),
+                Some(at),
+                "a deadline that passed is still due"
+            );
+        }
+        self.now = until;
+        effects
+    }
+
+    fn show(&mut self, effect: &Effect) -> String {
+        match effect {
+            Effect::Publish(tag, reply) => {
+                self.unconfirmed.push(*tag);
+                show_reply(reply)
+            }
+            Effect::Resend(tag) => {
+                self.unconfirmed.push(*tag);
+                "resend".into()
+            }
+            Effect::Ack(delivery) => format!("ack {delivery}"),
+            Effect::Consume => "consume".into(),
+            Effect::StopConsuming => "stop consuming".into(),
+            Effect::Fork(no, framework, Purpose::Items) => {
+                format!("fork c{} {}", no.0, framework.name())
+            }
+            Effect::Fork(no, _, Purpose::AfterComplete) => format!("fork c{} after_complete", no.0),
+            Effect::Run(no, item) => format!("run c{} {}", no.0, item.item),
+            Effect::Finish(no) => format!("end c{}", no.0),
+            Effect::Signal(no, signal) => format!("{} c{}", signal.short_name(), no.0),
+            Effect::Exit(exit) => match exit {
+                Exit::Over => "exit over".into(),
+                Exit::Cancelled => "exit cancelled".into(),
+                Exit::HandedBack => "exit handed back".into(),
+                Exit::CallbackFailed(error) => format!("exit {}", error.what),
+                Exit::PreloaderLost(_) => "exit preloader lost".into(),
+                Exit::BrokerGone(_) => "exit broker gone".into(),
+            },
+        }
+    }
+}
+
+fn show_reply(reply: &Reply) -> String {
+    match reply {
+        Reply::Start(m) => format!("start {}", m.item),
+        Reply::Finish(m) => format!("finish {} {}", m.item, show_type(m.kind)),
+        Reply::Returned(m) => format!("returned {}", m.item),
+        Reply::Holds(m) => format!("holds {}", m.item),
+        Reply::Idle(_) => "idle".into(),
+        Reply::HandedBack(m) => format!("handed back {}", m.item),
+        Reply::Declined(m) => format!("declined {}", m.item),
+        Reply::SuiteHookFailed(m) => format!("suite hook: {}", m.error.message),
+        Reply::Warning(m) => format!("warning: {}", m.message),
+        Reply::WorkerEnded(m) => match &m.error {
+            Some(error) => format!("ended after {}: {}", m.items, error.what),
+            None => format!("ended after {}", m.items),
+        },
+        Reply::HostAnswered(_)
+        | Reply::HostJoined(_)
+        | Reply::WorkerDied(_)
+        | Reply::HostLeft(_) => "?".into(),
+    }
+}
+
+fn show_type(kind: FinishType) -> &'static str {
+    match kind {
+        FinishType::Pass => "pass",
+        FinishType::Fail => "fail",
+        FinishType::Crash => "crash",
+        FinishType::Timeout => "timeout",
+    }
+}
+
+fn event(line: &str) -> Event {
+    let words: Vec<&str> = line.split(' ').collect();
+    match words[..] {
+        ["item", number] | ["again", number] => {
+            let item = item(number);
+            Event::Delivered(Delivered {
+                delivery: item.item.0.into(),
+                item,
+                redelivered: words[0] == "again",
+            })
+        }
+        ["unroutable", tag] => Event::Unroutable(tag.parse().unwrap()),
+        ["down"] => Event::BrokerDown,
+        ["up"] => Event::BrokerUp,
+        ["gave", "up"] => Event::BrokerGaveUp("refused".into()),
+        ["deleted"] => Event::ConsumerEnded { missing: false },
+        ["missing"] => Event::ConsumerEnded { missing: true },
+        ["drained"] => Event::Drained,
+        ["cancel"] => Event::Cancelled,
+        ["hand", "back"] => Event::HandBack,
+        ["preloader", "lost"] => Event::PreloaderLost("SIGKILL".into()),
+        [child, ref said @ ..] => {
+            Event::Child(ChildNo(child[1..].parse().unwrap()), child_event(said))
+        }
+        [] => unreachable!(),
+    }
+}
+
+fn child_event(words: &[&str]) -> ChildEvent {
+    let ended = |end| ChildEvent::Ended {
+        end,
+        output: "tail".into(),
+        left: vec![],
+    };
+    match words {
+        ["ready"] => ChildEvent::Ready,
+        ["loading"] => ChildEvent::Loading,
+        ["done"] => ChildEvent::FileFinished {
+            time: 0.1,
+            output: "out".into(),
+            spent: false,
+        },
+        ["done", "spent"] => ChildEvent::FileFinished {
+            time: 0.1,
+            output: "out".into(),
+            spent: true,
+        },
+        ["error"] => ChildEvent::FileError(FileError {
+            what: "load".into(),
+            exception: None,
+            message: "no such file".into(),
+            backtrace: vec![],
+            test: None,
+        }),
+        ["other", "minitest"] => ChildEvent::OtherFramework(Framework::Minitest),
+        ["other", "rspec"] => ChildEvent::OtherFramework(Framework::Rspec),
+        ["interrupted"] => ChildEvent::Interrupted,
+        ["finished"] => ChildEvent::Finished,
+        ["exited", code] => ended(End::Exited(code.parse().unwrap())),
+        ["killed"] => ended(End::Signaled(9)),
+        ["raised", which] => ChildEvent::CallbackFailed(CallbackFailure {
+            callback: Some(if *which == "before" {
+                Callback::BeforeStart
+            } else {
+                Callback::AfterComplete
+            }),
+            exception: None,
+            message: "no".into(),
+            backtrace: vec![],
+            output: String::new(),
+        }),
+        ["unforkable"] => ChildEvent::ForkFailed("no memory".into()),
+        ["left"] => ChildEvent::Ended {
+            end: End::Exited(0),
+            output: String::new(),
+            left: vec!["sleep 9".into()],
+        },
+        other => panic!("unknown event {other:?}"),
+    }
+}
+
+pub(super) fn check(settings: Settings, play: &[(&str, &str)]) {
+    let mut stage = Play::new(settings);
+    for (index, (event, effects)) in play.iter().enumerate() {
+        assert_eq!(stage.act(event), *effects, "line {}: {event}", index + 1);
+    }
+}
