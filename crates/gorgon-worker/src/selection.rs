@@ -65,12 +65,12 @@ mod tests {
                 &[],
             ),
             ("test/a.rb[A#test_x]", "test/a.rb", &["A#test_x"], &[]),
-            ("/work/space/spec/a_spec.rb:3", "spec/a_spec.rb", none, &[3]),
+            ("/home/me/app/spec/a_spec.rb:3", "spec/a_spec.rb", none, &[3]),
             ("odd:1", "odd:1", none, &[]),
             ("odd[x]", "odd[x]", none, &[]),
             ("a:b.rb", "a:b.rb", none, &[]),
         ] {
-            let item = item(ItemId(0), name, Path::new("/work/space"), |path| {
+            let item = item(ItemId(0), name, Path::new("/home/me/app"), |path| {
                 path.starts_with("odd")
             });
             assert_eq!(item.filename, file, "{name}");
