@@ -65,7 +65,12 @@ mod tests {
                 &[],
             ),
             ("test/a.rb[A#test_x]", "test/a.rb", &["A#test_x"], &[]),
-            ("/home/me/app/spec/a_spec.rb:3", "spec/a_spec.rb", none, &[3]),
+            (
+                "/home/me/app/spec/a_spec.rb:3",
+                "spec/a_spec.rb",
+                none,
+                &[3],
+            ),
             ("odd:1", "odd:1", none, &[]),
             ("odd[x]", "odd[x]", none, &[]),
             ("a:b.rb", "a:b.rb", none, &[]),
