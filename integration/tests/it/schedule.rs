@@ -1,6 +1,13 @@
 //! Which file when: history, fail-fast, no worker too many.
 
-use integration::{home::Home, project::Project, run, run::Finished};
+use integration::{
+    cluster::Cluster,
+    gate::Gate,
+    home::Home,
+    project::Project,
+    run,
+    run::{Finished, Run},
+};
 
 const QUICK: &str = "RSpec.describe('q') { it('holds') { expect(1).to eq 1 } }\n";
 
@@ -78,35 +85,69 @@ fn with_history_the_longest_file_goes_first() {
     assert_eq!(order(run.exited(0))[0], "spec/c_spec.rb");
 }
 
-#[test]
-fn fail_fast_leaves_the_rest_and_never_calls_it_passed() {
-    let home = Home::new();
-    let project = Project::of(
-        &home,
-        &[(
-            "spec/a_spec.rb",
-            "RSpec.describe('a') { it('fails') { expect(1).to eq 2 } }\n",
-        )],
-    );
+/// One file fails while another waits at the gate, before twelve that nobody is to reach.
+///
+/// Others let one worker stop and the rest run on: <https://github.com/rails/rails/issues/41336>,
+/// <https://github.com/grosser/parallel_tests/issues/311>.
+fn fail_fast(home: &Home, begin: impl Fn(&Project, &[&str]) -> Run) {
+    let gate = Gate::open(home);
+    let fails = "RSpec.describe('a') { it('fails') { Gate.pass('a'); expect(1).to eq 2 } }\n";
+    let project = Project::of(home, &[]);
+    gate.write_into(&project);
+    let gated = |text: &str| format!("require_relative '../gate'\n{text}");
+    project.write("spec/a_spec.rb", &gated(fails));
+    // A second in which the word that ends the job would cut it off.
+    let waits =
+        "RSpec.describe('b') { it('waits') { Gate.pass('b'); sleep 1; expect(1).to eq 1 } }\n";
+    project.write("spec/b_spec.rb", &gated(waits));
     for number in 0..12 {
-        project.write(
-            &format!("spec/s{number:02}_spec.rb"),
-            "RSpec.describe('s') { it('sleeps') { sleep 0.3 } }\n",
-        );
+        project.write(&format!("spec/s{number:02}_spec.rb"), QUICK);
     }
-    let run = run::run(&home, &project, &["--local=2", "--fail-fast"]);
+    let run = begin(&project, &["--fail-fast", "spec"]);
+    let (mut first, mut second) = (gate.next(), gate.next());
+    if first.who.name == "b" {
+        std::mem::swap(&mut first, &mut second);
+    }
+    first.release();
+    run.event("finish of a", |event| event["event"] == "item_finished");
+    second.release();
+    let run = run.finished(run::RUN_LIMIT);
     run.exited(1);
-    let finished = run.events("item_finished").len();
-    assert!(finished <= 6, "{finished} files were finished");
-    assert_eq!(run.junit().counts()["spec/a_spec.rb"].failed, 1);
-    run.says(&["spec/s11_spec.rb"]);
+    run.verdict("spec/a_spec.rb", "failed")
+        .verdict("spec/b_spec.rb", "passed");
+    let counts = run.junit().counts();
+    let last = run.events.last().expect("a last event");
+    assert_eq!(last["ending"], "fail_fast", "{last}");
+    assert_eq!(last["unfinished"], serde_json::json!([]), "{last}");
+    let not_run = last["not_run"].as_array().expect("files not run").len();
+    assert!((8..=12).contains(&not_run), "{last}");
+    assert_eq!(counts.len() + not_run, 14, "{counts:?}");
+    assert_eq!(counts["spec/a_spec.rb"].failed, 1);
+    run.says(&["Files not run", "spec/s11_spec.rb"]);
+}
+
+#[test]
+fn fail_fast_lets_running_files_end_leaves_the_rest_and_never_calls_it_passed() {
+    let home = Home::new();
+    fail_fast(&home, |project, arguments| {
+        run::start(&home, project, &[&["--local=2"], arguments].concat())
+    });
     home.assert_nothing_left();
+}
+
+#[test]
+fn fail_fast_does_the_same_over_rabbitmq() {
+    let cluster = Cluster::start(&[("a", 1), ("b", 1)]);
+    fail_fast(cluster.home(), |project, arguments| {
+        cluster.begin(project, arguments)
+    });
+    cluster.assert_nothing_left();
 }
 
 #[test]
 fn a_second_run_in_the_same_place_has_numbers_of_its_own() {
     let home = Home::new();
-    let gate = integration::gate::Gate::open(&home);
+    let gate = Gate::open(&home);
     let spec =
         "require_relative '../gate'\nRSpec.describe('n') { it('waits') { Gate.pass('n') } }\n";
     let project = Project::of(&home, &[("spec/a_spec.rb", spec)]);

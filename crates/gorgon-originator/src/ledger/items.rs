@@ -99,6 +99,11 @@ impl Items {
         !self.held.is_empty()
     }
 
+    /// Returns whether an item lies on the file queue, or is on its way from it.
+    pub(super) fn any_queued(&self) -> bool {
+        self.items.iter().any(|item| item.phase == Phase::Queued)
+    }
+
     /// Returns the earliest end of a doubt.
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.doubtful

@@ -43,6 +43,8 @@ pub const QUEUE_LOOK_INTERVAL: Duration = Duration::from_secs(60);
 pub const ANSWERS_LIMIT: Duration = Duration::from_secs(1);
 /// What a listener that ended had still sent arrives within this time.
 pub const LAST_WORDS_LIMIT: Duration = Duration::from_secs(1);
+/// An item that a worker got just before the file queue was emptied is told of within this time.
+pub const STRAYS_LIMIT: Duration = Duration::from_millis(500);
 /// A listener of `--local` is started again so often.
 pub const LOCAL_RESTARTS: u32 = 2;
 
@@ -135,6 +137,8 @@ impl Ledger {
         let stage = match &self.stage {
             Stage::Done => return None,
             Stage::Closing { until, .. } => Some(*until),
+            // Beyond this instant the word of a worker is waited for, not a deadline.
+            Stage::Draining { strays_until } => (!self.items.any_held()).then_some(*strays_until),
             Stage::Running => self.alone_since.map(|since| {
                 let answers = self.offered_at.map(|at| at + self.answers_limit());
                 let wait = since + self.rules.wait_limit;

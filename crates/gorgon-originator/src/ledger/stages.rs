@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::event::{Effect, Ending, Happening};
-use super::{ANSWERS_LIMIT, LOCAL_RESTARTS, Ledger};
+use super::{ANSWERS_LIMIT, LOCAL_RESTARTS, Ledger, STRAYS_LIMIT};
 
 /// Where the job is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,6 +12,11 @@ pub(super) enum Stage {
     Preparing,
     /// Items run.
     Running,
+    /// `--fail-fast` has emptied the file queue; what runs comes to its end.
+    Draining {
+        /// Until when an item may be on its way to a worker that has not told of it.
+        strays_until: Instant,
+    },
     /// Nothing is published any more; the hosts end.
     Closing {
         /// How it will have ended.
@@ -31,7 +36,7 @@ impl Ledger {
                 ending: Ending::Cancelled,
                 ..
             } => self.done(Ending::Cancelled, out),
-            Stage::Running | Stage::Closing { .. } => {
+            Stage::Running | Stage::Draining { .. } | Stage::Closing { .. } => {
                 out.push(Effect::SendCancel);
                 out.push(Effect::PurgeFileQueue);
                 self.close(Ending::Cancelled, now + self.rules.cancel_limit);
@@ -85,15 +90,30 @@ impl Ledger {
                     .fail_fast
                     .is_some_and(|n| self.failures >= n.max(1)) =>
             {
-                out.push(Effect::DeleteFileQueue);
-                self.close(Ending::FailFast, now + self.rules.callback_limit);
+                self.recovery = None;
+                self.alone_since = None;
+                out.push(Effect::PurgeFileQueue);
+                self.stage = Stage::Draining {
+                    strays_until: now + STRAYS_LIMIT,
+                };
                 self.conclude(now, out);
+            }
+            // To delete the file queue is the word that stops what runs; so it stays until then.
+            Stage::Draining { strays_until } => {
+                let strays = now < *strays_until && self.items.any_queued();
+                if !strays && !self.items.any_held() {
+                    let ending = if self.items.unsettled() == 0 {
+                        Ending::Complete
+                    } else {
+                        Ending::FailFast
+                    };
+                    out.push(Effect::DeleteFileQueue);
+                    self.close(ending, now + self.rules.callback_limit);
+                    self.conclude(now, out);
+                }
             }
             Stage::Running => self.look_for_hosts(now, out),
             Stage::Closing { ending, until } => {
-                if *ending == Ending::FailFast && self.items.any_held() {
-                    *until = now + self.rules.callback_limit;
-                }
                 let waits = match ending {
                     Ending::Cancelled => self.hosts.any_lives(),
                     Ending::Complete

@@ -231,19 +231,52 @@ fn fail_fast_publishes_nothing_more_and_lets_running_items_end() {
         fail_fast: Some(n),
         ..rules()
     };
+    // What runs comes to its end before the word that ends it; what is handed back stays.
+    check_with(
+        fast(1),
+        4,
+        "a1 starts 0; a2 starts 1; a1 fails 0; a1 starts 2; +2; a2 passes 1; +2; a1 passes 2; a leaves done",
+        "failed 0; purge; passed 1; passed 2; delete; done FailFast",
+    );
     check_with(
         fast(1),
         3,
-        "a1 starts 0; a2 starts 1; a1 fails 0; a2 dies; a leaves done",
-        "failed 0; delete; done FailFast",
+        "a1 starts 0; a2 starts 1; a1 fails 0; +1; a2 dies; a leaves done",
+        "failed 0; purge; delete; done FailFast",
+    );
+    check_with(
+        fast(1),
+        3,
+        "a1 starts 0; a2 starts 1; a1 crashes 0; a2 hands 1; a1 declines 2; +4; a leaves done",
+        "crashed 0; purge; delete; done FailFast",
+    );
+    // An item that was on its way to its worker runs too.
+    check_with(
+        fast(1),
+        3,
+        "a1 starts 0; a1 fails 0; +0.4; a1 starts 1; +5; a1 passes 1; a leaves done",
+        "failed 0; purge; passed 1; delete; done FailFast",
+    );
+    check_with(
+        fast(1),
+        3,
+        "a1 starts 0; a1 fails 0; +0.5; a leaves done",
+        "failed 0; purge; delete; done FailFast",
+    );
+    // Nothing was left to be cut off.
+    check_with(
+        fast(1),
+        2,
+        "a1 starts 0; a2 starts 1; a1 fails 0; a2 passes 1; a leaves done",
+        "failed 0; purge; passed 1; delete; done",
+    );
+    check_with(
+        fast(1),
+        3,
+        "a1 starts 0; a2 starts 1; a1 fails 0; cancel; a leaves done",
+        "failed 0; purge; cancel; purge; done Cancelled",
     );
     check_with(fast(2), 3, "a1 fails 0; a1 passes 1", "failed 0; passed 1");
-    check_with(
-        fast(1),
-        3,
-        "a1 starts 0; a2 starts 1; a1 crashes 0; +4; a2 passes 1; a leaves done",
-        "crashed 0; delete; passed 1; done FailFast",
-    );
 }
 
 #[test]
