@@ -6,6 +6,7 @@ pub mod junit;
 pub mod progress;
 pub mod reproduce;
 pub mod results;
+pub mod shorten;
 pub mod status;
 pub mod summary;
 pub mod visible;

@@ -7,6 +7,7 @@ use gorgon_proto::outcome::{FileError, TestResult, Verdict};
 
 use super::reproduce::reproduce;
 use super::results::{FileResult, HostFailure};
+use super::shorten::shorten;
 use super::visible::{Colours, one_line, visible};
 use super::{Results, junit};
 use crate::ledger::Ending;
@@ -68,7 +69,7 @@ impl Paint {
 
 fn indented(text: &str, colours: Colours) -> String {
     let mut out = String::new();
-    for line in visible(text.trim_matches('\n'), colours).lines() {
+    for line in visible(&shorten(text.trim_matches('\n')), colours).lines() {
         if line.is_empty() {
             out.push('\n');
         } else {
