@@ -9,7 +9,7 @@ use gorgon_proto::message::HostError;
 use gorgon_ruby::{CallbackFailure, RubyError, RubySettings};
 
 /// So many lines of a callback's backtrace are told.
-const BACKTRACE_LINES: usize = 8;
+const BACKTRACE_LINES: usize = 3;
 
 /// Returns the settings of a preloader of this job.
 #[must_use]

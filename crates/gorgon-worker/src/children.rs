@@ -2,7 +2,7 @@
 //! in place of a child that died.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use gorgon_process::stop::Ladder;
 use gorgon_proto::job::Framework;
@@ -145,10 +145,10 @@ impl Children {
     }
 
     /// Tells a child's stage to be `Ending` until `limit_at` at most.
-    pub fn end(&mut self, no: ChildNo, now: Instant, limit: Duration) {
+    pub fn end(&mut self, no: ChildNo, limit_at: Instant) {
         if let Some(child) = self.living.get_mut(&no) {
             child.stage = Stage::Ending;
-            child.limit_at = Some(now + limit);
+            child.limit_at = Some(limit_at);
         }
     }
 

@@ -245,7 +245,11 @@ impl Work {
             return;
         }
         if let Some(framework) = self.owed.take() {
-            let limit_at = now + self.end_limit();
+            if self.hurry_until.is_some_and(|at| at <= now) {
+                // Its seconds are spent, by an after_complete without end or by what came before it.
+                return;
+            }
+            let limit_at = self.end_limit_at(now);
             let no = self
                 .children
                 .fork(framework, Purpose::AfterComplete, limit_at);

@@ -8,7 +8,7 @@ use crate::event::Effect;
 use crate::work::Work;
 
 /// So many lines of a callback's backtrace are told.
-const BACKTRACE_LINES: usize = 8;
+const BACKTRACE_LINES: usize = 3;
 
 impl Work {
     pub(crate) fn suite_hook_failed(

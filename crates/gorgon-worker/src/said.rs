@@ -118,8 +118,7 @@ impl Work {
 
     /// The child gave the file up; its hooks and after_complete run now.
     fn interrupted(&mut self, now: Instant, no: ChildNo, out: &mut Vec<Effect>) {
-        let limit = self.end_limit();
-        self.children.end(no, now, limit);
+        self.children.end(no, self.end_limit_at(now));
         if let Some(child) = self.children.get_mut(no) {
             child.stop = None;
             child.interrupted = true;

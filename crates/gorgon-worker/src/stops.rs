@@ -1,25 +1,24 @@
 //! How children are ended and stopped, in the core.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use gorgon_process::stop::{Graces, Ladder, Rung};
 
 use crate::children::{ChildNo, Stage};
-use crate::event::{Effect, Exit};
+use crate::event::Effect;
 use crate::work::{CANCELLED_END_LIMIT, Work};
 
 impl Work {
     pub(crate) fn end_child(&mut self, now: Instant, no: ChildNo, out: &mut Vec<Effect>) {
-        let limit = self.end_limit();
-        self.children.end(no, now, limit);
+        self.children.end(no, self.end_limit_at(now));
         out.push(Effect::Finish(no));
     }
 
-    pub(crate) fn end_limit(&self) -> Duration {
-        match self.leaving {
-            Some(Exit::Cancelled) => CANCELLED_END_LIMIT.min(self.settings.callback_limit),
-            Some(_) | None => self.settings.callback_limit,
-        }
+    /// Until when the end of a child that is told to finish now may take: once the job is
+    /// cancelled, all ends share the same seconds.
+    pub(crate) fn end_limit_at(&self, now: Instant) -> Instant {
+        let limit_at = now + self.settings.callback_limit;
+        self.hurry_until.map_or(limit_at, |at| at.min(limit_at))
     }
 
     pub(crate) fn file_limit_s(&self) -> f64 {
@@ -52,6 +51,7 @@ impl Work {
     /// Cancelled: hooks and after_complete that run already have five seconds more.
     pub(crate) fn hurry_children(&mut self, now: Instant) {
         let until = now + CANCELLED_END_LIMIT;
+        self.hurry_until = Some(until);
         for no in self.children.numbers() {
             if let Some(child) = self.children.get_mut(no)
                 && child.stage == Stage::Ending

@@ -106,6 +106,8 @@ pub struct Work {
     /// When it is looked for next.
     pub(crate) look_at: Option<Instant>,
     idle_until: Option<Instant>,
+    /// Once the job is cancelled: until when hooks and callbacks of children may run.
+    pub(crate) hurry_until: Option<Instant>,
     leave_at: Option<Instant>,
     /// A callback of the end that raised.
     pub(crate) end_error: Option<HostError>,
@@ -136,6 +138,7 @@ impl Work {
             resend_at: None,
             patience_until: None,
             look_at: None,
+            hurry_until: None,
             leave_at: None,
             end_error: None,
             items: 0,

@@ -162,9 +162,11 @@ fn a_callback_that_raises_is_named_and_ends_the_run() {
                 ("spec/a_spec.rb", SPEC),
             ],
         );
-        run::run(&home, &project, &["--local=1"])
-            .exited(status)
-            .says(&[name, "no database"]);
+        let run = run::run(&home, &project, &["--local=1"]);
+        run.exited(status).says(&[name, "no database"]);
+        // It is told once, in a few lines.
+        let lines = run.stdout.lines().count() + run.stderr.lines().count();
+        assert!((3..=10).contains(&lines), "{}{}", run.stdout, run.stderr);
         home.assert_nothing_left();
     }
 }

@@ -8,7 +8,7 @@ use gorgon_proto::outcome::Verdict;
 
 use super::Results;
 use super::visible::one_line;
-use crate::ledger::Happening;
+use crate::ledger::{Cause, Happening};
 
 /// The bar is drawn again so often.
 pub const REDRAW_INTERVAL: Duration = Duration::from_millis(500);
@@ -225,7 +225,7 @@ pub fn said(
             attempt,
             cause,
             ..
-        } => (detail >= Detail::Normal).then(|| {
+        } => (verbose || (detail >= Detail::Normal && *cause != Cause::HandedBack)).then(|| {
             format!(
                 "{} is queued again, as attempt {attempt}: {}",
                 one_line(filename),
@@ -254,15 +254,18 @@ pub fn said(
                 left(reason)
             )),
         },
-        Happening::WorkerEnded(message) => message.error.as_ref().map(|error| {
-            format!(
-                "the worker of slot {} at {} ended early: {}: {}",
-                message.worker_id,
-                one_line(&message.hostname),
-                one_line(&error.what),
-                one_line(error.message.lines().next().unwrap_or_default())
-            )
-        }),
+        // The summary tells it, for all workers at once.
+        Happening::WorkerEnded(message) => {
+            message.error.as_ref().filter(|_| verbose).map(|error| {
+                format!(
+                    "the worker of slot {} at {} ended early: {}: {}",
+                    message.worker_id,
+                    one_line(&message.hostname),
+                    one_line(&error.what),
+                    one_line(error.message.lines().next().unwrap_or_default())
+                )
+            })
+        }
         Happening::LocalListenerDied { end } => Some(format!(
             "the local listener died ({end}) and is started again"
         )),

@@ -232,11 +232,10 @@ impl Results {
             }
             Happening::WorkerEnded(message) => {
                 if let Some(error) = &message.error {
-                    self.host_failures.push(HostFailure {
-                        hostname: format!("{}:{}", message.hostname, message.worker_id),
-                        reason: None,
-                        error: error.clone(),
-                    });
+                    self.worker_failed(
+                        format!("{}:{}", message.hostname, message.worker_id),
+                        error,
+                    );
                 }
             }
             Happening::WorkerDied(message) => self.warn(format!(
@@ -260,6 +259,19 @@ impl Results {
             | Happening::NoHostLeft { .. }
             | Happening::BrokerLost
             | Happening::BrokerBack => {}
+        }
+    }
+
+    /// Workers that ended by the same error are told once.
+    fn worker_failed(&mut self, place: String, error: &HostError) {
+        let same = |known: &&mut HostFailure| known.reason.is_none() && known.error == *error;
+        match self.host_failures.iter_mut().find(same) {
+            Some(known) => known.hostname = format!("{}, {place}", known.hostname),
+            None => self.host_failures.push(HostFailure {
+                hostname: place,
+                reason: None,
+                error: error.clone(),
+            }),
         }
     }
 

@@ -220,7 +220,12 @@ fn push_host_failure(out: &mut String, failure: &HostFailure, paint: &Paint) {
     let head = match failure.reason {
         Some(_) => head,
         None => format!(
-            "Worker '{}' ended early: {what}",
+            "{} '{}' ended early: {what}",
+            if failure.hostname.contains(", ") {
+                "Workers"
+            } else {
+                "Worker"
+            },
             one_line(&failure.hostname)
         ),
     };
@@ -282,13 +287,16 @@ fn figures(results: &Results, facts: &Facts<'_>) -> String {
         (counts.errored, "errored"),
         (counts.skipped, "skipped"),
     ]);
-    let _ = write!(out, "{}", counted(counts.tests, "test"));
-    let _ = write!(out, "{}{tests}", if tests.is_empty() { "" } else { ": " });
-    if counts.file_errors > 0 {
-        let _ = write!(out, "; {}", counted(counts.file_errors, "error"));
-        out.push_str(" outside tests");
+    // Where nothing ran there is nothing to count.
+    if counts.files_not_run < counts.files || counts.tests + counts.file_errors > 0 {
+        let _ = write!(out, "{}", counted(counts.tests, "test"));
+        let _ = write!(out, "{}{tests}", if tests.is_empty() { "" } else { ": " });
+        if counts.file_errors > 0 {
+            let _ = write!(out, "; {}", counted(counts.file_errors, "error"));
+            out.push_str(" outside tests");
+        }
+        out.push('\n');
     }
-    out.push('\n');
     let files = list(&[
         (counts.files_passed, "passed"),
         (counts.files_failed, "failed"),

@@ -399,6 +399,24 @@ fn a_cancelled_child_that_resists_is_killed_and_after_complete_runs_all_the_same
             ("c2 killed", "ack 1; ended after 0"),
         ],
     );
+    // One that hangs in after_complete has had its seconds.
+    check(
+        Settings {
+            callbacks: true,
+            ..settings()
+        },
+        &[
+            ("item 1", "start 1; fork c1 rspec"),
+            ("c1 ready", "run c1 1"),
+            ("ok", ""),
+            ("cancel", "stop consuming; INT c1"),
+            ("drained", ""),
+            ("c1 interrupted", ""),
+            ("4.9s", ""),
+            ("1s", "INT c1; TERM c1; KILL c1"),
+            ("c1 killed", "ack 1; ended after 0"),
+        ],
+    );
     check(
         settings(),
         &[
