@@ -127,6 +127,7 @@ impl World {
             .map(|n| WorkItem::whole(ItemId(n), format!("f{n}")))
             .collect();
         let rules = Rules {
+            retries: 0,
             fail_fast: None,
             local: false,
             wait_limit: Duration::from_secs(60),

@@ -15,6 +15,7 @@ Examples:
   gorgon-originator --local                     the whole suite on this machine
   gorgon-originator --local spec/models         a directory; also FILE, GLOB, FILE:LINE
   gorgon-originator --local -- --tag smoke      what follows -- goes to the framework
+  gorgon-originator --retries 2                 failed tests twice more; what then passes is flaky
   gorgon-originator --junit report.xml          on the listeners of the RabbitMQ in gorgon.json";
 
 /// The command line of gorgon-originator.
@@ -91,6 +92,13 @@ pub struct StartArgs {
     /// End after N failed tests or file errors [default: 1].
     #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = "1", value_parser = clap::value_parser!(u32).range(1..))]
     pub fail_fast: Option<u32>,
+    /// Try a failed test again up to N times, after the rest, in a fresh Ruby process, on another
+    /// worker where there is one [default: `retries` of the configuration, 0].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(..=100))]
+    pub retries: Option<u32>,
+    /// What tests mean that failed and passed on a retry: exit status 0, or 1.
+    #[arg(long, value_enum, default_value_t = FlakyResult::Pass)]
+    pub flaky_result: FlakyResult,
     /// Limit of one file, load and tests.
     #[arg(long, value_name = "SECS", value_parser = seconds)]
     pub file_timeout: Option<Duration>,
@@ -121,6 +129,15 @@ pub struct StartArgs {
     /// Options for the framework.
     #[arg(last = true, value_name = "FRAMEWORK-OPTIONS")]
     pub framework_options: Vec<String>,
+}
+
+/// What flaky tests mean for the exit status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FlakyResult {
+    /// They passed.
+    Pass,
+    /// They make the job fail.
+    Fail,
 }
 
 /// When colours are used.
@@ -210,6 +227,7 @@ mod tests {
         assert_eq!(args.selection.what, ["spec"]);
         assert_eq!(args.framework_options, ["--tag", "smoke"]);
         assert_eq!(start("--fail-fast=3").fail_fast, Some(3));
+        assert_eq!(start("--retries 0").retries, Some(0));
         assert_eq!(start("--wait 0.5").wait, Duration::from_millis(500));
     }
 
@@ -221,6 +239,8 @@ mod tests {
             "--seed x",
             "--wait -1",
             "--fail-fast=0",
+            "--retries -1",
+            "--flaky-result maybe",
             "-q -v",
             "--nonsense",
             "--color blue",

@@ -4,6 +4,7 @@ use gorgon_process::exit::{self, ERROR};
 use gorgon_proto::job::JobId;
 
 use crate::choose::Files;
+use crate::cli::FlakyResult;
 use crate::history::Store;
 use crate::ledger::Ending;
 use crate::record;
@@ -23,7 +24,8 @@ impl Run<'_> {
         job: &JobFacts,
         files: &Files,
     ) -> u8 {
-        let mut status = status::of(ending, results);
+        let flaky_fails = self.args.flaky_result == FlakyResult::Fail;
+        let mut status = status::of(ending, results, flaky_fails);
         let root = &self.settings.root;
         let config = &self.settings.config;
         let filtered = !self.args.framework_options.is_empty();
@@ -41,6 +43,7 @@ impl Run<'_> {
             job,
             colour: self.screen.summary_colour(),
             quiet: self.args.quiet,
+            flaky_fails,
             keep_list: &|names| keep_list(self.settings, &self.id, names),
         };
         let text = summary::write(results, &facts);

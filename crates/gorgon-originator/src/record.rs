@@ -21,12 +21,11 @@ fn ran(
     filtered: bool,
 ) -> Option<Ran> {
     let tests: Vec<TestRecord> = file
-        .tests
-        .iter()
-        .map(|test| TestRecord {
-            id: test.id.clone(),
-            seconds: test.seconds,
-            failed: test.outcome.is_bad(),
+        .tests()
+        .map(|tried| TestRecord {
+            id: tried.test.id.clone(),
+            seconds: tried.test.seconds,
+            failed: tried.is_bad(),
         })
         .collect();
     match file.verdict? {

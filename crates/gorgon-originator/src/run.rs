@@ -323,6 +323,7 @@ impl Run<'_> {
         }
         session.publish(job.offer());
         let rules = Rules {
+            retries: self.args.retries.unwrap_or(config.retries),
             fail_fast: self.args.fail_fast,
             local: local.is_some(),
             wait_limit: self.args.wait,

@@ -13,6 +13,11 @@ impl std::fmt::Display for ItemId {
     }
 }
 
+/// For fields that are left out of messages unless they say something.
+pub(crate) fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
 /// A message of the file queue.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WorkItem {
@@ -31,6 +36,9 @@ pub struct WorkItem {
     /// To be run in a Ruby child that ran nothing before (a retry).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub fresh: bool,
+    /// Which retry of these tests this is; 0: none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub retry: u32,
     /// The worker that should not take it, as `LISTENER:SLOT`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub avoid: Option<String>,
@@ -47,6 +55,7 @@ impl WorkItem {
             tests: Vec::new(),
             lines: Vec::new(),
             fresh: false,
+            retry: 0,
             avoid: None,
         }
     }

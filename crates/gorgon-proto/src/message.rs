@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::item::{ItemId, WorkItem};
+use crate::item::{ItemId, WorkItem, is_zero};
 use crate::job::{Framework, JobDefinition, JobId, ListenerId};
 use crate::outcome::{FileError, FinishType, TestResult};
 
@@ -112,6 +112,12 @@ pub struct Start {
     pub item: ItemId,
     /// The attempt.
     pub attempt: u32,
+    /// Which retry of failed tests this is; 0: none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub retry: u32,
+    /// The tests that are asked for; all when empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tests: Vec<String>,
 }
 
 /// A worker ended an item.
@@ -131,6 +137,9 @@ pub struct Finish {
     pub item: ItemId,
     /// The attempt.
     pub attempt: u32,
+    /// Which retry of failed tests this is; 0: none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub retry: u32,
     /// How the item ended.
     #[serde(rename = "type")]
     pub kind: FinishType,

@@ -32,6 +32,8 @@ impl Identity {
             filename: item.filename.clone(),
             item: item.item,
             attempt: item.attempt,
+            retry: item.retry,
+            tests: item.tests.clone(),
         }
     }
 
@@ -199,6 +201,7 @@ impl Record {
             filename: self.item.filename.clone(),
             item: self.item.item,
             attempt: self.item.attempt,
+            retry: self.item.retry,
             kind,
             runtime: now.saturating_duration_since(self.arrived_at).as_secs_f64(),
             time: self.time,

@@ -10,9 +10,13 @@ use gorgon_proto::message::{
 };
 use gorgon_proto::outcome::Verdict;
 
+use super::retries::Again;
+
 /// The settings of a job that the ledger decides by.
 #[derive(Debug, Clone)]
 pub struct Rules {
+    /// How often a failed test is tried again.
+    pub retries: u32,
     /// Ends the job after so many failed tests and file errors.
     pub fail_fast: Option<u32>,
     /// The only listener is the one of `--local`: nobody else is asked or waited for.
@@ -150,6 +154,17 @@ impl Cause {
     }
 }
 
+/// Where a retry ran, and what it printed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ran {
+    /// Name of the host.
+    pub hostname: String,
+    /// The slot.
+    pub worker_id: u32,
+    /// What the file printed; kept unless it passed.
+    pub output: String,
+}
+
 /// What the reports are told.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Happening {
@@ -174,6 +189,8 @@ pub enum Happening {
         item: ItemId,
         /// Its file.
         filename: String,
+        /// Which retry of failed tests it was; 0: none.
+        retry: u32,
         /// Where it was lost.
         hosts: Vec<String>,
     },
@@ -185,10 +202,46 @@ pub enum Happening {
         filename: String,
         /// The attempt that will run.
         attempt: u32,
+        /// Which retry of failed tests it is; 0: none.
+        retry: u32,
         /// Where the attempt before was, if known.
         hostname: Option<String>,
         /// Why.
         cause: Cause,
+    },
+    /// Failed tests of an item will be tried again.
+    RetryWanted {
+        /// The item of the plan.
+        of: ItemId,
+        /// How many tests.
+        tests: usize,
+    },
+    /// A retry was queued, as an item of its own.
+    RetryQueued {
+        /// The item.
+        item: WorkItem,
+        /// The item of the plan whose tests are in it.
+        of: ItemId,
+    },
+    /// A retry is over.
+    Retried {
+        /// The item.
+        item: ItemId,
+        /// The item of the plan whose tests were in it.
+        of: ItemId,
+        /// Which retry it was, from 1 on.
+        number: u32,
+        /// Where it ran; absent when it was lost.
+        ran: Option<Ran>,
+        /// What it says of each of its tests, by id.
+        tests: Vec<(String, Again)>,
+    },
+    /// Too much failed for retries to be of use: none runs.
+    RetriesStopped {
+        /// So many tests failed …
+        failed: usize,
+        /// … of so many.
+        finished: usize,
     },
     /// A suite-level hook raised.
     SuiteHookFailed(SuiteHookFailed),

@@ -63,6 +63,8 @@ pub(super) struct Host {
     /// When it was last known to live.
     alive_at: Instant,
     pub(super) workers: BTreeSet<WorkerKey>,
+    /// How many workers it said it would run.
+    slots: usize,
 }
 
 #[derive(Debug, Default)]
@@ -102,6 +104,7 @@ impl Hosts {
         let host = self.host(now, &message.listener_id, &message.hostname);
         host.state = HostState::Joined;
         host.queue.clone_from(&message.manager_queue_name);
+        host.slots = message.slots.len();
         let gone = before.filter(|queue| *queue != message.manager_queue_name);
         (std::mem::take(&mut host.workers), gone)
     }
@@ -159,6 +162,7 @@ impl Hosts {
             queue: names::listener_queue(hostname, id),
             alive_at: now,
             workers: BTreeSet::new(),
+            slots: 0,
         });
         host.alive_at = now;
         host
@@ -197,6 +201,15 @@ impl Hosts {
             .values()
             .flat_map(|host| host.workers.iter().cloned())
             .collect()
+    }
+
+    /// Returns how many workers serve the job, those included that have not said a word yet.
+    pub(super) fn slots(&self) -> usize {
+        self.hosts
+            .values()
+            .filter(|host| host.state == HostState::Joined)
+            .map(|host| host.slots.max(host.workers.len()))
+            .sum()
     }
 
     pub(super) fn ids_living(&self) -> Vec<ListenerId> {

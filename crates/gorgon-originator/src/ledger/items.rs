@@ -49,10 +49,24 @@ pub(super) struct Item {
     pub(super) phase: Phase,
 }
 
+impl Item {
+    fn queued(work: WorkItem) -> Self {
+        Self {
+            work,
+            lost_on: Vec::new(),
+            declined: 0,
+            phase: Phase::Queued,
+        }
+    }
+}
+
 /// All items of a job, by id from 0 on.
 #[derive(Debug)]
 pub(super) struct Items {
     items: Vec<Item>,
+    /// So many of them are the plan's; those after them are retries.
+    planned: usize,
+    unsettled_planned: usize,
     unsettled: usize,
     doubtful: BTreeSet<ItemId>,
     held: HashMap<WorkerKey, BTreeSet<ItemId>>,
@@ -68,19 +82,30 @@ impl Items {
             );
         }
         Self {
+            planned: work.len(),
+            unsettled_planned: work.len(),
             unsettled: work.len(),
-            items: work
-                .into_iter()
-                .map(|work| Item {
-                    work,
-                    lost_on: Vec::new(),
-                    declined: 0,
-                    phase: Phase::Queued,
-                })
-                .collect(),
+            items: work.into_iter().map(Item::queued).collect(),
             doubtful: BTreeSet::new(),
             held: HashMap::new(),
         }
+    }
+
+    /// Adds an item to those of the plan, and returns it with its id.
+    pub(super) fn add(&mut self, work: WorkItem) -> WorkItem {
+        let place = u32::try_from(self.items.len()).expect("fewer items than tests");
+        let work = WorkItem {
+            item: ItemId(place),
+            ..work
+        };
+        self.items.push(Item::queued(work.clone()));
+        self.unsettled += 1;
+        work
+    }
+
+    /// Returns whether an item of the plan has no verdict yet.
+    pub(super) fn plan_is_open(&self) -> bool {
+        self.unsettled_planned > 0
     }
 
     pub(super) fn get(&self, id: ItemId) -> Option<&Item> {
@@ -200,6 +225,9 @@ impl Items {
             Some(Phase::Queued | Phase::Started(_) | Phase::Doubtful { .. }) => {
                 self.set_phase(id, Phase::Settled(verdict));
                 self.unsettled -= 1;
+                if (id.0 as usize) < self.planned {
+                    self.unsettled_planned -= 1;
+                }
                 true
             }
         }
@@ -263,7 +291,7 @@ impl Items {
     }
 
     /// Queues an item once more, as its next attempt; or settles it as lost when this loss counts
-    /// and was the last one allowed.
+    /// and was the last one allowed: then returns the hosts.
     pub(super) fn requeue(
         &mut self,
         id: ItemId,
@@ -271,10 +299,10 @@ impl Items {
         hostname: Option<String>,
         costs: bool,
         out: &mut Vec<Effect>,
-    ) {
+    ) -> Option<Vec<String>> {
         let item = self.item(id);
         if matches!(item.phase, Phase::Settled(_)) {
-            return;
+            return None;
         }
         if costs {
             item.lost_on.push(
@@ -285,13 +313,15 @@ impl Items {
         }
         if item.lost_on.len() >= LOST_LIMIT {
             let (filename, hosts) = (item.work.filename.clone(), item.lost_on.clone());
+            let retry = item.work.retry;
             self.settle(id, Verdict::Lost);
             out.push(Effect::Tell(Happening::ItemLost {
                 item: id,
                 filename,
-                hosts,
+                retry,
+                hosts: hosts.clone(),
             }));
-            return;
+            return Some(hosts);
         }
         item.work.attempt += 1;
         let work = item.work.clone();
@@ -300,10 +330,12 @@ impl Items {
             item: id,
             filename: work.filename.clone(),
             attempt: work.attempt,
+            retry: work.retry,
             hostname,
             cause,
         }));
         out.push(Effect::Publish(work));
+        None
     }
 
     /// From now on nothing is published: an item that would be queued stays without a verdict.
@@ -314,14 +346,14 @@ impl Items {
     }
 
     /// A worker that the item avoids did not run it: the same attempt is queued again, after some
-    /// times for anybody.
-    pub(super) fn declined(&mut self, id: ItemId, attempt: u32) -> Option<WorkItem> {
+    /// times, or where nobody else is, for anybody.
+    pub(super) fn declined(&mut self, id: ItemId, attempt: u32, alone: bool) -> Option<WorkItem> {
         let item = self.items.get_mut(id.0 as usize)?;
         if attempt != item.work.attempt || item.phase != Phase::Queued {
             return None;
         }
         item.declined += 1;
-        if item.declined > DECLINE_LIMIT {
+        if item.declined > DECLINE_LIMIT || alone {
             item.work.avoid = None;
         }
         Some(item.work.clone())

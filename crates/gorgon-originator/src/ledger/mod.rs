@@ -7,6 +7,8 @@
 //!   after [`DOUBT_LIMIT`], unless its worker says meanwhile that it still runs it;
 //! - three losses that count make an item lost; an outage of the broker and an item that is
 //!   handed back do not count;
+//! - failed tests are tried again once every item of the plan has its verdict, as items of their
+//!   own; what they say changes the verdicts of tests, never that an item has one;
 //! - after a cancel or `--fail-fast` nothing is published any more.
 
 mod event;
@@ -14,6 +16,7 @@ mod hosts;
 mod items;
 mod recovery;
 mod replies;
+mod retries;
 mod stages;
 #[cfg(test)]
 mod tests;
@@ -24,13 +27,15 @@ use gorgon_proto::item::{ItemId, WorkItem};
 use gorgon_proto::job::ListenerId;
 use gorgon_proto::message::{Announce, HostLeft, LeaveReason, WorkerKey};
 
-pub use event::{Cause, Effect, Ending, Event, Happening, Rules};
+pub use event::{Cause, Effect, Ending, Event, Happening, Ran, Rules};
 pub use hosts::{LOOK_INTERVAL, SILENCE_LIMIT};
 pub use items::{DECLINE_LIMIT, DOUBT_LIMIT, LOST_LIMIT};
+pub use retries::{Again, STOP_FROM, STOP_SHARE};
 
 use hosts::{HostState, Hosts};
 use items::{Items, Phase};
 use recovery::Recovery;
+use retries::Retries;
 use stages::Stage;
 
 /// How long the workers' word on what they hold is waited for after a lost file queue.
@@ -53,6 +58,7 @@ pub const LOCAL_RESTARTS: u32 = 2;
 pub struct Ledger {
     rules: Rules,
     items: Items,
+    retries: Retries,
     hosts: Hosts,
     stage: Stage,
     broker_up: bool,
@@ -75,6 +81,7 @@ impl Ledger {
         Self {
             rules,
             items: Items::new(work),
+            retries: Retries::default(),
             hosts: Hosts::default(),
             stage: Stage::Preparing,
             broker_up: true,
@@ -127,6 +134,7 @@ impl Ledger {
             Event::DeadlinePassed => {}
         }
         self.pass_deadlines(now, &mut out);
+        self.queue_retries(&mut out);
         self.conclude(now, &mut out);
         out
     }
@@ -195,7 +203,9 @@ impl Ledger {
         out: &mut Vec<Effect>,
     ) {
         if self.publishes() {
-            self.items.requeue(id, cause, hostname, costs, out);
+            if let Some(hosts) = self.items.requeue(id, cause, hostname, costs, out) {
+                self.retry_lost(id, &hosts, out);
+            }
         } else {
             self.items.shelve(id);
         }

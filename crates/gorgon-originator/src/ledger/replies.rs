@@ -125,7 +125,8 @@ impl Ledger {
             Reply::Declined(note) => {
                 self.heard(now, &worker_of(&note), &note.hostname);
                 if self.publishes() {
-                    let again = self.items.declined(note.item, note.attempt);
+                    let alone = self.hosts.slots() <= 1;
+                    let again = self.items.declined(note.item, note.attempt, alone);
                     out.extend(again.map(Effect::Publish));
                 }
             }
@@ -185,11 +186,24 @@ impl Ledger {
             log::info!(target: "gorgon::originator", item:% = finish.item, attempt = finish.attempt, host:% = finish.hostname; "late finish dropped");
             return;
         }
-        self.failures = self.failures.saturating_add(failures_of(&finish));
+        let (verdict, retried) = match self.retried(&finish, verdict, out) {
+            Some((verdict, retried)) => (verdict, Some(retried)),
+            None => {
+                let failures = if self.want_retries(&finish, out) {
+                    // Its tests count after their retries.
+                    u32::try_from(finish.errors.len()).unwrap_or(u32::MAX)
+                } else {
+                    failures_of(&finish)
+                };
+                self.failures = self.failures.saturating_add(failures);
+                (verdict, None)
+            }
+        };
         out.push(Effect::Tell(Happening::ItemFinished {
             finish,
             verdict,
             attempts,
         }));
+        out.extend(retried.map(Effect::Tell));
     }
 }

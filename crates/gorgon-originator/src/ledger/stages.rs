@@ -45,6 +45,13 @@ impl Ledger {
         }
     }
 
+    /// As much has failed as `--fail-fast` allows.
+    pub(super) fn failed_fast(&self) -> bool {
+        self.rules
+            .fail_fast
+            .is_some_and(|n| self.failures >= n.max(1))
+    }
+
     pub(super) fn close(&mut self, ending: Ending, until: Instant) {
         self.recovery = None;
         self.alone_since = None;
@@ -77,19 +84,15 @@ impl Ledger {
 
     /// Looks whether the job, or a stage of it, is over.
     pub(super) fn conclude(&mut self, now: Instant, out: &mut Vec<Effect>) {
+        let failed_fast = self.failed_fast();
         match &mut self.stage {
             Stage::Preparing | Stage::Done => {}
-            Stage::Running if self.items.unsettled() == 0 => {
+            Stage::Running if self.items.unsettled() == 0 && !self.retries.any_wanted() => {
                 out.push(Effect::DeleteFileQueue);
                 self.close(Ending::Complete, now + self.rules.callback_limit);
                 self.conclude(now, out);
             }
-            Stage::Running
-                if self
-                    .rules
-                    .fail_fast
-                    .is_some_and(|n| self.failures >= n.max(1)) =>
-            {
+            Stage::Running if failed_fast => {
                 self.recovery = None;
                 self.alone_since = None;
                 out.push(Effect::PurgeFileQueue);
@@ -102,7 +105,7 @@ impl Ledger {
             Stage::Draining { strays_until } => {
                 let strays = now < *strays_until && self.items.any_queued();
                 if !strays && !self.items.any_held() {
-                    let ending = if self.items.unsettled() == 0 {
+                    let ending = if self.items.unsettled() == 0 && !self.retries.any_wanted() {
                         Ending::Complete
                     } else {
                         Ending::FailFast

@@ -55,6 +55,14 @@ fn with<T: Serialize>(message: &T, more: Value) -> Value {
     Value::Object(object)
 }
 
+/// Adds which retry it is, as the messages of workers have it.
+fn retry_of(retry: u32, mut fields: Value) -> Value {
+    if let (1.., Value::Object(object)) = (retry, &mut fields) {
+        object.insert("retry".to_owned(), retry.into());
+    }
+    fields
+}
+
 /// Returns the first line of the stream.
 #[must_use]
 pub fn job_started(started: &JobStarted) -> String {
@@ -82,43 +90,50 @@ pub fn happened(at: Duration, happening: &Happening) -> Option<String> {
         Happening::ItemLost {
             item,
             filename,
+            retry,
             hosts,
         } => {
             let message = format!("each attempt was lost: on {}", hosts.join(", on "));
-            (
-                "item_finished",
-                json!({
-                    "filename": filename,
-                    "item": item,
-                    "type": "lost",
-                    "verdict": Verdict::Lost,
-                    "attempts": hosts.len(),
-                    "hosts": hosts,
-                    "tests": [],
-                    "errors": [{"what": "lost", "message": message}],
-                }),
-            )
+            let lost = json!({
+                "filename": filename,
+                "item": item,
+                "type": "lost",
+                "verdict": Verdict::Lost,
+                "attempts": hosts.len(),
+                "hosts": hosts,
+                "tests": [],
+                "errors": [{"what": "lost", "message": message}],
+            });
+            ("item_finished", retry_of(*retry, lost))
         }
         Happening::ItemRedelivered {
             item,
             filename,
             attempt,
+            retry,
             hostname,
             cause,
         } => (
             "item_redelivered",
-            json!({
-                "filename": filename,
-                "item": item,
-                "attempt": attempt,
-                "hostname": hostname,
-                "reason": cause.name(),
-            }),
+            retry_of(
+                *retry,
+                json!({
+                    "filename": filename,
+                    "item": item,
+                    "attempt": attempt,
+                    "hostname": hostname,
+                    "reason": cause.name(),
+                }),
+            ),
         ),
         Happening::WorkerEnded(message) => ("worker_ended", with(message, json!({}))),
         Happening::WorkerDied(message) => ("worker_ended", with(message, json!({"died": true}))),
         Happening::HostLeft(message) => ("host_left", with(message, json!({}))),
         Happening::HostAnswered(_)
+        | Happening::RetryWanted { .. }
+        | Happening::RetryQueued { .. }
+        | Happening::Retried { .. }
+        | Happening::RetriesStopped { .. }
         | Happening::SuiteHookFailed(_)
         | Happening::Warning(_)
         | Happening::LocalListenerDied { .. }
@@ -136,6 +151,17 @@ pub fn job_finished(at: Duration, ending: &Ending, results: &Results, status: u8
     let not_run: Vec<_> = results.not_run().map(|f| f.filename.clone()).collect();
     let unfinished: Vec<_> = results.unfinished().map(|f| f.filename.clone()).collect();
     let hooks: Vec<_> = results.suite_hooks.iter().map(fields).collect();
+    let flaky: Vec<_> = results
+        .flaky()
+        .map(|tried| {
+            json!({
+                "filename": tried.file.filename,
+                "id": tried.test.id,
+                "name": tried.test.name,
+                "attempts": tried.attempts(),
+            })
+        })
+        .collect();
     let ending = match ending {
         Ending::Complete => "complete",
         Ending::FailFast => "fail_fast",
@@ -153,6 +179,7 @@ pub fn job_finished(at: Duration, ending: &Ending, results: &Results, status: u8
             "exit_status": status,
             "tests": counts.tests,
             "passed": counts.passed,
+            "flaky": counts.flaky,
             "failed": counts.failed,
             "errored": counts.errored,
             "skipped": counts.skipped,
@@ -163,6 +190,7 @@ pub fn job_finished(at: Duration, ending: &Ending, results: &Results, status: u8
             "files_timed_out": counts.files_timed_out,
             "files_lost": counts.files_lost,
             "files_not_run": counts.files_not_run,
+            "flaky_tests": flaky,
             "unfinished": unfinished,
             "not_run": not_run,
             "suite_hooks": hooks,

@@ -1,5 +1,7 @@
 //! The `--junit` report: one `testsuite` a file, with `file` everywhere, so that a CI can split by it.
 
+mod retried;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -8,6 +10,7 @@ use gorgon_proto::outcome::{FileError, Outcome, TestResult, Verdict};
 
 use super::Results;
 use super::results::FileResult;
+use super::retries::Retried;
 use super::visible::{one_line, xml, xml_attribute};
 
 /// So many characters of a message stand in the `message` attribute; the whole is in the text.
@@ -89,12 +92,17 @@ fn first_line(kind: &str, message: &str) -> String {
     line.trim().chars().take(MESSAGE_LIMIT).collect()
 }
 
-fn fault(out: &mut String, element: &str, kind: &str, message: &str, backtrace: &[String]) {
+fn whole(message: &str, backtrace: &[String]) -> String {
     let mut text = message.to_owned();
     for line in backtrace {
         text.push('\n');
         text.push_str(line);
     }
+    text
+}
+
+fn fault(out: &mut String, element: &str, kind: &str, message: &str, backtrace: &[String]) {
+    let text = whole(message, backtrace);
     let _ = writeln!(
         out,
         "      <{element} type=\"{}\" message=\"{}\">{}</{element}>",
@@ -114,12 +122,20 @@ fn open_case(out: &mut String, file: &str, classname: &str, name: &str, seconds:
     );
 }
 
-fn test_case(out: &mut String, file: &str, test: &TestResult) -> Tally {
-    let classname = if test.classname.is_empty() {
+fn classname<'a>(file: &'a str, test: &'a TestResult) -> &'a str {
+    if test.classname.is_empty() {
         file
     } else {
         &test.classname
-    };
+    }
+}
+
+fn test_case(out: &mut String, file: &str, tried: &Retried<'_>) -> Tally {
+    if tried.is_flaky() {
+        return retried::flaky_case(out, file, tried);
+    }
+    let test = tried.test;
+    let classname = classname(file, test);
     open_case(out, file, classname, &test.name, test.seconds);
     let mut tally = Tally {
         tests: 1,
@@ -150,6 +166,9 @@ fn test_case(out: &mut String, file: &str, test: &TestResult) -> Tally {
             );
         }
         Outcome::Passed => {}
+    }
+    for retry in tried.retries {
+        retried::rerun(out, "rerun", retry);
     }
     if !test.output.is_empty() {
         let _ = writeln!(out, "      <system-out>{}</system-out>", xml(&test.output));
@@ -237,8 +256,8 @@ pub fn write(results: &Results, job: &JobFacts) -> String {
             output: String::new(),
         };
         for file in items {
-            for test in &file.tests {
-                suite.tally.add(test_case(&mut suite.body, name, test));
+            for tried in file.tests() {
+                suite.tally.add(test_case(&mut suite.body, name, &tried));
             }
             for error in &file.errors {
                 suite

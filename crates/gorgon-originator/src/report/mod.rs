@@ -1,11 +1,13 @@
 //! What the user and his tools are told: one fold of the ledger's happenings, and the forms in
 //! which it is shown. Everything here is pure: text in, text out.
 
+pub mod counts;
 pub mod json;
 pub mod junit;
 pub mod progress;
 pub mod reproduce;
 pub mod results;
+pub mod retries;
 pub mod shorten;
 pub mod status;
 pub mod summary;

@@ -3,12 +3,13 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use gorgon_proto::item::ItemId;
 use gorgon_proto::message::{Answer, LeaveReason};
-use gorgon_proto::outcome::Verdict;
+use gorgon_proto::outcome::{Outcome, Verdict};
 
 use super::Results;
 use super::visible::one_line;
-use crate::ledger::{Cause, Happening};
+use crate::ledger::{Again, Cause, Happening, Ran};
 
 /// The bar is drawn again so often.
 pub const REDRAW_INTERVAL: Duration = Duration::from_millis(500);
@@ -47,9 +48,10 @@ fn clock(elapsed: Duration) -> String {
 #[must_use]
 pub fn bar(results: &Results, elapsed: Duration, width: usize, colour: bool) -> String {
     let (done, total) = (results.done, results.files.len());
-    let failed = results.bad.len();
+    let failed = results.failed_so_far();
     let head = format!(
-        " F: {failed} H: {} W: {} | [",
+        " F: {failed}{} H: {} W: {} | [",
+        to_retry(results),
         results.hosts_that_ran(),
         results.running()
     );
@@ -76,6 +78,14 @@ pub fn bar(results: &Results, elapsed: Duration, width: usize, colour: bool) -> 
     format!("\u{1b}[{code}m{text}\u{1b}[0m")
 }
 
+/// Returns ` R: 3` while 3 tests wait for a retry, or run in one.
+fn to_retry(results: &Results) -> String {
+    match results.to_retry() {
+        0 => String::new(),
+        tests => format!(" R: {tests}"),
+    }
+}
+
 /// Returns `=== 42 ===>    `: the percentage inside the done part.
 fn gauge(done: usize, total: usize, room: usize) -> String {
     let room = room - 1;
@@ -94,8 +104,9 @@ fn gauge(done: usize, total: usize, room: usize) -> String {
 #[must_use]
 pub fn line(results: &Results, elapsed: Duration) -> String {
     format!(
-        "F: {} H: {} W: {} | {}/{} Time: {}",
-        results.bad.len(),
+        "F: {}{} H: {} W: {} | {}/{} Time: {}",
+        results.failed_so_far(),
+        to_retry(results),
         results.hosts_that_ran(),
         results.running(),
         results.done,
@@ -123,6 +134,45 @@ fn failed_tests(results: &Results, place: usize) -> String {
     for error in file.errors.iter().take(NAMES_LIMIT) {
         let first = error.message.lines().next().unwrap_or_default();
         let _ = write!(out, "\n    {}: {}", one_line(&error.what), one_line(first));
+    }
+    out
+}
+
+fn retry(number: u32) -> String {
+    match number {
+        0 => String::new(),
+        number => format!("retry {number} of "),
+    }
+}
+
+/// Returns a line for each test of a retry that is over.
+fn retried(
+    results: &Results,
+    of: ItemId,
+    number: u32,
+    ran: Option<&Ran>,
+    tests: &[(String, Again)],
+) -> String {
+    let place = ran.map_or_else(String::new, |ran| {
+        format!(" at {}:{}", one_line(&ran.hostname), ran.worker_id)
+    });
+    let file = results.files.get(of.0 as usize);
+    let line = |(id, again): &(String, Again)| {
+        let test = file.and_then(|file| file.tests.iter().find(|test| test.id == *id));
+        let name = test.map_or(id.as_str(), |test| &test.name);
+        let what = match again {
+            again if again.passed() => "flaky: passed",
+            Again::Ended(result) if result.outcome == Outcome::Skipped => "skipped",
+            Again::Ended(_) => "failed again",
+            Again::Broken(_) => "not proven",
+            Again::Gone(_) => "not found",
+        };
+        format!("{what} in retry {number}{place}: {}", one_line(name))
+    };
+    let lines: Vec<String> = tests.iter().take(NAMES_LIMIT).map(line).collect();
+    let mut out = lines.join("\n");
+    if tests.len() > NAMES_LIMIT {
+        let _ = write!(out, "\n    … and {} more", tests.len() - NAMES_LIMIT);
     }
     out
 }
@@ -187,7 +237,8 @@ pub fn said(
         }),
         Happening::ItemStarted(start) => verbose.then(|| {
             format!(
-                "started {} at {}:{}",
+                "started {}{} at {}:{}",
+                retry(start.retry),
                 one_line(&start.filename),
                 one_line(&start.hostname),
                 start.worker_id
@@ -196,16 +247,22 @@ pub fn said(
         Happening::ItemFinished {
             finish, verdict, ..
         } => {
-            let bad = super::results::is_bad(*verdict);
+            let first = finish.retry == 0;
+            let bad = super::results::is_bad(*verdict) && first;
             (verbose || (bad && lines)).then(|| {
                 let names = if bad {
                     failed_tests(results, finish.item.0 as usize)
                 } else {
                     String::new()
                 };
+                let again = match results.to_retry_of(finish.item) {
+                    tests @ 1.. if first => format!(", {tests} to be retried"),
+                    _ => String::new(),
+                };
                 format!(
-                    "{} {} at {}:{} ({:.2} s){names}",
+                    "{} {}{} at {}:{} ({:.2} s){again}{names}",
                     word(*verdict),
+                    retry(finish.retry),
                     one_line(&finish.filename),
                     one_line(&finish.hostname),
                     finish.worker_id,
@@ -214,9 +271,13 @@ pub fn said(
             })
         }
         Happening::ItemLost {
-            filename, hosts, ..
+            filename,
+            hosts,
+            retry: number,
+            ..
         } => Some(format!(
-            "lost {}: each attempt was lost, on {}",
+            "lost {}{}: each attempt was lost, on {}",
+            retry(*number),
             one_line(filename),
             one_line(&hosts.join(", on "))
         )),
@@ -232,6 +293,17 @@ pub fn said(
                 cause.name()
             )
         }),
+        Happening::RetryWanted { .. } | Happening::RetryQueued { .. } => None,
+        Happening::Retried {
+            of,
+            number,
+            ran,
+            tests,
+            ..
+        } => (verbose || lines).then(|| retried(results, *of, *number, ran.as_ref(), tests)),
+        Happening::RetriesStopped { failed, finished } => Some(format!(
+            "warning: nothing is retried: {failed} of {finished} tests failed, more than a tenth"
+        )),
         Happening::SuiteHookFailed(message) => Some(format!(
             "a suite hook raised at {}:{}: {}",
             one_line(&message.hostname),

@@ -4,6 +4,7 @@ use gorgon_proto::item::ItemId;
 
 use super::Results;
 use super::results::FileResult;
+use super::retries::Retry;
 
 /// So many files stand on a reproduce line; more are named by a file.
 pub const REPRODUCE_LIMIT: usize = 20;
@@ -15,14 +16,38 @@ pub fn reproduce(
     seed: u32,
     keep_list: &dyn Fn(&[&str]) -> Option<String>,
 ) -> String {
-    let mut names: Vec<&str> = Vec::new();
-    for ItemId(place) in &file.ran_in_child {
-        if let Some(ran) = results.files.get(*place as usize) {
-            names.push(&ran.filename);
-        }
-    }
+    line(results, &file.ran_in_child, &file.filename, seed, keep_list)
+}
+
+/// Returns the same for a retry that failed, in a Ruby child of its own.
+#[must_use]
+pub fn reproduce_retry(
+    results: &Results,
+    file: &FileResult,
+    retry: &Retry,
+    seed: u32,
+    keep_list: &dyn Fn(&[&str]) -> Option<String>,
+) -> String {
+    line(
+        results,
+        &retry.ran_in_child,
+        &file.filename,
+        seed,
+        keep_list,
+    )
+}
+
+fn line(
+    results: &Results,
+    ran: &[ItemId],
+    file: &str,
+    seed: u32,
+    keep_list: &dyn Fn(&[&str]) -> Option<String>,
+) -> String {
+    let names: Vec<String> = ran.iter().filter_map(|id| results.name_of(*id)).collect();
+    let mut names: Vec<&str> = names.iter().map(String::as_str).collect();
     if names.is_empty() {
-        names.push(&file.filename);
+        names.push(file);
     }
     let start = format!("gorgon-worker --workspace . --seed {seed}");
     if names.len() > REPRODUCE_LIMIT

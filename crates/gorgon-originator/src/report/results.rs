@@ -6,8 +6,9 @@ use std::time::Duration;
 use gorgon_proto::item::{ItemId, WorkItem};
 use gorgon_proto::job::{Framework, ListenerId};
 use gorgon_proto::message::{Answer, Finish, HostError, LeaveReason, SuiteHookFailed, WorkerKey};
-use gorgon_proto::outcome::{FileError, Outcome, TestResult, Verdict};
+use gorgon_proto::outcome::{FileError, TestResult, Verdict};
 
+use super::retries::{Open, Retry};
 use crate::ledger::Happening;
 
 /// One Ruby child: files that ran in the same one ran in one process.
@@ -38,8 +39,12 @@ pub struct FileResult {
     pub ended_at: Duration,
     /// The framework that ran it.
     pub runner: Option<Framework>,
-    /// Results of all tests that came to an end.
+    /// Only these tests, or lines, were asked for, as a command line has it: `[1:2,1:3]`, `:12`.
+    pub asked: String,
+    /// Results of all tests that came to an end, the first of each.
     pub tests: Vec<TestResult>,
+    /// Retries, by the place of their test among these.
+    pub retries: BTreeMap<usize, Vec<Retry>>,
     /// Faults outside tests.
     pub errors: Vec<FileError>,
     /// What it printed; kept unless it passed.
@@ -49,9 +54,10 @@ pub struct FileResult {
 }
 
 impl FileResult {
-    fn new(filename: &str) -> Self {
+    fn new(item: &WorkItem) -> Self {
         Self {
-            filename: filename.to_owned(),
+            filename: item.filename.clone(),
+            asked: asked(item),
             verdict: None,
             started: false,
             attempts: 0,
@@ -63,6 +69,7 @@ impl FileResult {
             ended_at: Duration::ZERO,
             runner: None,
             tests: Vec::new(),
+            retries: BTreeMap::new(),
             errors: Vec::new(),
             output: String::new(),
             ran_in_child: Vec::new(),
@@ -73,6 +80,18 @@ impl FileResult {
     #[must_use]
     pub fn is_bad(&self) -> bool {
         self.verdict.is_some_and(is_bad)
+    }
+}
+
+/// Returns what of a file an item asks for, as the command line of a worker has it; nothing where
+/// that cannot say it.
+pub(super) fn asked(item: &WorkItem) -> String {
+    if item.tests.iter().any(|id| id.contains([',', '\n'])) {
+        String::new()
+    } else if !item.tests.is_empty() {
+        format!("[{}]", item.tests.join(","))
+    } else {
+        item.lines.iter().map(|line| format!(":{line}")).collect()
     }
 }
 
@@ -96,37 +115,6 @@ pub struct HostFailure {
     pub error: HostError,
 }
 
-/// Counts of a job.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Counts {
-    /// Tests that came to an end.
-    pub tests: usize,
-    /// Of these, passed.
-    pub passed: usize,
-    /// Failed.
-    pub failed: usize,
-    /// Ended by another exception.
-    pub errored: usize,
-    /// Skipped, pending or omitted.
-    pub skipped: usize,
-    /// Faults outside tests, suite-level hooks included.
-    pub file_errors: usize,
-    /// Files.
-    pub files: usize,
-    /// Files that passed.
-    pub files_passed: usize,
-    /// Files with a failed test or a fault.
-    pub files_failed: usize,
-    /// Files whose Ruby child died.
-    pub files_crashed: usize,
-    /// Files that took too long.
-    pub files_timed_out: usize,
-    /// Files lost with their hosts.
-    pub files_lost: usize,
-    /// Files without a verdict.
-    pub files_not_run: usize,
-}
-
 /// The results of a job, so far.
 #[derive(Debug, Default)]
 pub struct Results {
@@ -144,8 +132,13 @@ pub struct Results {
     pub answers: BTreeMap<ListenerId, (String, Answer, String)>,
     /// How many items have a verdict.
     pub done: usize,
+    /// How many failed tests were to be tried again when the job ended.
+    pub not_retried: usize,
     hosts: BTreeMap<ListenerId, String>,
-    running: BTreeSet<ItemId>,
+    running: BTreeMap<ItemId, Duration>,
+    pub(super) open: Open,
+    /// The children of retries that have just ended.
+    pub(super) last_in_child: BTreeMap<ItemId, Vec<ItemId>>,
     ran_on: BTreeSet<String>,
     children: HashMap<Child, Vec<ItemId>>,
     warned: BTreeSet<String>,
@@ -156,10 +149,7 @@ impl Results {
     #[must_use]
     pub fn new(work: &[WorkItem]) -> Self {
         Self {
-            files: work
-                .iter()
-                .map(|item| FileResult::new(&item.filename))
-                .collect(),
+            files: work.iter().map(FileResult::new).collect(),
             ..Self::default()
         }
     }
@@ -184,7 +174,7 @@ impl Results {
             }
             Happening::ItemStarted(start) => {
                 self.ran_on.insert(start.hostname.clone());
-                self.running.insert(start.item);
+                self.running.insert(start.item, at);
                 if let Some(file) = self.files.get_mut(start.item.0 as usize) {
                     file.started = true;
                     file.started_at = at;
@@ -201,6 +191,9 @@ impl Results {
             }
             Happening::ItemLost { item, hosts, .. } => {
                 self.running.remove(item);
+                if self.open.item(*item).is_some() {
+                    return;
+                }
                 self.bad.push(*item);
                 self.done += 1;
                 if let Some(file) = self.files.get_mut(item.0 as usize) {
@@ -221,6 +214,21 @@ impl Results {
                 if let Some(file) = self.files.get_mut(item.0 as usize) {
                     file.started = false;
                 }
+            }
+            Happening::RetryWanted { of, tests } => self.open.wanted(*of, *tests),
+            Happening::RetryQueued { item, .. } => self.open.queued(item),
+            Happening::Retried {
+                item,
+                of,
+                number,
+                ran,
+                tests,
+            } => self.retried(*item, *of, *number, ran.as_ref(), tests),
+            Happening::RetriesStopped { failed, finished } => {
+                self.open.stopped();
+                self.warn(format!(
+                    "nothing was retried: {failed} of {finished} tests failed, more than a tenth"
+                ));
             }
             Happening::SuiteHookFailed(message) => self.suite_hooks.push(message.clone()),
             Happening::Warning(warning) => {
@@ -278,10 +286,6 @@ impl Results {
     fn finished(&mut self, at: Duration, finish: &Finish, verdict: Verdict, attempts: u32) {
         self.running.remove(&finish.item);
         self.ran_on.insert(finish.hostname.clone());
-        self.done += 1;
-        if is_bad(verdict) {
-            self.bad.push(finish.item);
-        }
         for warning in &finish.warnings {
             self.warn(format!(
                 "{} at {}:{}: {warning}",
@@ -300,6 +304,14 @@ impl Results {
         } else {
             Vec::new()
         };
+        if self.open.item(finish.item).is_some() {
+            self.last_in_child.insert(finish.item, ran_in_child);
+            return;
+        }
+        self.done += 1;
+        if is_bad(verdict) {
+            self.bad.push(finish.item);
+        }
         if let Some(file) = self.files.get_mut(finish.item.0 as usize) {
             file.verdict = Some(verdict);
             file.started = true;
@@ -329,6 +341,8 @@ impl Results {
             file.verdict.get_or_insert(Verdict::NotRun);
         }
         self.running.clear();
+        self.not_retried = self.to_retry();
+        self.open.stopped();
     }
 
     /// Returns how many hosts have run a file so far.
@@ -346,12 +360,22 @@ impl Results {
     /// Returns the files that run now and began before `at`.
     #[must_use]
     pub fn running_since(&self, at: Duration) -> Vec<String> {
-        let files = self
-            .running
-            .iter()
-            .filter_map(|id| self.files.get(id.0 as usize));
-        let old = files.filter(|file| file.started_at < at);
-        old.map(|file| file.filename.clone()).collect()
+        let old = self.running.iter().filter(|(_, began)| **began < at);
+        let name = |id: &ItemId| match self.open.item(*id) {
+            Some(retry) => Some(&retry.filename),
+            None => self.files.get(id.0 as usize).map(|file| &file.filename),
+        };
+        old.filter_map(|(id, _)| name(id).cloned()).collect()
+    }
+
+    /// Returns what an item asked for, as the command line of a worker has it.
+    #[must_use]
+    pub fn name_of(&self, id: ItemId) -> Option<String> {
+        if let Some(retry) = self.open.item(id) {
+            return Some(format!("{}{}", retry.filename, asked(retry)));
+        }
+        let file = self.files.get(id.0 as usize)?;
+        Some(format!("{}{}", file.filename, file.asked))
     }
 
     /// Returns the files that began and have no verdict, or did not have one at the close.
@@ -366,36 +390,5 @@ impl Results {
         self.files
             .iter()
             .filter(|f| !f.started && f.verdict.is_none_or(|v| v == Verdict::NotRun))
-    }
-
-    /// Counts tests and files.
-    #[must_use]
-    pub fn counts(&self) -> Counts {
-        let mut counts = Counts {
-            files: self.files.len(),
-            file_errors: self.suite_hooks.len(),
-            ..Counts::default()
-        };
-        for file in &self.files {
-            counts.tests += file.tests.len();
-            counts.file_errors += file.errors.len();
-            for test in &file.tests {
-                match test.outcome {
-                    Outcome::Passed => counts.passed += 1,
-                    Outcome::Failed => counts.failed += 1,
-                    Outcome::Errored => counts.errored += 1,
-                    Outcome::Skipped => counts.skipped += 1,
-                }
-            }
-            match file.verdict {
-                Some(Verdict::Passed | Verdict::Flaky) => counts.files_passed += 1,
-                Some(Verdict::Failed) => counts.files_failed += 1,
-                Some(Verdict::Crashed) => counts.files_crashed += 1,
-                Some(Verdict::TimedOut) => counts.files_timed_out += 1,
-                Some(Verdict::Lost) => counts.files_lost += 1,
-                Some(Verdict::NotRun) | None => counts.files_not_run += 1,
-            }
-        }
-        counts
     }
 }

@@ -6,10 +6,18 @@ use crate::ledger::Ending;
 
 use super::Results;
 
+/// Returns whether anything makes the job fail: `flaky_fails`, tests that passed on a retry too.
+#[must_use]
+pub fn failed(results: &Results, flaky_fails: bool) -> bool {
+    !results.bad.is_empty()
+        || !results.suite_hooks.is_empty()
+        || (flaky_fails && results.flaky().next().is_some())
+}
+
 /// Returns the exit status of a job that ended so, with these results.
 #[must_use]
-pub fn of(ending: &Ending, results: &Results) -> u8 {
-    let failed = !results.bad.is_empty() || !results.suite_hooks.is_empty();
+pub fn of(ending: &Ending, results: &Results, flaky_fails: bool) -> u8 {
+    let failed = failed(results, flaky_fails);
     match ending {
         Ending::Cancelled => CANCELLED,
         Ending::Complete | Ending::FailFast => {

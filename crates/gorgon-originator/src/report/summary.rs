@@ -1,4 +1,6 @@
-//! The end of a job, for a person: each failure, then what is unfinished, then the figures.
+//! The end of a job, for a person: each failure, flaky tests, what is unfinished, the figures.
+
+mod retried;
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -8,6 +10,7 @@ use gorgon_proto::outcome::{FileError, TestResult, Verdict};
 use super::reproduce::reproduce;
 use super::results::{FileResult, HostFailure};
 use super::shorten::shorten;
+use super::status;
 use super::visible::{Colours, one_line, visible};
 use super::{Results, junit};
 use crate::ledger::Ending;
@@ -31,6 +34,8 @@ pub struct Facts<'a> {
     pub colour: bool,
     /// `-q`: failures and one line of figures.
     pub quiet: bool,
+    /// `--flaky-result fail`: tests that passed on a retry make the job fail.
+    pub flaky_fails: bool,
     /// Keeps a list of files and returns its path, for reproduce lines of many files.
     pub keep_list: &'a dyn Fn(&[&str]) -> Option<String>,
 }
@@ -169,18 +174,16 @@ fn push_file(out: &mut String, results: &Results, file: &FileResult, facts: &Fac
         "{}",
         paint.red(&format!("File '{name}' {}{place}", verb(file.verdict)))
     );
-    for test in file.tests.iter().filter(|test| test.outcome.is_bad()) {
+    for tried in file.failed() {
         out.push('\n');
-        push_test(out, test, &paint);
+        push_test(out, tried.test, &paint);
+        retried::push_attempts(out, results, &tried, facts);
     }
     for error in &file.errors {
         out.push('\n');
         push_error(out, error, &paint);
     }
-    let shown = file
-        .tests
-        .iter()
-        .any(|t| t.outcome.is_bad() && !t.output.is_empty());
+    let shown = file.failed().any(|tried| !tried.test.output.is_empty());
     if !shown {
         push_output(out, &file.output, &paint);
     }
@@ -273,6 +276,10 @@ pub fn span(elapsed: Duration) -> String {
 fn figures(results: &Results, facts: &Facts<'_>) -> String {
     let counts = results.counts();
     let mut out = String::new();
+    let passed = match counts.flaky {
+        0 => "passed".to_owned(),
+        flaky => format!("passed ({flaky} flaky)"),
+    };
     let list = |parts: &[(usize, &str)]| {
         let parts: Vec<String> = parts
             .iter()
@@ -282,7 +289,7 @@ fn figures(results: &Results, facts: &Facts<'_>) -> String {
         parts.join(", ")
     };
     let tests = list(&[
-        (counts.passed, "passed"),
+        (counts.passed, passed.as_str()),
         (counts.failed, "failed"),
         (counts.errored, "errored"),
         (counts.skipped, "skipped"),
@@ -337,6 +344,7 @@ pub fn write(results: &Results, facts: &Facts<'_>) -> String {
         push_output(&mut out, &hook.output, &paint);
         out.push('\n');
     }
+    retried::push_flaky(&mut out, results, facts);
     for failure in &results.host_failures {
         push_host_failure(&mut out, failure, &paint);
     }
@@ -364,13 +372,29 @@ pub fn write(results: &Results, facts: &Facts<'_>) -> String {
     }
     let counts = results.counts();
     let figures = figures(results, facts);
-    let good = results.bad.is_empty() && results.suite_hooks.is_empty();
-    out.push_str(&match (good, counts.files_not_run) {
+    let good = !status::failed(results, facts.flaky_fails);
+    out.push_str(&match (good, counts.files_not_run + counts.flaky) {
         (true, 0) => paint.green(figures.trim_end()),
         (true, _) => paint.yellow(figures.trim_end()),
         (false, _) => paint.red(figures.trim_end()),
     });
     out.push('\n');
+    if results.not_retried > 0 {
+        let tests = counted(results.not_retried, "failed test");
+        let verb = if results.not_retried == 1 {
+            "was"
+        } else {
+            "were"
+        };
+        let text = format!("{tests} {verb} not retried: the job ended first");
+        let _ = writeln!(out, "{}", paint.yellow(&text));
+    }
+    if facts.flaky_fails && counts.flaky > 0 {
+        let verb = if counts.flaky == 1 { "fails" } else { "fail" };
+        let tests = counted(counts.flaky, "flaky test");
+        let text = format!("{tests} {verb} the job: --flaky-result fail");
+        let _ = writeln!(out, "{}", paint.red(&text));
+    }
     if counts.tests == 0 && good && *facts.ending == Ending::Complete {
         out.push_str(&paint.yellow("warning: no test was found in any file"));
         out.push('\n');

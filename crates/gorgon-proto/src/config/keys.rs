@@ -98,7 +98,7 @@ const OLD: &[&str] = &[
 ];
 
 /// Keys that are read, but that nothing follows from in this version.
-const WITHOUT_EFFECT: &[&str] = &["retries", "split_over", "artifacts"];
+const WITHOUT_EFFECT: &[&str] = &["split_over", "artifacts"];
 
 /// Objects whose keys are the user's own.
 const FREE: &[&str] = &["env"];
@@ -249,8 +249,8 @@ mod tests {
     #[test]
     fn a_key_without_effect_is_named_when_it_asks_for_something() {
         assert_eq!(
-            warnings(r#"{"retries": 2, "split_over": 0, "artifacts": [],}"#),
-            [r#"gorgon.json:1:2: the key "retries" has no effect in this version"#]
+            warnings(r#"{"split_over": 2, "artifacts": [],}"#),
+            [r#"gorgon.json:1:2: the key "split_over" has no effect in this version"#]
         );
     }
 

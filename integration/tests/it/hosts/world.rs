@@ -128,6 +128,7 @@ impl World {
             .map(|n| WorkItem::whole(ItemId(n), format!("f{n}_spec.rb")))
             .collect();
         let rules = Rules {
+            retries: 0,
             fail_fast: None,
             local: false,
             wait_limit: Duration::from_secs(60),

@@ -1,8 +1,8 @@
 //! The words in which tests tell events, and are told effects.
 //!
-//! Events: `+2` lets seconds pass (to each deadline on the way) · `offer` · `a joins` · `a answers
+//! Events: `+2` lets seconds pass (to each deadline on the way) · `offer` · `a joins` (`a joins one`: with one slot) · `a answers
 //! busy|refused|accepted` · `a leaves done|sync|callback|stopped` · `a1 starts 0` (of attempt 2:
-//! `0.2`) · `a1 passes|fails|crashes 0` · `a1 returns|holds|hands|declines 0` · `a1 idle` · `a1
+//! `0.2`) · `a1 passes|fails|crashes 0` (with tests: `a1 fails 0 -x +y`, failed and passed) · `a1 returns|holds|hands|declines 0` · `a1 idle` · `a1
 //! dies|ends` · `down` · `up` · `up missing` · `missing` · `cancel` · `a seen|unseen` · `a
 //! announces` · `listener ends`.
 
@@ -14,12 +14,13 @@ use gorgon_proto::message::{
     Announce, Answer, Finish, HostAnswered, HostJoined, HostLeft, ItemNote, LeaveReason, Reply,
     Start, WorkerDied, WorkerEnded, WorkerNote,
 };
-use gorgon_proto::outcome::FinishType;
+use gorgon_proto::outcome::{FileError, FinishType, Outcome, TestResult};
 
 use crate::ledger::{Effect, Ending, Event, Happening, Ledger, Rules};
 
 pub(super) fn rules() -> Rules {
     Rules {
+        retries: 0,
         fail_fast: None,
         local: false,
         wait_limit: Duration::from_secs(60),
@@ -59,7 +60,39 @@ fn note(who: &str, what: &str) -> ItemNote {
     }
 }
 
-pub(super) fn finish(who: &str, what: &str, kind: FinishType) -> Reply {
+fn result(word: &str) -> TestResult {
+    let (sign, id) = word.split_at(1);
+    TestResult {
+        id: id.to_owned(),
+        name: id.to_owned(),
+        classname: String::new(),
+        file: "f".to_owned(),
+        line: 1,
+        outcome: match sign {
+            "+" => Outcome::Passed,
+            "-" => Outcome::Failed,
+            "?" => Outcome::Skipped,
+            other => panic!("no outcome {other}"),
+        },
+        seconds: 0.1,
+        exception: None,
+        message: String::new(),
+        backtrace: Vec::new(),
+        output: String::new(),
+    }
+}
+
+fn fault(what: &str) -> FileError {
+    FileError {
+        what: what.to_owned(),
+        exception: None,
+        message: what.to_owned(),
+        backtrace: Vec::new(),
+        test: None,
+    }
+}
+
+pub(super) fn finish(who: &str, what: &str, kind: FinishType, tests: &[&str]) -> Reply {
     let (hostname, listener_id, worker_id, pid) = worker(who);
     let (item, attempt) = item(what);
     Reply::Finish(Box::new(Finish {
@@ -70,13 +103,23 @@ pub(super) fn finish(who: &str, what: &str, kind: FinishType) -> Reply {
         filename: format!("f{item}"),
         item,
         attempt,
+        retry: 0,
         kind,
         runtime: 0.1,
         time: 0.1,
         runner: None,
         failures: Vec::new(),
-        tests: Vec::new(),
-        errors: Vec::new(),
+        tests: tests
+            .iter()
+            .filter(|word| !word.starts_with('!'))
+            .map(|word| result(word))
+            .collect(),
+        errors: tests
+            .iter()
+            .filter_map(|word| word.strip_prefix('!'))
+            .chain((kind == FinishType::Crash).then_some("crash"))
+            .map(fault)
+            .collect(),
         output: String::new(),
         warnings: Vec::new(),
         child: 1,
@@ -89,7 +132,7 @@ fn host_event(host: &str, verb: &str, rest: &[&str]) -> Option<Event> {
         "joins" => Reply::HostJoined(HostJoined {
             hostname,
             listener_id,
-            slots: vec![1, 2],
+            slots: if rest == ["one"] { vec![1] } else { vec![1, 2] },
             manager_queue_name: format!("gorgon.manager.{host}"),
         }),
         "answers" => Reply::HostAnswered(HostAnswered {
@@ -180,11 +223,13 @@ pub(super) fn event(text: &str) -> Event {
                 filename,
                 item,
                 attempt,
+                retry: 0,
+                tests: Vec::new(),
             })
         }
-        ("passes", Some(what)) => finish(who, what, FinishType::Pass),
-        ("fails", Some(what)) => finish(who, what, FinishType::Fail),
-        ("crashes", Some(what)) => finish(who, what, FinishType::Crash),
+        ("passes", Some(what)) => finish(who, what, FinishType::Pass, &words[3..]),
+        ("fails", Some(what)) => finish(who, what, FinishType::Fail, &words[3..]),
+        ("crashes", Some(what)) => finish(who, what, FinishType::Crash, &words[3..]),
         ("returns", Some(what)) => Reply::Returned(note(who, what)),
         ("holds", Some(what)) => Reply::Holds(note(who, what)),
         ("hands", Some(what)) => Reply::HandedBack(note(who, what)),
@@ -222,6 +267,17 @@ fn short(queue: &str) -> String {
 
 fn show(effect: &Effect) -> Option<String> {
     Some(match effect {
+        Effect::Publish(work) if work.retry > 0 => {
+            let avoid = work.avoid.as_ref();
+            format!(
+                "retry {} {} as {}.{}{}",
+                work.retry,
+                work.tests.join(","),
+                work.item,
+                work.attempt,
+                avoid.map_or_else(String::new, |who| format!(" not on {who}"))
+            )
+        }
         Effect::Publish(work) if work.attempt == 1 => format!("publish {}", work.item),
         Effect::Publish(work) => format!("publish {}.{}", work.item, work.attempt),
         Effect::DeclareFileQueue => "declare".to_owned(),
@@ -247,6 +303,9 @@ fn show(effect: &Effect) -> Option<String> {
             } => format!("{verdict:?} {}", finish.item).to_lowercase(),
             Happening::ItemLost { item, hosts, .. } => {
                 format!("lost {item} on {}", hosts.join(","))
+            }
+            Happening::RetriesStopped { failed, finished } => {
+                format!("stopped {failed}/{finished}")
             }
             Happening::HostLeft(left) if left.reason == LeaveReason::Lost => {
                 format!("lost host {}", left.hostname)

@@ -22,6 +22,7 @@ fn finish(item: u32, name: &str, kind: FinishType) -> Finish {
         filename: name.to_owned(),
         item: ItemId(item),
         attempt: 1,
+        retry: 0,
         kind,
         runtime: 1.5,
         time: 1.25,
@@ -131,6 +132,7 @@ fn facts<'a>(ending: &'a Ending, job: &'a JobFacts) -> Facts<'a> {
         job,
         colour: false,
         quiet: false,
+        flaky_fails: false,
         keep_list: &|_| Some("/c/list".to_owned()),
     }
 }
@@ -273,7 +275,7 @@ fn the_exit_status_follows_from_ending_and_results() {
         (Ending::BrokerGone, &empty, 3),
     ];
     for (ending, results, code) in table {
-        assert_eq!(status::of(&ending, results), code, "{ending:?}");
+        assert_eq!(status::of(&ending, results, false), code, "{ending:?}");
     }
 }
 
