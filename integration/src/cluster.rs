@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::Stdio,
     time::Duration,
 };
@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 
 use crate::{
     home::{Home, files_below},
+    processes,
     project::Project,
     rabbit::{self, RabbitMq, Vhost},
     run::{self, Finished, RUN_LIMIT, Run},
@@ -38,6 +39,7 @@ pub struct Host {
     pub name: String,
     listener: Child,
     directory: PathBuf,
+    config: PathBuf,
     log: PathBuf,
 }
 
@@ -95,22 +97,46 @@ impl Cluster {
         }
         let path = directory.join("gorgon_listener.json");
         fs::write(&path, config.to_string()).expect("a file in our own directory");
+        let host = self.listen(name, directory, path);
+        self.hosts.push(host);
+    }
+
+    /// Kills a host's listener (`kill -9`), if it still runs, and starts it again with the same configuration and directories.
+    ///
+    /// # Panics
+    /// When there is no such host, or its listener cannot be started.
+    pub fn restart_host(&mut self, name: &str) {
+        let at = self.hosts.iter().position(|host| host.name == name);
+        let at = at.expect("a host that was started");
+        let old = self.hosts.swap_remove(at);
+        if processes::runs(old.pid()) {
+            processes::signal(old.pid(), "KILL");
+        }
+        old.ended(Duration::from_secs(10));
+        let (directory, config) = (old.directory.clone(), old.config.clone());
+        drop(old);
+        let host = self.listen(name, directory, config);
+        self.hosts.push(host);
+    }
+
+    fn listen(&self, name: &str, directory: PathBuf, config: PathBuf) -> Host {
         let log = self.home.fresh(&format!("{name}.log"));
         let mut command = self.home.command("gorgon-listener");
         command
             .arg("--config")
-            .arg(&path)
+            .arg(&config)
             .current_dir(&directory)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(File::create(&log).expect("a fresh file"));
         let listener = child::spawn(command, Options::default()).expect("start a listener");
-        self.hosts.push(Host {
+        Host {
             name: name.to_owned(),
             listener,
             directory,
+            config,
             log,
-        });
+        }
     }
 
     /// Waits until a host's listener takes jobs.
@@ -263,6 +289,11 @@ impl Host {
     /// Returns what its listener, and what that started, logged.
     pub fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// Returns the directory of its configuration, workspaces and cache.
+    pub fn directory(&self) -> &Path {
+        &self.directory
     }
 
     /// Returns the workspaces that it has now.

@@ -14,6 +14,7 @@ mod job_files;
 mod manager;
 mod prepare;
 mod run;
+mod sweep;
 mod topology;
 mod voice;
 

@@ -31,6 +31,7 @@ use crate::host::{self, Host};
 use crate::host_job;
 use crate::manager::Manager;
 use crate::prepare::{self, Failure, Place, Preparation, Ready};
+use crate::sweep;
 use crate::topology;
 use crate::voice::Voice;
 
@@ -72,9 +73,7 @@ pub fn run(args: &Args, broker_url: Option<&str>) -> Result<u8, RunError> {
         never()
     };
     if let Place::Workspace { workspaces, .. } = &place {
-        for path in gorgon_sync::workspace::sweep(workspaces) {
-            info!(target: "gorgon::listener", path:% = path.display(); "swept a workspace that was left");
-        }
+        sweep::begin(workspaces)?;
     }
     let voice = voice(&config, host_name)?;
     let target = Target::from(&config.connection);

@@ -14,6 +14,7 @@ pub mod disk;
 pub mod environment;
 pub mod exit;
 pub mod host;
+pub mod lease;
 pub mod liveness;
 pub mod logging;
 pub mod orphan;

@@ -1,24 +1,17 @@
 //! Directories that belong to one process: private, of a name nobody can guess, and known to be
-//! left over once their owner is dead, however it died.
-//!
-//! A lock file inside is held with flock(2) for as long as the owner lives; the kernel gives it
-//! up with the process. A number would not do: it may be another process in another container.
+//! left over once their owner is dead, however it died, and all who worked there for it.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use gorgon_process::lease::{self, Lease, Tenancy};
+
 use crate::failure::SyncError;
 
-/// Its presence tells a directory of ours from one of the user that is called alike.
-const LOCK: &str = ".gorgon-lock";
-
-/// The lock before it is held.
-const NEWBORN_LOCK: &str = ".gorgon-lock.new";
-
-/// A directory without a held lock is being made, unless it is older than this.
+/// A directory whose lock is not finished is being made, unless it is older than this.
 const NEWBORN: Duration = Duration::from_secs(60);
 
 /// Something in the tree may still be written to: so many times is removing tried.
@@ -28,7 +21,7 @@ const ROUNDS: usize = 5;
 #[derive(Debug)]
 pub(crate) struct OwnedDir {
     path: PathBuf,
-    _lock: File,
+    _lease: Lease,
 }
 
 impl OwnedDir {
@@ -48,8 +41,11 @@ impl OwnedDir {
             .tempdir_in(parent)
             .map_err(failed)?
             .keep();
-        match hold(&path) {
-            Ok(lock) => Ok(Self { path, _lock: lock }),
+        match Lease::make(&path) {
+            Ok(lease) => Ok(Self {
+                path,
+                _lease: lease,
+            }),
             Err(source) => {
                 let _ = fs::remove_dir_all(&path);
                 Err(failed(source))
@@ -67,57 +63,63 @@ pub(crate) fn private_directory(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
-/// Locks before the file has its name: whoever sees the lock file sees it locked.
-fn hold(directory: &Path) -> io::Result<File> {
-    let newborn = directory.join(NEWBORN_LOCK);
-    let file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&newborn)?;
-    file.lock()?;
-    fs::rename(&newborn, directory.join(LOCK))?;
-    Ok(file)
+/// What a sweep found.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// Left over, and removed.
+    pub removed: Vec<PathBuf>,
+    /// Somebody still works there.
+    pub held: Vec<PathBuf>,
 }
 
-/// Removes what dead owners have left in `parent`; returns the paths.
-pub(crate) fn sweep(parent: &Path, prefix: &str) -> Vec<PathBuf> {
-    let Ok(entries) = fs::read_dir(parent) else {
-        return Vec::new();
-    };
-    entries
-        .flatten()
-        .filter(|entry| entry.file_name().to_string_lossy().starts_with(prefix))
-        .map(|entry| entry.path())
-        .filter(|path| is_left_over(path))
-        .filter(|path| match remove(path) {
-            Ok(()) => true,
-            Err(error) => {
-                log::warn!(target: "gorgon::sync", path:% = path.display(), cause:% = error;
-                    "a left-over directory cannot be removed");
-                false
-            }
-        })
-        .collect()
+/// Removes what dead owners have left in `parent`.
+pub(crate) fn sweep(parent: &Path, prefix: &str) -> Swept {
+    let mut swept = Swept::default();
+    for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
+        if !entry.file_name().to_string_lossy().starts_with(prefix) {
+            continue;
+        }
+        let path = entry.path();
+        match tenancy(&path) {
+            Tenancy::NotOurs | Tenancy::Newborn => {}
+            Tenancy::Held => swept.held.push(path),
+            Tenancy::Free => match remove(&path) {
+                Ok(()) => swept.removed.push(path),
+                Err(error) => {
+                    log::warn!(target: "gorgon::sync", path:% = path.display(), cause:% = error;
+                        "a left-over directory cannot be removed");
+                }
+            },
+        }
+    }
+    swept
 }
 
-fn is_left_over(path: &Path) -> bool {
+/// Waits until nobody works in a directory that [`sweep`] found held, and removes it.
+pub(crate) fn remove_when_free(path: &Path) -> io::Result<()> {
+    lease::wait_until_free(path)?;
+    remove(path)
+}
+
+fn tenancy(path: &Path) -> Tenancy {
     let Ok(meta) = fs::symlink_metadata(path) else {
-        return false;
+        return Tenancy::NotOurs;
     };
     if !meta.is_dir() || meta.uid() != gorgon_process::disk::user_id() {
-        return false;
+        return Tenancy::NotOurs;
     }
-    match File::open(path.join(LOCK)) {
-        // The lock is given up again when the file is dropped.
-        Ok(file) => file.try_lock().is_ok(),
-        Err(_) => {
+    match lease::of(path) {
+        Tenancy::Newborn => {
             let age = meta
                 .modified()
                 .ok()
                 .and_then(|at| SystemTime::now().duration_since(at).ok());
-            path.join(NEWBORN_LOCK).exists() && age.is_some_and(|age| age > NEWBORN)
+            match age.is_some_and(|age| age > NEWBORN) {
+                true => Tenancy::Free,
+                false => Tenancy::Newborn,
+            }
         }
+        other => other,
     }
 }
 
@@ -171,13 +173,20 @@ mod tests {
         fs::create_dir(parent.join("other")).unwrap();
         fs::create_dir(parent.join("w-users-own")).unwrap();
         fs::create_dir(parent.join("w-newborn")).unwrap();
-        fs::write(parent.join("w-newborn").join(NEWBORN_LOCK), "").unwrap();
-        assert!(sweep(&parent, "w-").is_empty());
+        fs::write(parent.join("w-newborn/.gorgon-lock.new"), "").unwrap();
+        let held = Swept {
+            held: vec![path.clone()],
+            ..Swept::default()
+        };
+        assert_eq!(sweep(&parent, "w-"), held);
+        let guest = Lease::join(&path).unwrap();
         drop(owned);
-        assert_eq!(sweep(&parent, "w-"), [path]);
+        assert_eq!(sweep(&parent, "w-"), held, "its guest is still there");
+        drop(guest);
+        assert_eq!(sweep(&parent, "w-").removed, [path]);
         assert!(parent.join("other").exists() && parent.join("w-newborn").exists());
         assert!(parent.join("w-users-own").exists());
-        assert!(sweep(Path::new("/nowhere"), "w-").is_empty());
+        assert_eq!(sweep(Path::new("/nowhere"), "w-"), Swept::default());
     }
 
     #[test]

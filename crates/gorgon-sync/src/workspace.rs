@@ -10,6 +10,7 @@ use crate::failure::SyncError;
 use crate::owned::{self, OwnedDir};
 
 pub use crate::copy::Copied;
+pub use crate::owned::Swept;
 
 /// Workspaces are called `gorgon-…`; a sweep touches nothing else.
 const PREFIX: &str = "gorgon-";
@@ -108,10 +109,18 @@ impl Drop for Workspace {
     }
 }
 
-/// Removes the workspaces that dead listeners have left below `parent`, and returns their paths.
-/// To be called once, at a listener's start; those of living ones are left alone.
-pub fn sweep(parent: &Path) -> Vec<PathBuf> {
+/// Removes the workspaces that dead listeners have left below `parent`. To be called once, at a
+/// listener's start; those in which somebody works are left alone, and named.
+pub fn sweep(parent: &Path) -> Swept {
     owned::sweep(parent, PREFIX)
+}
+
+/// Waits until nobody works in a workspace that [`sweep`] left alone, and removes it.
+///
+/// # Errors
+/// When something in it cannot be removed; the next sweep tries again.
+pub fn remove_when_free(path: &Path) -> Result<(), SyncError> {
+    owned::remove_when_free(path).map_err(SyncError::file("remove", path))
 }
 
 /// Returns how many bytes the files of a tree have.

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Select, never};
 use gorgon_process::child::End;
-use gorgon_process::exit::{self};
+use gorgon_process::exit;
+use gorgon_process::lease::Lease;
 use gorgon_process::signals::{self, Signal};
 use gorgon_process::{logging, orphan};
 use gorgon_proto::config::{self};
@@ -36,6 +37,8 @@ pub fn run(args: &Args) -> Result<u8, RunError> {
     let signals = signals::listen(&[Signal::Int, Signal::Term, Signal::Hup, Signal::Child])
         .map_err(system("listen to signals"))?;
     orphan::become_subreaper().map_err(system("become a subreaper"))?;
+    // A listener that starts anew must not remove the workspace while a dying job still ends there.
+    let _lease = Lease::join(&args.workspace).map_err(system("hold the workspace"))?;
     let (definition, parent) = parent::meet()?;
     if definition.schema != SCHEMA {
         return Err(RunError::Schema {

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Select, never};
 use gorgon_process::exit;
+use gorgon_process::lease::Lease;
 use gorgon_process::logging;
 use gorgon_process::signals::{self, Signal};
 use gorgon_proto::local::{WORKER_CALLBACK_FAILED, WORKER_PRELOADER_LOST, WorkerLine};
@@ -34,6 +35,8 @@ pub fn run(args: &Args) -> Result<u8, StartError> {
     let signals = signals::listen(&[Signal::Int, Signal::Term, Signal::Hup, Signal::Usr1])
         .map_err(StartError::Signals)?;
     if let Some(socket) = &args.preloader {
+        // As the manager does: it may die first.
+        let _lease = Lease::join(&args.workspace).map_err(StartError::Lease)?;
         let (definition, gone) = manager::meet()?;
         let plan = start::managed(args, &definition)?;
         let link = PreloaderLink::connect(socket)?;

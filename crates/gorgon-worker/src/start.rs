@@ -60,6 +60,9 @@ pub enum StartError {
     /// Signals or threads cannot be had.
     #[error("listen to signals")]
     Signals(#[source] io::Error),
+    /// The workspace is being removed.
+    #[error("hold the workspace")]
+    Lease(#[source] io::Error),
     /// The log cannot be written.
     #[error(transparent)]
     Log(#[from] gorgon_process::logging::LogError),
@@ -77,6 +80,7 @@ impl Hint for StartError {
             | Self::Definition(_)
             | Self::Schema { .. }
             | Self::Signals(_)
+            | Self::Lease(_)
             | Self::Log(_) => None,
         }
     }
@@ -92,6 +96,7 @@ impl Hint for StartError {
             | Self::Schema { .. }
             | Self::Broker(_)
             | Self::Signals(_)
+            | Self::Lease(_)
             | Self::Log(_) => exit::ERROR,
         }
     }

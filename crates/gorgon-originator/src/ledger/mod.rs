@@ -241,11 +241,24 @@ impl Ledger {
             reason: LeaveReason::Lost,
             error: None,
         };
-        out.extend(self.hosts.manager_queue(id).map(Effect::DeleteQueue));
         self.host_left(now, left, out);
     }
 
     fn host_left(&mut self, now: Instant, left: HostLeft, out: &mut Vec<Effect>) {
+        // A manager deletes its queue itself, unless it has died.
+        let queue = match left.reason {
+            LeaveReason::Lost | LeaveReason::WorkersFailed => {
+                self.hosts.manager_queue(&left.listener_id)
+            }
+            LeaveReason::Done
+            | LeaveReason::Stopped
+            | LeaveReason::Orphaned
+            | LeaveReason::Cancelled
+            | LeaveReason::SyncFailed
+            | LeaveReason::CallbackFailed
+            | LeaveReason::PreloaderFailed => None,
+        };
+        out.extend(queue.map(Effect::DeleteQueue));
         let workers = self
             .hosts
             .left(now, &left.listener_id, &left.hostname, left.reason);

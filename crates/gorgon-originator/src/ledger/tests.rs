@@ -143,6 +143,11 @@ fn a_host_that_leaves_gives_its_items_back() {
     check(1, "a1 starts 0; a joins", "publish 0.2");
     check(
         1,
+        "b joins; a1 starts 0; a leaves workers",
+        "delete m.a; publish 0.2",
+    );
+    check(
+        1,
         "a1 starts 0; a leaves callback; +1",
         "publish 0.2; done HostsFailed { all_in_sync: false }",
     );

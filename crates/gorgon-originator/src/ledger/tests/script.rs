@@ -153,6 +153,7 @@ fn host_event(host: &str, verb: &str, rest: &[&str]) -> Option<Event> {
                 "done" => LeaveReason::Done,
                 "sync" => LeaveReason::SyncFailed,
                 "callback" => LeaveReason::CallbackFailed,
+                "workers" => LeaveReason::WorkersFailed,
                 "stopped" => LeaveReason::Stopped,
                 other => panic!("no reason {other}"),
             },
