@@ -5,7 +5,7 @@ SHELL_SCRIPTS = scripts/* .ci/run integration/suites/get integration/suites/fetc
 SUITES ?=
 PREFIX ?= /usr/local
 
-.PHONY: help demo setup build unit ruby integration test suites lint bench release install install-listener clean
+.PHONY: help demo setup build unit ruby integration test suites lint bench soak release install install-listener clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -41,6 +41,10 @@ lint: setup ## fmt, clippy, rustdoc, ruby -wc, sh -n; warnings are errors
 
 bench: setup release ## ratios against rspec and parallel_rspec
 	scripts/bench
+
+soak: setup release ## hundreds of jobs, some killed; a job in a storm of kills: minutes
+	$(CARGO) run -q --release -p integration --bin soak -- jobs
+	$(CARGO) run -q --release -p integration --bin soak -- storm
 
 release: ## optimised binaries in target/release
 	$(CARGO) build -q --release --workspace

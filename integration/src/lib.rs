@@ -20,6 +20,7 @@ pub mod proxy;
 pub mod rabbit;
 pub mod run;
 pub mod sim;
+pub mod soak;
 pub mod suite;
 pub mod suite_run;
 pub mod wait;

@@ -13,10 +13,13 @@ use gorgon_process::{
 };
 use serde_json::Value;
 
-use crate::{home::Home, junit::Junit, project::Project, wait::until};
+use crate::{home::Home, junit::Junit, processes, project::Project, wait::until};
 
 /// How long a run may take that does not say otherwise.
 pub const RUN_LIMIT: Duration = Duration::from_secs(60);
+
+/// How often a running originator is looked at.
+const LOOK: Duration = Duration::from_millis(10);
 
 /// A running originator. Dropped, it is killed.
 #[derive(Debug)]
@@ -139,6 +142,15 @@ impl Run {
     /// Returns what it has written to stderr by now.
     pub fn stderr_so_far(&self) -> String {
         fs::read_to_string(&self.stderr).unwrap_or_default()
+    }
+
+    /// Tells whether it still runs after this time; returns at once when it has ended.
+    pub fn runs_for(&self, time: Duration) -> bool {
+        let until = Instant::now() + time;
+        while processes::runs(self.pid()) && Instant::now() < until {
+            let _ = crossbeam_channel::after(LOOK).recv();
+        }
+        processes::runs(self.pid())
     }
 
     /// Waits for the end.

@@ -1,0 +1,88 @@
+//! Long runs: `soak jobs [N [KILLS]]`, `soak storm [ITEMS [SECONDS]]`; `--seed N` plays another history.
+#![expect(clippy::print_stdout, reason = "its figures are what it is for")]
+
+use std::{
+    process::ExitCode,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use integration::soak::{jobs, storm};
+
+fn main() -> ExitCode {
+    let mut words: Vec<String> = std::env::args().skip(1).collect();
+    let seed = match words.iter().position(|word| word == "--seed") {
+        Some(at) if at + 1 < words.len() => {
+            words.drain(at..at + 2).nth(1).and_then(|n| n.parse().ok())
+        }
+        _ => None,
+    };
+    let seed = seed.unwrap_or_else(|| {
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        now.as_secs() % 1_000_000
+    });
+    let number = |at: usize, default: u32| {
+        words
+            .get(at)
+            .and_then(|n| n.parse().ok())
+            .unwrap_or(default)
+    };
+    println!("seed {seed}");
+    let good = match words.first().map(String::as_str) {
+        Some("jobs") => soak_jobs(number(1, 200), number(2, 20), seed),
+        Some("storm") => soak_storm(number(1, 1000), number(2, 60), seed),
+        _ => {
+            println!("usage: soak jobs [N [KILLS]] | storm [ITEMS [SECONDS]]  [--seed N]");
+            return ExitCode::from(3);
+        }
+    };
+    if good {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+fn soak_jobs(count: u32, kills: u32, seed: u64) -> bool {
+    let seen = jobs::run(count, kills, seed);
+    println!(
+        "{count} jobs on one listener, {} of them killed, {:.0} s",
+        seen.killed.len(),
+        seen.took.as_secs_f64()
+    );
+    for line in &seen.killed {
+        println!("  {line}");
+    }
+    println!("before: {}\nafter:  {}", seen.before, seen.after);
+    let grown = seen.after.grown_since(&seen.before);
+    println!(
+        "{}",
+        if grown.is_empty() {
+            "nothing has grown".to_owned()
+        } else {
+            format!("grown: {}", grown.join(", "))
+        }
+    );
+    grown.is_empty()
+}
+
+fn soak_storm(items: u32, seconds: u32, seed: u64) -> bool {
+    let seen = storm::run(items, Duration::from_secs(seconds.into()), seed);
+    println!(
+        "{items} items on two hosts, {:.0} s, killed: {:?}",
+        seen.finished.took.as_secs_f64(),
+        seen.killed
+    );
+    println!(
+        "verdicts: {:?}, more than one attempt: {}",
+        seen.verdicts, seen.moved
+    );
+    println!("files with other than one verdict: {:?}", seen.wrong);
+    println!("end: {}", seen.finished.end);
+    let good = seen.finished.end.is_success() && seen.wrong.is_empty();
+    if !good {
+        println!("{}\n{}", seen.finished.stdout, seen.finished.stderr);
+    }
+    good
+}
