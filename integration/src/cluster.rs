@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 
 use crate::{
     home::{Home, files_below},
+    machine::Machine,
     processes,
     project::Project,
     rabbit::{self, RabbitMq, Vhost},
@@ -41,6 +42,7 @@ pub struct Host {
     directory: PathBuf,
     config: PathBuf,
     log: PathBuf,
+    machine: Option<Machine>,
 }
 
 impl Cluster {
@@ -59,6 +61,15 @@ impl Cluster {
     pub fn with_own_broker(hosts: &[(&str, u32)]) -> Self {
         // Left to its own: a node ends itself when the process that started it has ended.
         Self::start_at(Box::leak(Box::new(RabbitMq::start())), hosts)
+    }
+
+    /// Starts a node of its own that other machines can reach, and no host yet.
+    pub fn for_other_machines() -> Self {
+        let options = rabbit::Options {
+            for_other_machines: true,
+            ..rabbit::Options::default()
+        };
+        Self::start_at(Box::leak(Box::new(RabbitMq::start_with(&options))), &[])
     }
 
     fn start_at(node: &'static RabbitMq, hosts: &[(&str, u32)]) -> Self {
@@ -83,21 +94,40 @@ impl Cluster {
     /// # Panics
     /// When the listener cannot be started.
     pub fn start_host(&mut self, name: &str, slots: u32, more: &Value) {
+        let mut config = json!({ "host_name": name });
+        extend(&mut config, more);
+        self.add_host(name, slots, self.url(), &config, None);
+    }
+
+    /// Starts a host on a machine of its own, whose name it bears. It may not listen yet.
+    ///
+    /// # Panics
+    /// When the listener cannot be started.
+    pub fn start_host_on(&mut self, machine: Machine, slots: u32) {
+        let (name, url) = (machine.name().to_owned(), self.url_at(machine.gateway()));
+        self.add_host(&name, slots, url, &json!({}), Some(machine));
+    }
+
+    fn add_host(
+        &mut self,
+        name: &str,
+        slots: u32,
+        url: String,
+        more: &Value,
+        machine: Option<Machine>,
+    ) {
         let directory = self.home.path().join("run").join(name);
         fs::create_dir_all(&directory).expect("a directory in our own");
         let mut config = json!({
-            "connection": { "url": self.url() },
+            "connection": { "url": url },
             "worker_slots": slots,
-            "host_name": name,
             "workspace_dir": directory.join("workspaces"),
             "cache_dir": directory.join("cache"),
         });
-        if let (Some(config), Some(more)) = (config.as_object_mut(), more.as_object()) {
-            config.extend(more.clone());
-        }
+        extend(&mut config, more);
         let path = directory.join("gorgon_listener.json");
         fs::write(&path, config.to_string()).expect("a file in our own directory");
-        let host = self.listen(name, directory, path);
+        let host = self.listen(name, directory, path, machine);
         self.hosts.push(host);
     }
 
@@ -108,23 +138,30 @@ impl Cluster {
     pub fn restart_host(&mut self, name: &str) {
         let at = self.hosts.iter().position(|host| host.name == name);
         let at = at.expect("a host that was started");
-        let old = self.hosts.swap_remove(at);
+        let mut old = self.hosts.swap_remove(at);
         if processes::runs(old.pid()) {
             processes::signal(old.pid(), "KILL");
         }
         old.ended(Duration::from_secs(10));
         let (directory, config) = (old.directory.clone(), old.config.clone());
-        drop(old);
-        let host = self.listen(name, directory, config);
+        let host = self.listen(name, directory, config, old.machine.take());
         self.hosts.push(host);
     }
 
-    fn listen(&self, name: &str, directory: PathBuf, config: PathBuf) -> Host {
+    fn listen(
+        &self,
+        name: &str,
+        directory: PathBuf,
+        config: PathBuf,
+        machine: Option<Machine>,
+    ) -> Host {
         let log = self.home.fresh(&format!("{name}.log"));
         let mut command = self.home.command("gorgon-listener");
+        command.arg("--config").arg(&config);
+        if let Some(machine) = &machine {
+            command = machine.inside(&command);
+        }
         command
-            .arg("--config")
-            .arg(&config)
             .current_dir(&directory)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -136,6 +173,7 @@ impl Cluster {
             directory,
             config,
             log,
+            machine,
         }
     }
 
@@ -177,11 +215,15 @@ impl Cluster {
         self.node
     }
 
-    /// Returns how the broker is reached, as a URL.
+    /// Returns how the broker is reached from here, as a URL.
     pub fn url(&self) -> String {
+        self.url_at("127.0.0.1")
+    }
+
+    fn url_at(&self, address: &str) -> String {
         let node = self.vhost.node();
         format!(
-            "amqp://{}:{}@127.0.0.1:{}/{}",
+            "amqp://{}:{}@{address}:{}/{}",
             node.user(),
             node.password(),
             node.port(),
@@ -260,7 +302,21 @@ impl Cluster {
     }
 }
 
+fn extend(config: &mut Value, more: &Value) {
+    if let (Some(config), Some(more)) = (config.as_object_mut(), more.as_object()) {
+        config.extend(more.clone());
+    }
+}
+
 impl Host {
+    /// Returns its machine.
+    ///
+    /// # Panics
+    /// When it has none of its own.
+    pub fn machine(&self) -> &Machine {
+        self.machine.as_ref().expect("a host on another machine")
+    }
+
     /// Returns the number of the listener's process.
     pub fn pid(&self) -> u32 {
         self.listener.pid()

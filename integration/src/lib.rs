@@ -14,6 +14,7 @@ pub mod expected;
 pub mod gate;
 pub mod home;
 pub mod junit;
+pub mod machine;
 pub mod processes;
 pub mod project;
 pub mod proxy;

@@ -72,7 +72,7 @@ fn vm_args(place: &Place) -> String {
 fn conf(place: &Place, options: &Options, certificates: Option<&Certificates>) -> String {
     let consumer_timeout = options.consumer_timeout.as_millis();
     let mut text = format!(
-        "listeners.tcp.1 = 127.0.0.1:{}\n\
+        "listeners.tcp.1 = {}:{}\n\
          num_acceptors.tcp = 2\n\
          default_user = {}\n\
          default_pass = {}\n\
@@ -86,7 +86,14 @@ fn conf(place: &Place, options: &Options, certificates: Option<&Certificates>) -
          vm_memory_high_watermark.absolute = 1GB\n\
          collect_statistics = none\n\
          consumer_timeout = {consumer_timeout}\n",
-        place.port, place.user, place.password
+        if options.for_other_machines {
+            "0.0.0.0"
+        } else {
+            "127.0.0.1"
+        },
+        place.port,
+        place.user,
+        place.password
     );
     if let Some(certificates) = certificates {
         text.push_str(&format!(

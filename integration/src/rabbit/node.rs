@@ -29,6 +29,8 @@ pub struct Options {
     pub tls: bool,
     /// How long a delivery may stay unacknowledged.
     pub consumer_timeout: Duration,
+    /// Whether it can be reached on all addresses of this machine, and not on loopback alone.
+    pub for_other_machines: bool,
 }
 
 impl Default for Options {
@@ -36,6 +38,7 @@ impl Default for Options {
         Options {
             tls: false,
             consumer_timeout: Duration::from_secs(7 * 86_400),
+            for_other_machines: false,
         }
     }
 }

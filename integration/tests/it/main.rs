@@ -19,6 +19,7 @@ mod happy;
 mod hosts;
 mod listener;
 mod manager;
+mod network;
 mod output;
 mod samples;
 mod schedule;
