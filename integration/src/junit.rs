@@ -9,6 +9,10 @@ use crate::suite::Counts;
 pub struct Junit {
     /// The file of each suite and its test cases, in the report's order.
     pub suites: Vec<(String, Vec<Case>)>,
+    /// What a CI would stumble over: attributes that are missing or wrong, forbidden characters.
+    pub faults: Vec<String>,
+    /// The report as it was written.
+    pub source: String,
 }
 
 /// A test case.
@@ -24,6 +28,8 @@ pub struct Case {
     pub outcome: String,
     /// Message and text of what is not passed.
     pub text: String,
+    /// Its `time`, in seconds.
+    pub time: String,
 }
 
 impl Junit {
@@ -57,9 +63,25 @@ impl Junit {
                 cases,
             )
         };
+        let mut faults: Vec<String> = suites.clone().flat_map(faults_of).collect();
+        faults.extend(
+            text.chars()
+                .find(|c| *c < ' ' && !"\t\n\r".contains(*c))
+                .map(|c| format!("JUnit: the character {c:?} is no XML")),
+        );
         Ok(Self {
             suites: suites.map(read).collect(),
+            faults,
+            source: text.to_owned(),
         })
+    }
+
+    /// Returns the seconds of a file's test cases.
+    pub fn seconds(&self, file: &str) -> Vec<f64> {
+        self.file(file)
+            .iter()
+            .filter_map(|case| case.time.parse().ok())
+            .collect()
     }
 
     /// Returns the counts of each file.
@@ -94,6 +116,63 @@ impl Junit {
     }
 }
 
+/// Returns what is wrong with a suite for a CI that splits by its `file`, and looks at its figures.
+fn faults_of(suite: roxmltree::Node<'_, '_>) -> Vec<String> {
+    let file = suite.attribute("file").unwrap_or_default();
+    let cases: Vec<_> = suite
+        .children()
+        .filter(|node| node.has_tag_name("testcase"))
+        .collect();
+    let mut faults = Vec::new();
+    for name in [
+        "name",
+        "tests",
+        "failures",
+        "errors",
+        "skipped",
+        "time",
+        "timestamp",
+        "hostname",
+    ] {
+        if suite.attribute(name).is_none_or(str::is_empty) {
+            faults.push(format!("JUnit: {file}: testsuite has no {name}"));
+        }
+    }
+    for (name, child) in [
+        ("failures", "failure"),
+        ("errors", "error"),
+        ("skipped", "skipped"),
+    ] {
+        let has = |case: &&roxmltree::Node<'_, '_>| case.children().any(|c| c.has_tag_name(child));
+        let count = cases.iter().filter(has).count().to_string();
+        if suite.attribute(name) != Some(&count) {
+            faults.push(format!(
+                "JUnit: {file}: {count} {name} are not what it says"
+            ));
+        }
+    }
+    if suite.attribute("tests") != Some(&cases.len().to_string()) {
+        faults.push(format!("JUnit: {file}: the number of its tests is wrong"));
+    }
+    for case in cases {
+        for name in ["classname", "name"] {
+            if case.attribute(name).is_none_or(str::is_empty) {
+                faults.push(format!("JUnit: {file}: a testcase has no {name}"));
+            }
+        }
+        let seconds = case.attribute("time").map(str::parse::<f64>);
+        if !matches!(seconds, Some(Ok(0.0..))) {
+            faults.push(format!("JUnit: {file}: a testcase has no time"));
+        }
+        // The words of suite hooks belong to no file.
+        let hooks = file.starts_with("(suite hooks)");
+        if !hooks && (case.attribute("file") != Some(file) || file.starts_with(['.', '/'])) {
+            faults.push(format!("JUnit: {file}: a testcase names another file"));
+        }
+    }
+    faults
+}
+
 fn case(node: roxmltree::Node<'_, '_>) -> Case {
     let attribute = |name| node.attribute(name).unwrap_or_default().to_owned();
     let told = node.children().find(|child| {
@@ -116,6 +195,7 @@ fn case(node: roxmltree::Node<'_, '_>) -> Case {
             .map_or("passed", |told| told.tag_name().name())
             .to_owned(),
         text,
+        time: attribute("time"),
     }
 }
 

@@ -11,6 +11,9 @@ use gorgon_process::command;
 
 use crate::home::Home;
 
+/// Stands for the project's own directory in a fixture's `gorgon.json`.
+const HERE: &str = "@HERE@";
+
 /// A project's directory.
 #[derive(Debug)]
 pub struct Project {
@@ -58,7 +61,14 @@ impl Project {
         if let Err(error) = command::run(copy, Duration::from_secs(30), b"") {
             panic!("copy the fixture {name}: {error}");
         }
-        Self { path }
+        let project = Self { path };
+        // A fixture whose files write down what happens does so in the user's own directory.
+        let config = project.read("gorgon.json");
+        if config.contains(HERE) {
+            let here = project.path.display().to_string();
+            project.write("gorgon.json", &config.replace(HERE, &here));
+        }
+        project
     }
 
     /// Returns where it is.

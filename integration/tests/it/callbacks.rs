@@ -1,6 +1,12 @@
 //! The user's callbacks: each in its place, once where once is right, in both layouts.
 
-use integration::{cluster::Cluster, home::Home, project::Project, run, wait::secs};
+use integration::{
+    cluster::Cluster,
+    home::Home,
+    project::Project,
+    run::{self, Finished},
+    wait::secs,
+};
 
 const SPEC: &str = "RSpec.describe('x') { it('holds') { expect(1).to eq 1 } }\n";
 
@@ -77,6 +83,7 @@ fn one_worker_runs_all_seven_in_order_in_place_and_over_rabbitmq() {
     assert_eq!(lines(cluster.home()), ORDER);
 }
 
+/// Others made a database for every core to run one small file: <https://github.com/rails/rails/issues/36807>.
 #[test]
 fn never_more_workers_start_than_there_are_items() {
     let home = Home::new();
@@ -91,53 +98,70 @@ fn never_more_workers_start_than_there_are_items() {
     );
     run::run(&home, &project, &["--local=8"]).exited(0);
     assert_eq!(lines(&home), ORDER);
+    let project = Project::fixture(&home, "one-file");
+    run::run(&home, &project, &["--local=8", "spec/a_spec.rb"])
+        .exited(0)
+        .reported(&["spec/a_spec.rb"]);
+    let starts = project.read("starts.log");
+    assert_eq!(starts.lines().count(), 1, "{starts}");
+    home.assert_nothing_left();
+}
+
+/// Projects of before 2014 name a file for each callback, and `sync_exclude` one level up:
+/// <https://github.com/nulogy/Gorgon/blob/v0.3.1/gorgon.json.sample>,
+/// <https://github.com/nulogy/Gorgon/blob/v0.3.1/lib/gorgon/callback_handler.rb>.
+fn older_layout(home: &Home, run: impl Fn(&Project) -> Finished, hosts: usize) {
+    let project = Project::fixture(home, "old-callback-layout");
+    // More files than workers, so that each worker has one.
+    let spec = project.read("spec/a_spec.rb");
+    for name in ["b", "c", "d"] {
+        project.write(&format!("spec/{name}_spec.rb"), &spec);
+    }
+    let run = run(&project);
+    run.exited(0);
+    for (file, counts) in run.junit().counts() {
+        assert_eq!((counts.passed, counts.total()), (2, 2), "{file}");
+    }
+    let started: std::collections::BTreeSet<_> = run
+        .events("item_started")
+        .iter()
+        .map(|event| {
+            (
+                event["hostname"].to_string(),
+                event["worker_id"].to_string(),
+            )
+        })
+        .collect();
+    let log = project.read("callbacks.log");
+    let lines: Vec<_> = log.lines().collect();
+    let count = |name: &str| lines.iter().filter(|line| **line == name).count();
+    assert_eq!(count("after_sync"), hosts, "{log}");
+    assert_eq!(count("before_creating_workers"), hosts, "{log}");
+    assert_eq!(count("before_start"), started.len(), "{log}");
+    assert_eq!(count("after_complete"), started.len(), "{log}");
+    if hosts == 1 {
+        assert_eq!(
+            &lines[..3],
+            ["after_sync", "before_creating_workers", "before_start"]
+        );
+        assert_eq!(lines.last(), Some(&"after_complete"), "{log}");
+    }
 }
 
 #[test]
 fn the_older_layout_of_a_file_for_each_callback_still_works() {
-    let home = Home::new();
-    let log = home.path().join("callbacks.log").display().to_string();
-    let config = r#"{
-      "files": ["spec/**/*_spec.rb"],
-      "job": {
-        "sync_exclude": ["skipped", ".git"],
-        "callbacks": {
-          "after_sync": "callbacks/after_sync.rb",
-          "before_creating_workers": "callbacks/before_creating_workers.rb",
-          "before_start": "callbacks/before_start.rb",
-          "after_complete": "callbacks/after_complete.rb"
-        }
-      }
-    }"#;
-    let spec = "RSpec.describe('x') { it('lacks what was left out') { expect(Dir.exist?('skipped')).to be false } }\n";
-    let project = Project::of(
-        &home,
-        &[
-            ("gorgon.json", config),
-            ("spec/a_spec.rb", spec),
-            ("skipped/big.txt", "big"),
-        ],
-    );
-    for name in [
-        "after_sync",
-        "before_creating_workers",
-        "before_start",
-        "after_complete",
-    ] {
-        let text = format!("File.write('{log}', \"{name}\\n\", mode: 'a')\n");
-        project.write(&format!("callbacks/{name}.rb"), &text);
+    for slots in ["--local=1", "--local=2"] {
+        let home = Home::new();
+        older_layout(
+            &home,
+            |project| run::run(&home, project, &[slots, "--sync"]),
+            1,
+        );
+        home.assert_nothing_left();
     }
-    run::run(&home, &project, &["--local=1", "--sync"]).exited(0);
-    assert_eq!(
-        lines(&home),
-        [
-            "after_sync",
-            "before_creating_workers",
-            "before_start",
-            "after_complete"
-        ]
-    );
-    home.assert_nothing_left();
+    let cluster = Cluster::start(&[("a", 1), ("b", 1)]);
+    older_layout(cluster.home(), |project| cluster.run(project, &[]), 2);
+    cluster.assert_nothing_left();
 }
 
 #[test]

@@ -20,7 +20,11 @@ const GATED: &str =
 fn project(home: &Home, gate: &Gate) -> Project {
     let project = Project::of(
         home,
-        &[("spec/a_spec.rb", FAILED), ("spec/b_spec.rb", GATED)],
+        &[
+            ("spec/a_spec.rb", FAILED),
+            ("spec/b_spec.rb", GATED),
+            ("gorgon.json", r#"{ "failed_files": "failed.json" }"#),
+        ],
     );
     for name in ["c", "d", "e"] {
         project.write(
@@ -40,9 +44,26 @@ const FILES: [&str; 5] = [
     "spec/e_spec.rb",
 ];
 
-fn cancelled(run: &Finished) {
+/// Others came back without a word of what had run, and left processes behind:
+/// <https://github.com/grosser/parallel_tests/issues/385>, <https://github.com/grosser/parallel_tests/issues/523>.
+fn cancelled(project: &Project, run: &Finished) {
     // JUnit has what has a result; what was cut off and what never ran is named in the summary.
     run.exited(130).reported(&FILES[..1]).says(&FILES);
+    run.says(&["File 'spec/a_spec.rb' failed", "expected: 2"]);
+    let (_, rest) = run
+        .stdout
+        .split_once("Unfinished files (1):\n  spec/b_spec.rb")
+        .expect("what ran");
+    let (_, rest) = rest.split_once("Files not run (3):").expect("what did not");
+    assert!(FILES[2..].iter().all(|file| rest.contains(file)), "{rest}");
+    assert_eq!(run.junit().faults, [""; 0]);
+    let failed: Vec<String> = serde_json::from_str(&project.read("failed.json")).expect("a list");
+    assert!(
+        FILES[..2]
+            .iter()
+            .all(|file| failed.iter().any(|name| name == file)),
+        "{failed:?}"
+    );
     run.verdict("spec/a_spec.rb", "failed");
     assert_eq!(run.junit().counts()["spec/a_spec.rb"].failed, 1);
     let last = run.events.last().expect("a last event");
@@ -69,7 +90,7 @@ fn each_signal_ends_a_run_in_place_and_says_what_ran() {
         let run = run::start(&home, &project, &[&["--local=1"], &files()[..]].concat());
         cancel(&gate, &run, signal);
         let run = run.finished(secs(10));
-        cancelled(&run);
+        cancelled(&project, &run);
         gate.is_empty();
         home.assert_nothing_left();
     }
@@ -83,7 +104,7 @@ fn ctrl_c_ends_the_job_on_its_hosts_too() {
     let run = cluster.begin(&project, &files());
     cancel(&gate, &run, Signal::Int);
     let run = run.finished(secs(5));
-    cancelled(&run);
+    cancelled(&project, &run);
     gate.is_empty();
     cluster.assert_nothing_left();
 }

@@ -128,6 +128,21 @@ fn a_broken_configuration_is_named_by_line_and_column() {
     assert!(stderr.contains("comma"), "{stderr}");
 }
 
+/// A stripper of comments that does not know strings takes `//` out of a URL, and `/**/` out of a
+/// glob: <https://github.com/arturopie/sample_app-1/blob/master/gorgon.json>,
+/// <https://github.com/nulogy/Gorgon/blob/master/spec/dummy/gorgon.json>.
+#[test]
+fn slashes_in_strings_are_no_comments() {
+    let home = Home::new();
+    let project = Project::fixture(&home, "comments-and-globs");
+    run::run(&home, &project, &["--wait", "1"])
+        .exited(3)
+        .says(&["host broker.example"]);
+    run::run(&home, &project, &["--local=2"])
+        .exited(0)
+        .reported(&["spec/b_spec.rb", "test/unit/deep/a_test.rb"]);
+}
+
 #[test]
 fn all_programs_tell_version_and_help() {
     let home = Home::new();

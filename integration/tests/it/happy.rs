@@ -11,20 +11,25 @@ use serde_json::Value;
 
 fn check(
     how: &str,
-    run: impl Fn(&str, &[&str]) -> run::Finished,
+    home: &Home,
+    run: impl Fn(&Project, &[&str]) -> run::Finished,
     wanted: impl Fn(&Expected) -> bool,
 ) {
     let mut wrong = Vec::new();
     for name in expected::all() {
-        let expected = Expected::of(&name);
-        if !wanted(&expected) {
+        let first = Expected::of(&name);
+        if !wanted(&first) {
             continue;
         }
-        let arguments: Vec<_> = expected.arguments.iter().map(String::as_str).collect();
-        let finished = run(&name, &arguments);
-        let differences = expected.differences(&finished);
-        if !differences.is_empty() {
-            wrong.push(format!("{name}, {how}:\n  {}", differences.join("\n  ")));
+        let project = Project::fixture(home, &name);
+        for expected in [&first].into_iter().chain(&first.then) {
+            let arguments: Vec<_> = expected.arguments.iter().map(String::as_str).collect();
+            let finished = run(&project, &arguments);
+            let differences = expected.differences(&name, &project, &finished);
+            if !differences.is_empty() {
+                let differences = differences.join("\n  ");
+                wrong.push(format!("{name} {arguments:?}, {how}:\n  {differences}"));
+            }
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
@@ -65,6 +70,10 @@ fn every_fixture_gives_its_outcomes_by_hand() {
                 "{name}: ended with {end:?}, right is {}",
                 expected.exit
             ));
+        }
+        let longest = said.lines().map(str::len).max().unwrap_or_default();
+        if expected.message_limit_bytes.is_some_and(|n| longest > n) {
+            wrong.push(format!("{name}: a message has {longest} bytes"));
         }
         let messages = said
             .lines()
@@ -108,21 +117,20 @@ fn every_fixture_gives_its_outcomes_by_hand() {
 #[test]
 fn every_fixture_gives_its_outcomes_in_place() {
     let home = Home::new();
-    let run = |name: &str, arguments: &[&str]| {
-        let project = Project::fixture(&home, name);
-        run::run(&home, &project, &[&["--local=2"], arguments].concat())
+    let run = |project: &Project, arguments: &[&str]| {
+        run::run(&home, project, &[&["--local=2"], arguments].concat())
     };
-    check("--local=2", run, |_| true);
+    check("--local=2", &home, run, |_| true);
     home.assert_nothing_left();
 }
 
 #[test]
 fn every_fixture_gives_its_outcomes_on_two_hosts() {
     let cluster = Cluster::start(&[("a", 2), ("b", 1)]);
-    let run = |name: &str, arguments: &[&str]| {
-        cluster.run(&Project::fixture(cluster.home(), name), arguments)
-    };
-    check("over RabbitMQ", run, |expected| !expected.local_only);
+    let run = |project: &Project, arguments: &[&str]| cluster.run(project, arguments);
+    check("over RabbitMQ", cluster.home(), run, |expected| {
+        !expected.local_only
+    });
     cluster.assert_nothing_left();
 }
 

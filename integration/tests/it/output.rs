@@ -90,48 +90,52 @@ fn a_report_on_stdout_stands_there_alone() {
     );
 }
 
+/// On others' queues nobody knew what had run before: <https://github.com/Shopify/ci-queue/issues/98>,
+/// <https://github.com/skroutz/rspecq/issues/45>, <https://github.com/tmm1/test-queue/issues/93>.
 #[test]
 fn a_failure_tells_how_to_see_it_again() {
     let home = Home::new();
-    let project = Project::of(
-        &home,
-        &[
-            (
-                "spec/a_spec.rb",
-                "$seen = true\nRSpec.describe('a') { it('holds') { expect(1).to eq 1 } }\n",
-            ),
-            (
-                "spec/b_spec.rb",
-                "RSpec.describe('b') { it('is first') { expect($seen).to be_nil } }\n",
-            ),
-        ],
+    let project = Project::fixture(&home, "order-dependent");
+    let files = ["spec/a_spec.rb", "spec/b_spec.rb"];
+    let arguments = [&["--local=1", "--seed", "4711"], &files[..]].concat();
+    let run = run::run(&home, &project, &arguments);
+    run.exited(1).says(&["seed 4711"]);
+    let counts = run.junit().counts();
+    assert_eq!((counts[files[0]].passed, counts[files[1]].failed), (1, 1));
+    let right =
+        "gorgon-worker --workspace . --seed 4711 --file spec/a_spec.rb --file spec/b_spec.rb";
+    let line = run
+        .stdout
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("reproduce: "));
+    assert_eq!(line, Some(right), "{}", run.stdout);
+    let place = format!(
+        "File 'spec/b_spec.rb' failed at '{}:1'",
+        run.file(files[1])["hostname"].as_str().unwrap()
     );
-    let run = run::run(
-        &home,
-        &project,
-        &[
-            "--local=1",
-            "--seed",
-            "4711",
-            "spec/a_spec.rb",
-            "spec/b_spec.rb",
-        ],
-    );
-    run.exited(1).says(&["reproduce: gorgon-worker --workspace . --seed 4711 --file spec/a_spec.rb --file spec/b_spec.rb"]);
-    let mut again = home.command("gorgon-worker");
-    again
-        .args([
-            "--workspace",
-            ".",
-            "--seed",
-            "4711",
-            "--file",
-            "spec/a_spec.rb",
-            "--file",
-            "spec/b_spec.rb",
-        ])
-        .current_dir(project.path());
-    let error = gorgon_process::command::run(again, run::RUN_LIMIT, b"")
-        .expect_err("it fails in the same way");
+    run.says(&[&place]);
+
+    // Pasted into a shell it fails in the same way.
+    let binary = home.command("gorgon-worker");
+    let directory = std::path::Path::new(binary.get_program()).parent().unwrap();
+    let mut shell = std::process::Command::new("sh");
+    let path = format!("{}:{}", directory.display(), std::env::var("PATH").unwrap());
+    shell
+        .args(["-c", right])
+        .current_dir(project.path())
+        .env_clear();
+    shell.envs(home.environment()).env("PATH", path);
+    let error = gorgon_process::command::run(shell, run::RUN_LIMIT, b"").expect_err("it fails");
     assert_eq!(error.end(), Some(gorgon_process::child::End::Exited(1)));
+    let said = &error.said().unwrap().stdout;
+    assert!(
+        said.contains("reader starts empty") && said.contains("expected `[1].empty?` to be truthy"),
+        "{said}"
+    );
+
+    // With a process for each file there is nothing to see.
+    project.write("gorgon.json", r#"{ "isolation": "file" }"#);
+    let run = run::run(&home, &project, &arguments);
+    run.exited(0).reported(&files);
+    home.assert_nothing_left();
 }

@@ -1,7 +1,14 @@
 //! The source arrives whole and unchanged, changes are never missed, and failures say what failed.
 
-use std::{fs, os::unix::fs::PermissionsExt, process::Command, time::Duration};
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    process::Command,
+    thread::{self, JoinHandle},
+    time::Duration,
+};
 
+use crossbeam_channel::{Sender, TryRecvError, bounded};
 use gorgon_process::command;
 use integration::{cluster::Cluster, home::Home, project::Project, run};
 
@@ -36,6 +43,8 @@ fn tree(home: &Home) -> Project {
     project
 }
 
+/// Home-made copying loses what is odd: <https://github.com/pytest-dev/pytest-xdist/issues/825>,
+/// <https://github.com/php-tuf/composer-stager/issues/364>.
 #[test]
 fn links_modes_times_and_empty_directories_arrive_and_the_users_tree_is_left_alone() {
     let home = Home::new();
@@ -98,6 +107,73 @@ fn secrets_stay_at_home() {
     cluster.assert_nothing_left();
 }
 
+/// Files that come and go, as long as the value lives.
+struct Churn(Option<(Sender<()>, JoinHandle<()>)>);
+
+impl Churn {
+    fn begin(project: &Project) -> Self {
+        let directory = project.path().join("churn");
+        fs::create_dir(&directory).unwrap();
+        let (stop, stopped) = bounded(0);
+        let churn = move || {
+            let path = |n: u32| directory.join(format!("{}.tmp", n % 400));
+            for n in 0.. {
+                if stopped.try_recv() != Err(TryRecvError::Empty) {
+                    break;
+                }
+                fs::write(path(n), "x").unwrap();
+                // The one may be gone, as it may be for rsync.
+                let _ = fs::remove_file(path(n.wrapping_mul(7)));
+            }
+        };
+        let thread = thread::Builder::new().name("churn".into());
+        Self(Some((stop, thread.spawn(churn).unwrap())))
+    }
+}
+
+impl Drop for Churn {
+    fn drop(&mut self) {
+        if let Some((stop, thread)) = self.0.take() {
+            drop(stop);
+            thread.join().unwrap();
+        }
+    }
+}
+
+/// rsync ends with 24 when a file vanishes, which others took for a failed copy:
+/// <https://github.com/bit-team/backintime/issues/1506>, <https://github.com/RsyncProject/rsync/issues/627>.
+/// Its other errors still end the run, as the test below shows.
+#[test]
+fn files_that_vanish_meanwhile_are_no_failure() {
+    const GREEN: &str = "RSpec.describe('neighbour') { it('adds') { expect(1 + 1).to eq 2 }; it('joins') { expect('a' + 'b').to eq 'ab' } }\n";
+    let quiet = |run: &run::Finished| {
+        run.exited(0).reported(&["spec/a_spec.rb"]);
+        assert_eq!(run.junit().counts()["spec/a_spec.rb"].passed, 2);
+        assert!(
+            !run.stdout.contains("vanished") && !run.stderr.contains("vanished"),
+            "{}",
+            run.stderr
+        );
+    };
+    let home = Home::new();
+    let project = Project::of(&home, &[("spec/a_spec.rb", GREEN)]);
+    let churn = Churn::begin(&project);
+    for _ in 0..3 {
+        quiet(&run::run(&home, &project, &["--local=2", "--sync"]));
+    }
+    drop(churn);
+    home.assert_nothing_left();
+
+    let cluster = Cluster::start(&[("a", 1)]);
+    let project = Project::of(cluster.home(), &[("spec/a_spec.rb", GREEN)]);
+    let churn = Churn::begin(&project);
+    for _ in 0..3 {
+        quiet(&cluster.run(&project, &["spec"]));
+    }
+    drop(churn);
+    cluster.assert_nothing_left();
+}
+
 #[test]
 fn a_source_that_cannot_be_read_ends_the_run_with_its_reason() {
     let cluster = Cluster::start(&[("a", 1)]);
@@ -111,10 +187,12 @@ fn a_source_that_cannot_be_read_ends_the_run_with_its_reason() {
             ),
         ],
     );
-    cluster
-        .run(&project, &[])
-        .exited(2)
-        .says(&["/nowhere/at/all", "1 not run"]);
+    cluster.run(&project, &[]).exited(2).says(&[
+        "/nowhere/at/all",
+        "1 not run",
+        "rsync",
+        "failed: No such file or directory",
+    ]);
     cluster.assert_nothing_left();
 }
 

@@ -1,7 +1,7 @@
 //! The words in which tests tell events, and are told effects.
 //!
 //! Events: `+2` lets seconds pass (to each deadline on the way) · `offer` · `a joins` (`a joins one`: with one slot) · `a answers
-//! busy|refused|accepted` · `a leaves done|sync|callback|stopped` · `a1 starts 0` (of attempt 2:
+//! busy|refused|accepted` · `a leaves done|sync|callback|stopped|lost` · `a1 starts 0` (of attempt 2:
 //! `0.2`) · `a1 passes|fails|crashes 0` (with tests: `a1 fails 0 -x +y`, failed and passed) · `a1 returns|holds|hands|declines 0` · `a1 idle` · `a1
 //! dies|ends` · `down` · `up` · `up missing` · `missing` · `cancel` · `a seen|unseen` · `a
 //! announces` · `listener ends`.
@@ -155,6 +155,7 @@ fn host_event(host: &str, verb: &str, rest: &[&str]) -> Option<Event> {
                 "callback" => LeaveReason::CallbackFailed,
                 "workers" => LeaveReason::WorkersFailed,
                 "stopped" => LeaveReason::Stopped,
+                "lost" => LeaveReason::Lost,
                 other => panic!("no reason {other}"),
             },
             error: None,
