@@ -36,7 +36,8 @@ pub struct Expected {
     /// Texts that it must not say.
     #[serde(default)]
     pub never_says: Vec<String>,
-    /// Exactly one line of the terminal has all texts of each of these.
+    /// Exactly one line of the terminal has all texts of each of these; `@PLACE@` in one stands for
+    /// the host and slot that ran the file named behind it.
     #[serde(default)]
     pub one_line_says: Vec<Vec<String>>,
     /// Texts that the JUnit report must hold.
@@ -60,7 +61,7 @@ pub struct Expected {
     /// The `runtime_file`: afterwards it has the files of this run and no other, longest first.
     #[serde(default)]
     pub runtime_file: Option<String>,
-    /// Names that no file may have afterwards, wherever it lies below the project.
+    /// Names that no file may have afterwards, wherever it lies.
     #[serde(default)]
     pub absent: Vec<String>,
     /// Files that are afterwards as they were.
@@ -205,6 +206,7 @@ impl Expected {
         let never = |text: &String| !said.contains(text);
         wrong.extend(missing("says", &self.never_says, never));
         for texts in &self.one_line_says {
+            let texts: Vec<_> = texts.iter().map(|text| with_place(text, run)).collect();
             let fits = |line: &&str| texts.iter().all(|text| line.contains(text));
             let count = said.lines().filter(fits).count();
             if count != 1 {
@@ -254,7 +256,13 @@ impl Expected {
     }
 
     fn look_at_files(&self, name: &str, project: &Project, wrong: &mut Vec<String>) {
-        let there = files_below(project.path());
+        // Beside the project lie the hosts with their caches and workspaces.
+        let all = project.path().parent().unwrap_or(project.path());
+        let there = if self.absent.is_empty() {
+            Vec::new()
+        } else {
+            files_below(all)
+        };
         for absent in &self.absent {
             wrong.extend(
                 there
@@ -298,6 +306,19 @@ fn missing<'a>(
 ) -> impl Iterator<Item = String> + 'a {
     let bad = texts.iter().filter(move |text| !fits(text));
     bad.map(move |text| format!("{what} {text:?}"))
+}
+
+/// Puts the place of a file's run in: `@PLACE@spec/a_spec.rb` is `web1:2`.
+fn with_place(text: &str, run: &Finished) -> String {
+    let Some(file) = text.strip_prefix("@PLACE@") else {
+        return text.to_owned();
+    };
+    let started = run.events("item_started");
+    let place = started.iter().find(|event| event["filename"] == file);
+    place.map_or_else(String::new, |event| {
+        let host = event["hostname"].as_str().unwrap_or_default();
+        format!("{host}:{}", event["worker_id"])
+    })
 }
 
 /// Returns id and line of each test that a file's finish tells of.

@@ -69,6 +69,19 @@ impl Junit {
                 .find(|c| *c < ' ' && !"\t\n\r".contains(*c))
                 .map(|c| format!("JUnit: the character {c:?} is no XML")),
         );
+        faults.extend(
+            text.split("&#")
+                .skip(1)
+                .filter_map(|rest| rest.split(';').next())
+                .filter(|number| {
+                    let code = match number.strip_prefix('x') {
+                        Some(hex) => u32::from_str_radix(hex, 16),
+                        None => number.parse(),
+                    };
+                    code.is_ok_and(|code| code < 0x20 && ![9, 10, 13].contains(&code))
+                })
+                .map(|number| format!("JUnit: the entity {number} is no XML")),
+        );
         Ok(Self {
             suites: suites.map(read).collect(),
             faults,

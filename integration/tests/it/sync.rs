@@ -2,6 +2,8 @@
 
 use std::{
     fs,
+    io::Write as _,
+    net::TcpListener,
     os::unix::fs::PermissionsExt,
     process::Command,
     thread::{self, JoinHandle},
@@ -193,6 +195,41 @@ fn a_source_that_cannot_be_read_ends_the_run_with_its_reason() {
         "rsync",
         "failed: No such file or directory",
     ]);
+    cluster.assert_nothing_left();
+}
+
+/// What is not 24 is a failure, and is told in rsync's own words.
+#[test]
+fn other_errors_of_rsync_end_the_run_in_its_own_words() {
+    let cluster = Cluster::start(&[("a", 1)]);
+    // A server that hangs up in the middle of its greeting, as long as somebody calls.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let rude = listener.local_addr().unwrap().port();
+    let hang_up = move || {
+        for mut stream in listener.incoming().flatten() {
+            let _ = stream.write_all(b"@RSYNCD: 31.0\n");
+        }
+    };
+    // It ends with the test's process.
+    thread::Builder::new()
+        .name("rude".into())
+        .spawn(hang_up)
+        .unwrap();
+    for (source, words) in [
+        ("rsync://127.0.0.1:1/none/".to_owned(), "Connection refused"),
+        (format!("rsync://127.0.0.1:{rude}/none/"), "rsync error: "),
+    ] {
+        let config = format!(
+            r#"{{ "files": ["spec/*_spec.rb"], "job": {{ "sync": {{ "source_tree_path": "{source}" }} }} }}"#
+        );
+        let files = [
+            ("spec/a_spec.rb", "RSpec.describe('a') {}\n"),
+            ("gorgon.json", &config),
+        ];
+        let run = cluster.run(&Project::of(cluster.home(), &files), &[]);
+        run.exited(2)
+            .says(&[words, "1 not run", "no host could get the source"]);
+    }
     cluster.assert_nothing_left();
 }
 
