@@ -75,9 +75,9 @@ module Gorgon
     end
 
     def failure(name, error)
-      message = error.is_a?(SystemExit) ? "called exit, status #{error.status}" : error.message
-      { callback: name, exception: error.class.to_s, message: message,
-        backtrace: (error.backtrace || []).reject { |line| line.start_with?(__dir__) }.first(50) }
+      message = error.is_a?(SystemExit) ? "called exit, status #{error.status}" : Raised.message(error)
+      { callback: name, exception: Raised.name(error), message: message,
+        backtrace: Raised.backtrace(error).reject { |line| line.start_with?(__dir__) }.first(50) }
     end
 
     # `require 'gorgon'` finds ours first. Open4 was there in the original without being required.

@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require_relative 'capture'
+require_relative 'raised'
 require_relative 'reporter'
 require_relative 'restore'
 
@@ -145,10 +146,11 @@ module Gorgon
 
       # It was another framework's file: no file passes because the wrong one looked at it.
       Frameworks.strays(@request.framework, census).each { |name| run_stray(name, path, selection) }
-    rescue SystemExit, SignalException, NoMemoryError
+    rescue *Raised::PASSED_UP
       raise
     rescue Exception => e # rubocop:disable Lint/RescueException
-      @reporter.file_error(what: 'run', exception: e.class.to_s, message: e.message, backtrace: e.backtrace)
+      @reporter.file_error(what: 'run', exception: Raised.name(e), message: Raised.message(e),
+                                        backtrace: Raised.backtrace(e))
     end
 
     # RSpec knows nothing of a file that it did not load.
@@ -169,6 +171,7 @@ module Gorgon
     end
 
     def end_file(path, time)
+      @restore.restore_encodings
       note_left(path)
       @capture.take
       output = @reporter.failed ? @capture.text : ''

@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require_relative 'raised'
 require_relative 'frameworks/places'
 require_relative 'frameworks/lines'
 require_relative 'frameworks/scan'
@@ -16,7 +17,7 @@ module Gorgon
     NAME_OF = Module.instance_method(:name)
 
     # Exceptions that end the process, whatever a framework does: a crash, never a result.
-    PASSED_UP = [NoMemoryError, SignalException, SystemExit].freeze
+    PASSED_UP = Raised::PASSED_UP
 
     # How the runner at exit of each framework is switched off when its module opens or closes.
     AUTORUN = {

@@ -81,7 +81,7 @@ module Gorgon
       def own_children
         return [] unless any_child?
 
-        pids = Dir.glob('/proc/self/task/*/children').flat_map { |path| File.read(path).split }
+        pids = Dir.glob('/proc/self/task/*/children').flat_map { |path| File.binread(path).split }
         pids.map { |pid| find(pid.to_i) }.compact.reject { |found| found.state == 'Z' }
       rescue SystemCallError
         []

@@ -1,5 +1,7 @@
 # frozen_string_literal: true
 
+require_relative '../raised'
+
 module Gorgon
   module Frameworks
     # Exceptions outside a test, as the fields of a file-level error.
@@ -10,24 +12,22 @@ module Gorgon
 
       def of(what, error)
         {
-          what: what, exception: error.class.name, message: message(error),
-          backtrace: error.is_a?(SyntaxError) ? of_syntax(error) : @places.backtrace(error.backtrace)
+          what: what, exception: Raised.name(error), message: message(error),
+          backtrace: SyntaxError === error ? of_syntax(error) : @places.backtrace(Raised.backtrace(error))
         }
       end
 
       private
 
       def message(error)
-        text = error.message.to_s
-        error.is_a?(SyntaxError) ? @places.within(text) : text
-      rescue StandardError => e
-        "(its message raised #{e.class})"
+        text = Raised.message(error)
+        SyntaxError === error ? @places.within(text) : text
       end
 
       # A syntax error's place stands in its message only.
       def of_syntax(error)
         place = message(error)[/\A(?:--> )?(\S.*?:\d+):/, 1]
-        lines = @places.backtrace(error.backtrace)
+        lines = @places.backtrace(Raised.backtrace(error))
         place ? [place] | lines : lines
       end
     end

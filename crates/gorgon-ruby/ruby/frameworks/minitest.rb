@@ -97,6 +97,8 @@ module Gorgon
       def prepared?
         prepare unless @options || @broken
         @reporter.file_error(**@broken, spent: true) if @broken
+        # A test may have reset it.
+        ::Minitest.seed = @options[:seed] if @options
         !@broken
       end
 

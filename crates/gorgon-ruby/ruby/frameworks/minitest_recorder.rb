@@ -52,7 +52,7 @@ module Gorgon
         failures = result.failures
         first = failures.first or return { outcome: 'passed' }
         {
-          outcome: outcome(first), exception: first.is_a?(::Minitest::Skip) ? nil : cause(first).class.name,
+          outcome: outcome(first), exception: first.is_a?(::Minitest::Skip) ? nil : Raised.name(cause(first)),
           message: failures.size == 1 ? message(first) : failures.map { |failure| labelled(failure) }.join("\n\n"),
           backtrace: backtrace(first)
         }.compact
@@ -71,11 +71,9 @@ module Gorgon
       end
 
       def message(failure)
-        return Json.utf8(failure.message) unless failure.is_a?(::Minitest::UnexpectedError)
+        return Json.utf8(Raised.message(failure)) unless failure.is_a?(::Minitest::UnexpectedError)
 
-        "#{failure.error.class}: #{Json.utf8(failure.error.message)}"
-      rescue StandardError => e
-        "(the message of #{cause(failure).class} raised #{e.class})"
+        "#{Raised.name(failure.error)}: #{Json.utf8(Raised.message(failure.error))}"
       end
 
       def labelled(failure)
@@ -84,10 +82,8 @@ module Gorgon
       end
 
       def backtrace(failure)
-        lines = failure.backtrace or return []
-        @places.backtrace(::Minitest.filter_backtrace(lines))
-      rescue StandardError
-        @places.backtrace(lines)
+        lines = Raised.backtrace(cause(failure))
+        @places.backtrace(Raised.guarded(-> { lines }) { ::Minitest.filter_backtrace(lines) })
       end
     end
   end

@@ -3,6 +3,7 @@
 require_relative 'places'
 require_relative 'faults'
 require_relative 'rspec_filters'
+require_relative 'rspec_globals'
 require_relative 'rspec_options'
 require_relative 'rspec_results'
 
@@ -42,6 +43,7 @@ module Gorgon
         @results = RspecResults.new(@config, @reporter, @places)
         @filters = RspecFilters.new(@config, @world, @reporter)
         listen
+        @globals = RspecGlobals.new(@config, @world)
         RspecOptions.new(@settings, @reporter).configure(@config, @filters)
         @config.reporter.start(0)
         @ready = true
@@ -66,6 +68,7 @@ module Gorgon
       def finish
         return unless @config
 
+        @globals.put_back
         @in_hooks = true # The file's own errors were told.
         scope(:after_suite_hook)
         hooks_of(:@after_suite_hooks).each { |hook| run_hook(hook, 'an `after(:suite)` hook') }
@@ -86,6 +89,21 @@ module Gorgon
         @reporter.file_error(**fault, spent: fault[:what].include?('suite'))
       end
 
+      # From RSpec's reporter: the block lets a listener hear of an event. One that raises would end
+      # the run, after RSpec has failed what passed.
+      def hears(listener, event)
+        yield
+      rescue *PASSED_UP
+        raise
+      rescue Exception => e # rubocop:disable Lint/RescueException
+        fault = @faults.of("#{event} of #{listener.class}", e)
+        return (@broken ||= []) << fault unless @ready
+        return @reporter.suite_hook_failed(**fault) if @in_hooks
+
+        @reporter.file_error(**fault) unless @raised.include?(fault[:what])
+        @raised << fault[:what]
+      end
+
       private
 
       def listen
@@ -95,7 +113,13 @@ module Gorgon
         adapter = self
         @config.reporter.define_singleton_method(:notify_non_example_exception) do |error, context|
           adapter.outside(error, context)
-          super(error, context)
+          # Its words, which ask the exception, are for a terminal.
+          Raised.guarded(-> {}) { super(error, context) }
+        end
+        @config.reporter.define_singleton_method(:notify) do |event, notification|
+          registered_listeners(event).each do |listener|
+            adapter.hears(listener, event) { listener.public_send(event, notification) }
+          end
         end
       end
 
@@ -106,6 +130,8 @@ module Gorgon
 
       def begin_file(path)
         @outside = false
+        @raised = []
+        @globals.put_back
         @world.example_group_counts_by_spec_file.clear
         @world.example_groups.clear
         @world.filtered_examples.clear
@@ -119,7 +145,7 @@ module Gorgon
         file = File.expand_path(path)
         LOAD.call(file)
         @config.loaded_spec_files << file
-        true
+        still_whole?
       rescue *PASSED_UP
         raise
       rescue Exception => e # rubocop:disable Lint/RescueException
@@ -128,6 +154,17 @@ module Gorgon
       ensure
         # Afterwards is soon enough, and cheaper than to watch while it is loaded.
         Frameworks.disarm
+      end
+
+      # A file that resets RSpec while it is loaded defines groups that nobody would run.
+      def still_whole?
+        strays = @globals.stray_groups
+        @globals.put_back
+        return true if strays.zero?
+
+        @reporter.file_error(what: 'load', exception: nil, backtrace: [],
+                             message: "RSpec.reset was called while the file was loaded: #{strays} of its groups do not run")
+        false
       end
 
       # Hooks that were registered since the last file; false when one raised.

@@ -1,10 +1,15 @@
 # frozen_string_literal: true
 
+require 'stringio'
+
 module Gorgon
   module Frameworks
     # RSpec's options from its usual places (.rspec, ~/.rspec, SPEC_OPTS, what stands after `--`),
     # but for those that only make sense in one process.
     class RspecOptions
+      # What RSpec does not know of.
+      class Unknown < StandardError; end
+
       # Option => what the user is told.
       IGNORED = {
         fail_fast: '--fail-fast of RSpec is ignored: use --fail-fast of gorgon-originator',
@@ -23,7 +28,7 @@ module Gorgon
       end
 
       def configure(config, filters)
-        options = ::RSpec::Core::ConfigurationOptions.new(@settings.options)
+        options = parse
         found = options.options
         IGNORED.each { |key, text| @reporter.warning(text) if found.delete(key) }
         LEFT_OUT.each { |key| found.delete(key) }
@@ -31,6 +36,17 @@ module Gorgon
         seed(config)
         filters.attend
         options.configure(config)
+      end
+
+      # RSpec says what is wrong, and exits.
+      def parse
+        stderr = $stderr
+        $stderr = ::StringIO.new
+        ::RSpec::Core::ConfigurationOptions.new(@settings.options)
+      rescue SystemExit, ::OptionParser::ParseError => e
+        raise Unknown, Raised.message(e).lines.first.to_s.strip
+      ensure
+        $stderr = stderr
       end
 
       # What a helper may set as well.

@@ -60,14 +60,21 @@ module Gorgon
 
       def begin_file(path)
         @path = ::RSpec::Core::Metadata.relative_path(File.expand_path(path))
+        @told = {}.compare_by_identity
+        @failed_again = false
       end
 
       def started(example)
+        return if @told[example]
+
         @started_at = Frameworks.now
         @reporter.test_started(id: id(example), name: example.full_description)
       end
 
       def finished(example, outcome, notification = nil)
+        return again(example, outcome, notification) if @told[example]
+
+        @told[example] = true
         @ended = @ended.to_i + 1
         metadata = example.metadata
         seconds = @started_at ? Frameworks.now - @started_at : 0.0
@@ -82,6 +89,15 @@ module Gorgon
 
       private
 
+      # A group that raises late makes RSpec fail all of its examples, also those that had ended:
+      # each keeps its result, and the group's fault is the file's.
+      def again(example, outcome, notification)
+        return if outcome != 'failed' || @failed_again
+
+        @failed_again = true
+        @reporter.file_error(what: "group of #{group_name(example)}", **fault(example, notification))
+      end
+
       # The part in brackets of RSpec's id; all of it where the example is another file's.
       def id(example)
         full = example.id
@@ -94,12 +110,13 @@ module Gorgon
 
       def fault(example, notification)
         error = example.execution_result.exception || notification.exception
-        { exception: error.class.name, message: message(error, example, notification), backtrace: backtrace(error) }
-      rescue *PASSED_UP
-        raise
-      rescue Exception => e # rubocop:disable Lint/RescueException
-        { exception: error.class.name, backtrace: [],
-          message: "its message cannot be shown: #{e.class}: #{e.message}" }
+        shown = Raised.guarded(->(_) { in_short(error) }) { message(error, example, notification) }
+        { exception: Raised.name(error), message: shown, backtrace: backtrace(error) }
+      end
+
+      # In place of RSpec's own words, which ask the exception for much.
+      def in_short(error)
+        "#{Raised.name(error)}:\n  #{Raised.message(error)}"
       end
 
       # As RSpec would print it: the source line, the message, the diff; all parts of an aggregate.
@@ -117,7 +134,7 @@ module Gorgon
       end
 
       def parts(error)
-        error.respond_to?(:all_exceptions) ? error.all_exceptions : []
+        Raised.guarded(-> { [] }) { error.respond_to?(:all_exceptions) ? Array.try_convert(error.all_exceptions) || [] : [] }
       end
 
       def part_text(part, number, example)
@@ -129,9 +146,9 @@ module Gorgon
       # Without RSpec's frames and ours, as RSpec has it; a part's for the whole of an aggregate.
       def backtrace(error)
         error = parts(error).first || error
-        lines = error.backtrace or return []
-        lines = lines.reject { |line| line.start_with?(Places::OURS) }
-        @config.backtrace_formatter.format_backtrace(lines).map { |line| @places.relative(line) }
+        lines = Raised.backtrace(error).map { |line| Json.utf8(line) }.reject { |line| line.start_with?(Places::OURS) }
+        lines = Raised.guarded(-> { lines }) { @config.backtrace_formatter.format_backtrace(lines) }
+        lines.map { |line| @places.relative(line) }
       end
     end
   end

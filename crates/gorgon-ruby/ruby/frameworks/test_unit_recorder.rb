@@ -73,15 +73,20 @@ module Gorgon
 
       def exception(fault)
         case fault
-        when ::Test::Unit::Error then fault.exception.class.name
+        when ::Test::Unit::Error then Raised.name(fault.exception)
         when ::Test::Unit::Failure then 'Test::Unit::AssertionFailedError'
         end
       end
 
       def text(fault)
-        Json.utf8(fault.message)
-      rescue StandardError => e
-        "(the message raised #{e.class})"
+        Json.utf8(Raised.guarded(-> { of_exception(fault) }) { fault.message })
+      end
+
+      # In place of Test::Unit's own words, which ask the exception.
+      def of_exception(fault)
+        return '(its message cannot be shown)' unless ::Test::Unit::Error === fault
+
+        "#{Raised.name(fault.exception)}: #{Raised.message(fault.exception)}"
       end
 
       def labelled(fault)
@@ -89,16 +94,14 @@ module Gorgon
       end
 
       def backtrace(fault)
-        @places.backtrace(fault.location)
-      rescue StandardError
-        []
+        @places.backtrace(Raised.guarded(-> { [] }) { fault.location })
       end
 
       # startup and shutdown of a class
       def outside_fault(fault)
         return if outcome(fault) == 'passed' || outcome(fault) == 'skipped'
 
-        hook = fault.respond_to?(:exception) && Array(fault.exception.backtrace).join("\n")[/run_(startup|shutdown)/, 1]
+        hook = fault.respond_to?(:exception) && Raised.backtrace(fault.exception).join("\n")[/run_(startup|shutdown)/, 1]
         @reporter.file_error(
           what: "#{hook || 'startup or shutdown'} of #{fault.test_name}", exception: exception(fault),
           message: text(fault), backtrace: backtrace(fault)

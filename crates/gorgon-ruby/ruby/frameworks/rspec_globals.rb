@@ -1,0 +1,33 @@
+# frozen_string_literal: true
+
+module Gorgon
+  module Frameworks
+    # What RSpec keeps in globals, as the adapter began with it. A test may reset RSpec, or make it
+    # forget its examples: in one plain process the runner still holds what it began with, and so
+    # do we. The files to come belong to the same world, and report to the same reporter.
+    class RspecGlobals
+      def initialize(config, world)
+        @config = config
+        @world = world
+        @reporter = config.reporter
+        @formatters = config.formatter_loader
+        @filters = config.filter_manager
+      end
+
+      # How many groups of tests stand in a world that nobody runs.
+      def stray_groups
+        ::RSpec.world.equal?(@world) ? 0 : ::RSpec.world.example_groups.size
+      end
+
+      def put_back
+        ::RSpec.world = @world unless ::RSpec.world.equal?(@world)
+        ::RSpec.configuration = @config unless ::RSpec.configuration.equal?(@config)
+        return if @config.reporter.equal?(@reporter) && @config.filter_manager.equal?(@filters)
+
+        @config.instance_variable_set(:@reporter, @reporter)
+        @config.instance_variable_set(:@formatter_loader, @formatters)
+        @config.filter_manager = @filters
+      end
+    end
+  end
+end
