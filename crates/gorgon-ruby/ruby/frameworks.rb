@@ -76,6 +76,11 @@ module Gorgon
         "#{path} was loaded by a file that ran before in this Ruby child: its tests ran with that one"
       end
 
+      # What is said of words among the options which a framework would take for files.
+      def no_options(framework, words)
+        "no option of #{framework}, and ignored: #{words.join(' ')} (name files before --)"
+      end
+
       # How many classes and groups of tests each framework knows: what grew while a file was
       # loaded is the file's.
       def census

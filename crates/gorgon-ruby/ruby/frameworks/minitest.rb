@@ -103,7 +103,9 @@ module Gorgon
       end
 
       def prepare
-        @options = MinitestOptions.new(@settings).prepare
+        given = MinitestOptions.new(@settings)
+        @options = given.prepare
+        @reporter.warning(Frameworks.no_options('Minitest', given.left_over)) if given.left_over.any?
         @name = @options[:filter] || @options[:include]
         @name = Regexp.new(Regexp.last_match(1)) if @name.is_a?(String) && @name =~ %r{/(.*)/}
         @composite = ::Minitest::CompositeReporter.new(@recorder)

@@ -14,6 +14,11 @@ module Gorgon
         @args = ['--seed', settings.seed.to_s] + Shellwords.split(ENV['TESTOPTS'].to_s) + Array(settings.options)
       end
 
+      # Words that are no options, once all is prepared.
+      def left_over
+        @args
+      end
+
       # Returns the options with which suites run. Plugins may replace the reporters, print when
       # they are made and set the filter of backtraces; of the reporters none is kept.
       def prepare

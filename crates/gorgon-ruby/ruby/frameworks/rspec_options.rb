@@ -16,11 +16,13 @@ module Gorgon
         dry_run: '--dry-run of RSpec is ignored',
         only_failures: '--only-failures of RSpec is ignored: use --only-failures of gorgon-originator',
         bisect: '--bisect of RSpec is ignored',
-        drb: '--drb of RSpec is ignored'
+        drb: '--drb of RSpec is ignored',
+        pattern: '--pattern of RSpec is ignored: `files` of gorgon.json and the command line say which files run',
+        exclude_pattern: '--exclude-pattern of RSpec is ignored: `files` of gorgon.json and the command line ' \
+                         'say which files run'
       }.freeze
       # Left out without a word.
-      LEFT_OUT = %i[formatters runner files_or_directories_to_run pattern exclude_pattern profile_examples
-                    drb_port color color_mode tty].freeze
+      LEFT_OUT = %i[formatters runner files_or_directories_to_run profile_examples drb_port color color_mode tty].freeze
 
       def initialize(settings, reporter)
         @settings = settings
@@ -31,6 +33,8 @@ module Gorgon
         options = parse
         found = options.options
         IGNORED.each { |key, text| @reporter.warning(text) if found.delete(key) }
+        files = found.fetch(:files_or_directories_to_run, [])
+        @reporter.warning(Frameworks.no_options('RSpec', files)) if files.any?
         LEFT_OUT.each { |key| found.delete(key) }
         without_last_run(options)
         seed(config)

@@ -108,7 +108,9 @@ module Gorgon
 
       def prepare
         what = 'options of Test::Unit'
-        filters = TestUnitOptions.new(@settings).prepare
+        given = TestUnitOptions.new(@settings)
+        filters = given.prepare
+        @reporter.warning(Frameworks.no_options('Test::Unit', given.left_over)) if given.left_over.any?
         what = 'Test::Unit.at_start'
         ::Test::Unit.run_at_start_hooks
         @filters = filters

@@ -19,12 +19,16 @@ module Gorgon
         @args = args.map { |arg| arg.sub(/\A(--exclude|-e)(?==|\z)/) { |name| SYNONYMS[name] } }
       end
 
+      # Words that are no options, once all is prepared.
+      attr_reader :left_over
+
       # Returns the filters, each a callable that says false of a test to be left out.
       def prepare
         srand(@seed)
         runner = ::Test::Unit::AutoRunner.new(false)
         runner.prepare
         parse(runner)
+        @left_over = Array(runner.to_run)
         runner.filters
       end
 
