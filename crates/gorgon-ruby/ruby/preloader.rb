@@ -25,7 +25,7 @@ module Gorgon
       failure = @callbacks.run('before_creating_workers')
       return @owner.send(failure.merge(event: 'callback_failed')) if failure
 
-      @server = UNIXServer.new(@path)
+      @server = listen
       File.chmod(0o600, @path)
       @owner.send(event: 'ready')
       @settings['frameworks'].first(1).each { |framework| branch(framework) }
@@ -35,6 +35,13 @@ module Gorgon
     end
 
     private
+
+    # The name of a socket has at most 107 bytes, and TMPDIR may be longer: so it is named from the
+    # open directory.
+    def listen
+      directory, name = File.split(@path)
+      Dir.open(directory) { |open| UNIXServer.new("/proc/self/fd/#{open.fileno}/#{name}") }
+    end
 
     # Waits for one thing to happen; false at the end.
     def serve

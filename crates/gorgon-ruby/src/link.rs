@@ -1,6 +1,8 @@
 //! A worker's way to the preloader.
 
-use std::io::Write;
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::AsRawFd as _;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
@@ -39,7 +41,7 @@ pub struct ForkRequest {
 #[error("reach the preloader at {}", socket.display())]
 pub struct LinkError {
     socket: PathBuf,
-    source: std::io::Error,
+    source: io::Error,
 }
 
 impl Hint for LinkError {
@@ -115,8 +117,17 @@ impl PreloaderLink {
     }
 }
 
+/// The name of a socket has at most 107 bytes, and TMPDIR may be longer: so it is named from the
+/// open directory.
 fn open(socket: &Path) -> Result<UnixStream, LinkError> {
-    UnixStream::connect(socket).map_err(|source| LinkError {
+    let connect = || {
+        let directory = socket.parent().filter(|it| !it.as_os_str().is_empty());
+        let directory = File::open(directory.unwrap_or(Path::new(".")))?;
+        let name = socket.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+        let short = Path::new("/proc/self/fd").join(directory.as_raw_fd().to_string());
+        UnixStream::connect(short.join(name))
+    };
+    connect().map_err(|source| LinkError {
         socket: socket.to_owned(),
         source,
     })
