@@ -3,10 +3,12 @@
 use std::process::ExitCode;
 
 use gorgon_listener::cli::Args;
-use gorgon_process::{environment, exit};
+use gorgon_process::{environment, exit, signals};
 use gorgon_proto::config::BROKER_URL_VARIABLE;
 
 fn main() -> ExitCode {
+    // Without it we work as well, but for what a strange parent has left us.
+    let _ = signals::settle();
     // It holds a password: nothing that we start is to have it.
     let broker_url = environment::take(BROKER_URL_VARIABLE).filter(|url| !url.is_empty());
     match Args::read() {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::sync::Arc;
 use std::thread;
 
 use crossbeam_channel::{Receiver, bounded};
@@ -107,6 +108,20 @@ pub fn name(number: i32) -> String {
         return format!("SIGRTMIN+{}", number - first);
     }
     format!("signal {number}")
+}
+
+/// Puts right what a process inherits: who started it may have left SIGCHLD ignored, so that no end
+/// of a child would reach us, and a file that grows beyond `ulimit -f` is to be an error of the
+/// write, not our death. What we start gets the defaults.
+///
+/// # Errors
+/// When the system refuses it.
+pub fn settle() -> io::Result<()> {
+    for number in [libc::SIGCHLD, libc::SIGXFSZ] {
+        // A handler, as it does not outlive exec(2) as an ignored signal does.
+        signal_hook::flag::register(number, Arc::default())?;
+    }
+    Ok(())
 }
 
 /// Turns the given signals into events, for as long as this process lives.
