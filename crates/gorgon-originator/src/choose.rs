@@ -135,7 +135,7 @@ pub fn list(args: &SelectionArgs, broker_url: Option<&str>) -> Result<u8, RunErr
         let name = one_line(&planned.candidate.filename);
         text.push_str(&format!("{seconds:>9}  {name}\n"));
     }
-    screen::to_stdout(&text);
+    screen::to_stdout(&text)?;
     Ok(exit::OK)
 }
 

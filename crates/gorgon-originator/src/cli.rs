@@ -1,11 +1,14 @@
 //! The command line.
 
+use std::ffi::OsString;
+use std::num::NonZero;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use gorgon_process::exit;
+use gorgon_proto::config::MOST_SLOTS;
 
 const AFTER_HELP: &str = "\
 Exit status: 0 all passed · 1 a test failed, a file crashed, timed out or was lost, or a suite hook
@@ -43,7 +46,9 @@ pub enum Command {
     /// Runs the suite (the default).
     Start(Box<StartArgs>),
     /// Lists the files in the order in which they would be queued, with their seconds.
-    List(SelectionArgs),
+    ///
+    /// Takes the options of a run, so that the word can be put into any command line.
+    List(Box<StartArgs>),
     /// Asks which listeners are there.
     Ping {
         /// Answers as JSON.
@@ -84,8 +89,8 @@ pub struct StartArgs {
     #[command(flatten)]
     pub selection: SelectionArgs,
     /// Run on this machine alone, with SLOTS workers [default: cores]; nothing needs to be set up.
-    #[arg(long, value_name = "SLOTS", num_args = 0..=1, require_equals = true, default_missing_value = "0")]
-    pub local: Option<u32>,
+    #[arg(long, value_name = "SLOTS", num_args = 0..=1, require_equals = true, default_missing_value = CORES, value_parser = slots)]
+    pub local: Option<Slots>,
     /// With --local: copy the source to a workspace and run there, as a listener would.
     #[arg(long, requires = "local")]
     pub sync: bool,
@@ -100,7 +105,7 @@ pub struct StartArgs {
     #[arg(long, value_enum, default_value_t = FlakyResult::Pass)]
     pub flaky_result: FlakyResult,
     /// Limit of one file, load and tests.
-    #[arg(long, value_name = "SECS", value_parser = seconds)]
+    #[arg(long, value_name = "SECS", value_parser = some_seconds)]
     pub file_timeout: Option<Duration>,
     /// The seed, for Minitest's order, `srand`, and suites that are random already [default: drawn].
     #[arg(long, value_name = "N")]
@@ -151,11 +156,45 @@ pub enum Colour {
     Never,
 }
 
+/// How many workers `--local` starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Slots {
+    /// One a core.
+    Cores,
+    /// So many.
+    Number(NonZero<u32>),
+}
+
+/// The value of `--local` without one.
+const CORES: &str = "cores";
+
+fn slots(text: &str) -> Result<Slots, String> {
+    if text == CORES {
+        return Ok(Slots::Cores);
+    }
+    text.parse()
+        .ok()
+        .filter(|number: &NonZero<u32>| u64::from(number.get()) <= MOST_SLOTS)
+        .map(Slots::Number)
+        .ok_or_else(|| format!("expected a number of workers from 1 to {MOST_SLOTS}"))
+}
+
+/// Later than any run ends, and early enough for every clock.
+const MOST_SECONDS: f64 = 100.0 * 366.0 * 86_400.0;
+
 fn seconds(text: &str) -> Result<Duration, String> {
-    let number: f64 = text
-        .parse()
-        .map_err(|_| format!("{text} is no number of seconds"))?;
-    Duration::try_from_secs_f64(number).map_err(|_| format!("{text} is no number of seconds"))
+    text.parse()
+        .ok()
+        .filter(|number| (0.0..=MOST_SECONDS).contains(number))
+        .map(Duration::from_secs_f64)
+        .ok_or_else(|| format!("{text} is no number of seconds, or one beyond a hundred years"))
+}
+
+fn some_seconds(text: &str) -> Result<Duration, String> {
+    match seconds(text)? {
+        Duration::ZERO => Err("nothing can run in no time at all".to_owned()),
+        limit => Ok(limit),
+    }
 }
 
 impl Cli {
@@ -175,10 +214,11 @@ impl Cli {
         })
     }
 
-    fn read_from<T: Into<std::ffi::OsString> + Clone>(
+    fn read_from<T: Into<OsString>>(
         words: impl IntoIterator<Item = T>,
     ) -> Result<Self, clap::Error> {
-        let cli = Self::try_parse_from(words)?;
+        let words = words.into_iter().map(Into::into).collect();
+        let cli = Self::try_parse_from(command_first(words))?;
         let start = match &cli.command {
             Some(Command::Start(start)) => start,
             None => &cli.start,
@@ -197,6 +237,25 @@ impl Cli {
     }
 }
 
+/// Moves the word that says what to do to the place where clap looks for it: options may stand
+/// before it. After a file it is a file, and after an option that needs a value it is that value.
+fn command_first(mut words: Vec<OsString>) -> Vec<OsString> {
+    let command = Cli::command();
+    let options = words.iter().take_while(|word| *word != "--").count();
+    let place = (2..options).find(|&place| {
+        words[place]
+            .to_str()
+            .is_some_and(|word| command.find_subcommand(word).is_some())
+            && Cli::try_parse_from(&words[..place]).is_ok_and(|before| {
+                before.command.is_none() && before.start.selection.what.is_empty()
+            })
+    });
+    if let Some(place) = place {
+        words[1..=place].rotate_right(1);
+    }
+    words
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -211,11 +270,39 @@ mod tests {
         }
     }
 
+    fn workers(number: u32) -> Slots {
+        Slots::Number(NonZero::new(number).unwrap())
+    }
+
+    #[test]
+    fn options_may_stand_before_the_command() {
+        for line in [
+            "list --local=2 --seed 3 spec",
+            "--local=2 list --seed 3 spec",
+            "--local=2 --seed 3 list spec",
+            "--local=2 --seed 3 list spec -- start",
+        ] {
+            let words = std::iter::once("gorgon-originator").chain(line.split_whitespace());
+            match Cli::read_from(words).unwrap().command {
+                Some(Command::List(args)) => {
+                    assert_eq!(args.local, Some(workers(2)), "{line}");
+                    assert_eq!(args.seed, Some(3), "{line}");
+                    assert_eq!(args.selection.what, ["spec"], "{line}");
+                }
+                other => panic!("{line}: {other:?}"),
+            }
+        }
+        let args = start("--junit list --local spec list -- ping");
+        assert_eq!(args.junit, Some(PathBuf::from("list")));
+        assert_eq!(args.selection.what, ["spec", "list"]);
+        assert_eq!(args.framework_options, ["ping"]);
+    }
+
     #[test]
     fn start_is_the_default() {
         for line in ["--local=3 spec/a_spec.rb", "start --local=3 spec/a_spec.rb"] {
             let args = start(line);
-            assert_eq!(args.local, Some(3));
+            assert_eq!(args.local, Some(workers(3)));
             assert_eq!(args.selection.what, ["spec/a_spec.rb"]);
         }
     }
@@ -223,7 +310,7 @@ mod tests {
     #[test]
     fn optional_values_need_an_equals_sign() {
         let args = start("--local --fail-fast spec -- --tag smoke");
-        assert_eq!((args.local, args.fail_fast), (Some(0), Some(1)));
+        assert_eq!((args.local, args.fail_fast), (Some(Slots::Cores), Some(1)));
         assert_eq!(args.selection.what, ["spec"]);
         assert_eq!(args.framework_options, ["--tag", "smoke"]);
         assert_eq!(start("--fail-fast=3").fail_fast, Some(3));
@@ -244,6 +331,16 @@ mod tests {
             "-q -v",
             "--nonsense",
             "--color blue",
+            "--local=0",
+            "--local=-1",
+            "--local=10001",
+            "--local=",
+            "--slots 0",
+            "--file-timeout 0",
+            "--file-timeout nan",
+            "--wait 1e19",
+            "--wait inf",
+            "--local ping",
         ] {
             let words = std::iter::once("gorgon-originator").chain(line.split_whitespace());
             assert!(Cli::read_from(words).is_err(), "{line}");

@@ -12,7 +12,7 @@ use crate::report::junit::JobFacts;
 use crate::report::summary::Facts;
 use crate::report::{Results, json, junit, status, summary};
 use crate::run::{BROKER_LIMIT, Run};
-use crate::screen;
+use crate::screen::{self, ReportError};
 use crate::settings::Settings;
 
 impl Run<'_> {
@@ -48,15 +48,19 @@ impl Run<'_> {
         };
         let text = summary::write(results, &facts);
         self.screen.draw_last(results, job.elapsed);
-        self.screen.summary(&text);
+        let mut failed: Vec<ReportError> = self.screen.summary(&text).err().into_iter().collect();
         for warning in &kept {
             self.screen.say(&format!("warning: {warning}"));
         }
-        if let Some(path) = &self.args.junit
-            && let Err(error) = screen::write_report(path, &junit::write(results, job))
-        {
+        if let Some(path) = &self.args.junit {
+            failed.extend(screen::write_report(path, &junit::write(results, job)).err());
+        }
+        for error in &failed {
             self.screen
-                .say(exit::describe("gorgon-originator", &error, None).trim_end());
+                .say(exit::describe("gorgon-originator", error, None).trim_end());
+            status = status.max(ERROR);
+        }
+        if self.stream.is_broken() {
             status = status.max(ERROR);
         }
         if let Some((what, hint)) = explain(ending, results, self.settings) {
@@ -65,6 +69,9 @@ impl Run<'_> {
         }
         let line = json::job_finished(job.elapsed, ending, results, status);
         self.stream.write(&line);
+        if self.stream.is_broken() {
+            status = status.max(ERROR);
+        }
         status
     }
 }

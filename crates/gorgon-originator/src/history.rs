@@ -15,6 +15,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use store::LOCK_LIMIT;
 pub use store::{HistoryError, Store};
 
 /// What is known of the files of a project, by their paths.

@@ -13,11 +13,12 @@ use gorgon_local_broker::LocalBroker;
 use gorgon_process::child::{self, Child, End, Options, SpawnError};
 use gorgon_process::exit::Hint;
 use gorgon_process::liveness;
+use gorgon_process::lock;
 use gorgon_process::sibling::{self, SiblingError};
 use gorgon_proto::config::{Connection, Secret};
 use gorgon_proto::names::LOCAL_DIRECTORY_PREFIX;
 
-use crate::history::Store;
+use crate::history::{LOCK_LIMIT, Store};
 
 /// The heartbeat on the loopback: a broker that died takes us with it anyway.
 const HEARTBEAT: Duration = Duration::from_secs(60);
@@ -47,7 +48,8 @@ pub enum LocalError {
 impl Hint for LocalError {
     fn hint(&self) -> Option<String> {
         match self {
-            Self::Broker(_) | Self::Directory { .. } => None,
+            Self::Broker(_) => None,
+            Self::Directory { .. } => Some("TMPDIR names another place for it".to_owned()),
             Self::Sibling(error) => error.hint(),
             Self::Spawn(error) => error.hint(),
         }
@@ -293,7 +295,7 @@ fn open_lock(directory: &Path, name: &str) -> io::Result<File> {
 
 fn try_take(directory: &Path, slots: u32) -> io::Result<Numbers> {
     let choosing = open_lock(directory, "in-place.lock")?;
-    choosing.lock()?;
+    let _choosing = lock::within(choosing, LOCK_LIMIT)?;
     let mut offset = 0;
     for entry in std::fs::read_dir(directory)? {
         let name = entry?.file_name();
@@ -315,8 +317,7 @@ fn try_take(directory: &Path, slots: u32) -> io::Result<Numbers> {
     let mut locks = Vec::new();
     for number in offset + 1..=offset + slots {
         let file = open_lock(directory, &format!("in-place.{number}.lock"))?;
-        file.lock()?;
-        locks.push(file);
+        locks.push(lock::within(file, LOCK_LIMIT)?);
     }
     Ok(Numbers {
         offset,

@@ -6,12 +6,14 @@ use std::process::ExitCode;
 use gorgon_originator::cli::{Cli, Command};
 use gorgon_originator::settings::Settings;
 use gorgon_originator::{choose, guard, init, ping, run};
-use gorgon_process::{environment, exit};
+use gorgon_process::{environment, exit, signals};
 use gorgon_proto::config::BROKER_URL_VARIABLE;
 
 const NAME: &str = "gorgon-originator";
 
 fn main() -> ExitCode {
+    // Without it we work as well, but for what a strange parent has left us.
+    let _ = signals::settle();
     // It holds a password: nothing that we start is to have it.
     let broker_url = environment::take(BROKER_URL_VARIABLE).filter(|url| !url.is_empty());
     let broker_url = broker_url.as_deref();
@@ -22,7 +24,7 @@ fn main() -> ExitCode {
     match &cli.command {
         None => exit::report(NAME, run::start(&cli.start, broker_url)),
         Some(Command::Start(args)) => exit::report(NAME, run::start(args, broker_url)),
-        Some(Command::List(args)) => exit::report(NAME, choose::list(args, broker_url)),
+        Some(Command::List(args)) => exit::report(NAME, choose::list(&args.selection, broker_url)),
         Some(Command::Guard { directory }) => ExitCode::from(guard::run(directory)),
         Some(Command::Init) => exit::report(NAME, init::run(Path::new("."))),
         Some(Command::Ping { json, config }) => {

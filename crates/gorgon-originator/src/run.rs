@@ -1,6 +1,7 @@
 //! The shell of `start`: from the command line to the exit status.
 
 use std::num::NonZero;
+use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
 
 use crossbeam_channel::Receiver;
@@ -15,14 +16,15 @@ use gorgon_ruby::{Callback, CallbackError, RubySettings};
 
 use crate::callbacks::{self, Ran};
 use crate::choose::{Files, choose, no_files, work_of};
-use crate::cli::StartArgs;
+use crate::cli::{Slots, StartArgs};
+use crate::destinations;
 use crate::drive::Drive;
 use crate::job::{Job, define, draw_id, draw_seed};
 use crate::ledger::{Ending, Ledger, Rules};
 use crate::local::{Local, LocalError, LocalPlan, Numbers, take_numbers};
 use crate::report::junit::JobFacts;
 use crate::report::{Results, json};
-use crate::screen::{self, ReportError, Screen, Stream};
+use crate::screen::{ReportError, Screen, Stream};
 use crate::select::SelectError;
 use crate::settings::{Settings, SettingsError};
 use crate::source::{self, Hosts, SourceError};
@@ -139,7 +141,6 @@ pub fn start(args: &StartArgs, broker_url: Option<&str>) -> Result<u8, RunError>
         },
         ..LogFields::default()
     })?;
-    screen::check_report(args.junit.as_deref())?;
     let files = choose(&settings, &args.selection)?;
     for warning in settings.warnings.iter().chain(&files.warnings) {
         screen.say(&format!("warning: {warning}"));
@@ -151,6 +152,13 @@ pub fn start(args: &StartArgs, broker_url: Option<&str>) -> Result<u8, RunError>
         }
         return Err(no_files(&settings, &args.selection));
     }
+    let root = &settings.root;
+    let paths: Vec<_> = files
+        .selected
+        .iter()
+        .map(|(it, _)| root.join(&it.file))
+        .collect();
+    destinations::check(args, paths.iter().map(PathBuf::as_path))?;
     let stream = Stream::open(args.json.as_deref())?;
     let signals =
         signals::listen(&[Signal::Int, Signal::Term, Signal::Hup]).map_err(RunError::Signals)?;
@@ -241,7 +249,10 @@ impl Run<'_> {
         let Some(slots) = self.args.local else {
             return Ok(None);
         };
-        let slots = if slots == 0 { cores() } else { slots };
+        let slots = match slots {
+            Slots::Cores => cores(),
+            Slots::Number(slots) => slots.get(),
+        };
         let in_place = !self.args.sync && self.settings.config.workspace == WorkspaceMode::Job;
         let used = slots.min(u32::try_from(items).unwrap_or(u32::MAX));
         let numbers = in_place.then(|| take_numbers(&self.settings.root, used));

@@ -5,9 +5,10 @@ use std::io::{self, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use gorgon_process::exit::Hint;
+use gorgon_process::exit::{self, Hint};
 
 use crate::cli::{Colour, StartArgs};
+use crate::replace;
 use crate::report::Results;
 use crate::report::progress::{self, Detail};
 
@@ -23,6 +24,15 @@ pub struct ReportError {
 }
 
 impl Hint for ReportError {}
+
+impl ReportError {
+    pub(crate) fn new(path: &Path, source: io::Error) -> Self {
+        Self {
+            path: path.to_owned(),
+            source,
+        }
+    }
+}
 
 /// The user's terminal, or whatever stands in its place.
 #[derive(Debug)]
@@ -147,12 +157,16 @@ impl Screen {
     }
 
     /// Writes the summary.
-    pub fn summary(&mut self, text: &str) {
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn summary(&mut self, text: &str) -> Result<(), ReportError> {
         self.end_bar();
         if self.stdout_taken {
             to_stderr(text);
+            Ok(())
         } else {
-            to_stdout(text);
+            to_stdout(text)
         }
     }
 }
@@ -164,26 +178,34 @@ pub fn to_stderr(text: &str) {
 }
 
 /// Writes to stdout. A closed pipe is no error: who reads `head -1` has what he wants.
-pub fn to_stdout(text: &str) {
+///
+/// # Errors
+/// A file behind it cannot be written: its disk is full.
+pub fn to_stdout(text: &str) -> Result<(), ReportError> {
     let mut stdout = io::stdout().lock();
-    if stdout
+    let written = stdout
         .write_all(text.as_bytes())
-        .and_then(|()| stdout.flush())
-        .is_err()
-    {
-        log::debug!(target: "gorgon::originator", "stdout is closed");
+        .and_then(|()| stdout.flush());
+    match written {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+            log::debug!(target: "gorgon::originator", "stdout is closed");
+            Ok(())
+        }
+        written => written.map_err(|source| ReportError::new(Path::new("stdout"), source)),
     }
 }
 
-fn is_stdout(path: Option<&Path>) -> bool {
+pub(crate) fn is_stdout(path: Option<&Path>) -> bool {
     path == Some(Path::new("-"))
 }
 
 /// The `--json` stream: one write an event.
 #[derive(Debug)]
 pub enum Stream {
-    /// Not asked for, or broken.
+    /// Not asked for.
     None,
+    /// It ended early, which was told.
+    Broken,
     /// stdout.
     Stdout,
     /// A file.
@@ -212,72 +234,52 @@ impl Stream {
     /// Writes a line. A file that cannot be written to is warned of once.
     pub fn write(&mut self, line: &str) {
         match self {
-            Self::None => {}
-            Self::Stdout => to_stdout(line),
+            Self::None | Self::Broken => {}
+            Self::Stdout => {
+                if let Err(error) = to_stdout(line) {
+                    self.end(&error);
+                }
+            }
             Self::File(file, path) => {
                 if let Err(error) = file.write_all(line.as_bytes()) {
-                    log::error!(target: "gorgon::originator", path:% = path.display(), error:%; "the event stream ends here");
-                    *self = Self::None;
+                    let error = ReportError::new(path, error);
+                    self.end(&error);
                 }
             }
         }
     }
 
+    fn end(&mut self, error: &ReportError) {
+        log::error!(target: "gorgon::originator", error = exit::chain(error); "the event stream ends here");
+        *self = Self::Broken;
+    }
+
+    /// Returns whether events are missing.
+    #[must_use]
+    pub fn is_broken(&self) -> bool {
+        matches!(self, Self::Broken)
+    }
+
     /// Returns whether anybody listens.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        !matches!(self, Self::None)
+        !matches!(self, Self::None | Self::Broken)
     }
 }
 
-/// Looks whether a report can be written later: a mistyped path is told before the suite runs.
+/// Writes a whole report.
 ///
 /// # Errors
-/// Its directory does not exist, or it is one itself.
-pub fn check_report(path: Option<&Path>) -> Result<(), ReportError> {
-    let Some(path) = path.filter(|path| !is_stdout(Some(path))) else {
-        return Ok(());
-    };
-    let fault = |kind, text: &str| {
-        Err(ReportError {
-            path: path.to_owned(),
-            source: io::Error::new(kind, text),
-        })
-    };
-    let directory = path
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty());
-    if path.is_dir() {
-        return fault(io::ErrorKind::IsADirectory, "it is a directory");
-    }
-    if directory.is_some_and(|directory| !directory.is_dir()) {
-        return fault(io::ErrorKind::NotFound, "its directory does not exist");
-    }
-    Ok(())
-}
-
-/// Writes a whole report: beside, then renamed, so that nobody reads half of one.
-///
-/// # Errors
-/// The file cannot be written.
+/// It cannot be written.
 pub fn write_report(path: &Path, text: &str) -> Result<(), ReportError> {
     if is_stdout(Some(path)) {
-        to_stdout(text);
-        return Ok(());
+        return to_stdout(text);
     }
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(format!(".{}", std::process::id()));
     let written = if path.exists() && !path.is_file() {
         // A pipe or a device is written to as it is.
         std::fs::write(path, text)
     } else {
-        std::fs::write(&beside, text).and_then(|()| std::fs::rename(&beside, path))
+        replace::whole(path, text.as_bytes())
     };
-    written.map_err(|source| {
-        let _ = std::fs::remove_file(&beside);
-        ReportError {
-            path: path.to_owned(),
-            source,
-        }
-    })
+    written.map_err(|source| ReportError::new(path, source))
 }

@@ -71,14 +71,32 @@ pub enum SelectError {
     /// A path outside the project.
     #[error("{0} lies outside the project {1}")]
     Outside(String, PathBuf),
+    /// A word of no letters: what a script's unset variable leaves.
+    #[error("an empty word names no file: an unset variable, it seems")]
+    Blank,
     /// No Ruby file below a directory.
     #[error("no test file below {0}")]
     Empty(String),
 }
 
 /// Makes a path relative to the project, without `.` and `..`; `None` when it leads out of it.
+///
+/// Links inside the project are kept; those on the way to it (a shell in a linked directory says
+/// another path than the system) are followed.
 fn relative(root: &Path, word: &str) -> Option<String> {
-    let path = Path::new(word);
+    by_its_words(root, Path::new(word)).or_else(|| {
+        let path = root.join(word);
+        let parent = path.parent()?.canonicalize().ok()?;
+        let real = match path.file_name() {
+            Some(name) if parent != root.parent()? => parent.join(name),
+            _ => path.canonicalize().ok()?,
+        };
+        let root = root.canonicalize().ok()?;
+        by_its_words(&root, real.strip_prefix(&root).ok()?)
+    })
+}
+
+fn by_its_words(root: &Path, path: &Path) -> Option<String> {
     let path = path.strip_prefix(root).unwrap_or(path);
     let mut parts: Vec<&str> = Vec::new();
     for component in path.components() {
@@ -190,6 +208,9 @@ pub fn select(root: &Path, words: &[String], globs: &[String]) -> Result<Selecti
     let mut places = HashMap::new();
     for word in words {
         let outside = || SelectError::Outside(word.clone(), root.to_owned());
+        if word.is_empty() {
+            return Err(SelectError::Blank);
+        }
         let path = root.join(word);
         if path.is_dir() {
             selection.named = false;
@@ -338,6 +359,34 @@ mod tests {
     }
 
     #[test]
+    fn other_ways_to_the_project_lead_into_it() {
+        let project = project(&["real/spec/a_spec.rb", "elsewhere/b_spec.rb"]);
+        let place = project.path().canonicalize().unwrap();
+        let link = |from: &str, to: &str| std::os::unix::fs::symlink(to, place.join(from)).unwrap();
+        link("link", "real");
+        link("real/spec/inner", "../../elsewhere");
+        let root = place.join("real");
+        let globs = DEFAULT_GLOBS.map(str::to_owned);
+        let absolute = |path: &str| place.join(path).to_string_lossy().into_owned();
+        for (word, expected) in [
+            (absolute("link/spec/a_spec.rb"), "spec/a_spec.rb"),
+            (absolute("link/spec/a_spec.rb:3"), "spec/a_spec.rb:3"),
+            (absolute("link/spec/a_spec.rb[1:1]"), "spec/a_spec.rb[1:1]"),
+            (absolute("link"), "spec/a_spec.rb"),
+            (absolute("link/spec"), "spec/a_spec.rb"),
+            ("../link/spec/a_spec.rb".to_owned(), "spec/a_spec.rb"),
+            ("../real/spec".to_owned(), "spec/a_spec.rb"),
+            ("../real".to_owned(), "spec/a_spec.rb"),
+            ("spec/inner/b_spec.rb".to_owned(), "spec/inner/b_spec.rb"),
+        ] {
+            let selection = select(&root, std::slice::from_ref(&word), &globs);
+            assert_eq!(shown(&selection.unwrap()), expected, "{word}");
+        }
+        let outside = select(&root, &["../elsewhere/b_spec.rb".to_owned()], &globs);
+        assert!(matches!(outside, Err(SelectError::Outside(..))));
+    }
+
+    #[test]
     fn what_means_nothing_is_an_error() {
         let project = project(&["spec/a_spec.rb", "empty/readme"]);
         let globs = DEFAULT_GLOBS.map(str::to_owned);
@@ -345,6 +394,7 @@ mod tests {
             ("spec/b_spec.rb", "no file or directory spec/b_spec.rb"),
             ("spec/b_spec.rb:3", "no file or directory spec/b_spec.rb:3"),
             ("empty", "no test file below empty"),
+            ("", "an empty word names no file"),
             ("/etc/passwd", "/etc/passwd lies outside"),
             ("../..", "../.. lies outside"),
         ] {

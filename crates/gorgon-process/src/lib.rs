@@ -16,6 +16,7 @@ pub mod exit;
 pub mod host;
 pub mod lease;
 pub mod liveness;
+pub mod lock;
 pub mod logging;
 pub mod orphan;
 pub mod output;

@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::store::replace;
+use crate::replace;
 
 /// A file of the configuration that could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -95,7 +95,7 @@ fn write(key: &'static str, path: &Path, value: &impl serde::Serialize) -> Resul
         if let Some(directory) = path.parent() {
             fs::create_dir_all(directory)?;
         }
-        replace(path, &text)
+        replace::whole(path, &text)
     };
     write().map_err(|source| WriteError {
         key,

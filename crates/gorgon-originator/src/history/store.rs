@@ -1,17 +1,20 @@
 //! Where histories lie, and how two jobs share one.
 
 use std::collections::BTreeMap;
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Write as _};
+use std::fs::{self, DirBuilder, File};
+use std::io;
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use gorgon_process::exit::Hint;
+use gorgon_process::lock;
 use log::warn;
 use serde::{Deserialize, Serialize};
 
 use super::{History, Ran};
+use crate::replace;
 
 /// The history could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +29,9 @@ impl Hint for HistoryError {
         Some("XDG_CACHE_HOME names another place for it".into())
     }
 }
+
+/// Another process may hold the history for so long.
+pub(crate) const LOCK_LIMIT: Duration = Duration::from_secs(5);
 
 /// The version of the file's format: another one is not read.
 const FORMAT: u32 = 1;
@@ -142,9 +148,9 @@ impl Store {
 
     fn try_merge(&self, ran: &BTreeMap<String, Ran>) -> io::Result<History> {
         self.make_directory()?;
+        // Held for a read and a write of one file; but whoever holds it may be stopped.
         let lock = File::create(self.directory.join("history.lock"))?;
-        // Held for a read and a write of one file: nobody waits long.
-        lock.lock()?;
+        let _lock = lock::within(lock, LOCK_LIMIT)?;
         let mut history = self.load();
         history.merge(ran);
         history
@@ -156,30 +162,9 @@ impl Store {
             history,
         };
         let text = serde_json::to_vec(&stored).map_err(io::Error::other)?;
-        replace(&self.path(), &text)?;
+        replace::whole(&self.path(), &text)?;
         Ok(stored.history)
     }
-}
-
-/// Writes a file beside its place and renames it: readers see the old one or the new one.
-pub(super) fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(format!(".{}.new", std::process::id()));
-    let beside = PathBuf::from(beside);
-    let write = || {
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o644)
-            .open(&beside)?;
-        file.write_all(text)?;
-        fs::rename(&beside, path)
-    };
-    write().inspect_err(|_| {
-        // What is left of the attempt; the error that matters is the first.
-        let _ = fs::remove_file(&beside);
-    })
 }
 
 /// A hash that is the same in every version of ours (the standard library's need not be). Two

@@ -8,6 +8,7 @@ use gorgon_proto::message::{Answer, LeaveReason};
 use gorgon_proto::outcome::{Outcome, Verdict};
 
 use super::Results;
+use super::summary::counted;
 use super::visible::one_line;
 use crate::ledger::{Again, Cause, Happening, Ran};
 
@@ -220,9 +221,10 @@ pub fn said(
             let host = one_line(&message.hostname);
             let reason = one_line(&message.reason);
             match message.answer {
-                Answer::Accepted if verbose => {
-                    Some(format!("{host} prepares {} slots", message.slots))
-                }
+                Answer::Accepted if verbose => Some(format!(
+                    "{host} prepares {}",
+                    counted(message.slots as usize, "slot")
+                )),
                 Answer::Accepted => None,
                 Answer::Busy => Some(format!("waiting for {host}, which is busy: {reason}")),
                 Answer::Refused => Some(format!("{host} refused the job: {reason}")),
@@ -230,9 +232,9 @@ pub fn said(
         }
         Happening::HostJoined(message) => verbose.then(|| {
             format!(
-                "{} joined with {} slots",
+                "{} joined with {}",
                 one_line(&message.hostname),
-                message.slots.len()
+                counted(message.slots.len(), "slot")
             )
         }),
         Happening::ItemStarted(start) => verbose.then(|| {

@@ -152,7 +152,7 @@ fn verb(verdict: Option<Verdict>) -> &'static str {
 }
 
 /// Returns `count` with its noun, in the plural where it needs one.
-fn counted(count: usize, noun: &str) -> String {
+pub(super) fn counted(count: usize, noun: &str) -> String {
     if count == 1 {
         format!("1 {noun}")
     } else {

@@ -14,7 +14,7 @@ pub mod project;
 mod tests;
 
 pub use connection::{Connection, Secret, Tls};
-pub use listener::ListenerConfig;
+pub use listener::{ListenerConfig, MOST_SLOTS};
 pub use node::ConfigError;
 pub use project::ProjectConfig;
 

@@ -1,0 +1,123 @@
+//! Which files a command line means, however they are named.
+
+use std::os::unix::fs::symlink;
+
+use integration::{home::Home, project::Project, run};
+
+const GREEN: (&str, &str) = (
+    "spec/a_spec.rb",
+    "RSpec.describe('a') do\n  it('one') { expect(1).to eq 1 }\n  it('two') { expect(1).to eq 1 }\nend\n",
+);
+const RED: (&str, &str) = (
+    "spec/b_spec.rb",
+    "RSpec.describe('b') { it('fails') { expect(1).to eq 2 } }\n",
+);
+
+/// <https://github.com/pytest-dev/pytest/issues/7012>: `''` is no name for the whole suite.
+#[test]
+fn an_empty_word_is_a_usage_error_and_not_the_whole_suite() {
+    let home = Home::new();
+    let project = Project::of(&home, &[GREEN, RED]);
+    for words in [&["--local=1", ""][..], &["--local=1", "spec/a_spec.rb", ""]] {
+        let run = run::run(&home, &project, words);
+        run.exited(3).says(&["empty word"]);
+        assert!(run.events.is_empty(), "{words:?}: {:?}", run.events);
+    }
+}
+
+/// <https://github.com/grosser/parallel_tests/issues/374>: whole paths, here seen from a directory
+/// that a link leads to, where the shell's path is not the system's.
+#[test]
+fn a_path_through_a_link_to_the_project_names_the_file_in_it() {
+    let home = Home::new();
+    let project = Project::of(&home, &[GREEN, RED]);
+    let link = home.fresh("link");
+    symlink(project.path(), &link).expect("a link");
+    let name = link.file_name().expect("a name").to_string_lossy();
+    let absolute = |path: &str| link.join(path).to_string_lossy().into_owned();
+    for (word, tests) in [
+        (absolute("spec/a_spec.rb"), 2),
+        (absolute("spec/a_spec.rb:2"), 1),
+        (absolute("spec/a_spec.rb[1:1]"), 1),
+        (format!("../{name}/spec/a_spec.rb"), 2),
+    ] {
+        let run = run::run(&home, &project, &["--local=1", &word]);
+        run.exited(0).reported(&["spec/a_spec.rb"]);
+        let counts = &run.junit().counts()["spec/a_spec.rb"];
+        assert_eq!(counts.total(), tests, "{word}");
+    }
+    run::run(&home, &project, &["--local=1", &absolute("spec")])
+        .exited(1)
+        .reported(&["spec/a_spec.rb", "spec/b_spec.rb"]);
+}
+
+/// <https://github.com/nextest-rs/nextest/issues/800>, <https://github.com/nextest-rs/nextest/issues/459>:
+/// where the verb stands among the options.
+#[test]
+fn the_command_may_stand_after_options() {
+    let home = Home::new();
+    let project = Project::of(&home, &[GREEN, RED]);
+    for words in [
+        &["list", "--local=2"][..],
+        &["--local=2", "list"],
+        &["--local=2", "--seed", "7", "-q", "list", "spec"],
+    ] {
+        let mut command = home.command("gorgon-originator");
+        command.args(words).current_dir(project.path());
+        let said = gorgon_process::command::run(command, run::RUN_LIMIT, b"").expect("a list");
+        let files: Vec<_> = said
+            .stdout
+            .lines()
+            .filter_map(|line| line.split_whitespace().last())
+            .collect();
+        assert_eq!(files, ["spec/a_spec.rb", "spec/b_spec.rb"], "{words:?}");
+    }
+    run::run(&home, &project, &["--local=1", "start", "spec/a_spec.rb"])
+        .exited(0)
+        .reported(&["spec/a_spec.rb"]);
+    run::run(&home, &project, &["-v", "--local=1", "spec/a_spec.rb"])
+        .exited(0)
+        .says(&["joined with 1 slot\n"]);
+}
+
+/// <https://github.com/grosser/parallel_tests/issues/573>, <https://github.com/grosser/parallel_tests/issues/368>:
+/// what a framework would choose files by has no effect, and must not be silent.
+#[test]
+fn what_chooses_files_among_the_frameworks_options_is_named() {
+    let home = Home::new();
+    let minitest = (
+        "test/c_test.rb",
+        "require 'minitest/autorun'\nclass CTest < Minitest::Test\n  def test_one = assert(true)\nend\n",
+    );
+    let test_unit = (
+        "test/d_test.rb",
+        "require 'test/unit'\nclass DTest < Test::Unit::TestCase\n  def test_one = assert(true)\nend\n",
+    );
+    let project = Project::of(&home, &[GREEN, RED, minitest, test_unit]);
+    for (words, said) in [
+        (
+            &["spec/a_spec.rb", "--", "spec/b_spec.rb"][..],
+            "no option of RSpec, and ignored: spec/b_spec.rb",
+        ),
+        (
+            &["spec/a_spec.rb", "--", "--exclude-pattern", "spec/a*"],
+            "--exclude-pattern of RSpec is ignored",
+        ),
+        (
+            &["spec/a_spec.rb", "--", "-P", "spec/b*"],
+            "--pattern of RSpec is ignored",
+        ),
+        (
+            &["test/c_test.rb", "--", "-n", "test_one", "spec/b_spec.rb"],
+            "no option of Minitest, and ignored: spec/b_spec.rb",
+        ),
+        (
+            &["test/d_test.rb", "--", "-n", "test_one", "spec/b_spec.rb"],
+            "no option of Test::Unit, and ignored: spec/b_spec.rb",
+        ),
+    ] {
+        let words = [&["--local=1"], words].concat();
+        let run = run::run(&home, &project, &words);
+        run.exited(0).reported(&[words[1]]).says(&[said]);
+    }
+}
