@@ -46,10 +46,10 @@ mod tests {
         let held = within(open(), Duration::from_secs(5)).unwrap();
         let error = within(open(), Duration::from_millis(10)).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
-        let waiting = thread::spawn({
-            let file = open();
-            move || within(file, Duration::from_secs(60)).map(drop)
-        });
+        let file = open();
+        let waiting = thread::Builder::new()
+            .spawn(move || within(file, Duration::from_secs(60)).map(drop))
+            .unwrap();
         drop(held);
         waiting.join().unwrap().unwrap();
     }
