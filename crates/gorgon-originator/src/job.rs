@@ -75,7 +75,8 @@ impl Job {
                 Declare::fanout(originators.clone()),
                 Declare::direct(names::CONTROL_EXCHANGE),
                 self.reply_queue(),
-                Declare::exclusive_queue(own.clone()),
+                // Not exclusive: after a cut link the broker would keep it locked for its old owner.
+                expiring(&own),
                 Declare::bind(own.clone(), originators, ""),
             ],
             consume: vec![

@@ -11,7 +11,7 @@ use gorgon_process::logging::{self, LogError, LogFields, Verbosity};
 use gorgon_process::{Signal, signals};
 use gorgon_proto::config::Connection;
 use gorgon_proto::job::{JobId, Source, SourceKind, WorkspaceMode};
-use gorgon_proto::message;
+use gorgon_proto::{message, names};
 use gorgon_ruby::{Callback, CallbackError, RubySettings};
 
 use crate::callbacks::{self, Ran};
@@ -374,6 +374,7 @@ impl Run<'_> {
         drop((served, numbers));
         session.delete_queue(&job.definition.file_queue_name);
         session.delete_queue(&job.definition.reply_queue_name);
+        session.delete_queue(&names::originator_queue(job.id()));
         session.close(CLOSE_LIMIT);
         // The local broker ends after who speaks with it.
         drop(local);
