@@ -328,9 +328,9 @@ fn look_at_hosts(target: &Target, hosts: Vec<(ListenerId, String)>) -> Vec<Event
 
 fn look_at_files(target: &Target, queue: &str, back: bool) -> Vec<Event> {
     let mut tries = if back { 3 } else { 1 };
-    let missing = loop {
+    let seen = loop {
         match look_at_queue(target, queue, LOOK_LIMIT) {
-            Ok(state) => break Some(state.is_none()),
+            Ok(state) => break Some(state.map(|state| state.messages)),
             Err(error) => {
                 log::info!(target: "gorgon::originator", queue:%, cause:% = exit::chain(&error); "no look");
                 tries -= 1;
@@ -342,12 +342,12 @@ fn look_at_files(target: &Target, queue: &str, back: bool) -> Vec<Event> {
             }
         }
     };
-    match (missing, back) {
-        (Some(true), false) => vec![Event::FileQueueMissing],
-        (Some(file_queue_missing), true) => vec![Event::BrokerBack { file_queue_missing }],
-        (None, true) => vec![Event::BrokerBack {
-            file_queue_missing: false,
+    match (seen, back) {
+        (Some(None), false) => vec![Event::FileQueueMissing],
+        (Some(Some(messages)), false) => vec![Event::FileQueueLooked { messages }],
+        (None, false) => Vec::new(),
+        (seen, true) => vec![Event::BrokerBack {
+            file_queue_missing: seen == Some(None),
         }],
-        (Some(false) | None, false) => Vec::new(),
     }
 }

@@ -49,6 +49,11 @@ pub enum Event {
     BrokerGaveUp,
     /// A regular look found the file queue missing.
     FileQueueMissing,
+    /// A look found the file queue, with so many messages ready in it.
+    FileQueueLooked {
+        /// How many.
+        messages: u32,
+    },
     /// A look at the queue of a host: `None` when it does not exist.
     HostLooked {
         /// Whose queue.
@@ -139,6 +144,8 @@ pub enum Cause {
     HandedBack,
     /// The broker lost it.
     BrokerOutage,
+    /// The broker threw it away: a policy of its queue, a purge.
+    Dropped,
 }
 
 impl Cause {
@@ -150,6 +157,7 @@ impl Cause {
             Self::Returned => "returned by the broker",
             Self::HandedBack => "handed back",
             Self::BrokerOutage => "broker outage",
+            Self::Dropped => "dropped by the broker",
         }
     }
 }

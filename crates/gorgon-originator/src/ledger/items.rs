@@ -157,6 +157,14 @@ impl Items {
             .unwrap_or_default()
     }
 
+    /// Returns the items that nobody has begun, each with its attempt.
+    pub(super) fn queued(&self) -> Vec<(ItemId, u32)> {
+        let queued = self.items.iter().filter(|item| item.phase == Phase::Queued);
+        queued
+            .map(|item| (item.work.item, item.work.attempt))
+            .collect()
+    }
+
     /// Returns the ids of items that have no verdict, in order.
     pub(super) fn open(&self) -> Vec<ItemId> {
         self.items

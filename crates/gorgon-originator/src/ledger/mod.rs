@@ -5,12 +5,14 @@
 //! - the job is over when every item has a verdict, not when a queue is empty;
 //! - what a dead worker ran is queued again at once; what the broker gave back is queued again
 //!   after [`DOUBT_LIMIT`], unless its worker says meanwhile that it still runs it;
+//! - what the broker dropped from the file queue is missed there twice, then queued again;
 //! - three losses that count make an item lost; an outage of the broker and an item that is
 //!   handed back do not count;
 //! - failed tests are tried again once every item of the plan has its verdict, as items of their
 //!   own; what they say changes the verdicts of tests, never that an item has one;
 //! - after a cancel or `--fail-fast` nothing is published any more.
 
+mod dropped;
 mod event;
 mod hosts;
 mod items;
@@ -27,11 +29,13 @@ use gorgon_proto::item::{ItemId, WorkItem};
 use gorgon_proto::job::ListenerId;
 use gorgon_proto::message::{Announce, HostLeft, LeaveReason, WorkerKey};
 
+pub use dropped::QUIET_LIMIT;
 pub use event::{Cause, Effect, Ending, Event, Happening, Ran, Rules};
 pub use hosts::{LOOK_INTERVAL, SILENCE_LIMIT};
 pub use items::{DECLINE_LIMIT, DOUBT_LIMIT, LOST_LIMIT};
 pub use retries::{Again, STOP_FROM, STOP_SHARE};
 
+use dropped::Dropped;
 use hosts::{HostState, Hosts};
 use items::{Items, Phase};
 use recovery::Recovery;
@@ -69,6 +73,7 @@ pub struct Ledger {
     alone_since: Option<Instant>,
     look_at: Option<Instant>,
     queue_look_at: Option<Instant>,
+    dropped: Dropped,
     /// The local listener ended then; its last words are waited for.
     local_ended: Option<(Instant, String)>,
     local_restarts: u32,
@@ -91,6 +96,7 @@ impl Ledger {
             alone_since: None,
             look_at: None,
             queue_look_at: None,
+            dropped: Dropped::default(),
             local_ended: None,
             local_restarts: 0,
         }
@@ -110,7 +116,10 @@ impl Ledger {
         }
         match event {
             Event::Offered => self.offered(now),
-            Event::Reply(reply) => self.reply(now, *reply, &mut out),
+            Event::Reply(reply) => {
+                self.dropped.heard(now);
+                self.reply(now, *reply, &mut out);
+            }
             Event::Announced(announce) => self.announced(&announce, &mut out),
             Event::BrokerLost => {
                 self.broker_up = false;
@@ -121,6 +130,7 @@ impl Ledger {
             }
             Event::BrokerGaveUp => self.done(Ending::BrokerGone, &mut out),
             Event::FileQueueMissing => self.recover(now, &mut out),
+            Event::FileQueueLooked { messages } => self.file_queue_looked(now, messages, &mut out),
             Event::HostLooked {
                 listener_id,
                 consumers,
@@ -168,6 +178,7 @@ impl Ledger {
                 .map(|r| r.refill_at.unwrap_or(r.mute_at))),
             up(self.look_at),
             up(self.queue_look_at),
+            up(self.dropped.look_at()),
             self.local_ended
                 .as_ref()
                 .map(|(at, _)| *at + LAST_WORDS_LIMIT),
@@ -184,6 +195,7 @@ impl Ledger {
         self.offered_at = Some(now);
         self.look_at = Some(now + LOOK_INTERVAL);
         self.queue_look_at = Some(now + QUEUE_LOOK_INTERVAL);
+        self.dropped.heard(now);
         if !self.hosts.any_lives() {
             self.alone_since = Some(now);
         }
@@ -333,6 +345,7 @@ impl Ledger {
                 out.push(Effect::LookAtHosts(silent));
             }
         }
+        self.look_when_quiet(now, out);
         if self.queue_look_at.is_some_and(|at| at <= now) {
             self.queue_look_at = Some(now + QUEUE_LOOK_INTERVAL);
             if self.publishes() {

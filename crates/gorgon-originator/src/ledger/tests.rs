@@ -190,17 +190,21 @@ fn a_job_without_hosts_waits_for_one_or_ends() {
 
 #[test]
 fn a_silent_host_is_looked_for_and_written_off() {
-    check(1, "+5", "look m.a");
+    check(1, "+5", "look m.a; look file queue");
     check(
         1,
         "a1 starts 0; +15; a unseen",
         "look m.a; look m.a; look m.a; delete m.a; lost host a; publish 0.2; offer",
     );
-    check(1, "+14; a unseen", "look m.a; look m.a");
-    check(1, "+14; a seen; +2; a unseen", "look m.a; look m.a");
+    check(1, "a1 starts 0; +14; a unseen", "look m.a; look m.a");
     check(
         1,
-        "+14; down; +100; a unseen; up; a unseen",
+        "a1 starts 0; +14; a seen; +2; a unseen",
+        "look m.a; look m.a",
+    );
+    check(
+        1,
+        "a1 starts 0; +14; down; +100; a unseen; up; a unseen",
         "look m.a; look m.a; look file queue",
     );
 }
@@ -230,6 +234,26 @@ fn a_lost_file_queue_is_refilled_with_what_nobody_holds() {
     );
     check(2, "a1 starts 0; down; up; +4", "");
     check(2, "a1 starts 0; missing; a1 holds 0", "declare; publish 1");
+}
+
+#[test]
+fn what_the_broker_dropped_is_missed_twice_and_queued_again() {
+    check(
+        2,
+        "a1 starts 0; a1 passes 0; +5; queue 0; +5; queue 0",
+        "passed 0; look m.a; look file queue; look m.a; look file queue; publish 1.2",
+    );
+    // On its way to a worker, or waiting for one.
+    check(2, "a1 starts 0; queue 0; a1 starts 1; queue 0", "");
+    check(2, "a1 starts 0; queue 0; queue 1; queue 0", "");
+    check(1, "a1 starts 0; queue 0; queue 0", "");
+    // The refill is still to come.
+    check(
+        2,
+        "a1 starts 0; down; up missing; queue 0; queue 0",
+        "declare",
+    );
+    check(2, "cancel; queue 0; queue 0", "cancel; purge");
 }
 
 #[test]

@@ -200,6 +200,10 @@ pub(super) fn event(text: &str) -> Event {
             };
         }
         ["missing"] => return Event::FileQueueMissing,
+        ["queue", n] => {
+            let messages = n.parse().unwrap();
+            return Event::FileQueueLooked { messages };
+        }
         ["cancel"] => return Event::Cancelled,
         ["listener", "ends"] => {
             return Event::LocalListenerEnded {

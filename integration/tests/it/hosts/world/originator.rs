@@ -39,8 +39,14 @@ impl World {
                     }
                 }
                 ledger::Effect::LookAtFileQueue => {
-                    if self.broker.up && self.broker.files.is_none() {
-                        self.later(LATENCY, Happen::Ledger(ledger::Event::FileQueueMissing));
+                    if self.broker.up {
+                        let looked = match &self.broker.files {
+                            None => ledger::Event::FileQueueMissing,
+                            Some(files) => ledger::Event::FileQueueLooked {
+                                messages: u32::try_from(files.len()).expect("few items"),
+                            },
+                        };
+                        self.later(LATENCY, Happen::Ledger(looked));
                     }
                 }
                 ledger::Effect::Tell(Happening::ItemFinished {

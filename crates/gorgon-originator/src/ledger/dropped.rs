@@ -1,0 +1,71 @@
+//! Items that the broker dropped from the file queue without a word: a policy with a maximum
+//! length or a time to live, a purge by hand. Nobody is told of them, so their absence has to be
+//! noticed.
+
+use std::time::{Duration, Instant};
+
+use gorgon_proto::item::ItemId;
+
+use super::Ledger;
+use super::event::{Cause, Effect};
+
+/// When no worker is busy and nothing is heard for so long, and after an item was missed, the file queue is looked at.
+/// Longer than an item is on its way from the queue to its start.
+pub const QUIET_LIMIT: Duration = Duration::from_secs(5);
+
+/// What was missed on the file queue at the last look, and when the next one is due.
+#[derive(Debug, Default)]
+pub(super) struct Dropped {
+    missed: Vec<(ItemId, u32)>,
+    look_at: Option<Instant>,
+}
+
+impl Dropped {
+    /// A reply came: the job is not quiet.
+    pub(super) fn heard(&mut self, now: Instant) {
+        self.look_at = Some(now + QUIET_LIMIT);
+    }
+
+    /// Returns when the file queue is looked at if nothing is heard before.
+    pub(super) fn look_at(&self) -> Option<Instant> {
+        self.look_at
+    }
+}
+
+impl Ledger {
+    /// Looks at the file queue when nothing was heard for a while, and nobody runs what waits
+    /// there.
+    pub(super) fn look_when_quiet(&mut self, now: Instant, out: &mut Vec<Effect>) {
+        if self.dropped.look_at.is_none_or(|at| at > now) {
+            return;
+        }
+        self.dropped.look_at = None;
+        let waits = self.hosts.any_joined() && !self.items.any_held();
+        if waits && self.publishes() && !self.items.queued().is_empty() {
+            out.push(Effect::LookAtFileQueue);
+        }
+    }
+
+    /// An item that is queued, while the queue holds none, is on its way to a worker, or lost: it
+    /// is lost when the next look finds the same.
+    pub(super) fn file_queue_looked(&mut self, now: Instant, messages: u32, out: &mut Vec<Effect>) {
+        let missed = std::mem::take(&mut self.dropped.missed);
+        let refills = self
+            .recovery
+            .as_ref()
+            .is_some_and(|r| r.refill_at.is_some());
+        if messages > 0 || refills || !self.broker_up || !self.publishes() {
+            return;
+        }
+        let queued = self.items.queued();
+        let (lost, on_its_way): (Vec<_>, Vec<_>) =
+            queued.into_iter().partition(|item| missed.contains(item));
+        if !lost.is_empty() || !on_its_way.is_empty() {
+            self.dropped.heard(now);
+        }
+        for (id, _) in lost {
+            self.requeue(id, Cause::Dropped, None, false, out);
+        }
+        self.dropped.missed = on_its_way;
+    }
+}
