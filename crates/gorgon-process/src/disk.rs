@@ -2,7 +2,7 @@
 
 use std::ffi::CString;
 use std::fs::File;
-use std::io;
+use std::io::{self, Read, Seek, SeekFrom};
 use std::mem::MaybeUninit;
 use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
@@ -40,6 +40,42 @@ pub fn reflink(from: &File, to: &File) -> io::Result<()> {
         Ok(())
     } else {
         Err(io::Error::last_os_error())
+    }
+}
+
+/// Copies the content of `from` to `to`, which must be empty; what is a hole there is one here.
+///
+/// # Errors
+/// When it cannot be read or written.
+pub fn copy_data(from: &File, to: &File) -> io::Result<()> {
+    let size = from.metadata()?.len();
+    to.set_len(size)?;
+    let (mut source, mut target) = (from, to);
+    let mut at = 0;
+    while let Some(begin) = seek(from, at, libc::SEEK_DATA)? {
+        // The end of a file is a hole too, so there always is one.
+        let end = seek(from, begin, libc::SEEK_HOLE)?.unwrap_or(size);
+        source.seek(SeekFrom::Start(begin))?;
+        target.seek(SeekFrom::Start(begin))?;
+        // copy_file_range(2) inside: the bytes do not come through us.
+        io::copy(&mut source.take(end - begin), &mut target)?;
+        at = end;
+    }
+    Ok(())
+}
+
+/// Returns where the next data or hole begins; none when nothing comes any more.
+fn seek(file: &File, from: u64, what: libc::c_int) -> io::Result<Option<u64>> {
+    let from = libc::off_t::try_from(from).map_err(io::Error::other)?;
+    // SAFETY: the descriptor is open for as long as the borrowed file lives; no pointer is passed.
+    #[expect(unsafe_code, reason = "lseek(SEEK_DATA) has no safe form in std")]
+    let place = unsafe { libc::lseek(file.as_raw_fd(), from, what) };
+    match u64::try_from(place) {
+        Ok(place) => Ok(Some(place)),
+        Err(_) => match io::Error::last_os_error() {
+            error if error.raw_os_error() == Some(libc::ENXIO) => Ok(None),
+            error => Err(error),
+        },
     }
 }
 
@@ -161,6 +197,23 @@ mod tests {
         match reflink(&from, &to) {
             Ok(()) => assert_eq!(fs::read(dir.path().join("to")).unwrap(), b"content"),
             Err(_) => assert_eq!(fs::read(dir.path().join("to")).unwrap(), b""),
+        }
+    }
+
+    #[test]
+    fn holes_stay_holes_and_all_bytes_come() {
+        let dir = tempfile::tempdir().unwrap();
+        let (from, to) = (dir.path().join("from"), dir.path().join("to"));
+        for (at, size) in [(0, 3), (5 << 20, 5 << 20), (5 << 20, 9 << 20), (0, 9 << 20)] {
+            let file = File::create(&from).unwrap();
+            std::os::unix::fs::FileExt::write_all_at(&file, b"end", at).unwrap();
+            file.set_len(size + 3).unwrap();
+            copy_data(&File::open(&from).unwrap(), &File::create(&to).unwrap()).unwrap();
+            assert!(
+                fs::read(&to).unwrap() == fs::read(&from).unwrap(),
+                "{at} {size}"
+            );
+            assert!(fs::metadata(&to).unwrap().blocks() <= fs::metadata(&from).unwrap().blocks());
         }
     }
 

@@ -1,7 +1,7 @@
 //! Argument vectors for rsync. Pure: what a user or a message chose is one element, never parsed
 //! by a shell, and stands behind `--` or behind `=`.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -15,8 +15,16 @@ pub const CONNECT_LIMIT: Duration = Duration::from_secs(2);
 /// server that reads a large tree).
 pub const IO_LIMIT: Duration = Duration::from_secs(20);
 
-/// What `-a` means, without owners and devices: a host's files belong to its listener's user.
-const ARCHIVE: [&str; 5] = ["--recursive", "--links", "--perms", "--times", "--specials"];
+/// What `-a` means, without owners and devices: a host's files belong to its listener's user; and
+/// holes stay holes: a disk image of gigabytes may take no room at all.
+const ARCHIVE: [&str; 6] = [
+    "--recursive",
+    "--links",
+    "--perms",
+    "--times",
+    "--specials",
+    "--sparse",
+];
 
 /// Where rsync reads from or writes to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -146,21 +154,43 @@ fn transfer(places: &[&Location], identity: Option<&Path>) -> Vec<OsString> {
     args
 }
 
+/// Gives HOME back to the ssh that rsync starts: rsync itself runs without.
+#[must_use]
+pub fn with_home(mut args: Vec<OsString>, home: Option<&OsStr>) -> Vec<OsString> {
+    let place = args.iter().position(|arg| arg == "--rsh");
+    if let (Some(place), Some(home)) = (place, home)
+        && let Some(command) = args.get_mut(place + 1)
+    {
+        let mut whole = OsString::from("env ");
+        whole.push(quoted("HOME=", home));
+        whole.push(" ");
+        whole.push(&command);
+        *command = whole;
+    }
+    args
+}
+
+/// One word of the command that rsync splits: a doubled quote is one quote.
+fn quoted(before: &str, text: &OsStr) -> OsString {
+    let mut word = OsString::from("\"");
+    word.push(before);
+    for (nth, part) in text.as_bytes().split(|byte| *byte == b'"').enumerate() {
+        if nth > 0 {
+            word.push("\"\"");
+        }
+        word.push(OsStr::from_bytes(part));
+    }
+    word.push("\"");
+    word
+}
+
 /// The command that rsync itself splits at spaces, outside of double quotes.
 fn ssh(identity: Option<&Path>) -> OsString {
     let seconds = CONNECT_LIMIT.as_secs() + 3;
     let mut command = OsString::from(format!("ssh -o BatchMode=yes -o ConnectTimeout={seconds}"));
     if let Some(path) = identity {
-        command.push(" -i \"");
-        // A doubled quote is one quote.
-        let quoted = path.as_os_str().as_bytes().split(|byte| *byte == b'"');
-        for (nth, part) in quoted.enumerate() {
-            if nth > 0 {
-                command.push("\"\"");
-            }
-            command.push(std::ffi::OsStr::from_bytes(part));
-        }
-        command.push("\"");
+        command.push(" -i ");
+        command.push(quoted("", path.as_os_str()));
     }
     command
 }
@@ -211,7 +241,7 @@ mod tests {
         let args = mirror(&from, &to, Some(&excludes), Compare::Content, Some(key));
         assert_eq!(
             shown(&args),
-            "[--protect-args][--recursive][--links][--perms][--times][--specials][--timeout=20]\
+            "[--protect-args][--recursive][--links][--perms][--times][--specials][--sparse][--timeout=20]\
              [--compress][--rsh][ssh -o BatchMode=yes -o ConnectTimeout=5 -i \"/p \"\"q/gorgon.pem\"]\
              [--delete][--delete-excluded][--checksum]\
              [--exclude=- gorgon_secret.json][--exclude=- gorgon.pem]\
@@ -221,12 +251,25 @@ mod tests {
     }
 
     #[test]
+    fn ssh_alone_knows_the_home() {
+        let from = Location::parse("h:dir").unwrap();
+        let to = Location::Directory("/c".into());
+        let args = mirror(&from, &to, None, Compare::Content, None);
+        let home = OsStr::new("/home/a \"b");
+        let shown = shown(&with_home(args, Some(home)));
+        let command = "[--rsh][env \"HOME=/home/a \"\"b\" ssh -o BatchMode=yes";
+        assert!(shown.contains(command), "{shown}");
+        let plain = vec![OsString::from("--daemon")];
+        assert_eq!(with_home(plain.clone(), Some(home)), plain);
+    }
+
+    #[test]
     fn a_daemon_gets_no_shell_and_a_bounded_connect() {
         let from = Location::parse("rsync://u@h:1/src/").unwrap();
         let to = Location::Directory("/c".into());
         assert_eq!(
             shown(&mirror(&from, &to, None, Compare::SizeAndTime, None)),
-            "[--protect-args][--recursive][--links][--perms][--times][--specials][--timeout=20]\
+            "[--protect-args][--recursive][--links][--perms][--times][--specials][--sparse][--timeout=20]\
              [--contimeout=2][--no-motd][--sockopts=TCP_NODELAY]\
              [--delete][--delete-excluded][--][rsync://u@h:1/src/][/c/]"
         );

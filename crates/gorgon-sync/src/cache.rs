@@ -15,9 +15,11 @@ use std::time::SystemTime;
 use crossbeam_channel::{bounded, select_biased};
 use gorgon_process::command::Bounds;
 
+use crate::exclude::Excludes;
 use crate::failure::SyncError;
 use crate::manifest;
 use crate::owned;
+use crate::scan;
 use crate::workspace::tree_bytes;
 
 const COMPLETE: &str = "complete";
@@ -70,6 +72,29 @@ impl Cache {
         fs::read_to_string(self.path.join(COMPLETE))
             .ok()
             .filter(|text| !text.is_empty())
+    }
+
+    /// Returns whether the tree still is what the last pull left. Somebody else may have taken
+    /// files away: who cleans old files out of `/tmp`, a crash before all was on the disk.
+    #[must_use]
+    pub(crate) fn is_whole(&self) -> bool {
+        let Some(manifest) = self.manifest() else {
+            // None came from a file server, of which the digest is all that is known.
+            return !self.path.join(MANIFEST).exists();
+        };
+        let Ok(copy) = scan::scan(&self.tree(), &Excludes::none()) else {
+            return false;
+        };
+        let pairs = manifest.entries.iter().zip(&copy.entries);
+        let whole = manifest.entries.len() == copy.entries.len()
+            && pairs
+                .into_iter()
+                .all(|(entry, copy)| entry.is_copied_as(copy));
+        if !whole {
+            log::warn!(target: "gorgon::sync", path:% = self.path.display();
+                "a cache is not what the last pull left: it is pulled again");
+        }
+        whole
     }
 
     /// Removes the caches of other projects, the longest unused first, until all together are

@@ -158,8 +158,7 @@ fn copy_file(
         source.read_to_end(&mut content)?;
         target.write_all(&content)?;
     } else if !shared {
-        // copy_file_range(2) inside: the bytes do not come through us.
-        io::copy(&mut source, &mut target)?;
+        disk::copy_data(&source, &target)?;
     }
     target.set_permissions(Permissions::from_mode(meta.mode() & 0o7777))?;
     target.set_times(FileTimes::new().set_modified(meta.modified()?))

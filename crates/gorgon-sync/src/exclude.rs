@@ -46,6 +46,12 @@ impl Excludes {
         Self { rules }
     }
 
+    /// Leaves out nothing: for a copy, which has what it shall have.
+    pub(crate) fn none() -> Self {
+        let rules = Vec::new();
+        Self { rules }
+    }
+
     /// Returns the rules as rsync's `--exclude` and exclude files take them.
     #[must_use]
     pub fn rules(&self) -> Vec<String> {

@@ -17,6 +17,9 @@ const COSTLY_BYTES: u64 = 20 << 20;
 /// A moment of the filesystem's clock, in nanoseconds since 1970.
 pub type Nanos = i128;
 
+/// One second of it.
+pub const SECOND: Nanos = 1_000_000_000;
+
 /// One file, link or directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
@@ -196,6 +199,22 @@ impl Manifest {
 }
 
 impl Entry {
+    /// Returns whether `copy`, an entry of a copy of the tree, is what a sync makes of this one.
+    /// When its inode changed tells nothing; a time may have lost its fraction.
+    #[must_use]
+    pub fn is_copied_as(&self, copy: &Self) -> bool {
+        let alike = self.path == copy.path && self.kind == copy.kind;
+        alike
+            && match self.kind {
+                Kind::File { .. } => {
+                    let seconds = |entry: &Self| entry.modified.div_euclid(SECOND);
+                    self.mode == copy.mode && seconds(self) == seconds(copy)
+                }
+                Kind::Directory | Kind::Pipe => self.mode == copy.mode,
+                Kind::Link { .. } => true,
+            }
+    }
+
     fn size(&self) -> u64 {
         match self.kind {
             Kind::File { size } => size,

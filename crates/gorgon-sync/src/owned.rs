@@ -17,6 +17,12 @@ const NEWBORN: Duration = Duration::from_secs(60);
 /// Something in the tree may still be written to: so many times is removing tried.
 const ROUNDS: usize = 5;
 
+/// Removing holds a file open for each directory in another: deeper ones are moved up first.
+const DEEP: usize = 64;
+
+/// Directories of longer paths are moved up too: the kernel takes 4096 bytes, a name has up to 255.
+const LONG_BYTES: usize = 3000;
+
 /// A directory of ours, held until it is removed.
 #[derive(Debug)]
 pub(crate) struct OwnedDir {
@@ -134,23 +140,40 @@ pub(crate) fn remove(path: &Path) -> io::Result<()> {
         };
         match &last {
             Ok(()) => return Ok(()),
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => unlock(path),
-            Err(_) => {}
+            // Read-only directories, or more of them in each other than we may have files open.
+            Err(_) => loosen(path),
         }
     }
     last
 }
 
-/// Gives ourselves all rights on the directories of a tree.
-fn unlock(directory: &Path) {
-    // What cannot be changed makes the next removal fail, which tells the cause.
-    let _ = fs::set_permissions(directory, fs::Permissions::from_mode(0o700));
-    let Ok(entries) = fs::read_dir(directory) else {
-        return;
-    };
-    for entry in entries.flatten() {
-        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            unlock(&entry.path());
+/// Makes a tree one that can be removed: gives ourselves all rights on its directories, and moves
+/// what lies deep in it up to its top. What cannot be changed makes the next removal fail, which
+/// tells the cause.
+fn loosen(tree: &Path) {
+    let mut waiting = vec![(tree.to_owned(), 0)];
+    let mut moved = 0_u64;
+    while let Some((directory, depth)) = waiting.pop() {
+        let _ = fs::set_permissions(&directory, fs::Permissions::from_mode(0o700));
+        let Ok(entries) = fs::read_dir(&directory) else {
+            continue;
+        };
+        for entry in entries.flatten() {
+            if !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                continue;
+            }
+            let path = entry.path();
+            if depth < DEEP && path.as_os_str().len() < LONG_BYTES {
+                waiting.push((path, depth + 1));
+                continue;
+            }
+            // Its own rights are needed too, for its way to what is above.
+            let _ = fs::set_permissions(&path, fs::Permissions::from_mode(0o700));
+            let top = tree.join(format!(".gorgon-deep-{moved}"));
+            moved += 1;
+            if fs::rename(&path, &top).is_ok() {
+                waiting.push((top, 1));
+            }
         }
     }
 }
@@ -200,9 +223,29 @@ mod tests {
         for path in ["a/b", "a"] {
             fs::set_permissions(tree.join(path), fs::Permissions::from_mode(0o500)).unwrap();
         }
-        unlock(&tree);
+        loosen(&tree);
         remove(&tree).unwrap();
         assert!(!tree.exists() && outside.join("kept").exists());
         remove(&tree).unwrap();
+    }
+
+    #[test]
+    fn a_tree_deeper_than_files_may_be_open_or_paths_be_long_is_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        let tree = dir.path().join("tree");
+        let name = "d".repeat(20);
+        // Built from its end: no path to it is short enough.
+        let mut inner = dir.path().join("inner");
+        fs::create_dir(&inner).unwrap();
+        fs::write(inner.join("f"), "").unwrap();
+        for nth in 0..1500 {
+            let outer = dir.path().join(format!("outer-{nth}"));
+            fs::create_dir(&outer).unwrap();
+            fs::rename(&inner, outer.join(&name)).unwrap();
+            inner = outer;
+        }
+        fs::rename(&inner, &tree).unwrap();
+        remove(&tree).unwrap();
+        assert!(!tree.exists());
     }
 }

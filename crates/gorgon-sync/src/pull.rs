@@ -1,10 +1,11 @@
 //! A listener's pull: makes its cache equal to the project of the originator.
 
+use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -16,20 +17,7 @@ use crate::args::{self, Compare, Location};
 use crate::cache::Cache;
 use crate::exclude::Excludes;
 use crate::failure::{self, SyncError};
-use crate::manifest::{Kind, Manifest, Nanos};
-
-/// What rsync takes from the environment would change what our arguments mean.
-const RSYNC_ENVIRONMENT: [&str; 9] = [
-    "RSYNC_RSH",
-    "RSYNC_CONNECT_PROG",
-    "RSYNC_PROXY",
-    "RSYNC_PROTECT_ARGS",
-    "RSYNC_OLD_ARGS",
-    "RSYNC_PARTIAL_DIR",
-    "RSYNC_CHECKSUM_LIST",
-    "RSYNC_SHELL",
-    "CVSIGNORE",
-];
+use crate::manifest::{Kind, Manifest, Nanos, SECOND};
 
 /// What a pull did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,7 +44,8 @@ pub fn pull(source: &Source, cache: &Cache, bounds: &Bounds) -> Result<PullRepor
         vanished: false,
         took: Duration::ZERO,
     };
-    if source.manifest_digest.is_none() || source.manifest_digest != cache.digest() {
+    let equal = source.manifest_digest.is_some() && source.manifest_digest == cache.digest();
+    if !equal || !cache.is_whole() {
         let bounds = Until {
             at: begun + bounds.limit,
             bounds,
@@ -89,11 +78,22 @@ impl Until<'_> {
 }
 
 /// The password goes by the environment, which only our own user can read.
+///
+/// What the user has for rsync would change what our arguments mean: variables (each release knows
+/// more of them), and the aliases of options that it finds by HOME in `~/.popt`.
 pub(crate) fn rsync(args: Vec<OsString>, password: Option<&str>) -> Command {
     let mut command = Command::new("rsync");
-    command.args(args).env("LC_ALL", "C");
-    for name in RSYNC_ENVIRONMENT {
-        command.env_remove(name);
+    let home = std::env::var_os("HOME");
+    command
+        .args(args::with_home(args, home.as_deref()))
+        .env("LC_ALL", "C")
+        .env_remove("CVSIGNORE")
+        .env_remove("HOME");
+    for (name, _) in std::env::vars_os() {
+        // A module of somebody else may ask for the password.
+        if name.as_bytes().starts_with(b"RSYNC_") && name != "RSYNC_PASSWORD" {
+            command.env_remove(name);
+        }
     }
     if let Some(password) = password {
         command.env("RSYNC_PASSWORD", password);
@@ -181,6 +181,7 @@ fn fetch_manifest(
 fn force(manifest: &Manifest, cache: &Cache) -> Result<usize, SyncError> {
     let tree = cache.tree();
     let before = cache.manifest();
+    let mut directories = Directories::new(&tree);
     let mut forced = 0;
     for entry in manifest.suspects(before.as_ref()) {
         let Kind::File { size } = entry.kind else {
@@ -192,14 +193,48 @@ fn force(manifest: &Manifest, cache: &Cache) -> Result<usize, SyncError> {
                 // rsync may compare whole seconds only.
                 meta.is_file()
                     && meta.size() == size
-                    && Nanos::from(meta.mtime()) == entry.modified.div_euclid(1_000_000_000)
+                    && Nanos::from(meta.mtime()) == entry.modified.div_euclid(SECOND)
             });
-        if alike {
+        // A directory may be a link in our copy still, to files that are not ours.
+        if alike && directories.lead_to(&path) {
             disk::set_modified(&path, 1, 0).map_err(SyncError::file("set the time of", &path))?;
             forced += 1;
         }
     }
     Ok(forced)
+}
+
+/// Which directories of a tree are directories, and not links.
+struct Directories<'a> {
+    tree: &'a Path,
+    known: HashMap<PathBuf, bool>,
+}
+
+impl<'a> Directories<'a> {
+    fn new(tree: &'a Path) -> Self {
+        let known = HashMap::new();
+        Self { tree, known }
+    }
+
+    /// Returns whether no link lies on the way from the tree to what is at `path`.
+    fn lead_to(&mut self, path: &Path) -> bool {
+        let above = path.ancestors().skip(1);
+        let between = above.take_while(|directory| *directory != self.tree);
+        let mut unknown = Vec::new();
+        let mut real = true;
+        for directory in between {
+            if let Some(known) = self.known.get(directory) {
+                real = *known;
+                break;
+            }
+            unknown.push(directory);
+        }
+        for directory in unknown.into_iter().rev() {
+            real = real && fs::symlink_metadata(directory).is_ok_and(|meta| meta.is_dir());
+            self.known.insert(directory.to_owned(), real);
+        }
+        real
+    }
 }
 
 fn pull_from_path(

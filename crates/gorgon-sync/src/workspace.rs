@@ -125,20 +125,22 @@ pub fn remove_when_free(path: &Path) -> Result<(), SyncError> {
 
 /// Returns how many bytes the files of a tree have.
 pub(crate) fn tree_bytes(path: &Path) -> u64 {
-    let Ok(entries) = fs::read_dir(path) else {
-        return 0;
-    };
-    entries
-        .flatten()
-        .filter_map(|entry| {
-            let meta = entry.metadata().ok()?;
-            Some(if meta.is_dir() {
-                tree_bytes(&entry.path())
-            } else {
-                meta.len()
-            })
-        })
-        .sum()
+    // Not by recursion: a tree may be deeper than our stack.
+    let mut waiting = vec![path.to_owned()];
+    let mut bytes = 0;
+    while let Some(directory) = waiting.pop() {
+        let Ok(entries) = fs::read_dir(directory) else {
+            continue;
+        };
+        for entry in entries.flatten() {
+            match entry.metadata() {
+                Ok(meta) if meta.is_dir() => waiting.push(entry.path()),
+                Ok(meta) => bytes += meta.len(),
+                Err(_) => {}
+            }
+        }
+    }
+    bytes
 }
 
 #[cfg(test)]

@@ -32,4 +32,5 @@ mod suites;
 mod surroundings;
 mod sync;
 mod tidy;
+mod trees;
 mod unit;

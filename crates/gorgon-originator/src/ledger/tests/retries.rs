@@ -210,6 +210,6 @@ fn a_lost_file_queue_is_refilled_with_retries_too() {
         1,
         1,
         "a1 fails 0 -x; down; up missing; a1 idle; a2 idle; +6",
-        "failed 0; retry 1 x as 1.1 not on a:1; declare; retry 1 x as 1.1 not on a:1; look m.a",
+        "failed 0; retry 1 x as 1.1 not on a:1; declare; retry 1 x as 1.1 not on a:1; look m.a; look file queue",
     );
 }
