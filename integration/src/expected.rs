@@ -79,6 +79,9 @@ pub struct Expected {
     /// Further runs in the same place.
     #[serde(default)]
     pub then: Vec<Expected>,
+    /// Only with an originator: what fails is tried again, which a worker by hand does not do.
+    #[serde(default)]
+    pub tries_again: bool,
     /// Only `--local`: what it shows has nothing to do with hosts.
     #[serde(default)]
     pub local_only: bool,

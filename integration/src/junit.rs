@@ -30,6 +30,8 @@ pub struct Case {
     pub text: String,
     /// Its `time`, in seconds.
     pub time: String,
+    /// Its other attempts: `flakyFailure: message`, and so on, in order.
+    pub attempts: Vec<String>,
 }
 
 impl Junit {
@@ -200,6 +202,16 @@ fn case(node: roxmltree::Node<'_, '_>) -> Case {
             told.text().unwrap_or_default()
         )
     });
+    let attempts = node
+        .children()
+        .filter(|child| {
+            let name = child.tag_name().name();
+            name.starts_with("flaky") || name.starts_with("rerun")
+        })
+        .map(|child| {
+            let message = child.attribute("message").unwrap_or_default();
+            format!("{}: {message}", child.tag_name().name())
+        });
     Case {
         name: attribute("name"),
         classname: attribute("classname"),
@@ -209,6 +221,7 @@ fn case(node: roxmltree::Node<'_, '_>) -> Case {
             .to_owned(),
         text,
         time: attribute("time"),
+        attempts: attempts.collect(),
     }
 }
 

@@ -38,6 +38,8 @@ pub struct Weather {
     pub cuts: u32,
     /// Restarts of the broker, with all that it held.
     pub restarts: u32,
+    /// How often failed tests are tried again; some fail only where this is not 0.
+    pub retries: u32,
     /// Whether the user ends the job.
     pub cancel: bool,
 }
@@ -114,6 +116,12 @@ pub struct World {
     host_left: bool,
     cancelled: bool,
     verdicts: BTreeMap<ItemId, u32>,
+    /// Tests fail in so many of a hundred executions.
+    unlucky: u64,
+    /// What was queued to be tried again: which retry it is.
+    retries: BTreeMap<ItemId, u32>,
+    /// Retries that were told to be over.
+    retried: BTreeMap<ItemId, u32>,
     over: Option<Ending>,
     /// The last things that happened, for who looks into a failure.
     story: VecDeque<String>,
@@ -127,7 +135,7 @@ impl World {
             .map(|n| WorkItem::whole(ItemId(n), format!("f{n}")))
             .collect();
         let rules = Rules {
-            retries: 0,
+            retries: weather.retries,
             fail_fast: None,
             local: false,
             wait_limit: Duration::from_secs(60),
@@ -149,6 +157,9 @@ impl World {
             host_left: false,
             cancelled: false,
             verdicts: BTreeMap::new(),
+            unlucky: if weather.retries > 0 { 30 } else { 0 },
+            retries: BTreeMap::new(),
+            retried: BTreeMap::new(),
             over: None,
             story: VecDeque::new(),
         };
@@ -182,16 +193,22 @@ impl World {
             }
         }
         let complete = match &self.over {
-            Some(Ending::Complete) => {
-                !weather.cancel || self.verdicts.len() == weather.items as usize
-            }
+            Some(Ending::Complete) => true,
             Some(Ending::Cancelled) => weather.cancel,
             _ => false,
         };
-        let all =
-            self.verdicts.len() == weather.items as usize || self.over == Some(Ending::Cancelled);
+        let items = weather.items as usize + self.retries.len();
+        let all = self.verdicts.len() == items || self.over == Some(Ending::Cancelled);
         let once = self.verdicts.values().all(|times| *times == 1);
-        if complete && all && once {
+        let tried = self
+            .retries
+            .values()
+            .all(|number| *number <= weather.retries)
+            && self.retried.iter().all(|(item, times)| {
+                *times == 1 && self.retries.contains_key(item) && self.verdicts.contains_key(item)
+            })
+            && (self.retried.len() == self.retries.len() || self.over == Some(Ending::Cancelled));
+        if complete && all && once && tried {
             return Ok(());
         }
         let states: Vec<_> = self
@@ -200,9 +217,11 @@ impl World {
             .map(|(pid, worker)| format!("{pid}: {worker:?}"))
             .collect();
         Err(format!(
-            "ended with {:?} after {:?}; verdicts {:?}, open {:?}, queue {:?}\n{}\n{}",
+            "ended with {:?} after {:?}; retries {:?}, over {:?}, verdicts {:?}, open {:?}, queue {:?}\n{}\n{}",
             self.over,
             self.now - self.start,
+            self.retries,
+            self.retried,
             self.verdicts,
             self.ledger.open_items(),
             self.queue,
@@ -333,6 +352,12 @@ impl World {
                 Effect::LookAtFileQueue => {}
                 Effect::Tell(Happening::ItemFinished { finish, .. }) => self.verdict(finish.item),
                 Effect::Tell(Happening::ItemLost { item, .. }) => self.verdict(item),
+                Effect::Tell(Happening::RetryQueued { item, .. }) => {
+                    self.retries.insert(item.item, item.retry);
+                }
+                Effect::Tell(Happening::Retried { item, .. }) => {
+                    *self.retried.entry(item).or_default() += 1;
+                }
                 Effect::Done(ending) => self.over = Some(ending),
                 // The other listeners of this world are deaf, and what the user reads is not looked at.
                 _ => {}

@@ -42,6 +42,9 @@ fn every_fixture_gives_its_outcomes_by_hand() {
     let mut wrong = Vec::new();
     for name in expected::all() {
         let expected = Expected::of(&name);
+        if expected.tries_again {
+            continue;
+        }
         let project = Project::fixture(&home, &name);
         let mut command = home.command("gorgon-worker");
         command

@@ -22,6 +22,7 @@ mod listener;
 mod manager;
 mod network;
 mod output;
+mod retries;
 mod ruby_children;
 mod samples;
 mod schedule;

@@ -8,6 +8,7 @@ const CALM: Weather = Weather {
     kills: 0,
     cuts: 0,
     restarts: 0,
+    retries: 0,
     cancel: false,
 };
 
@@ -57,7 +58,21 @@ fn everything_at_once_loses_no_item() {
         kills: (seed % 4) as u32,
         cuts: (seed % 3) as u32,
         restarts: 0,
+        retries: 0,
         cancel: false,
+    });
+}
+
+#[test]
+fn failed_tests_are_tried_again_whatever_dies() {
+    check(0..2000, |seed| Weather {
+        items: 3 + (seed % 12) as u32,
+        workers: 1 + (seed % 4) as u32,
+        retries: 1 + (seed % 3) as u32,
+        kills: (seed % 3) as u32,
+        cuts: (seed / 3 % 3) as u32,
+        restarts: (seed / 9 % 2) as u32,
+        cancel: seed % 7 == 0,
     });
 }
 

@@ -129,6 +129,16 @@ impl Items {
         self.items.iter().any(|item| item.phase == Phase::Queued)
     }
 
+    pub(super) fn is_held_by(&self, worker: &WorkerKey) -> bool {
+        self.held.contains_key(worker)
+    }
+
+    /// Returns whether an item waits on the queue for another worker than the one that it avoids.
+    pub(super) fn is_avoiding(&self, id: ItemId) -> bool {
+        self.get(id)
+            .is_some_and(|item| item.phase == Phase::Queued && item.work.avoid.is_some())
+    }
+
     /// Returns the earliest end of a doubt.
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.doubtful

@@ -10,6 +10,7 @@
 use std::collections::BTreeMap;
 
 use gorgon_proto::item::{ItemId, WorkItem};
+use gorgon_proto::job::ListenerId;
 use gorgon_proto::message::Finish;
 use gorgon_proto::outcome::{FileError, FinishType, Outcome, TestResult, Verdict};
 
@@ -136,8 +137,8 @@ impl Retries {
     }
 }
 
-fn place(finish: &Finish) -> String {
-    format!("{}:{}", finish.listener_id, finish.worker_id)
+fn place(listener: &ListenerId, slot: u32) -> String {
+    format!("{listener}:{slot}")
 }
 
 /// Says what the end of a retry says of one of its tests.
@@ -200,12 +201,13 @@ impl Ledger {
             number,
             filename: finish.filename.clone(),
             tests,
-            avoid: place(finish),
+            avoid: place(&finish.listener_id, finish.worker_id),
         });
         true
     }
 
-    /// Queues what is wanted again once every item of the plan has its verdict.
+    /// Queues what is wanted again, once every item of the plan has its verdict and a worker is free
+    /// for it.
     pub(super) fn queue_retries(&mut self, out: &mut Vec<Effect>) {
         if self.stage != Stage::Running
             || !self.retries.any_wanted()
@@ -214,15 +216,16 @@ impl Ledger {
         {
             return;
         }
-        let wanted = std::mem::take(&mut self.retries.wanted);
         if self.retries.too_many_failed() {
+            self.retries.wanted.clear();
             out.push(Effect::Tell(Happening::RetriesStopped {
                 failed: self.retries.failed,
                 finished: self.retries.finished,
             }));
             return;
         }
-        for wanted in wanted {
+        while let Some(place) = self.next_wanted() {
+            let wanted = self.retries.wanted.remove(place);
             let work = WorkItem {
                 tests: wanted.tests.iter().map(|test| test.id.clone()).collect(),
                 fresh: true,
@@ -238,6 +241,31 @@ impl Ledger {
             self.retries.running.insert(work.item, wanted);
             out.push(Effect::Publish(work));
         }
+    }
+
+    /// Returns what is to be queued next: something that a worker is free for which it does not
+    /// avoid. One at a time waits on the queue: of two that avoid each other's worker, each could
+    /// come to the wrong one again and again.
+    fn next_wanted(&self) -> Option<usize> {
+        if self.hosts.slots() <= 1 {
+            return (!self.retries.wanted.is_empty()).then_some(0);
+        }
+        let waits = |id: &ItemId| self.items.is_avoiding(*id);
+        if self.retries.running.keys().any(waits) {
+            return None;
+        }
+        let workers = self.hosts.workers();
+        // A worker that has not said a word yet is as free as any.
+        if self.hosts.slots() > workers.len() {
+            return (!self.retries.wanted.is_empty()).then_some(0);
+        }
+        let free: Vec<String> = workers
+            .iter()
+            .filter(|worker| !self.items.is_held_by(worker))
+            .map(|worker| place(&worker.listener_id, worker.worker_id))
+            .collect();
+        let suits = |wanted: &Wanted| free.iter().any(|worker| *worker != wanted.avoid);
+        self.retries.wanted.iter().position(suits)
     }
 
     /// A retry came to its end. Returns the verdict of it; `None` when the item is no retry.

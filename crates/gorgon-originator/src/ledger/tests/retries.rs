@@ -113,6 +113,26 @@ fn who_is_avoided_may_decline_three_times() {
 }
 
 #[test]
+fn a_retry_waits_until_another_worker_than_its_own_is_free() {
+    // Two that avoid each other's worker do not wait on the queue together.
+    check(
+        1,
+        2,
+        "a1 fails 0 -x; a2 fails 1 -y; a1 declines 2; a2 starts 2; a1 starts 3",
+        "failed 0; failed 1; retry 1 x as 2.1 not on a:1; retry 1 x as 2.1 not on a:1; \
+         retry 1 y as 3.1 not on a:2",
+    );
+    // What failed at one worker waits for the other, and what the free one may run goes first.
+    check(
+        1,
+        3,
+        "a1 fails 0 -x; a1 fails 1 -y; a2 fails 2 -z; a2 starts 3; a1 starts 4; a2 passes 3 +x",
+        "failed 0; failed 1; failed 2; retry 1 x as 3.1 not on a:1; retry 1 z as 4.1 not on a:2; \
+         flaky 3; retry 1 y as 5.1 not on a:1",
+    );
+}
+
+#[test]
 fn nobody_is_avoided_where_nobody_else_is() {
     let rules = Rules {
         retries: 1,
@@ -152,7 +172,7 @@ fn fail_fast_counts_tests_after_their_retries() {
         fast(1),
         2,
         "a1 fails 0 -x; a2 fails 1 -y; a2 passes 2 +x; a1 fails 3 -y; a leaves done",
-        "failed 0; failed 1; retry 1 x as 2.1 not on a:1; retry 1 y as 3.1 not on a:2; flaky 2; \
+        "failed 0; failed 1; retry 1 x as 2.1 not on a:1; flaky 2; retry 1 y as 3.1 not on a:2; \
          failed 3; delete; done",
     );
     check_with(
@@ -165,9 +185,8 @@ fn fail_fast_counts_tests_after_their_retries() {
     check_with(
         fast(1),
         2,
-        "a1 fails 0 -x; a2 fails 1 -y; a1 fails 3 -y; +1; a leaves done",
-        "failed 0; failed 1; retry 1 x as 2.1 not on a:1; retry 1 y as 3.1 not on a:2; failed 3; \
-         purge; delete; done FailFast",
+        "a1 fails 0 -x; a2 fails 1 -y; a2 fails 2 -x; +1; a leaves done",
+        "failed 0; failed 1; retry 1 x as 2.1 not on a:1; failed 2; purge; delete; done FailFast",
     );
     check_with(
         fast(1),
