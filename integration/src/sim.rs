@@ -17,6 +17,7 @@ use gorgon_originator::ledger::{Effect, Ending, Event, Happening, Ledger, Rules}
 use gorgon_proto::{
     item::{ItemId, WorkItem},
     message::Reply,
+    outcome::FinishType,
 };
 use gorgon_worker::event as of_work;
 
@@ -118,6 +119,8 @@ pub struct World {
     verdicts: BTreeMap<ItemId, u32>,
     /// Tests fail in so many of a hundred executions.
     unlucky: u64,
+    /// Whether an item failed that is to be tried again.
+    failed: bool,
     /// What was queued to be tried again: which retry it is.
     retries: BTreeMap<ItemId, u32>,
     /// Retries that were told to be over.
@@ -158,6 +161,7 @@ impl World {
             cancelled: false,
             verdicts: BTreeMap::new(),
             unlucky: if weather.retries > 0 { 30 } else { 0 },
+            failed: false,
             retries: BTreeMap::new(),
             retried: BTreeMap::new(),
             over: None,
@@ -207,7 +211,9 @@ impl World {
             && self.retried.iter().all(|(item, times)| {
                 *times == 1 && self.retries.contains_key(item) && self.verdicts.contains_key(item)
             })
-            && (self.retried.len() == self.retries.len() || self.over == Some(Ending::Cancelled));
+            && (self.over == Some(Ending::Cancelled)
+                || (self.retried.len() == self.retries.len()
+                    && self.failed != self.retries.is_empty()));
         if complete && all && once && tried {
             return Ok(());
         }
@@ -350,7 +356,10 @@ impl World {
                     self.tell_ledger(Event::FileQueueMissing);
                 }
                 Effect::LookAtFileQueue => {}
-                Effect::Tell(Happening::ItemFinished { finish, .. }) => self.verdict(finish.item),
+                Effect::Tell(Happening::ItemFinished { finish, .. }) => {
+                    self.failed |= finish.kind == FinishType::Fail;
+                    self.verdict(finish.item);
+                }
                 Effect::Tell(Happening::ItemLost { item, .. }) => self.verdict(item),
                 Effect::Tell(Happening::RetryQueued { item, .. }) => {
                     self.retries.insert(item.item, item.retry);
