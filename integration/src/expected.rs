@@ -227,13 +227,14 @@ impl Expected {
             let mut names: Vec<_> = run
                 .events(event)
                 .iter()
+                .filter(|event| event["retry"].is_null())
                 .filter_map(|event| event["filename"].as_str().map(str::to_owned))
                 .collect();
             names.sort();
             names
         };
         let right: Vec<String> = self.files.keys().cloned().collect();
-        // Nothing but these is sent to a worker, and each is run and told of once.
+        // Nothing but these is sent to a worker, and each is run and told of once, besides retries.
         for event in ["item_started", "item_finished"] {
             let seen = names(event);
             if seen != right {
