@@ -27,7 +27,7 @@ module Gorgon
     def run
       watch_children
       Frameworks.disarmed { preload }
-      loop do
+      ::Kernel.loop do
         ready, = IO.select([@socket, @ended], nil, nil, @children.empty? ? nil : LOOK_S)
         @children.each { |child| child.capture.shrink } if ready.nil?
         next unless ready
@@ -47,7 +47,7 @@ module Gorgon
 
       Frameworks.adapter(@framework).preload
     rescue SystemExit, ScriptError, StandardError => e
-      warn("gorgon: preload of #{@framework}: #{e.class}: #{e.message}")
+      STDERR.puts("gorgon: preload of #{@framework}: #{e.class}: #{e.message}")
     end
 
     def watch_children
@@ -76,7 +76,7 @@ module Gorgon
                                    test_env_number: line['test_env_number'],
                                    after_complete: line['after_complete'])
       branch = $$
-      pid = Process.fork { live(branch, request, channel, capture) }
+      pid = ::Process.fork { live(branch, request, channel, capture) }
       @children << Born.new(pid, line['link'], channel, capture)
     rescue SystemCallError, NoMemoryError => e
       tell(channel, event: 'fork_failed', message: "#{e.class}: #{e.message}") if channel

@@ -134,7 +134,7 @@ module Gorgon
 
     def grow(framework, ours, theirs)
       preloader = $$
-      Process.fork do
+      ::Process.fork do
         System.die_with_parent(preloader)
         [ours, @server, *@branches.values.map(&:socket), @owner, *@links.values.map(&:first)].each(&:close)
         Branch.new(framework, @settings, @callbacks, theirs, File.dirname(@path)).run

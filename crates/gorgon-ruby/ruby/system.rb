@@ -3,12 +3,24 @@
 require 'socket'
 
 # The test runner's one global name. What tests may replace (FakeFS, Timecop, stubs) is kept here
-# as it was at load.
+# as it was when this was loaded.
 module Gorgon
-  File = ::File
-  Dir = ::Dir
-  IO = ::IO
-  Process = ::Process
+  # A module of Ruby with its functions as they are now; what they make is Ruby's own.
+  def self.held(original)
+    copy = original.is_a?(Class) ? Class.new(original) : Module.new { include original }
+    copy.tap do
+      (original.methods - Object.methods).each do |name|
+        copy.define_singleton_method(name, &original.method(name))
+      end
+    end
+  end
+  private_class_method :held
+
+  File = held(::File)
+  Dir = held(::Dir)
+  IO = held(::IO)
+  # But for fork: libraries learn of it by what they have put over it, so ours is asked of ::Process.
+  Process = held(::Process)
 
   # What the operating system knows of processes, read from /proc, and the one call that Ruby lacks.
   module System
@@ -47,7 +59,7 @@ module Gorgon
 
       def find(pid)
         line = File.binread("/proc/#{pid}/stat")
-        fields = line[(line.rindex(')') + 2)..-1].split
+        fields = line[(line.rindex(')') + 2)..-1].split(' ')
         Found.new(pid, fields[0], fields[2].to_i, fields[3].to_i, fields[19])
       rescue SystemCallError
         nil
@@ -81,7 +93,7 @@ module Gorgon
       def own_children
         return [] unless any_child?
 
-        pids = Dir.glob('/proc/self/task/*/children').flat_map { |path| File.binread(path).split }
+        pids = Dir.glob('/proc/self/task/*/children').flat_map { |path| File.binread(path).split(' ') }
         pids.map { |pid| find(pid.to_i) }.compact.reject { |found| found.state == 'Z' }
       rescue SystemCallError
         []
