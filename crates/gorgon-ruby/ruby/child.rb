@@ -4,7 +4,6 @@ require_relative 'capture'
 require_relative 'raised'
 require_relative 'reporter'
 require_relative 'restore'
-
 module Gorgon
   # A Ruby child: serves one framework, runs the files that its worker hands it, one at a time.
   class Child
@@ -28,6 +27,7 @@ module Gorgon
       @channel = channel
       @capture = capture
       @root = Dir.pwd
+      @inside = "#{REALPATH.call(@root)}/".b
       @left = {}
       @adapters = {}
     end
@@ -117,9 +117,10 @@ module Gorgon
       end_file(path, System.now - started)
     end
 
+    # Compared as bytes: tests change the encodings that Ruby gives to names of files.
     # A name that leads out of the workspace never comes this far, but a link may lead where its name does not say.
     def outside?(path)
-      !REALPATH.call(path, @root).start_with?("#{REALPATH.call(@root)}/")
+      !REALPATH.call(path, @root).b.start_with?(@inside)
     rescue SystemCallError
       # It is not there, or cannot be read: to load it tells.
       false

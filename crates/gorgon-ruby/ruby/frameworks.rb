@@ -44,7 +44,10 @@ module Gorgon
 
       # Runs the block; what it loads of a framework can not run tests at exit, nor in a fork.
       def disarmed
-        trace = TracePoint.new(:class, :end) { |point| switch_off(point) }
+        trace = TracePoint.new(:class, :end) do |point|
+          opened[point.self] = true
+          switch_off(point)
+        end
         trace.enable
         yield
       ensure
@@ -59,8 +62,14 @@ module Gorgon
         ::RSpec::Core::Runner.disable_autorun! if defined?(::RSpec::Core::Runner.disable_autorun!)
       end
 
+      # The classes and modules that the last test file opened.
+      def opened
+        @opened ||= {}.compare_by_identity
+      end
+
       # Loads a test file once, as `ruby -r FILE` would; false: it was loaded before.
       def load_file(path)
+        opened.clear
         disarmed { path.end_with?('.rb') ? REQUIRE.call(path) : LOAD.call(path) }
       end
 
@@ -107,7 +116,7 @@ module Gorgon
       def adapter(name)
         @by_callbacks ||= census_of_loaded
         require_relative "frameworks/#{name}"
-        const_get(name.to_s.split('_').map(&:capitalize).join)
+        const_get(name.to_s.split('_').map(&:capitalize).join(''))
       end
 
       # Whether a file may still bring Bundler, which then decides which gems are loaded.

@@ -4,7 +4,7 @@ module Gorgon
   # JSON, as far as our lines need it. Ruby's own is a gem: to load it before the project's Bundler
   # does would pin its version, and tests replace its methods.
   module Json
-    ESCAPES = Hash.new { |_, char| format('\\u%04x', char.ord) }
+    ESCAPES = Hash.new { |_, char| ::Kernel.format('\\u%04x', char.ord) }
     ESCAPES.update('"' => '\\"', '\\' => '\\\\', "\n" => '\\n', "\r" => '\\r', "\t" => '\\t')
     ESCAPED = /["\\\u0000-\u001f\u007f]/.freeze
     # Keys as they are written; ours, so they are few.

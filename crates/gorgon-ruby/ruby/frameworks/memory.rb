@@ -3,19 +3,18 @@
 module Gorgon
   module Frameworks
     # Which test methods of which classes had their turn in this process: each has it once, with
-    # the file whose loading brought the method.
+    # the file whose loading brought the method. A file that reopens a class and writes one of its
+    # methods anew brings that method: two files may have hit on one name for their class.
     class Memory
       # A class that such a file defines waits for the file, even when callbacks loaded it.
       TEST_FILE = %r{(?:_tests?|_spec|(?:\A|/)(?:test|tc|spec)_[^/]*)\.rb\z}.freeze
       HELPER = %r{(?:helper|support|utils|setup|case|base)[^/]*\.rb\z}.freeze
-      # Says of every method that it had its turn.
-      ALL = Hash.new(true).freeze
-
       # The block gives the names of a class's test methods.
       def initialize(places, &names)
         @places = places
         @names = names
-        @spent = {}.compare_by_identity   # class => names of methods that had their turn
+        @spent = {}.compare_by_identity   # class => name => the method that had its turn
+        @passed = {}.compare_by_identity  # classes that have no turn, unless a file opens them
         @shapes = {}.compare_by_identity  # class => what tells that it was reopened
         @waiting = {}.compare_by_identity # class => the test file that it waits for, or nil
       end
@@ -25,12 +24,12 @@ module Gorgon
       end
 
       # The turns that the loading of a file brought: [[class, names], …]. A class that was there
-      # before the first file has its turn with that.
-      def fresh(classes, path)
+      # before the first file has its turn with that. `opened` holds the classes that the file opened.
+      def fresh(classes, path, opened)
         @waiting.delete_if { |_, home| home.nil? || home == path }
         changed = {}.compare_by_identity
         classes.reject { |klass| @waiting.key?(klass) }.map do |klass|
-          changed[klass] = reshaped?(klass) || changed[klass.superclass]
+          changed[klass] = opened.key?(klass) || (!@passed.key?(klass) && (reshaped?(klass) || changed[klass.superclass]))
           [klass, changed[klass] ? spend(klass) : []]
         end
       end
@@ -38,16 +37,21 @@ module Gorgon
       # No turn for classes that a test made, or a file that could not be loaded; nor for methods
       # that a test defined in the classes that ran.
       def pass_over(classes, ran)
-        classes.each { |klass| @spent[klass] ||= ALL unless @waiting.key?(klass) }
+        classes.each { |klass| pass(klass) unless @spent.key?(klass) || @waiting.key?(klass) }
         ran.each { |klass| spend(klass) if reshaped?(klass) }
       end
 
       # A base class, of the framework or of a helper.
       def without_tests?(klass)
-        @spent.fetch(klass, ALL).default.nil? && @spent[klass].empty?
+        @spent.key?(klass) && @spent[klass].empty?
       end
 
       private
+
+      def pass(klass)
+        @passed[klass] = true
+        @spent[klass] = klass.public_instance_methods.to_h { |name| [name.to_s, klass.instance_method(name)] }
+      end
 
       # Cheap to ask of thousands of classes after each file: is it new, reopened, extended?
       def reshaped?(klass)
@@ -59,7 +63,10 @@ module Gorgon
 
       def spend(klass)
         spent = (@spent[klass] ||= {})
-        @names.call(klass).reject { |name| spent[name] }.each { |name| spent[name] = true }
+        @names.call(klass).select do |name|
+          now = klass.method_defined?(name) ? klass.instance_method(name) : true
+          spent[name] != now && (spent[name] = now) unless spent[name] == true
+        end
       end
 
       # The test file that the class's own tests stand in; nil for those of helpers.

@@ -93,9 +93,9 @@ module Gorgon
         nil
       end
 
-      # Done after the first file is loaded, as its helpers may bring plugins.
+      # Done after a file is loaded, as its helpers may bring plugins.
       def prepared?
-        prepare unless @options || @broken
+        prepare unless @broken || @configured&.complete?
         @reporter.file_error(**@broken, spent: true) if @broken
         # A test may have reset it.
         ::Minitest.seed = @options[:seed] if @options
@@ -103,11 +103,12 @@ module Gorgon
       end
 
       def prepare
-        given = MinitestOptions.new(@settings)
-        @options = given.prepare
-        @reporter.warning(Frameworks.no_options('Minitest', given.left_over)) if given.left_over.any?
-        @name = @options[:filter] || @options[:include]
-        @name = Regexp.new(Regexp.last_match(1)) if @name.is_a?(String) && @name =~ %r{/(.*)/}
+        @configured ||= MinitestOptions.new(@settings)
+        @options = @configured.prepare
+        left_over = @configured.left_over
+        @reporter.warning(Frameworks.no_options('Minitest', left_over)) if left_over.any? && !@composite
+        @name = pattern(@options[:filter] || @options[:include])
+        @exclude = pattern(@options[:exclude])
         @composite = ::Minitest::CompositeReporter.new(@recorder)
       rescue *PASSED_UP
         raise
@@ -115,9 +116,14 @@ module Gorgon
         @broken = @faults.of('options and plugins of Minitest', e)
       end
 
+      # A name, or a regular expression between slashes.
+      def pattern(name)
+        name.is_a?(String) && name =~ %r{/(.*)/} ? Regexp.new(Regexp.last_match(1)) : name
+      end
+
       def new_tests(path)
         ids = Ids.new
-        @memory.fresh(runnables, path).flat_map do |klass, names|
+        @memory.fresh(runnables, path, Frameworks.opened).flat_map do |klass, names|
           names.sort.map { |name| test(klass, name, ids) }
         end
       end
@@ -156,7 +162,10 @@ module Gorgon
         suites = shuffled.select { |klass| by_class.key?(klass) }
         parallel, serial = suites.partition { |klass| klass.respond_to?(:test_order) && klass.test_order == :parallel }
         serial.each { |klass| run_suite(klass, by_class[klass]) }
-        in_threads { parallel.each { |klass| run_suite(klass, by_class[klass]) } } unless parallel.empty?
+        return if parallel.empty?
+
+        in_threads { parallel.each { |klass| run_suite(klass, by_class[klass]) } }
+        tell_lost(by_class.values_at(*parallel).flatten(1))
       end
 
       def in_threads
@@ -164,7 +173,23 @@ module Gorgon
         executor.start if executor.respond_to?(:start)
         yield
       ensure
-        executor.shutdown
+        executor.shutdown if executor.respond_to?(:shutdown)
+      end
+
+      # A test that ends its thread takes with it its own result, and those of the tests that the
+      # thread was to run.
+      def tell_lost(tests)
+        lost = @recorder.lost
+        return if lost.empty?
+
+        lost.each { |test| tell_quit("the thread that ran #{test.name} ended before the test did", test.name) }
+        left = @recorder.not_begun(tests).reject { |test| @exclude === test.method_name || @exclude === test.name }
+        tell_quit("#{left.size} tests did not run, as their threads had ended") unless left.empty?
+      end
+
+      # What is left in the executor's queue would be the next file's.
+      def tell_quit(message, test = nil)
+        @reporter.file_error(what: 'quit', exception: nil, message: message, backtrace: [], test: test, spent: true)
       end
 
       def run_suite(klass, tests)
@@ -174,7 +199,7 @@ module Gorgon
       rescue *PASSED_UP
         raise
       rescue Exception => e
-        @reporter.file_error(**@faults.of(klass.name.to_s, e))
+        @reporter.file_error(**@faults.of(klass.name.to_s, e), test: @recorder.drop&.name)
       end
 
       def run_hook(hook)

@@ -14,6 +14,7 @@ module Gorgon
 
       # The tests to come: class => method name => test.
       def expect(tests)
+        @begun = {}.compare_by_identity
         @tests = {}.compare_by_identity
         tests.each { |test| (@tests[test.klass] ||= {})[test.method_name] = test }
       end
@@ -28,19 +29,47 @@ module Gorgon
 
       def prerecord(klass, method_name)
         test = (@tests[klass] || {})[method_name.to_s] or return
+        @begun[test] = true
         @reporter.test_started(id: test.id, name: test.name)
         @running[Thread.current] = [test, Frameworks.now]
       end
 
       def record(result)
         test, started_at = @running.delete(Thread.current)
-        return unless test
+        return beside_tests(result) unless test
 
         seconds = Frameworks.now - started_at
         @reporter.test_finished(of_test(test).merge(seconds: seconds).merge(of_result(result)))
       end
 
+      # Takes out the test that this thread has begun and will not end.
+      def drop
+        @running.delete(Thread.current)&.first
+      end
+
+      # Takes out all tests that were begun and did not end.
+      def lost
+        @running.values.map(&:first).tap { @running.clear }
+      end
+
+      # Those of the tests that did not begin.
+      def not_begun(tests)
+        tests.reject { |test| @begun.key?(test) }
+      end
+
       private
+
+      # Of the hooks of a class, which plugins record as they do tests; or a test's second result.
+      def beside_tests(result)
+        fault = of_result(result)
+        return if fault[:outcome] == 'passed'
+
+        what = "#{result.respond_to?(:klass) ? result.klass : result.class}##{result.name}"
+        return @reporter.warning("#{what} was skipped: #{fault[:message]}") if fault[:outcome] == 'skipped'
+
+        @reporter.file_error(what: what, exception: fault[:exception], message: fault[:message],
+                             backtrace: fault[:backtrace])
+      end
 
       def of_test(test)
         { id: test.id, name: test.name, classname: test.name.delete_suffix("##{test.method_name}"),
@@ -67,7 +96,7 @@ module Gorgon
       end
 
       def cause(failure)
-        failure.respond_to?(:error) ? failure.error : failure
+        failure.is_a?(::Minitest::UnexpectedError) ? failure.error : failure
       end
 
       def message(failure)
@@ -78,7 +107,7 @@ module Gorgon
 
       def labelled(failure)
         lines = backtrace(failure).map { |line| "    #{Json.utf8(line)}" }
-        ["#{failure.result_label}:", message(failure), *lines].join("\n")
+        ["#{Raised.guarded(-> { 'Failure' }) { failure.result_label }}:", message(failure), *lines].join("\n")
       end
 
       def backtrace(failure)

@@ -228,7 +228,7 @@ module Gorgon
         hook = context[/(?:before|after)\(:\w+\)/]
         return hook.sub('context', 'all') if hook
 
-        context.match?(/\bloading\b/i) ? 'load' : context.lines.first.to_s.strip
+        context.match?(/\bloading\b/i) ? 'load' : context[/\A.*/].strip
       end
 
       def hooks_of(name)

@@ -51,6 +51,7 @@ module Gorgon
         @faults = Faults.new(@places)
         @recorder = TestUnitRecorder.new(reporter, @places)
         @memory = Memory.new(@places) { |klass| instances(klass).map(&:method_name).uniq }
+        @started = [] # hooks of Test::Unit.at_start that ran
         @files = {} # path => its turns, for its further parts
       end
 
@@ -89,7 +90,7 @@ module Gorgon
         now = loaded || Frameworks.load_file(absolute)
         return unless prepared?
 
-        @files[path] = @memory.fresh(classes, absolute).reject { |_, names| names.empty? }
+        @files[path] = @memory.fresh(classes, absolute, Frameworks.opened).reject { |_, names| names.empty? }
         @reporter.warning(Frameworks.loaded_before(path)) if !now && @files[path].empty?
         @files[path]
       rescue *PASSED_UP
@@ -99,25 +100,31 @@ module Gorgon
         nil
       end
 
-      # Done after the first file is loaded, as its helpers may bring options and hooks.
+      # Done after a file is loaded, as its helpers may bring options and hooks; each hook runs once.
       def prepared?
-        prepare unless @filters || @broken
+        prepare unless @broken
         @reporter.file_error(**@broken, spent: true) if @broken
         !@broken
       end
 
       def prepare
         what = 'options of Test::Unit'
-        given = TestUnitOptions.new(@settings)
-        filters = given.prepare
-        @reporter.warning(Frameworks.no_options('Test::Unit', given.left_over)) if given.left_over.any?
+        filters = @filters || options
         what = 'Test::Unit.at_start'
-        ::Test::Unit.run_at_start_hooks
+        fresh = ::Test::Unit.class_variable_get(:@@at_start_hooks) - @started
+        fresh.each { |hook| @started << hook and hook.call }
         @filters = filters
       rescue *PASSED_UP
         raise
       rescue Exception => e
         @broken = @faults.of(what, e)
+      end
+
+      def options
+        given = TestUnitOptions.new(@settings)
+        given.prepare.tap do
+          @reporter.warning(Frameworks.no_options('Test::Unit', given.left_over)) if given.left_over.any?
+        end
       end
 
       # The tests of a class, one for each label of its data.
@@ -160,8 +167,17 @@ module Gorgon
         @recorder.attach(mediator)
         Hooks.held = true
         mediator.run
+        tell_what_did_not_run(tests.size)
       ensure
         Hooks.held = false
+      end
+
+      # A file whose tests did not all end has not passed, whatever those say that did.
+      def tell_what_did_not_run(all)
+        return unless @recorder.left.positive? && @reporter.ours?
+
+        @reporter.file_error(what: 'quit', exception: nil, backtrace: [],
+                             message: "Test::Unit was stopped: #{@recorder.left} of #{all} tests did not run")
       end
 
       # The tests in the suites of their classes, and those in the suites of the classes above.

@@ -24,7 +24,7 @@ module Gorgon
 
       # Returns the filters, each a callable that says false of a test to be left out.
       def prepare
-        srand(@seed)
+        ::Kernel.srand(@seed)
         runner = ::Test::Unit::AutoRunner.new(false)
         runner.prepare
         parse(runner)
@@ -50,7 +50,7 @@ module Gorgon
         runner.process_args(@args)
       rescue SystemExit, OptionParser::ParseError => e
         said = $stdout.string.strip
-        raise Unknown, said.empty? ? e.message : said.lines.first.strip
+        raise Unknown, said.empty? ? e.message : said[/\A.*/].strip
       ensure
         $stdout = stdout
       end

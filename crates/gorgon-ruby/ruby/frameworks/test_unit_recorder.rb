@@ -14,8 +14,12 @@ module Gorgon
       # The tests to come: Test::Unit's object => test.
       def expect(tests)
         @tests = {}.compare_by_identity
+        @left = tests.size
         tests.each { |test| @tests[test.instance] = test }
       end
+
+      # How many of them did not end.
+      attr_reader :left
 
       def attach(mediator)
         mediator.add_listener(::Test::Unit::TestCase::STARTED_OBJECT) { |test| started(test) }
@@ -42,6 +46,7 @@ module Gorgon
         seconds = Frameworks.now - @started_at
         result = of_test(@test).merge(seconds: seconds).merge(of_faults)
         @test = nil
+        @left -= 1
         @reporter.test_finished(result)
       end
 
