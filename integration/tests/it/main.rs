@@ -32,6 +32,7 @@ mod sim;
 mod suites;
 mod surroundings;
 mod sync;
+mod taken;
 mod tidy;
 mod trees;
 mod unit;
