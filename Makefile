@@ -5,7 +5,7 @@ SHELL_SCRIPTS = scripts/* .ci/run integration/suites/get integration/suites/fetc
 SUITES ?=
 PREFIX ?= /usr/local
 
-.PHONY: help demo setup build unit ruby integration test suites lint bench soak release install install-listener clean
+.PHONY: help demo setup build unit ruby integration test suites lint audit bench soak release install install-listener clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -38,6 +38,9 @@ lint: setup ## fmt, clippy, rustdoc, ruby -wc, sh -n; warnings are errors
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy -q --workspace --all-targets -- -D warnings
 	scripts/lint $(RUBY_SCRIPTS) -- $(SHELL_SCRIPTS)
+
+audit: ## known faults in the crates, their licenses; the unit (needs cargo-deny, systemd-analyze)
+	scripts/audit
 
 bench: setup release ## ratios against rspec and parallel_rspec
 	scripts/bench

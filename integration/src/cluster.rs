@@ -3,7 +3,7 @@
 use std::{
     fs::{self, File},
     path::{Path, PathBuf},
-    process::Stdio,
+    process::{Command, Stdio},
     time::Duration,
 };
 
@@ -72,7 +72,11 @@ impl Cluster {
         Self::start_at(Box::leak(Box::new(RabbitMq::start_with(&options))), &[])
     }
 
-    fn start_at(node: &'static RabbitMq, hosts: &[(&str, u32)]) -> Self {
+    /// Starts the same with this node.
+    ///
+    /// # Panics
+    /// When a host does not come up.
+    pub fn start_at(node: &'static RabbitMq, hosts: &[(&str, u32)]) -> Self {
         let vhost = node.vhost();
         let mut cluster = Self {
             hosts: Vec::new(),
@@ -94,9 +98,23 @@ impl Cluster {
     /// # Panics
     /// When the listener cannot be started.
     pub fn start_host(&mut self, name: &str, slots: u32, more: &Value) {
+        self.start_host_as(name, slots, more, |command| command);
+    }
+
+    /// Starts one more host as a changed command. It may not listen yet.
+    ///
+    /// # Panics
+    /// When the listener cannot be started.
+    pub fn start_host_as(
+        &mut self,
+        name: &str,
+        slots: u32,
+        more: &Value,
+        change: impl FnOnce(Command) -> Command,
+    ) {
         let mut config = json!({ "host_name": name });
         extend(&mut config, more);
-        self.add_host(name, slots, self.url(), &config, None);
+        self.add_host(name, slots, self.url(), &config, None, change);
     }
 
     /// Starts a host on a machine of its own, whose name it bears. It may not listen yet.
@@ -105,7 +123,7 @@ impl Cluster {
     /// When the listener cannot be started.
     pub fn start_host_on(&mut self, machine: Machine, slots: u32) {
         let (name, url) = (machine.name().to_owned(), self.url_at(machine.gateway()));
-        self.add_host(&name, slots, url, &json!({}), Some(machine));
+        self.add_host(&name, slots, url, &json!({}), Some(machine), |it| it);
     }
 
     fn add_host(
@@ -115,6 +133,7 @@ impl Cluster {
         url: String,
         more: &Value,
         machine: Option<Machine>,
+        change: impl FnOnce(Command) -> Command,
     ) {
         let directory = self.home.path().join("run").join(name);
         fs::create_dir_all(&directory).expect("a directory in our own");
@@ -127,7 +146,7 @@ impl Cluster {
         extend(&mut config, more);
         let path = directory.join("gorgon_listener.json");
         fs::write(&path, config.to_string()).expect("a file in our own directory");
-        let host = self.listen(name, directory, path, machine);
+        let host = self.listen(name, directory, path, machine, change);
         self.hosts.push(host);
     }
 
@@ -144,7 +163,7 @@ impl Cluster {
         }
         old.ended(Duration::from_secs(10));
         let (directory, config) = (old.directory.clone(), old.config.clone());
-        let host = self.listen(name, directory, config, old.machine.take());
+        let host = self.listen(name, directory, config, old.machine.take(), |it| it);
         self.hosts.push(host);
     }
 
@@ -154,6 +173,7 @@ impl Cluster {
         directory: PathBuf,
         config: PathBuf,
         machine: Option<Machine>,
+        change: impl FnOnce(Command) -> Command,
     ) -> Host {
         let log = self.home.fresh(&format!("{name}.log"));
         let mut command = self.home.command("gorgon-listener");
@@ -166,7 +186,7 @@ impl Cluster {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(File::create(&log).expect("a fresh file"));
-        let listener = child::spawn(command, Options::default()).expect("start a listener");
+        let listener = child::spawn(change(command), Options::default()).expect("start a listener");
         Host {
             name: name.to_owned(),
             listener,
@@ -236,8 +256,10 @@ impl Cluster {
     /// # Panics
     /// When there is none of this name.
     pub fn host(&self, name: &str) -> &Host {
+        // The last one: there may have been another of the name before.
         self.hosts
             .iter()
+            .rev()
             .find(|host| host.name == name)
             .expect("a host that was started")
     }

@@ -52,6 +52,16 @@ impl RabbitMq {
         ));
     }
 
+    /// Makes a user with these rights in a virtual host: what it may configure, write and read.
+    pub fn add_user(&self, user: &str, password: &str, vhost: &str, rights: [&str; 3]) {
+        let [configure, write, read] = rights.map(|right| right.replace('\\', "\\\\"));
+        self.eval(&format!(
+            "ok = rabbit_auth_backend_internal:add_user(<<\"{user}\">>, <<\"{password}\">>, <<\"gorgon\">>), \
+             ok = rabbit_auth_backend_internal:set_permissions(<<\"{user}\">>, <<\"{vhost}\">>, \
+             <<\"{configure}\">>, <<\"{write}\">>, <<\"{read}\">>, <<\"gorgon\">>)."
+        ));
+    }
+
     /// Returns how to reach the node's default virtual host.
     pub fn connection(&self) -> Connection {
         Connection {

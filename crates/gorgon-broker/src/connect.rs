@@ -153,7 +153,7 @@ fn refusal(target: &Target, error: &Error) -> OpenError {
         },
         Error::TlsHandshake { .. } => OpenError::Tls {
             address,
-            said: words(error),
+            said: tls::shortened(&words(error)),
         },
         Error::ConnectionTimeout => OpenError::Timeout {
             address,
@@ -162,7 +162,7 @@ fn refusal(target: &Target, error: &Error) -> OpenError {
         // Also an alert after the handshake: TLS 1.3 refuses our certificate only then.
         other if target.tls.is_some() => OpenError::Tls {
             address,
-            said: words(other),
+            said: tls::shortened(&words(other)),
         },
         other => OpenError::Closed {
             address,

@@ -156,14 +156,14 @@ impl Hint for OpenError {
                 "on the broker: rabbitmqctl add_vhost {vhost}; rabbitmqctl set_permissions -p {vhost} {user} '.*' '.*' '.*'"
             ),
             Self::Tls { .. } => {
-                "compare `tls` {ca, cert, key} and `host` of `connection` with the broker's certificate and port (5671)".to_owned()
+                "compare `tls` {ca} and `host` of `connection` with the broker's certificate and port (5671); it may ask for a certificate of yours: {cert, key}".to_owned()
             }
             Self::KeyFormat { path } => {
                 let path = path.display();
                 format!("openssl pkcs8 -topk8 -nocrypt -in {path} -out {path}.p8, and configure that")
             }
             Self::Declare { .. } => {
-                "another version of Gorgon may have made it: end its jobs, delete it on the broker, and try again".to_owned()
+                "the account may lack the right (configs/rabbitmq-permissions.sample), or another version of Gorgon has made it: then end its jobs, delete it on the broker, and try again".to_owned()
             }
             Self::TlsFile { .. }
             | Self::HalfIdentity { .. }

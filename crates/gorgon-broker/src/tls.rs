@@ -41,6 +41,19 @@ pub(crate) fn connector(tls: &Tls) -> Result<TlsConnector, OpenError> {
     })
 }
 
+/// Leaves out of OpenSSL's words what only its authors need:
+/// `error:CODE:library:function:REASON:file:line:MORE`.
+pub(crate) fn shortened(said: &str) -> String {
+    let fields: Vec<&str> = said.splitn(8, ':').collect();
+    let &["error", code, _, _, reason, _, line, more] = fields.as_slice() else {
+        return said.to_owned();
+    };
+    if u64::from_str_radix(code, 16).is_err() || line.parse::<u32>().is_err() {
+        return said.to_owned();
+    }
+    format!("{reason} {}", more.trim()).trim_end().to_owned()
+}
+
 fn read(what: &'static str, path: &Path) -> Result<String, OpenError> {
     std::fs::read_to_string(path).map_err(file(what, path))
 }
@@ -85,6 +98,26 @@ mod tests {
         assert_eq!(certificates(one), vec![one]);
         assert_eq!(certificates(&format!("{one}\n{one}\n")).len(), 2);
         assert_eq!(certificates("nonsense"), vec!["nonsense"]);
+    }
+
+    #[test]
+    fn of_the_librarys_words_the_reason_is_kept() {
+        let verify = "error:0A000086:SSL routines:tls_post_process_server_certificate:certificate verify failed:../ssl/statem/statem_clnt.c:1889: (certificate has expired)";
+        let alert = "error:0A00045C:SSL routines:ssl3_read_bytes:tlsv13 alert certificate required:../ssl/record/rec_layer_s3.c:1605:SSL alert number 116";
+        for (said, short) in [
+            (
+                verify,
+                "certificate verify failed (certificate has expired)",
+            ),
+            (
+                alert,
+                "tlsv13 alert certificate required SSL alert number 116",
+            ),
+            ("error: a:b:c:d:e:f:g", "error: a:b:c:d:e:f:g"),
+            ("connection reset", "connection reset"),
+        ] {
+            assert_eq!(shortened(said), short);
+        }
     }
 
     #[test]

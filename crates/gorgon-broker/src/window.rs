@@ -122,12 +122,15 @@ impl Window {
     /// Gives up the unconfirmed messages to exchanges that `known` does not know: the broker closed
     /// the channel because an exchange is missing, and would do so at each attempt.
     pub(crate) fn give_up_unknown(&mut self, known: impl Fn(&str) -> bool) -> Vec<Settled> {
+        self.give_up_for(|exchange| !exchange.is_empty() && !known(exchange))
+    }
+
+    /// Gives up the unconfirmed messages for exchanges of which `hopeless` is true.
+    pub(crate) fn give_up_for(&mut self, hopeless: impl Fn(&str) -> bool) -> Vec<Settled> {
         let hopeless: Vec<u64> = self
             .flight
             .iter()
-            .filter(|(_, (entry, _))| {
-                !entry.message.exchange.is_empty() && !known(&entry.message.exchange)
-            })
+            .filter(|(_, (entry, _))| hopeless(&entry.message.exchange))
             .map(|(delivery_tag, _)| *delivery_tag)
             .collect();
         let mut settled = Vec::new();

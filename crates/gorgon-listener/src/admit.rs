@@ -3,6 +3,7 @@
 
 use gorgon_proto::job::{JobDefinition, JobId, SCHEMA, SourceKind};
 use gorgon_proto::message;
+use gorgon_proto::names;
 use gorgon_proto::sign::{self, ReplayMemory};
 use serde::Deserialize;
 
@@ -16,12 +17,42 @@ pub enum Admission {
         /// The job.
         job: JobId,
         /// Where the refusal goes.
-        reply_queue: String,
+        to: ReplyTo,
         /// Why, for the user.
         reason: String,
     },
     /// It is no offer of an originator of ours.
     Malformed(String),
+}
+
+/// Where an answer goes: only by the exchange of replies, or by the default one to a plain name.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ReplyTo {
+    /// The exchange.
+    pub exchange: String,
+    /// The queue, which is the routing key.
+    pub queue: String,
+}
+
+impl ReplyTo {
+    /// Takes what a message says; none for what no originator of ours would say.
+    #[must_use]
+    pub fn new(exchange: &str, queue: &str) -> Option<Self> {
+        let known = exchange.is_empty() || exchange == names::REPLIES_EXCHANGE;
+        (known && is_plain(queue)).then(|| Self {
+            exchange: exchange.to_owned(),
+            queue: queue.to_owned(),
+        })
+    }
+
+    /// Returns where the answers to an admitted job go.
+    #[must_use]
+    pub fn of(job: &JobDefinition) -> Self {
+        Self {
+            exchange: job.reply_exchange.clone(),
+            queue: job.reply_queue_name.clone(),
+        }
+    }
 }
 
 /// What this host asks of an offer.
@@ -38,6 +69,8 @@ struct Heading {
     job: JobId,
     reply_queue_name: String,
     #[serde(default)]
+    reply_exchange: String,
+    #[serde(default)]
     schema: u32,
     #[serde(default)]
     version: String,
@@ -47,12 +80,17 @@ impl Gate {
     /// Makes a gate; with a secret it admits only what is signed with it, and only `in_place` lets
     /// a job without a source run.
     #[must_use]
-    pub fn new(secret: Option<String>, in_place: bool) -> Self {
+    pub fn new(secret: Option<String>, in_place: bool, memory: ReplayMemory) -> Self {
         Self {
             secret,
             in_place,
-            memory: ReplayMemory::default(),
+            memory,
         }
+    }
+
+    /// Returns the signatures that were used, to be kept for the next process.
+    pub fn memory(&mut self) -> &mut ReplayMemory {
+        &mut self.memory
     }
 
     /// Decides on the body of an offer that came at `unix_s` with this signature.
@@ -61,13 +99,18 @@ impl Gate {
             Ok(heading) => heading,
             Err(error) => return Admission::Malformed(error.to_string()),
         };
-        let names = [&heading.job.0, &heading.reply_queue_name];
-        if let Some(name) = names.into_iter().find(|name| !is_plain(name)) {
-            return Admission::Malformed(format!("{name:?} is no name of a job or queue"));
+        if !is_plain(&heading.job.0) {
+            return Admission::Malformed(format!("{:?} is no name of a job", heading.job.0));
         }
+        let Some(to) = ReplyTo::new(&heading.reply_exchange, &heading.reply_queue_name) else {
+            return Admission::Malformed(format!(
+                "{:?} is no exchange for replies to {:?}",
+                heading.reply_exchange, heading.reply_queue_name
+            ));
+        };
         let refused = |reason: String| Admission::Refused {
             job: heading.job.clone(),
-            reply_queue: heading.reply_queue_name.clone(),
+            to: to.clone(),
             reason,
         };
         if let Some(secret) = &self.secret
@@ -125,7 +168,8 @@ mod tests {
     }
 
     fn admit(secret: Option<&str>, body: &[u8], signature: Option<&str>) -> String {
-        match Gate::new(secret.map(str::to_owned), false).admit(body, signature, NOW) {
+        let mut gate = Gate::new(secret.map(str::to_owned), false, ReplayMemory::default());
+        match gate.admit(body, signature, NOW) {
             Admission::Admitted(job) => format!("admitted {}", job.job),
             Admission::Refused { reason, .. } => format!("refused: {reason}"),
             Admission::Malformed(why) => format!("malformed: {why}"),
@@ -161,7 +205,7 @@ mod tests {
     fn with_a_secret_only_signed_offers_run_and_each_once() {
         let body = offer(&[]);
         let signature = sign::sign("s", [1; 16], NOW, &body);
-        let mut gate = Gate::new(Some("s".into()), false);
+        let mut gate = Gate::new(Some("s".into()), false, ReplayMemory::default());
         assert!(matches!(
             gate.admit(&body, Some(&signature), NOW),
             Admission::Admitted(_)
@@ -170,6 +214,16 @@ mod tests {
             gate.admit(&body, Some(&signature), NOW),
             Admission::Refused { .. }
         ));
+        let kept = gate.memory().take_news();
+        assert_eq!(kept.lines().count(), 1);
+        let mut memory = ReplayMemory::default();
+        memory.recall(&kept, NOW + 5);
+        let mut restarted = Gate::new(Some("s".into()), false, memory);
+        let Admission::Refused { reason, .. } = restarted.admit(&body, Some(&signature), NOW + 5)
+        else {
+            panic!("a replay is admitted after a restart");
+        };
+        assert!(reason.contains("replay"), "{reason}");
         assert!(admit(Some("s"), &body, None).contains("signature"));
         assert!(admit(Some("t"), &body, Some(&signature)).contains("signature"));
     }
@@ -183,7 +237,22 @@ mod tests {
             );
             let said = admit(None, &offer(&[("file_queue_name", name.into())]), None);
             assert!(said.starts_with("malformed"), "{name:?}");
+            let said = admit(None, &offer(&[("reply_queue_name", name.into())]), None);
+            assert!(said.starts_with("malformed"), "{name:?}");
         }
         assert!(admit(None, b"[1]", None).starts_with("malformed"));
+    }
+
+    #[test]
+    fn answers_go_by_the_exchange_of_replies_or_the_default_one() {
+        for (exchange, said) in [
+            ("", "admitted"),
+            ("gorgon.replies", "admitted"),
+            ("gorgon.jobs", "malformed"),
+            ("amq.fanout", "malformed"),
+        ] {
+            let body = offer(&[("reply_exchange", exchange.into())]);
+            assert!(admit(None, &body, None).starts_with(said), "{exchange}");
+        }
     }
 }

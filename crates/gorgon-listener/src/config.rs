@@ -96,8 +96,18 @@ fn read(path: &Path) -> Result<Loaded, LoadError> {
         file: &file,
         text: &text,
     })?;
+    let mut config = read.config;
+    if let Some(tls) = &mut config.connection.tls {
+        // A manager reads them from another directory.
+        for path in [&mut tls.ca, &mut tls.cert, &mut tls.key]
+            .into_iter()
+            .flatten()
+        {
+            *path = std::path::absolute(&*path).map_err(unreadable)?;
+        }
+    }
     Ok(Loaded {
-        config: read.config,
+        config,
         warnings: read.warnings,
         path: Some(absolute),
     })

@@ -1,7 +1,7 @@
 //! The daemon of a host. It hears of jobs on the broker, makes a workspace for one at a time, and
 //! starts a worker manager in it; it runs no test itself.
 //!
-//! `admit` says which offers may run here at all, `host` which of them is served, `host_job` what
+//! `admit` says which offers may run here at all (`replays` keeps the signatures that were used), `host` which of them is served, `host_job` what
 //! becomes of it: they are pure. `prepare` makes the workspace in a thread of its own, `manager`
 //! starts the manager, and `run` waits and performs.
 
@@ -13,6 +13,7 @@ pub mod host_job;
 mod job_files;
 mod manager;
 mod prepare;
+mod replays;
 mod run;
 mod sweep;
 mod topology;

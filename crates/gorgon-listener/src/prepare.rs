@@ -12,7 +12,7 @@ use gorgon_proto::config::Connection;
 use gorgon_proto::job::{JobDefinition, WorkspaceMode};
 use gorgon_proto::message::{HostError, LeaveReason};
 use gorgon_ruby::{Callback, CallbackError, RubySettings, Waiting, run_callback};
-use gorgon_sync::{Cache, SyncError, Workspace, pull};
+use gorgon_sync::{Cache, SyncError, Workspace, inside, pull};
 use log::info;
 
 use crate::job_files::JobFiles;
@@ -129,6 +129,7 @@ fn prepare(order: &Order, cancelled: &Receiver<()>) -> Result<Ready, Failure> {
                 ..Bounds::within(SYNC_LIMIT)
             };
             let workspace = fetch(job, workspaces, cache, *cache_limit_bytes, &bounds)?;
+            callbacks_inside(job, workspace.path())?;
             after_sync(job, workspace.path(), false, cancelled)?;
             match job.workspace {
                 WorkspaceMode::Job => Ok(Ready {
@@ -189,6 +190,22 @@ fn sync_failed(error: SyncError) -> Failure {
         output: String::new(),
     };
     (LeaveReason::SyncFailed, error)
+}
+
+/// A callbacks file is named by a message: it lies in the workspace, also where a link leads.
+fn callbacks_inside(job: &JobDefinition, workspace: &Path) -> Result<(), Failure> {
+    for (key, file) in job.callbacks.files() {
+        if inside::leads_out(workspace, file) {
+            let error = HostError {
+                what: key.to_owned(),
+                message: format!("{file:?} leads out of the project: it is not run"),
+                command: String::new(),
+                output: String::new(),
+            };
+            return Err((LeaveReason::CallbackFailed, error));
+        }
+    }
+    Ok(())
 }
 
 fn after_sync(

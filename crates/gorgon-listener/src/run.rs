@@ -20,6 +20,7 @@ use gorgon_process::{exit, orphan};
 use gorgon_proto::config::ListenerConfig;
 use gorgon_proto::job::{JobDefinition, JobId, ListenerId};
 use gorgon_proto::names;
+use gorgon_proto::sign::ReplayMemory;
 use log::{debug, info, warn};
 
 pub use error::RunError;
@@ -31,6 +32,7 @@ use crate::host::{self, Host};
 use crate::host_job;
 use crate::manager::Manager;
 use crate::prepare::{self, Failure, Place, Preparation, Ready};
+use crate::replays::Replays;
 use crate::sweep;
 use crate::topology;
 use crate::voice::Voice;
@@ -75,6 +77,7 @@ pub fn run(args: &Args, broker_url: Option<&str>) -> Result<u8, RunError> {
     if let Place::Workspace { workspaces, .. } = &place {
         sweep::begin(workspaces)?;
     }
+    let (replays, memory) = replays(&config)?;
     let voice = voice(&config, host_name)?;
     let target = Target::from(&config.connection);
     let session = Session::open_patiently(&target, topology::setup(&voice), Patience::Forever)?;
@@ -96,7 +99,9 @@ pub fn run(args: &Args, broker_url: Option<&str>) -> Result<u8, RunError> {
         gate: Gate::new(
             config.job_secret.as_ref().map(|secret| secret.0.clone()),
             args.in_place.is_some(),
+            memory,
         ),
+        replays,
         place,
         test_env_offset: args.test_env_offset,
         log_file: config.log_file,
@@ -108,6 +113,20 @@ pub fn run(args: &Args, broker_url: Option<&str>) -> Result<u8, RunError> {
         remove_private_directory(own_directory.as_deref());
     }
     code
+}
+
+/// Opens the memory of used signatures, where signatures are asked for.
+fn replays(config: &ListenerConfig) -> Result<(Option<Replays>, ReplayMemory), RunError> {
+    if config.job_secret.is_none() {
+        return Ok((None, ReplayMemory::default()));
+    }
+    let (_, cache) = config::directories(config);
+    let opened = Replays::open(&cache, unix_s());
+    let (replays, memory) = opened.map_err(|source| RunError::Replays {
+        path: cache,
+        source,
+    })?;
+    Ok((Some(replays), memory))
 }
 
 fn place(args: &Args, config: &ListenerConfig, path: Option<PathBuf>) -> Result<Place, RunError> {
@@ -184,6 +203,8 @@ struct Shell {
     down: bool,
     host: Host,
     gate: Gate,
+    /// None where no signature is asked for.
+    replays: Option<Replays>,
     place: Place,
     test_env_offset: u32,
     log_file: Option<PathBuf>,

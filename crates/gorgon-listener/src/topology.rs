@@ -16,6 +16,7 @@ pub(crate) fn setup(voice: &Voice) -> Setup {
         Declare::fanout(&jobs),
         Declare::fanout(names::originators_exchange(voice.cluster.as_deref())),
         Declare::direct(names::CONTROL_EXCHANGE),
+        Declare::direct(names::REPLIES_EXCHANGE),
     ];
     declare.extend(queue(&voice.queue));
     declare.push(Declare::bind(&voice.queue, jobs, ""));

@@ -7,6 +7,8 @@ use gorgon_proto::message::{
 };
 use gorgon_proto::names;
 
+use crate::admit::ReplyTo;
+
 /// Who speaks.
 #[derive(Debug)]
 pub(crate) struct Voice {
@@ -23,7 +25,7 @@ impl Voice {
     pub(crate) fn report_left(
         &mut self,
         session: &Session,
-        reply_queue: &str,
+        to: &ReplyTo,
         reason: LeaveReason,
         error: Option<HostError>,
     ) {
@@ -33,14 +35,14 @@ impl Voice {
             reason,
             error,
         };
-        self.reply(session, reply_queue, &Reply::HostLeft(left));
+        self.reply(session, to, &Reply::HostLeft(left));
     }
 
     /// Answers the offer of a job, and returns the tag of the message.
     pub(crate) fn answer(
         &mut self,
         session: &Session,
-        reply_queue: &str,
+        to: &ReplyTo,
         answer: Answer,
         reason: String,
     ) -> u64 {
@@ -51,11 +53,11 @@ impl Voice {
             answer,
             reason,
         };
-        self.reply(session, reply_queue, &Reply::HostAnswered(answered))
+        self.reply(session, to, &Reply::HostAnswered(answered))
     }
 
     /// Answers a ping.
-    pub(crate) fn pong(&mut self, session: &Session, reply_queue: String, jobs: Vec<JobId>) {
+    pub(crate) fn pong(&mut self, session: &Session, to: &ReplyTo, jobs: Vec<JobId>) {
         let response = PingResponse {
             kind: "ping_response".to_owned(),
             hostname: self.host.clone(),
@@ -65,12 +67,7 @@ impl Voice {
             free: if jobs.is_empty() { self.slots } else { 0 },
             jobs,
         };
-        let tag = self.tag();
-        session.publish(Publish::to_queue(
-            reply_queue,
-            message::write(&response),
-            tag,
-        ));
+        self.publish(session, to, message::write(&response));
     }
 
     /// Tells running originators that a listener is there.
@@ -91,9 +88,16 @@ impl Voice {
     }
 
     /// A reply to an originator that is gone goes nowhere; that is no fault of ours.
-    fn reply(&mut self, session: &Session, queue: &str, reply: &Reply) -> u64 {
+    fn reply(&mut self, session: &Session, to: &ReplyTo, reply: &Reply) -> u64 {
+        self.publish(session, to, message::write(reply))
+    }
+
+    fn publish(&mut self, session: &Session, to: &ReplyTo, body: Vec<u8>) -> u64 {
         let tag = self.tag();
-        session.publish(Publish::to_queue(queue, message::write(reply), tag));
+        session.publish(Publish {
+            exchange: to.exchange.clone(),
+            ..Publish::to_queue(&to.queue, body, tag)
+        });
         tag
     }
 

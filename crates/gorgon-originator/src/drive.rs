@@ -210,7 +210,7 @@ impl Drive<'_> {
             Broker::Confirmed { .. } | Broker::Unroutable { .. } => None,
             Broker::ConsumerEnded { queue, .. } => {
                 if queue == self.job.definition.reply_queue_name {
-                    self.session.declare(vec![self.job.reply_queue()]);
+                    self.session.declare(self.job.reply_queue());
                     self.session.consume(self.job.replies());
                     request(ask, Look::FileQueue { back: false });
                 }

@@ -74,11 +74,13 @@ impl Job {
                 Declare::fanout(names::jobs_exchange(self.cluster.as_deref())),
                 Declare::fanout(originators.clone()),
                 Declare::direct(names::CONTROL_EXCHANGE),
-                self.reply_queue(),
                 // Not exclusive: after a cut link the broker would keep it locked for its old owner.
                 expiring(&own),
                 Declare::bind(own.clone(), originators, ""),
-            ],
+            ]
+            .into_iter()
+            .chain(self.reply_queue())
+            .collect(),
             consume: vec![
                 Consume::many(self.definition.reply_queue_name.clone(), REPLIES),
                 Consume::many(own, 10),
@@ -87,10 +89,15 @@ impl Job {
         }
     }
 
-    /// Returns the declaration of the reply queue.
+    /// Returns the declarations of the reply queue, and of the exchange by which it is reached.
     #[must_use]
-    pub fn reply_queue(&self) -> Declare {
-        expiring(&self.definition.reply_queue_name)
+    pub fn reply_queue(&self) -> Vec<Declare> {
+        let queue = &self.definition.reply_queue_name;
+        vec![
+            Declare::direct(names::REPLIES_EXCHANGE),
+            expiring(queue),
+            Declare::bind(queue, names::REPLIES_EXCHANGE, queue),
+        ]
     }
 
     /// Returns the consumer of the reply queue.
@@ -210,6 +217,7 @@ pub fn define(
         project: settings.root.to_string_lossy().into_owned(),
         file_queue_name: names::file_queue(id),
         reply_queue_name: names::reply_queue(id),
+        reply_exchange: names::REPLIES_EXCHANGE.to_owned(),
         items: u32::try_from(files.len()).unwrap_or(u32::MAX),
         slots: args.slots,
         sync: Source::default(),

@@ -94,7 +94,12 @@ pub fn ask(target: &Target, cluster: Option<&str>) -> Result<Vec<PingResponse>, 
     let exchange = names::jobs_exchange(cluster);
     let setup = Setup {
         role: format!("gorgon-originator ping {}", std::process::id()),
-        declare: vec![Declare::fanout(&exchange), Declare::exclusive_queue(&queue)],
+        declare: vec![
+            Declare::fanout(&exchange),
+            Declare::direct(names::REPLIES_EXCHANGE),
+            Declare::exclusive_queue(&queue),
+            Declare::bind(&queue, names::REPLIES_EXCHANGE, &queue),
+        ],
         consume: vec![Consume::many(&queue, 1000)],
         ..Setup::default()
     };
@@ -102,6 +107,7 @@ pub fn ask(target: &Target, cluster: Option<&str>) -> Result<Vec<PingResponse>, 
     let ping = Ping {
         kind: "ping".into(),
         reply_queue_name: queue,
+        reply_exchange: names::REPLIES_EXCHANGE.to_owned(),
     };
     session.publish(Publish::to_exchange(exchange, "", message::write(&ping), 1));
     let hosts = collect(&session)?;

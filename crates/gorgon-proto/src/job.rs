@@ -50,6 +50,10 @@ pub struct JobDefinition {
     pub file_queue_name: String,
     /// The queue that all replies go to.
     pub reply_queue_name: String,
+    /// The exchange by which replies reach that queue: [`crate::names::REPLIES_EXCHANGE`], or the
+    /// broker's default one when absent.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reply_exchange: String,
     /// How many items the job has: a host never starts more workers than that.
     pub items: u32,
     /// At most so many slots for this job on the whole of one host.
@@ -169,6 +173,20 @@ impl Callbacks {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// Returns the files, with the keys that name them.
+    pub fn files(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        [
+            ("callbacks_class_file", &self.callbacks_class_file),
+            ("before_start", &self.before_start),
+            ("after_complete", &self.after_complete),
+            ("before_creating_workers", &self.before_creating_workers),
+            ("after_sync", &self.after_sync),
+            ("after_creating_workers", &self.after_creating_workers),
+        ]
+        .into_iter()
+        .filter_map(|(key, file)| Some((key, file.as_deref()?)))
     }
 }
 

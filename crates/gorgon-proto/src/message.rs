@@ -348,6 +348,9 @@ pub struct Ping {
     pub kind: String,
     /// Queue for the answer.
     pub reply_queue_name: String,
+    /// The exchange by which the answer reaches it, as in a job definition.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reply_exchange: String,
 }
 
 /// Reads a message of a listener's queue.

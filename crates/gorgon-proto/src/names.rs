@@ -32,6 +32,11 @@ pub fn originators_exchange(cluster: Option<&str>) -> String {
 /// The direct exchange of control messages; the routing key is the job's id.
 pub const CONTROL_EXCHANGE: &str = "gorgon.control";
 
+/// The direct exchange of replies; the routing key is the name of the queue that is to take them.
+/// With it a host's account needs no right on the broker's default exchange, by which it could put
+/// a job into the queue of another host.
+pub const REPLIES_EXCHANGE: &str = "gorgon.replies";
+
 /// Returns the queue of a job's work items.
 #[must_use]
 pub fn file_queue(job: &JobId) -> String {

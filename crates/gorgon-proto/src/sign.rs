@@ -1,6 +1,7 @@
 //! Signatures of job definitions: HMAC-SHA256 over a nonce, an instant and the exact body.
 
 use std::collections::{BTreeMap, HashSet};
+use std::fmt;
 use std::time::Duration;
 
 use hmac::{Hmac, KeyInit, Mac};
@@ -14,6 +15,9 @@ pub const WINDOW: Duration = Duration::from_secs(300);
 
 /// Most nonces that a listener keeps; more signed offers than that within the window are refused.
 pub const MOST_NONCES: usize = 100_000;
+
+/// A nonce of 16 bytes in hexadecimal.
+const NONCE_DIGITS: usize = 32;
 
 /// Why a job definition is not taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -30,8 +34,17 @@ pub enum Refusal {
     )]
     Wrong,
     /// It is too old, or from the future.
-    #[error("the signature of the job definition is {0} s off this host's clock, more than 300 s")]
-    OutsideWindow(u64),
+    #[error(
+        "the signature of the job definition is stale: signed at {} by the originator's clock, this \
+         host's clock says {}, and they may be 300 s apart; an old message, or a clock to set",
+        Utc(*signed_at), Utc(*now)
+    )]
+    OutsideWindow {
+        /// Seconds since 1970 when it was signed, by the originator's clock.
+        signed_at: u64,
+        /// Seconds since 1970 by ours.
+        now: u64,
+    },
     /// The same message came before.
     #[error("the signature of the job definition was used before: the message is a replay")]
     Replayed,
@@ -66,16 +79,18 @@ pub fn verify(
     };
     let signed_at: u64 = signed_at.parse().map_err(|_| Refusal::Malformed)?;
     let code = unhex(code).ok_or(Refusal::Malformed)?;
-    if nonce.len() != 32 || unhex(nonce).is_none() {
+    if nonce.len() != NONCE_DIGITS || unhex(nonce).is_none() {
         return Err(Refusal::Malformed);
     }
     // Compared in constant time, before anything else is believed.
     mac(secret, nonce, signed_at, body)
         .verify_slice(&code)
         .map_err(|_| Refusal::Wrong)?;
-    let off = unix_s.abs_diff(signed_at);
-    if off > WINDOW.as_secs() {
-        return Err(Refusal::OutsideWindow(off));
+    if unix_s.abs_diff(signed_at) > WINDOW.as_secs() {
+        return Err(Refusal::OutsideWindow {
+            signed_at,
+            now: unix_s,
+        });
     }
     memory.remember(nonce, signed_at, unix_s)
 }
@@ -85,13 +100,45 @@ pub fn verify(
 pub struct ReplayMemory {
     by_time: BTreeMap<u64, Vec<String>>,
     seen: HashSet<String>,
+    /// Remembered since the last [`ReplayMemory::take_news`].
+    news: String,
 }
 
 impl ReplayMemory {
+    /// Remembers what [`ReplayMemory::to_text`] wrote, as far as it is still of use at `unix_s`. A
+    /// line that cannot be read, as the last one of a full disk, is left out.
+    pub fn recall(&mut self, text: &str, unix_s: u64) {
+        for line in text.lines() {
+            let Some((signed_at, nonce)) = line.split_once(' ') else {
+                continue;
+            };
+            let Ok(signed_at) = signed_at.parse::<u64>() else {
+                continue;
+            };
+            let of_use = signed_at >= oldest(unix_s) && nonce.len() == NONCE_DIGITS;
+            if of_use && self.seen.len() < MOST_NONCES && self.seen.insert(nonce.to_owned()) {
+                let together = self.by_time.entry(signed_at).or_default();
+                together.push(nonce.to_owned());
+            }
+        }
+    }
+
+    /// Writes all of it, a line for each nonce.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        let lines = self.by_time.iter().flat_map(|(signed_at, nonces)| {
+            nonces.iter().map(move |nonce| line(*signed_at, nonce))
+        });
+        lines.collect()
+    }
+
+    /// Takes the lines of what was remembered since the last call.
+    pub fn take_news(&mut self) -> String {
+        std::mem::take(&mut self.news)
+    }
+
     fn remember(&mut self, nonce: &str, signed_at: u64, unix_s: u64) -> Result<(), Refusal> {
-        // What is older is refused by its time. The clock may step back meanwhile: hence twice.
-        let oldest = unix_s.saturating_sub(2 * WINDOW.as_secs());
-        let kept = self.by_time.split_off(&oldest);
+        let kept = self.by_time.split_off(&oldest(unix_s));
         for nonce in std::mem::replace(&mut self.by_time, kept)
             .into_values()
             .flatten()
@@ -105,6 +152,7 @@ impl ReplayMemory {
             return Err(Refusal::TooMany);
         }
         self.seen.insert(nonce.to_owned());
+        self.news.push_str(&line(signed_at, nonce));
         self.by_time
             .entry(signed_at)
             .or_default()
@@ -122,6 +170,42 @@ impl ReplayMemory {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.seen.is_empty()
+    }
+}
+
+/// What is older is refused by its time. The clock may step back meanwhile: hence twice.
+fn oldest(unix_s: u64) -> u64 {
+    unix_s.saturating_sub(2 * WINDOW.as_secs())
+}
+
+fn line(signed_at: u64, nonce: &str) -> String {
+    format!("{signed_at} {nonce}\n")
+}
+
+/// An instant as people write it.
+struct Utc(u64);
+
+impl fmt::Display for Utc {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (days, second) = (self.0 / 86_400, self.0 % 86_400);
+        // Years begin in March, eras of 400 years on 0000-03-01, which lies 719,468 days before 1970.
+        let days = days.saturating_add(719_468);
+        let (era, day) = (days / 146_097, days % 146_097);
+        let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+        let day = day - (365 * year + year / 4 - year / 100);
+        let month = (5 * day + 2) / 153;
+        let day = day - (153 * month + 2) / 5 + 1;
+        let (month, next) = if month < 10 {
+            (month + 3, 0)
+        } else {
+            (month - 9, 1)
+        };
+        let year = year + era * 400 + next;
+        let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
+        write!(
+            f,
+            "{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02} UTC"
+        )
     }
 }
 
@@ -197,7 +281,20 @@ mod tests {
         for (off, expected) in [
             (300_i64, Ok(())),
             (-300, Ok(())),
-            (301, Err(Refusal::OutsideWindow(301))),
+            (
+                301,
+                Err(Refusal::OutsideWindow {
+                    signed_at: NOW,
+                    now: NOW + 301,
+                }),
+            ),
+            (
+                -301,
+                Err(Refusal::OutsideWindow {
+                    signed_at: NOW,
+                    now: NOW - 301,
+                }),
+            ),
         ] {
             let now = NOW.checked_add_signed(off).unwrap();
             let signature = sign("s", [1; 16], NOW, b"");
@@ -225,5 +322,59 @@ mod tests {
             assert_eq!(verify("s", Some(&signature), now, b"", &mut memory), Ok(()));
         }
         assert!(memory.len() <= 601, "{} nonces are kept", memory.len());
+    }
+
+    #[test]
+    fn what_was_written_is_remembered_after_a_restart_and_pruned_past_the_window() {
+        let mut memory = ReplayMemory::default();
+        let signatures =
+            [NOW, NOW + 10].map(|at| sign("s", [u8::try_from(at % 251).unwrap(); 16], at, b""));
+        for signature in &signatures {
+            assert_eq!(verify("s", Some(signature), NOW, b"", &mut memory), Ok(()));
+        }
+        let text = memory.to_text();
+        assert_eq!(
+            memory.take_news(),
+            text,
+            "appended or whole, it is the same"
+        );
+        assert_eq!(memory.take_news(), "");
+
+        let mut again = ReplayMemory::default();
+        again.recall(&format!("{text}18000000\nnonsense\n1 x"), NOW + 100);
+        assert_eq!(again.to_text(), text);
+        for signature in &signatures {
+            let found = verify("s", Some(signature), NOW + 100, b"", &mut again);
+            assert_eq!(found, Err(Refusal::Replayed));
+        }
+        assert_eq!(again.take_news(), "", "a refused message is no news");
+
+        let mut late = ReplayMemory::default();
+        late.recall(&text, NOW + 605);
+        assert_eq!(late.len(), 1);
+    }
+
+    #[test]
+    fn both_clocks_are_named() {
+        let stale = Refusal::OutsideWindow {
+            signed_at: 951_782_399,
+            now: NOW,
+        };
+        let said = stale.to_string();
+        assert!(said.contains("signed at 2000-02-28 23:59:59 UTC"), "{said}");
+        assert!(
+            said.contains("clock says 2027-01-15 08:00:00 UTC"),
+            "{said}"
+        );
+        for (second, shown) in [
+            (0, "1970-01-01 00:00:00 UTC"),
+            (951_782_400, "2000-02-29 00:00:00 UTC"),
+            (951_868_800, "2000-03-01 00:00:00 UTC"),
+            (1_709_251_199, "2024-02-29 23:59:59 UTC"),
+            (4_107_542_400, "2100-03-01 00:00:00 UTC"),
+        ] {
+            assert_eq!(Utc(second).to_string(), shown);
+        }
+        assert!(!Utc(u64::MAX).to_string().is_empty());
     }
 }

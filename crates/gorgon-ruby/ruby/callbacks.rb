@@ -50,7 +50,7 @@ module Gorgon
       Frameworks.disarmed do
         load_class
         what = name
-        returned = @files[name] ? ::Kernel.load(File.expand_path(@files[name])) : call(name)
+        returned = @files[name] ? ::Kernel.load(File.absolute_path(@files[name])) : call(name)
         yield returned if block_given?
       end
       nil
@@ -70,7 +70,7 @@ module Gorgon
     def load_class
       return if @loaded || @class_file.nil?
 
-      ::Kernel.load(File.expand_path(@class_file))
+      ::Kernel.load(File.absolute_path(@class_file))
       @loaded = true
     end
 

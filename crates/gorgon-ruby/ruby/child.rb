@@ -103,6 +103,8 @@ module Gorgon
 
     def run_file(line)
       path = line['file']
+      # Ruby would look for it in a home directory.
+      path = "./#{path}" if path.start_with?('~')
       return refuse(path) if outside?(path)
 
       other = Frameworks.choose(path, @request.framework)

@@ -49,7 +49,8 @@ impl Location {
             return (!rest.starts_with(['-', '/'])).then(|| Self::Daemon(text.to_owned()));
         }
         match before_slash.split_once(':') {
-            Some((host, _)) if host.rsplit('@').next().is_none_or(|h| h.starts_with('-')) => None,
+            // rsync takes the brackets of an address off before ssh sees it.
+            Some((host, _)) if host.rsplit('@').any(|h| h.starts_with(['-', '['])) => None,
             Some(("", _)) => None,
             Some((_, rest)) if rest.starts_with(':') => Some(Self::Daemon(text.to_owned())),
             Some(_) => Some(Self::Shell(text.to_owned())),
@@ -224,6 +225,9 @@ mod tests {
             "-e x",
             "-oProxyCommand=x:y",
             "u@-oX:y",
+            "[-oProxyCommand=x]:y",
+            "u@[-oX]:y",
+            "-l@h:y",
             "rsync://-h/x",
             ":x",
             "a\nb:c",

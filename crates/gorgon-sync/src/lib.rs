@@ -12,6 +12,7 @@ pub mod args;
 pub mod cache;
 pub mod exclude;
 pub mod failure;
+pub mod inside;
 pub mod manifest;
 pub mod pull;
 pub mod push;

@@ -43,6 +43,7 @@ pub struct Replies {
     job: JobId,
     queue: String,
     file_queue: String,
+    reply_exchange: String,
     reply_queue: String,
     unconfirmed: BTreeMap<u64, Vec<u8>>,
     /// Whether the connection was ever lost.
@@ -58,7 +59,7 @@ impl Replies {
     ///
     /// # Errors
     /// When there is no broker within 10 s, or it does not let us in.
-    pub fn open(args: &Args, target: Target) -> Result<Self, OpenError> {
+    pub fn open(args: &Args, target: Target, reply_exchange: &str) -> Result<Self, OpenError> {
         let job = JobId(args.job.clone());
         let id = format!("{}.{}", args.listener_id(), std::process::id());
         let queue = names::manager_queue(&job, &id);
@@ -68,7 +69,7 @@ impl Replies {
                 args.host_name(),
                 std::process::id()
             ),
-            declare: declarations(&queue, &job),
+            declare: declarations(&queue, &job, reply_exchange),
             consume: vec![Consume::many(queue.clone(), PREFETCH)],
             connections: Connections::Two,
         };
@@ -81,6 +82,7 @@ impl Replies {
             job,
             queue,
             file_queue: args.file_queue.clone(),
+            reply_exchange: reply_exchange.to_owned(),
             reply_queue: args.reply_queue.clone(),
             unconfirmed: BTreeMap::new(),
             was_down: false,
@@ -138,7 +140,8 @@ impl Replies {
             BrokerEvent::ConsumerEnded { .. } => {
                 // Without a consumer on it we would be written off.
                 warn!(target: "gorgon::manager", queue:% = self.queue; "our queue is gone, and is declared again");
-                self.session.declare(declarations(&self.queue, &self.job));
+                let declare = declarations(&self.queue, &self.job, &self.reply_exchange);
+                self.session.declare(declare);
                 self.session
                     .consume(Consume::many(self.queue.clone(), PREFETCH));
                 None
@@ -177,11 +180,7 @@ impl Replies {
             self.resend_at = None;
             for tag in std::mem::take(&mut self.unroutable) {
                 if let Some(body) = self.unconfirmed.get(&tag) {
-                    self.session.publish(Publish::to_queue(
-                        self.reply_queue.clone(),
-                        body.clone(),
-                        tag,
-                    ));
+                    self.session.publish(self.to_originator(body.clone(), tag));
                 }
             }
         }
@@ -224,12 +223,16 @@ impl Replies {
     fn publish(&mut self, reply: &Reply) {
         self.tags += 1;
         let body = message::write(reply);
-        self.session.publish(Publish::to_queue(
-            self.reply_queue.clone(),
-            body.clone(),
-            self.tags,
-        ));
+        self.session
+            .publish(self.to_originator(body.clone(), self.tags));
         self.unconfirmed.insert(self.tags, body);
+    }
+
+    fn to_originator(&self, body: Vec<u8>, tag: u64) -> Publish {
+        Publish {
+            exchange: self.reply_exchange.clone(),
+            ..Publish::to_queue(&self.reply_queue, body, tag)
+        }
     }
 
     /// Looks at the reply queue, over a connection of its own, from a thread of its own.
@@ -283,11 +286,15 @@ impl Replies {
     }
 }
 
-fn declarations(queue: &str, job: &JobId) -> Vec<Declare> {
+fn declarations(queue: &str, job: &JobId, reply_exchange: &str) -> Vec<Declare> {
     let expires = Duration::from_millis(u64::from(QUEUE_EXPIRES_MS));
-    vec![
+    let mut declare = vec![
         Declare::direct(CONTROL_EXCHANGE),
         Declare::expiring_queue(queue, expires),
         Declare::bind(queue, CONTROL_EXCHANGE, job.to_string()),
-    ]
+    ];
+    if !reply_exchange.is_empty() {
+        declare.push(Declare::direct(reply_exchange));
+    }
+    declare
 }

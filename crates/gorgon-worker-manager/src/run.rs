@@ -48,7 +48,7 @@ pub fn run(args: &Args) -> Result<u8, RunError> {
     let target = target(&args.config)?;
     let sockets = Sockets::make(args.run_dir.as_deref())
         .map_err(system("make a directory for the preloaders' sockets"))?;
-    let replies = Replies::open(args, target)?;
+    let replies = Replies::open(args, target, &definition.reply_exchange)?;
     let mut slots = args.slots.clone();
     slots.truncate(
         definition

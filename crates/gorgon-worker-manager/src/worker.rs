@@ -81,12 +81,9 @@ impl Worker {
             .arg(workspace)
             .arg("--preloader")
             .arg(socket)
-            .args([
-                "--listener-id",
-                &args.listener_id(),
-                "--host-name",
-                &args.host_name(),
-            ])
+            .args(["--listener-id", &args.listener_id()])
+            // A name of a host may begin with a dash.
+            .arg(format!("--host-name={}", args.host_name()))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped());
         if queue_may_be_late {

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use gorgon_broker::{
-    Connections, Consume, Event as BrokerEvent, OpenError, Patience, Publish, Session, Setup,
-    Target, Token,
+    Connections, Consume, Declare, Event as BrokerEvent, OpenError, Patience, Publish, Session,
+    Setup, Target, Token,
 };
 use gorgon_proto::message::{self, Reply};
 use log::{info, warn};
@@ -17,12 +17,21 @@ pub const BROKER_LIMIT: Duration = Duration::from_secs(120);
 /// How long a polite end of the connection may take.
 const CLOSE_LIMIT: Duration = Duration::from_secs(2);
 
+/// Where replies go.
+#[derive(Debug)]
+pub struct ReplyTo {
+    /// The exchange; empty is the default one.
+    pub exchange: String,
+    /// The queue, which is the routing key.
+    pub queue: String,
+}
+
 /// The session with the broker, and what the core's numbers mean in it.
 #[derive(Debug)]
 pub struct Queue {
     session: Session,
     file_queue: String,
-    reply_queue: String,
+    reply_to: ReplyTo,
     tokens: BTreeMap<u64, Token>,
     deliveries: u64,
     /// Bodies by tag, until they are confirmed.
@@ -40,14 +49,16 @@ impl Queue {
         target: &Target,
         role: String,
         file_queue: String,
-        reply_queue: String,
+        reply_to: ReplyTo,
         managed: bool,
     ) -> Result<Self, OpenError> {
+        let exchange = Some(&reply_to.exchange).filter(|exchange| !exchange.is_empty());
         let setup = Setup {
             role,
+            // A broker that was started again has forgotten it.
+            declare: exchange.map(Declare::direct).into_iter().collect(),
             consume: vec![Consume::one(file_queue.clone())],
             connections: Connections::One,
-            ..Setup::default()
         };
         let patience = Patience::Limit(BROKER_LIMIT);
         let session = if managed {
@@ -58,7 +69,7 @@ impl Queue {
         Ok(Self {
             session,
             file_queue,
-            reply_queue,
+            reply_to,
             tokens: BTreeMap::new(),
             deliveries: 0,
             unconfirmed: BTreeMap::new(),
@@ -127,22 +138,21 @@ impl Queue {
     /// Publishes a reply.
     pub fn publish(&mut self, tag: u64, reply: &Reply) {
         let body = message::write(reply);
-        self.session.publish(Publish::to_queue(
-            self.reply_queue.clone(),
-            body.clone(),
-            tag,
-        ));
+        self.session.publish(self.reply(body.clone(), tag));
         self.unconfirmed.insert(tag, body);
     }
 
     /// Publishes a reply again.
     pub fn resend(&mut self, tag: u64) {
         if let Some(body) = self.unconfirmed.get(&tag) {
-            self.session.publish(Publish::to_queue(
-                self.reply_queue.clone(),
-                body.clone(),
-                tag,
-            ));
+            self.session.publish(self.reply(body.clone(), tag));
+        }
+    }
+
+    fn reply(&self, body: Vec<u8>, tag: u64) -> Publish {
+        Publish {
+            exchange: self.reply_to.exchange.clone(),
+            ..Publish::to_queue(&self.reply_to.queue, body, tag)
         }
     }
 

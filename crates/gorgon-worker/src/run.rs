@@ -19,7 +19,7 @@ use crate::event::{Effect, Event, Exit};
 use crate::hand::{self, Hand};
 use crate::manager;
 use crate::own_preloader::OwnPreloader;
-use crate::queue::Queue;
+use crate::queue::{Queue, ReplyTo};
 use crate::start::{self, Plan, StartError};
 use crate::work::Work;
 
@@ -120,6 +120,7 @@ impl Shell {
             start::Source::Queue {
                 target,
                 file_queue,
+                reply_exchange,
                 reply_queue,
             } => {
                 let role = format!("gorgon-worker {} {}", args.host_name(), std::process::id());
@@ -127,7 +128,10 @@ impl Shell {
                     &target,
                     role,
                     file_queue,
-                    reply_queue,
+                    ReplyTo {
+                        exchange: reply_exchange,
+                        queue: reply_queue,
+                    },
                     own.is_none(),
                 )?))
             }

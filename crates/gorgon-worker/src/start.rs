@@ -113,6 +113,8 @@ pub enum Source {
         target: Box<Target>,
         /// The file queue.
         file_queue: String,
+        /// The exchange of replies; empty is the default one.
+        reply_exchange: String,
         /// The reply queue.
         reply_queue: String,
     },
@@ -172,6 +174,7 @@ pub fn managed(args: &Args, definition: &JobDefinition) -> Result<Plan, StartErr
     let from = Source::Queue {
         target: Box::new(target(config)?),
         file_queue: file_queue.clone(),
+        reply_exchange: definition.reply_exchange.clone(),
         reply_queue: reply_queue.clone(),
     };
     Ok(Plan {
@@ -253,6 +256,7 @@ fn queue_by_hand(
     Ok(Source::Queue {
         target: Box::new(target),
         file_queue: file_queue.to_owned(),
+        reply_exchange: String::new(),
         reply_queue,
     })
 }

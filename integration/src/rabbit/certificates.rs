@@ -31,20 +31,25 @@ impl Certificates {
                 "subjectAltName=DNS:client\nextendedKeyUsage=clientAuth\n",
             ),
         ] {
-            std::fs::write(made.file(&format!("{name}.ext")), extensions)
-                .expect("write the extensions of a certificate");
-            made.openssl(&format!(
-                "req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN={name} \
-                 -keyout {name}.key -out {name}.csr"
-            ));
-            made.openssl(&format!(
-                "x509 -req -in {name}.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 825 \
-                 -extfile {name}.ext -out {name}.pem"
-            ));
+            made.issue(name, extensions, 825);
         }
         // What people have from older tools; the broker crate refuses it with the cure.
         made.openssl("ec -in client.key -out client.sec1");
         made
+    }
+
+    /// Makes `NAME.pem` and `NAME.key`, signed by the authority; with -1 day it has expired.
+    pub fn issue(&self, name: &str, extensions: &str, days: i32) {
+        std::fs::write(self.file(&format!("{name}.ext")), extensions)
+            .expect("write the extensions of a certificate");
+        self.openssl(&format!(
+            "req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN={name} \
+             -keyout {name}.key -out {name}.csr"
+        ));
+        self.openssl(&format!(
+            "x509 -req -in {name}.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days {days} \
+             -extfile {name}.ext -out {name}.pem"
+        ));
     }
 
     fn openssl(&self, words: &str) {

@@ -158,6 +158,21 @@ impl RabbitMq {
         self.place.tls_port
     }
 
+    /// Has it listen on one more port with TLS and a certificate of its authority, asking for none
+    /// of the client; returns the port.
+    pub fn listen_as(&self, certificate: &str) -> u16 {
+        let [port] = free_ports();
+        let certificates = self.certificates();
+        self.eval(&format!(
+            "ok = rabbit_networking:start_ssl_listener({{\"127.0.0.1\", {port}}}, \
+             [{{cacertfile, \"{}\"}}, {{certfile, \"{}\"}}, {{keyfile, \"{}\"}}], 1).",
+            certificates.ca().display(),
+            certificates.file(&format!("{certificate}.pem")).display(),
+            certificates.file(&format!("{certificate}.key")).display(),
+        ));
+        port
+    }
+
     /// Returns the user who may do everything.
     pub fn user(&self) -> &str {
         &self.place.user

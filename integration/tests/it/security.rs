@@ -1,4 +1,8 @@
-//! What a message may not do, and who may publish one.
+//! What a message may not do, who may publish one, and where no secret stands.
+
+mod permissions;
+mod signatures;
+mod tls;
 
 use std::{fs, os::unix::fs::symlink, path::PathBuf, process::Stdio, time::Duration};
 

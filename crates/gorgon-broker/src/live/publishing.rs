@@ -13,6 +13,20 @@ use std::time::Instant;
 /// What the broker says of a message larger than it is configured to take.
 const TOO_LARGE: u16 = 406;
 
+/// What it says of an exchange to which our account may not write.
+const FORBIDDEN: u16 = 403;
+
+/// Returns whether the broker's words name an exchange. It is told nowhere else which of the
+/// messages under way was refused; if its words change, none is given up, and we connect again.
+fn is_named(words: &str, exchange: &str) -> bool {
+    let name = if exchange.is_empty() {
+        "amq.default"
+    } else {
+        exchange
+    };
+    words.contains(&format!("'{name}'"))
+}
+
 impl Live<'_> {
     pub(super) fn take_return(&mut self, runner: &mut Runner, returned: &Return) {
         let number = returned.properties.message_id().as_ref();
@@ -97,6 +111,11 @@ impl Live<'_> {
             Error::ServerClosedChannel {
                 code: TOO_LARGE, ..
             } => window.give_up_largest().into_iter().collect(),
+            Error::ServerClosedChannel {
+                code: FORBIDDEN,
+                message,
+                ..
+            } => window.give_up_for(|exchange| is_named(message, exchange)),
             _ => Vec::new(),
         };
         for settled in given_up {

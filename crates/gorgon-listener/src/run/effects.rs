@@ -8,6 +8,7 @@ use gorgon_proto::message::{HostError, LeaveReason};
 use log::{info, warn};
 
 use super::Shell;
+use crate::admit::ReplyTo;
 use crate::host;
 use crate::host_job::{Effect, Event};
 use crate::manager::{self, Manager};
@@ -105,8 +106,8 @@ impl Shell {
     fn leave(&mut self, job: &JobId, reason: LeaveReason, error: Option<HostError>) {
         info!(target: "gorgon::listener", job:%, reason:?; "leaves the job");
         if let Some(definition) = self.definitions.get(job) {
-            let queue = &definition.reply_queue_name;
-            self.voice.report_left(&self.session, queue, reason, error);
+            let to = ReplyTo::of(definition);
+            self.voice.report_left(&self.session, &to, reason, error);
         }
     }
 

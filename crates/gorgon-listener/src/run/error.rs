@@ -26,6 +26,14 @@ pub enum RunError {
         /// Why not.
         source: io::Error,
     },
+    /// Without a memory a signed message could be used again.
+    #[error("keep the signatures that were used in {}", path.display())]
+    Replays {
+        /// The cache directory.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
     /// `--in-place` without a file.
     #[error("run in place without a configuration file")]
     NoFile,
@@ -47,6 +55,9 @@ impl Hint for RunError {
             Self::Log(error) => error.hint(),
             Self::Broker(error) => error.hint(),
             Self::NoFile => Some("name it: --config PATH".to_owned()),
+            Self::Replays { .. } => {
+                Some("make it writable for the listener, or set cache_dir".to_owned())
+            }
             Self::Directory { .. } | Self::System(_) | Self::Broken => None,
         }
     }

@@ -7,7 +7,7 @@ use gorgon_proto::sign;
 use log::{debug, error, info, warn};
 
 use super::{Shell, unix_s};
-use crate::admit::Admission;
+use crate::admit::{Admission, ReplyTo};
 use crate::host;
 use crate::topology;
 
@@ -96,8 +96,12 @@ impl Shell {
     fn told(&mut self, delivery: &Delivery) -> Option<host::Event> {
         match message::read_to_listener(&delivery.body) {
             Ok(ToListener::Ping(ping)) => {
-                self.voice
-                    .pong(&self.session, ping.reply_queue_name, self.host.jobs());
+                match ReplyTo::new(&ping.reply_exchange, &ping.reply_queue_name) {
+                    Some(to) => self.voice.pong(&self.session, &to, self.host.jobs()),
+                    None => {
+                        warn!(target: "gorgon::listener", "dropped a ping that is to be answered elsewhere");
+                    }
+                }
                 None
             }
             Ok(ToListener::Control(Control::CancelJob { job })) => {
@@ -118,7 +122,8 @@ impl Shell {
 
     fn offered(&mut self, delivery: &Delivery) -> Option<host::Event> {
         let signature = delivery.headers.get(sign::HEADER).map(String::as_str);
-        match self.gate.admit(&delivery.body, signature, unix_s()) {
+        let admission = self.gate.admit(&delivery.body, signature, unix_s());
+        match self.kept(admission) {
             Admission::Admitted(definition) => {
                 let job = definition.job.clone();
                 info!(
@@ -132,14 +137,10 @@ impl Shell {
                 }
                 Some(host::Event::Offered(job))
             }
-            Admission::Refused {
-                job,
-                reply_queue,
-                reason,
-            } => {
+            Admission::Refused { job, to, reason } => {
                 warn!(target: "gorgon::listener", job:%; "job refused: {reason}");
                 self.voice
-                    .answer(&self.session, &reply_queue, Answer::Refused, reason);
+                    .answer(&self.session, &to, Answer::Refused, reason);
                 None
             }
             Admission::Malformed(why) => {
@@ -149,14 +150,32 @@ impl Shell {
         }
     }
 
+    /// Refuses a job whose signature cannot be kept on disk: it could be used again.
+    fn kept(&mut self, admission: Admission) -> Admission {
+        let Some(replays) = &mut self.replays else {
+            return admission;
+        };
+        match (replays.keep(self.gate.memory()), admission) {
+            (Err(error), Admission::Admitted(definition)) => Admission::Refused {
+                to: ReplyTo::of(&definition),
+                job: definition.job,
+                reason: format!(
+                    "the signature cannot be kept in {} against a replay: {error}",
+                    replays.path().display()
+                ),
+            },
+            (_, admission) => admission,
+        }
+    }
+
     /// Answers an offer. A job that is not refused is over if no queue takes the answer.
     pub(super) fn answer(&mut self, job: &JobId, answer: Answer, reason: String) {
         let Some(definition) = self.definitions.get(job) else {
             return;
         };
         info!(target: "gorgon::listener", job:%, answer:?; "answered {reason}");
-        let queue = &definition.reply_queue_name;
-        let tag = self.voice.answer(&self.session, queue, answer, reason);
+        let to = ReplyTo::of(definition);
+        let tag = self.voice.answer(&self.session, &to, answer, reason);
         match answer {
             Answer::Accepted | Answer::Busy => {
                 self.answers.insert(tag, job.clone());

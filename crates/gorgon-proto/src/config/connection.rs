@@ -37,10 +37,10 @@ pub struct Connection {
     pub tls: Option<Tls>,
 }
 
-/// What TLS needs beyond the system's trust store.
+/// What TLS needs; the system's trust store unless an authority is named.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tls {
-    /// Certificates of authorities to trust besides, PEM.
+    /// Certificates of authorities to trust, PEM: these alone, the system's no longer.
     pub ca: Option<PathBuf>,
     /// Certificate of the client, PEM.
     pub cert: Option<PathBuf>,
