@@ -196,11 +196,12 @@ impl Hosts {
             .collect()
     }
 
+    pub(super) fn each_worker(&self) -> impl Iterator<Item = &WorkerKey> {
+        self.hosts.values().flat_map(|host| &host.workers)
+    }
+
     pub(super) fn workers(&self) -> BTreeSet<WorkerKey> {
-        self.hosts
-            .values()
-            .flat_map(|host| host.workers.iter().cloned())
-            .collect()
+        self.each_worker().cloned().collect()
     }
 
     /// Returns how many workers serve the job, those included that have not said a word yet.

@@ -99,6 +99,9 @@ fn unaddressed(name: &str) -> String {
     out
 }
 
+/// A slot of a listener.
+type Place = (ListenerId, u32);
+
 /// Tests of one item that are to be tried again.
 #[derive(Debug, Clone)]
 struct Wanted {
@@ -108,8 +111,8 @@ struct Wanted {
     number: u32,
     filename: String,
     tests: Vec<Failing>,
-    /// Where they failed the last time, as `LISTENER:SLOT`.
-    avoid: String,
+    /// Where they failed the last time.
+    avoid: Place,
 }
 
 /// All retries of a job.
@@ -135,10 +138,6 @@ impl Retries {
     fn too_many_failed(&self) -> bool {
         self.finished >= STOP_FROM && self.failed * STOP_SHARE > self.finished
     }
-}
-
-fn place(listener: &ListenerId, slot: u32) -> String {
-    format!("{listener}:{slot}")
 }
 
 /// Says what the end of a retry says of one of its tests.
@@ -201,7 +200,7 @@ impl Ledger {
             number,
             filename: finish.filename.clone(),
             tests,
-            avoid: place(&finish.listener_id, finish.worker_id),
+            avoid: (finish.listener_id.clone(), finish.worker_id),
         });
         true
     }
@@ -230,7 +229,8 @@ impl Ledger {
                 tests: wanted.tests.iter().map(|test| test.id.clone()).collect(),
                 fresh: true,
                 retry: wanted.number,
-                avoid: (self.hosts.slots() > 1).then(|| wanted.avoid.clone()),
+                avoid: (self.hosts.slots() > 1)
+                    .then(|| format!("{}:{}", wanted.avoid.0, wanted.avoid.1)),
                 ..WorkItem::whole(ItemId(0), wanted.filename.clone())
             };
             let work = self.items.add(work);
@@ -254,16 +254,21 @@ impl Ledger {
         if self.retries.running.keys().any(waits) {
             return None;
         }
-        let workers = self.hosts.workers();
-        // A worker that has not said a word yet is as free as any.
-        if self.hosts.slots() > workers.len() {
+        let mut known = 0;
+        let mut free: Vec<Place> = Vec::new();
+        for worker in self.hosts.each_worker() {
+            known += 1;
+            // Two of them suit whatever is wanted.
+            let slot = (worker.listener_id.clone(), worker.worker_id);
+            if free.len() < 2 && !free.contains(&slot) && !self.items.is_held_by(worker) {
+                free.push(slot);
+            }
+        }
+        // A worker that has not said a word yet is as free as any. And where nobody runs anything,
+        // there is nobody to wait for.
+        if self.hosts.slots() > known || !self.items.any_held() {
             return (!self.retries.wanted.is_empty()).then_some(0);
         }
-        let free: Vec<String> = workers
-            .iter()
-            .filter(|worker| !self.items.is_held_by(worker))
-            .map(|worker| place(&worker.listener_id, worker.worker_id))
-            .collect();
         let suits = |wanted: &Wanted| free.iter().any(|worker| *worker != wanted.avoid);
         self.retries.wanted.iter().position(suits)
     }

@@ -356,6 +356,7 @@ pub fn said(
 #[cfg(test)]
 mod tests {
     use gorgon_proto::item::{ItemId, WorkItem};
+    use gorgon_proto::outcome::TestResult;
 
     use super::*;
 
@@ -395,5 +396,44 @@ mod tests {
         );
         check(5, 10, 20, " F: 0 H: 0 W: 0 | [");
         check(5, 10, 0, "");
+    }
+    #[test]
+    fn what_waits_for_a_retry_has_not_failed_yet() {
+        let mut results = results(3, 3);
+        let failed = results.files.get_mut(1).expect("there are three");
+        failed.verdict = Some(Verdict::Failed);
+        failed.tests = ["1:1", "1:2"]
+            .map(|id| TestResult {
+                id: id.to_owned(),
+                name: id.to_owned(),
+                classname: String::new(),
+                file: String::new(),
+                line: 0,
+                outcome: Outcome::Failed,
+                seconds: 0.0,
+                exception: None,
+                message: String::new(),
+                backtrace: Vec::new(),
+                output: String::new(),
+            })
+            .to_vec();
+        results.bad.push(ItemId(1));
+        let mut check = |happening: Happening, head: &str| {
+            results.take(Duration::ZERO, &happening);
+            let line = line(&results, Duration::ZERO);
+            assert!(line.starts_with(head), "{line}");
+        };
+        let (of, item) = (ItemId(1), ItemId(3));
+        check(Happening::RetryWanted { of, tests: 2 }, "F: 0 R: 2 H: 0");
+        let over = |tests| Happening::Retried {
+            item,
+            of,
+            number: 1,
+            ran: None,
+            tests,
+        };
+        let gone = || Again::Gone(String::new());
+        check(over(vec![("1:1".to_owned(), gone())]), "F: 1 R: 1 H: 0");
+        check(over(vec![("1:2".to_owned(), gone())]), "F: 1 H: 0");
     }
 }

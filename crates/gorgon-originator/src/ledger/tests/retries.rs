@@ -130,6 +130,13 @@ fn a_retry_waits_until_another_worker_than_its_own_is_free() {
         "failed 0; failed 1; failed 2; retry 1 x as 3.1 not on a:1; retry 1 z as 4.1 not on a:2; \
          flaky 3; retry 1 y as 5.1 not on a:1",
     );
+    // Where nobody else is left there is nobody to wait for.
+    check(
+        1,
+        1,
+        "a1 starts 0; a2 ends; a1' fails 0 -x",
+        "failed 0; retry 1 x as 1.1 not on a:1",
+    );
 }
 
 #[test]
