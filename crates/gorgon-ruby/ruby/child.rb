@@ -79,12 +79,22 @@ module Gorgon
     end
 
     def serve
-      return unless callback('before_start')
+      return unless callback('before_start') && options_fit?
 
       @restore = Restore.new(@root, @capture)
       @channel.send(event: 'ready')
       serve_files
       finish
+    end
+
+    # With options that the framework does not know no file can run: that is told once, not of each file.
+    def options_fit?
+      adapter = Frameworks.adapter(@request.framework)
+      wrong = adapter.wrong_options(adapter_settings) if adapter.respond_to?(:wrong_options)
+      return true unless wrong
+
+      @channel.send(event: 'callback_failed', tried: 'the options of RSpec', message: wrong, output: @capture.text)
+      false
     end
 
     def serve_files

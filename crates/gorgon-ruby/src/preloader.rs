@@ -195,6 +195,7 @@ fn watch(
                 booted.child.signal_group(Signal::Kill);
                 timer = never();
                 failed = Some(CallbackFailure {
+                    tried: None,
                     callback: running,
                     exception: None,
                     message: format!("took longer than {} s", limit.as_secs_f64()),

@@ -149,6 +149,9 @@ pub struct CallbackFailure {
     /// Which one; absent when the callbacks file could not be loaded.
     #[serde(default)]
     pub callback: Option<Callback>,
+    /// What was tried, when that was no callback.
+    #[serde(default)]
+    pub tried: Option<String>,
     /// Class of the exception.
     #[serde(default)]
     pub exception: Option<String>,
@@ -165,8 +168,12 @@ pub struct CallbackFailure {
 impl CallbackFailure {
     /// Returns what was tried: `before_start`, or `loading the callbacks`.
     #[must_use]
-    pub fn what(&self) -> &'static str {
-        self.callback
-            .map_or("loading the callbacks", Callback::name)
+    pub fn what(&self) -> &str {
+        match &self.tried {
+            Some(tried) => tried,
+            None => self
+                .callback
+                .map_or("loading the callbacks", Callback::name),
+        }
     }
 }

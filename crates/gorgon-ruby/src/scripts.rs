@@ -33,6 +33,7 @@ const SCRIPTS: &[(&str, &str)] = scripts![
     "frameworks/rspec_globals.rb",
     "frameworks/rspec_options.rb",
     "frameworks/rspec_results.rb",
+    "frameworks/rspec_statuses.rb",
     "frameworks/scan.rb",
     "frameworks/selection.rb",
     "frameworks/test_unit.rb",

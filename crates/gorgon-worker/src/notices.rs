@@ -58,7 +58,8 @@ pub(crate) fn callback_error(failure: CallbackFailure) -> HostError {
         message.push_str("\n  ");
         message.push_str(line);
     }
-    host_error(failure.what(), message, failure.output)
+    let what = failure.what().to_owned();
+    host_error(&what, message, failure.output)
 }
 
 pub(crate) fn end_of_child(message: String) -> FileError {

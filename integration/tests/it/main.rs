@@ -23,6 +23,7 @@ mod manager;
 mod network;
 mod output;
 mod retries;
+mod rspec;
 mod ruby_children;
 mod samples;
 mod schedule;

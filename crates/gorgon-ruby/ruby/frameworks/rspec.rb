@@ -6,6 +6,7 @@ require_relative 'rspec_filters'
 require_relative 'rspec_globals'
 require_relative 'rspec_options'
 require_relative 'rspec_results'
+require_relative 'rspec_statuses'
 
 module Gorgon
   module Frameworks
@@ -26,6 +27,15 @@ module Gorgon
         require 'rspec/core/mocking_adapters/rspec'
       end
 
+      # What RSpec says of options, in .rspec and after `--`, that it does not know; else nil.
+      def self.wrong_options(settings)
+        require 'rspec/core'
+        RspecOptions.new(settings, nil).parse
+        nil
+      rescue RspecOptions::Unknown => e
+        e.message
+      end
+
       def initialize(settings, reporter)
         @settings = settings
         @reporter = reporter
@@ -44,6 +54,7 @@ module Gorgon
         @filters = RspecFilters.new(@config, @world, @reporter)
         listen
         @globals = RspecGlobals.new(@config, @world)
+        @statuses = RspecStatuses.new(@config, @world, @reporter)
         RspecOptions.new(@settings, @reporter).configure(@config, @filters)
         @config.reporter.start(0)
         @ready = true
@@ -72,6 +83,7 @@ module Gorgon
         @in_hooks = true # The file's own errors were told.
         scope(:after_suite_hook)
         hooks_of(:@after_suite_hooks).each { |hook| run_hook(hook, 'an `after(:suite)` hook') }
+        @statuses.write
         @config.reporter.finish
       rescue *PASSED_UP
         raise
@@ -197,6 +209,7 @@ module Gorgon
         groups = @world.ordered_example_groups
         @results.expect(@world.example_count(groups))
         groups.each { |group| group.run(reporter) }
+        @statuses.remember if @reporter.ours?
         @filters.tell_what_was_left_out
         tell_what_did_not_run
       end

@@ -29,6 +29,17 @@ module Gorgon
         @reporter = reporter
       end
 
+      # RSpec says what is wrong, and exits.
+      def parse
+        stderr = $stderr
+        $stderr = ::StringIO.new
+        ::RSpec::Core::ConfigurationOptions.new(@settings.options)
+      rescue SystemExit, ::OptionParser::ParseError => e
+        raise Unknown, Raised.message(e).lines.first.to_s.strip
+      ensure
+        $stderr = stderr
+      end
+
       def configure(config, filters)
         options = parse
         found = options.options
@@ -40,17 +51,6 @@ module Gorgon
         seed(config)
         filters.attend
         options.configure(config)
-      end
-
-      # RSpec says what is wrong, and exits.
-      def parse
-        stderr = $stderr
-        $stderr = ::StringIO.new
-        ::RSpec::Core::ConfigurationOptions.new(@settings.options)
-      rescue SystemExit, ::OptionParser::ParseError => e
-        raise Unknown, Raised.message(e).lines.first.to_s.strip
-      ensure
-        $stderr = stderr
       end
 
       # What a helper may set as well.

@@ -217,6 +217,7 @@ fn child_event(words: &[&str]) -> ChildEvent {
         ["exited", code] => ended(End::Exited(code.parse().unwrap())),
         ["killed"] => ended(End::Signaled(9)),
         ["raised", which] => ChildEvent::CallbackFailed(CallbackFailure {
+            tried: None,
             callback: Some(if *which == "before" {
                 Callback::BeforeStart
             } else {
