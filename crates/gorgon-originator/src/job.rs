@@ -165,6 +165,9 @@ fn expiring(queue: &str) -> Declare {
     Declare::expiring_queue(queue, limit)
 }
 
+/// Names of files in a job definition; about 20,000 files.
+const FILES_LIMIT_BYTES: usize = 1 << 20;
+
 /// Guesses the frameworks of files by their names, and of `_test.rb` files by a glance at one.
 #[must_use]
 pub fn guess_frameworks(root: &Path, files: &[String]) -> Vec<Framework> {
@@ -195,6 +198,14 @@ fn speaks_test_unit(root: &Path, file: &str) -> bool {
     };
     holds(&root.join("Gemfile.lock"), &["\n    test-unit "])
         || holds(&root.join(file), &["test/unit", "Test::Unit", "test-unit"])
+}
+
+fn lines(files: &[String]) -> String {
+    let bytes: usize = files.iter().map(|file| file.len() + 1).sum();
+    if bytes > FILES_LIMIT_BYTES {
+        return String::new();
+    }
+    files.join("\n")
 }
 
 /// Makes the definition of a job that runs these files; where its source is comes later.
@@ -233,5 +244,6 @@ pub fn define(
         seed,
         framework_options: args.framework_options.clone(),
         frameworks: guess_frameworks(&settings.root, files),
+        files: lines(files),
     }
 }

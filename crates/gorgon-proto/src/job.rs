@@ -90,6 +90,10 @@ pub struct JobDefinition {
     /// while it waits. A hint, never a decision.
     #[serde(default)]
     pub frameworks: Vec<Framework>,
+    /// The files of the job, a line each, for helpers that ask what is to run; empty where they
+    /// would make the message too long.
+    #[serde(default)]
+    pub files: String,
 }
 
 /// The constant `job_definition`.

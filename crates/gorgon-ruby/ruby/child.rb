@@ -10,8 +10,8 @@ module Gorgon
     # What the child is asked to be.
     Request = Struct.new(:framework, :slot, :test_env_number, :after_complete, keyword_init: true)
 
-    # What an adapter is told: the seed, what stood after `--`, the project's directory.
-    Settings = Struct.new(:seed, :options, :root)
+    # What an adapter is told: the seed, what stood after `--`, the project's directory, the job's files by line.
+    Settings = Struct.new(:seed, :options, :root, :files)
 
     # Taken at load: tests stub File.
     REALPATH = File.method(:realpath)
@@ -180,7 +180,7 @@ module Gorgon
     end
 
     def adapter_settings
-      Settings.new(@settings['seed'], @settings['options'], @root)
+      Settings.new(@settings['seed'], @settings['options'], @root, @settings['files'].to_s)
     end
 
     def end_file(path, time)

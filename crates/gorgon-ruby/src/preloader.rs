@@ -274,6 +274,7 @@ impl Booted {
             mode,
             callbacks: &settings.callbacks,
             frameworks: &settings.frameworks,
+            files: &settings.files,
             options: &settings.options,
             seed: settings.seed,
             env: &settings.env,

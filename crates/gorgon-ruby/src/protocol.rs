@@ -16,6 +16,7 @@ pub(crate) struct Boot<'a> {
     pub(crate) mode: Mode,
     pub(crate) callbacks: &'a Callbacks,
     pub(crate) frameworks: &'a [Framework],
+    pub(crate) files: &'a str,
     pub(crate) options: &'a [String],
     pub(crate) seed: u32,
     pub(crate) env: &'a BTreeMap<String, Option<String>>,

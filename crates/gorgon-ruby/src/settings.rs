@@ -29,6 +29,8 @@ pub struct RubySettings {
     /// The frameworks to be expected, the most probable first; they are loaded while the workers
     /// start. A hint, never a decision.
     pub frameworks: Vec<Framework>,
+    /// The files of the job, a line each.
+    pub files: String,
     /// The job: GORGON_JOB_ID of all that is started.
     pub job: Option<String>,
     /// How long before_creating_workers and after_creating_workers may take, each.
@@ -48,6 +50,7 @@ impl RubySettings {
             seed: 0,
             options: Vec::new(),
             frameworks: Vec::new(),
+            files: String::new(),
             job: None,
             callback_timeout: Duration::from_secs(600),
         }

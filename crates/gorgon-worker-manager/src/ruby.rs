@@ -27,6 +27,7 @@ pub fn settings(
         seed: definition.seed,
         options: definition.framework_options.clone(),
         frameworks: definition.frameworks.clone(),
+        files: definition.files.clone(),
         job: Some(definition.job.to_string()),
         callback_timeout: callback_limit,
         ..RubySettings::in_place(directory)

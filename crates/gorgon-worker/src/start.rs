@@ -223,6 +223,7 @@ pub fn by_hand(args: &Args) -> Result<Plan, StartError> {
                 .unwrap_or_else(|| format!("by-hand-{}", std::process::id())),
         ),
         callback_timeout: project.callback_timeout,
+        files: args.files.join("\n"),
         ..RubySettings::in_place(workspace)
     };
     Ok(Plan {

@@ -91,6 +91,13 @@ module Gorgon
         @reporter.suite_hook_failed(**@faults.of('end of RSpec', e))
       end
 
+      # What helpers get for `config.files_to_run`: RSpec's files of the whole job, as in one plain
+      # process; some decide by them what to start.
+      def files_to_run
+        files = @settings.files.split("\n").select { |file| file.end_with?('_spec.rb') }
+        (files | [@path]).map { |file| File.expand_path(file, @settings.root) }.sort
+      end
+
       # From RSpec's reporter: an exception outside of examples.
       def outside(error, context)
         fault = @faults.of(what(context), error)
@@ -123,6 +130,7 @@ module Gorgon
         # The user's formatters write for a terminal or a file of one process.
         @config.formatter_loader.define_singleton_method(:add) { |*| nil }
         adapter = self
+        @config.define_singleton_method(:files_to_run) { @gorgon_files ||= adapter.files_to_run }
         @config.reporter.define_singleton_method(:notify_non_example_exception) do |error, context|
           adapter.outside(error, context)
           # Its words, which ask the exception, are for a terminal.
@@ -141,6 +149,7 @@ module Gorgon
       end
 
       def begin_file(path)
+        @path = path
         @outside = false
         @raised = []
         @globals.put_back
