@@ -61,6 +61,8 @@ module Gorgon
         tests = Selection.new(@places.absolute(path), selection, @reporter).of(tests)
         run_suites(tests.select { |test| named?(test) })
       ensure
+        # A test may have reset it; to name the tests of a class asks for it.
+        ::Minitest.seed = @options[:seed] if @options
         @memory.pass_over(runnables, (tests || []).map(&:klass).uniq)
       end
 
@@ -97,8 +99,6 @@ module Gorgon
       def prepared?
         prepare unless @broken || @configured&.complete?
         @reporter.file_error(**@broken, spent: true) if @broken
-        # A test may have reset it.
-        ::Minitest.seed = @options[:seed] if @options
         !@broken
       end
 
