@@ -29,7 +29,8 @@ module Gorgon
         @waiting.delete_if { |_, home| home.nil? || home == path }
         changed = {}.compare_by_identity
         classes.reject { |klass| @waiting.key?(klass) }.map do |klass|
-          changed[klass] = opened.key?(klass) || (!@passed.key?(klass) && (reshaped?(klass) || changed[klass.superclass]))
+          grown = reshaped?(klass) || changed[klass.superclass]
+          changed[klass] = opened.key?(klass) || (grown && !@passed.key?(klass))
           [klass, changed[klass] ? spend(klass) : []]
         end
       end
