@@ -4,6 +4,7 @@
 use gorgon_proto::job::{JobDefinition, JobId, SCHEMA, SourceKind};
 use gorgon_proto::message;
 use gorgon_proto::names;
+use gorgon_proto::shown::shown;
 use gorgon_proto::sign::{self, ReplayMemory};
 use serde::Deserialize;
 
@@ -95,12 +96,15 @@ impl Gate {
 
     /// Decides on the body of an offer that came at `unix_s` with this signature.
     pub fn admit(&mut self, body: &[u8], signature: Option<&str>, unix_s: u64) -> Admission {
-        let heading: Heading = match serde_json::from_slice(body) {
+        let heading: Heading = match message::read(body) {
             Ok(heading) => heading,
-            Err(error) => return Admission::Malformed(error.to_string()),
+            Err(fault) => return Admission::Malformed(fault),
         };
         if !is_plain(&heading.job.0) {
-            return Admission::Malformed(format!("{:?} is no name of a job", heading.job.0));
+            return Admission::Malformed(format!(
+                "{:?} is no name of a job",
+                shown(&heading.job.0, 200)
+            ));
         }
         let Some(to) = ReplyTo::new(&heading.reply_exchange, &heading.reply_queue_name) else {
             return Admission::Malformed(format!(
@@ -127,9 +131,10 @@ impl Gate {
         }
         match message::read_job_definition(body) {
             Err(error) => Admission::Malformed(error),
-            Ok(job) if !is_plain(&job.file_queue_name) => {
-                Admission::Malformed(format!("{:?} is no name of a queue", job.file_queue_name))
-            }
+            Ok(job) if !is_plain(&job.file_queue_name) => Admission::Malformed(format!(
+                "{:?} is no name of a queue",
+                shown(&job.file_queue_name, 200)
+            )),
             Ok(job) if job.sync.kind == SourceKind::InPlace && !self.in_place => refused(
                 "the job has no source to pull, and this listener does not run in place".to_owned(),
             ),

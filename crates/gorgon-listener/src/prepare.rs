@@ -226,10 +226,8 @@ fn after_sync(
         job: Some(job.job.0.clone()),
         ..RubySettings::in_place(directory)
     };
-    let limit =
-        Duration::try_from_secs_f64(job.callback_timeout_s).unwrap_or(settings.callback_timeout);
     let waiting = Waiting {
-        limit,
+        limit: job.callback_limit(),
         cancel: cancelled.clone(),
     };
     match run_callback(&settings, Callback::AfterSync, &waiting) {

@@ -9,7 +9,7 @@ use gorgon_broker::{Event as Broker, Publish, Session, Target, look_at_queue};
 use gorgon_process::child::End;
 use gorgon_process::{Signal, exit};
 use gorgon_proto::job::ListenerId;
-use gorgon_proto::message::{self, Announce};
+use gorgon_proto::message;
 
 use crate::job::{Job, NO_TAG};
 use crate::ledger::{Effect, Ending, Event, Ledger};
@@ -199,8 +199,7 @@ impl Drive<'_> {
                     read(message::read_reply(&delivery.body))
                         .map(|reply| Event::Reply(Box::new(reply)))
                 } else {
-                    let announce: Result<Announce, _> = serde_json::from_slice(&delivery.body);
-                    read(announce.map_err(|error| error.to_string())).map(Event::Announced)
+                    read(message::read(&delivery.body)).map(Event::Announced)
                 }
             }
             Broker::Unroutable { tag } if tag != NO_TAG => {

@@ -7,7 +7,7 @@
 //! directory, as Ruby does since 3.0, and not as whole paths.
 
 mod component;
-mod pattern;
+pub(crate) mod pattern;
 mod walk;
 
 use std::collections::HashSet;

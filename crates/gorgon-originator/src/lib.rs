@@ -10,6 +10,8 @@ pub mod cli;
 mod closing;
 pub mod destinations;
 pub mod drive;
+#[cfg(any(test, fuzzing))]
+pub mod foreign;
 pub mod glob;
 pub mod guard;
 pub mod history;

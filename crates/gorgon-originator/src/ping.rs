@@ -131,7 +131,7 @@ fn collect(session: &Session) -> Result<Vec<PingResponse>, PingError> {
         match event {
             Event::Delivery(delivery) => {
                 session.ack(delivery.token);
-                match serde_json::from_slice::<PingResponse>(&delivery.body) {
+                match message::read::<PingResponse>(&delivery.body) {
                     Ok(host) => {
                         heard = Instant::now();
                         let key = (host.hostname.clone(), host.listener_id.clone());

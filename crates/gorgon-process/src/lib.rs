@@ -15,6 +15,7 @@ pub mod environment;
 pub mod exit;
 pub mod host;
 pub mod lease;
+pub mod lines;
 pub mod liveness;
 pub mod lock;
 pub mod logging;

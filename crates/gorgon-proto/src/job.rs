@@ -2,8 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+
+use crate::config::project::CALLBACK_LIMIT;
 
 /// The version of the message schema; parties of different versions refuse each other.
 pub const SCHEMA: u32 = 1;
@@ -94,6 +97,27 @@ pub struct JobDefinition {
     /// would make the message too long.
     #[serde(default)]
     pub files: String,
+}
+
+/// No limit of a job is longer: a hundred years can be added to any instant.
+const MOST_LIMIT_S: f64 = 100.0 * 366.0 * 86_400.0;
+
+impl JobDefinition {
+    /// Returns the limit of one item; none when it has none, or one that is no span of time.
+    #[must_use]
+    pub fn file_limit(&self) -> Option<Duration> {
+        self.file_timeout_s.and_then(limit)
+    }
+
+    /// Returns the limit of one callback; the default when it is no span of time.
+    #[must_use]
+    pub fn callback_limit(&self) -> Duration {
+        limit(self.callback_timeout_s).unwrap_or(CALLBACK_LIMIT)
+    }
+}
+
+fn limit(seconds: f64) -> Option<Duration> {
+    Duration::try_from_secs_f64(seconds.min(MOST_LIMIT_S)).ok()
 }
 
 /// The constant `job_definition`.

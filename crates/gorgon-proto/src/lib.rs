@@ -5,10 +5,13 @@
 //! no clock: text and instants are arguments.
 
 pub mod config;
+#[cfg(any(test, fuzzing))]
+pub mod foreign;
 pub mod item;
 pub mod job;
 pub mod local;
 pub mod message;
 pub mod names;
 pub mod outcome;
+pub mod shown;
 pub mod sign;

@@ -3,11 +3,13 @@
 //! Unknown fields are ignored, missing ones have the default stated here. Field names are those of
 //! the original where it had them.
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::item::{ItemId, WorkItem, is_zero};
 use crate::job::{Framework, JobDefinition, JobId, ListenerId};
 use crate::outcome::{FileError, FinishType, TestResult};
+use crate::shown::{MOST_OF_LINE, shown};
 
 /// A message of the reply queue of a job.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -364,15 +366,15 @@ pub fn read_to_listener(body: &[u8]) -> Result<ToListener, String> {
         kind: Option<String>,
         action: Option<String>,
     }
-    fn read<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, String> {
-        serde_json::from_slice(body).map_err(|e| e.to_string())
-    }
     let tag: Tag = read(body)?;
     match (tag.kind.as_deref(), tag.action.as_deref()) {
         (Some("job_definition"), _) => Ok(ToListener::Job(Box::new(read(body)?))),
         (Some("ping"), _) => Ok(ToListener::Ping(read(body)?)),
         (_, Some("cancel_job")) => Ok(ToListener::Control(read(body)?)),
-        (kind, action) => Err(format!("type {kind:?} with action {action:?} is not known")),
+        (kind, action) => Err(shown(
+            &format!("type {kind:?} with action {action:?} is not known"),
+            MOST_OF_LINE,
+        )),
     }
 }
 
@@ -413,7 +415,7 @@ pub struct Announce {
 /// # Errors
 /// The text of the JSON fault.
 pub fn read_item(body: &[u8]) -> Result<WorkItem, String> {
-    serde_json::from_slice(body).map_err(|e| e.to_string())
+    read(body)
 }
 
 /// Reads a reply from the body of a message.
@@ -421,7 +423,7 @@ pub fn read_item(body: &[u8]) -> Result<WorkItem, String> {
 /// # Errors
 /// The text of the JSON fault.
 pub fn read_reply(body: &[u8]) -> Result<Reply, String> {
-    serde_json::from_slice(body).map_err(|e| e.to_string())
+    read(body)
 }
 
 /// Reads a job definition from the body of a message.
@@ -429,11 +431,19 @@ pub fn read_reply(body: &[u8]) -> Result<Reply, String> {
 /// # Errors
 /// The text of the JSON fault.
 pub fn read_job_definition(body: &[u8]) -> Result<JobDefinition, String> {
-    serde_json::from_slice(body).map_err(|e| e.to_string())
+    read(body)
 }
 
 /// Writes any message of ours.
 #[must_use]
 pub fn write<T: Serialize>(message: &T) -> Vec<u8> {
     serde_json::to_vec(message).expect("our messages hold only strings as keys")
+}
+
+/// Reads a message of any kind.
+///
+/// # Errors
+/// The fault in one line: the parser quotes what it could not read.
+pub fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
+    serde_json::from_slice(body).map_err(|error| shown(&error.to_string(), MOST_OF_LINE))
 }

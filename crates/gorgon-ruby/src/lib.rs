@@ -16,6 +16,8 @@ mod callback;
 mod child;
 mod command;
 mod end;
+#[cfg(any(test, fuzzing))]
+pub mod foreign;
 mod kept;
 mod lines;
 mod link;

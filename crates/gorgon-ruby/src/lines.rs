@@ -1,14 +1,19 @@
 //! JSON lines over a stream: written at once, read by a thread.
 
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufReader};
 use std::os::unix::net::UnixStream;
 use std::thread;
 
+use gorgon_process::lines;
+use gorgon_proto::message;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 /// The longest piece of a line that cannot be read that the log quotes.
 const QUOTED_BYTES: usize = 200;
+
+/// No line of ours is longer: the Ruby side cuts what a file says at half a megabyte.
+const LINE_MAX_BYTES: usize = 16 << 20;
 
 /// What a reading thread delivers.
 pub(crate) enum Read<T> {
@@ -36,16 +41,15 @@ pub(crate) fn read<T: DeserializeOwned>(
         let mut reader = BufReader::with_capacity(64 * 1024, stream);
         let mut line = Vec::new();
         loop {
-            line.clear();
-            match reader.read_until(b'\n', &mut line) {
-                Ok(0) | Err(_) => {
+            match lines::next(&mut reader, &mut line, LINE_MAX_BYTES) {
+                Ok(None) | Err(_) => {
                     deliver(Read::End);
                     return;
                 }
-                Ok(_) if line.trim_ascii().is_empty() => continue,
-                Ok(_) => {}
+                Ok(Some(_)) if line.trim_ascii().is_empty() => continue,
+                Ok(Some(_)) => {}
             }
-            match serde_json::from_slice(&line) {
+            match message::read(&line) {
                 Ok(read) => {
                     if !deliver(Read::Line(read)) {
                         return;
@@ -53,7 +57,7 @@ pub(crate) fn read<T: DeserializeOwned>(
                 }
                 Err(fault) => {
                     let line = String::from_utf8_lossy(&line[..line.len().min(QUOTED_BYTES)]);
-                    log::warn!(target: "gorgon::ruby", line:%, fault:%; "a line of Ruby cannot be read");
+                    log::warn!(target: "gorgon::ruby", line:%, fault; "a line of Ruby cannot be read");
                 }
             }
         }

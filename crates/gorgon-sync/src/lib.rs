@@ -12,6 +12,8 @@ pub mod args;
 pub mod cache;
 pub mod exclude;
 pub mod failure;
+#[cfg(any(test, fuzzing))]
+pub mod foreign;
 pub mod inside;
 pub mod manifest;
 pub mod pull;

@@ -138,6 +138,14 @@ impl Manifest {
                 "p" => Kind::Pipe,
                 _ => return None,
             };
+            // In the order of their paths, each once: so it is written.
+            if manifest
+                .entries
+                .last()
+                .is_some_and(|last| last.path >= path)
+            {
+                return None;
+            }
             manifest.entries.push(Entry {
                 path,
                 kind,
@@ -158,7 +166,10 @@ impl Manifest {
     /// Returns the size of all files.
     #[must_use]
     pub fn total_bytes(&self) -> u64 {
-        self.entries.iter().map(Entry::size).sum()
+        self.entries
+            .iter()
+            .map(Entry::size)
+            .fold(0, u64::saturating_add)
     }
 
     /// Returns the files that may have changed since `before` (all, when there is none): for these
@@ -189,7 +200,8 @@ impl Manifest {
                     .entries
                     .iter()
                     .filter(|entry| entry.path.starts_with(&below));
-                ((*name).to_owned(), inside.map(Entry::size).sum())
+                let bytes = inside.map(Entry::size).fold(0, u64::saturating_add);
+                ((*name).to_owned(), bytes)
             })
             .filter(|(_, bytes)| *bytes >= COSTLY_BYTES)
             .collect();

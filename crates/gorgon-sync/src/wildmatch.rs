@@ -1,41 +1,80 @@
 //! rsync's wild cards: `*`, `**`, `?`, `[…]`, and `\` that takes the next character as it is. Pure.
 
-/// Returns whether `pattern` matches all of `text`.
+/// One step of a pattern.
+enum Step<'a> {
+    /// `*` takes anything but a slash; two or more stars take slashes too.
+    Star { slashes: bool },
+    /// `?`.
+    Any,
+    /// `[…]`.
+    Class(Class<'a>),
+    /// A byte that stands for itself.
+    Byte(u8),
+}
+
+/// Returns whether `pattern` matches all of `text`; in time of their product, however many stars there are.
 pub(crate) fn matches(pattern: &[u8], text: &[u8]) -> bool {
-    let Some((first, rest)) = pattern.split_first() else {
-        return text.is_empty();
+    let Some(steps) = steps(pattern) else {
+        return false;
     };
-    match first {
-        b'*' => star(pattern, text),
-        b'?' => text
-            .split_first()
-            .is_some_and(|(c, after)| *c != b'/' && matches(rest, after)),
-        b'[' => match (text.split_first(), class(rest)) {
-            (Some((c, after)), Some((class, rest))) => {
-                *c != b'/' && class.holds(*c) && matches(rest, after)
-            }
-            _ => false,
-        },
-        b'\\' if !rest.is_empty() => {
-            text.first() == rest.first() && matches(&rest[1..], &text[1..])
+    // Before which steps the text so far may stand.
+    let mut places = vec![false; steps.len() + 1];
+    places[0] = true;
+    pass_stars(&steps, &mut places);
+    let mut next = vec![false; steps.len() + 1];
+    for byte in text {
+        if !places.contains(&true) {
+            return false;
         }
-        _ => text.first() == Some(first) && matches(rest, &text[1..]),
+        next.fill(false);
+        for (at, step) in steps.iter().enumerate().filter(|(at, _)| places[*at]) {
+            let slash = *byte == b'/';
+            match step {
+                Step::Star { slashes } => next[at] |= *slashes || !slash,
+                Step::Any => next[at + 1] |= !slash,
+                Step::Class(class) => next[at + 1] |= !slash && class.holds(*byte),
+                Step::Byte(literal) => next[at + 1] |= literal == byte,
+            }
+        }
+        pass_stars(&steps, &mut next);
+        std::mem::swap(&mut places, &mut next);
+    }
+    places[steps.len()]
+}
+
+/// A star may also take nothing.
+fn pass_stars(steps: &[Step<'_>], places: &mut [bool]) {
+    for (at, step) in steps.iter().enumerate() {
+        places[at + 1] |= places[at] && matches!(step, Step::Star { .. });
     }
 }
 
-/// `*` takes anything but a slash, two or more take slashes too.
-fn star(pattern: &[u8], text: &[u8]) -> bool {
-    let stars = pattern.iter().take_while(|byte| **byte == b'*').count();
-    let rest = &pattern[stars..];
-    for taken in 0..=text.len() {
-        if matches(rest, &text[taken..]) {
-            return true;
-        }
-        if stars == 1 && text.get(taken) == Some(&b'/') {
-            return false;
-        }
+/// Takes a pattern apart; none when a bracket is not closed, and so nothing matches.
+fn steps(pattern: &[u8]) -> Option<Vec<Step<'_>>> {
+    let mut steps = Vec::new();
+    let mut rest = pattern;
+    while let Some((first, after)) = rest.split_first() {
+        rest = after;
+        steps.push(match first {
+            b'*' => {
+                let more = after.iter().take_while(|byte| **byte == b'*').count();
+                rest = &after[more..];
+                Step::Star { slashes: more > 0 }
+            }
+            b'?' => Step::Any,
+            b'[' => {
+                let (class, after) = class(after)?;
+                rest = after;
+                Step::Class(class)
+            }
+            b'\\' if !after.is_empty() => {
+                rest = &after[1..];
+                Step::Byte(after[0])
+            }
+            literal => Step::Byte(*literal),
+        });
     }
-    false
+    Some(steps)
 }
 
 /// A bracket expression.

@@ -116,7 +116,7 @@ impl Replies {
             }
             BrokerEvent::Delivery(delivery) => {
                 self.session.ack(delivery.token);
-                match serde_json::from_slice::<Control>(&delivery.body) {
+                match message::read::<Control>(&delivery.body) {
                     Ok(Control::CancelJob { job }) if job == self.job => Some(Event::Cancelled),
                     Ok(Control::CancelJob { job }) => {
                         warn!(target: "gorgon::manager", other:% = job; "a cancel of another job is dropped");

@@ -10,7 +10,6 @@ use gorgon_process::exit;
 use gorgon_process::lease::Lease;
 use gorgon_process::signals::{self, Signal};
 use gorgon_process::{logging, orphan};
-use gorgon_proto::config::{self};
 use gorgon_proto::job::{JobDefinition, SCHEMA, WorkspaceMode};
 use gorgon_proto::local::MANAGER_GONE;
 use gorgon_proto::message::{self, HostError, LeaveReason};
@@ -56,8 +55,7 @@ pub fn run(args: &Args) -> Result<u8, RunError> {
             .min(definition.slots.unwrap_or(u32::MAX))
             .max(1) as usize,
     );
-    let callback_limit = Duration::try_from_secs_f64(definition.callback_timeout_s)
-        .unwrap_or(config::project::CALLBACK_LIMIT);
+    let callback_limit = definition.callback_limit();
     let own_preloaders = definition.workspace == WorkspaceMode::Slot;
     info!(target: "gorgon::manager", slots:?, workspace:% = args.workspace.display(); "job begins");
     let (supervisor, first) =

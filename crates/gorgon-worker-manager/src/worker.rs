@@ -1,6 +1,6 @@
 //! A worker process, as its manager sees it.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufReader, Write};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::thread;
@@ -9,12 +9,17 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, bounded};
 use gorgon_process::child::{self, Child, End, Options, SpawnError};
 use gorgon_process::exit::Hint;
+use gorgon_process::lines;
 use gorgon_process::sibling::{self, SiblingError};
 use gorgon_process::signals::Signal;
 use gorgon_proto::local::WorkerLine;
+use gorgon_proto::message;
 use log::warn;
 
 use crate::cli::Args;
+
+/// No line of a worker is longer: what a callback says is cut at 64 KiB.
+const LINE_MAX_BYTES: usize = 1 << 20;
 
 /// A worker's last words are read for so long after its end.
 const LAST_WORDS_LIMIT: Duration = Duration::from_secs(1);
@@ -108,14 +113,16 @@ impl Worker {
                 // A worker that is gone is noticed by its end. Its stdin stays open until then: the
                 // end of it would be our end.
                 let _ = stdin.write_all(&definition).and_then(|()| stdin.write_all(b"\n"));
-                for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-                    match serde_json::from_str(&line) {
+                let mut reader = BufReader::new(stdout);
+                let mut line = Vec::new();
+                while let Ok(Some(_)) = lines::next(&mut reader, &mut line, LINE_MAX_BYTES) {
+                    match message::read(&line) {
                         Ok(line) => {
                             if sender.send(line).is_err() {
                                 return;
                             }
                         }
-                        Err(_) => warn!(target: "gorgon::manager", slot, line; "a line of a worker is not understood"),
+                        Err(fault) => warn!(target: "gorgon::manager", slot, fault; "a line of a worker is not understood"),
                     }
                 }
                 drop(stdin);

@@ -161,11 +161,8 @@ pub fn managed(args: &Args, definition: &JobDefinition) -> Result<Plan, StartErr
     let settings = Settings {
         me: identity(args),
         isolation: definition.isolation,
-        file_limit: definition
-            .file_timeout_s
-            .and_then(|s| Duration::try_from_secs_f64(s).ok()),
-        callback_limit: Duration::try_from_secs_f64(definition.callback_timeout_s)
-            .unwrap_or(config::project::CALLBACK_LIMIT),
+        file_limit: definition.file_limit(),
+        callback_limit: definition.callback_limit(),
         callbacks: !definition.callbacks.is_empty(),
         frameworks: definition.frameworks.clone(),
         queue_may_be_late: args.queue_may_be_late,

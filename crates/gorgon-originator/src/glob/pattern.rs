@@ -24,6 +24,9 @@ pub(super) struct Pattern {
     pub(super) components: Vec<Component>,
 }
 
+/// No tree of a project is deeper; a walk takes some stack for each.
+pub(super) const MOST_COMPONENTS: usize = 100;
+
 pub(super) fn parse(glob: &str) -> Pattern {
     let absolute = glob.starts_with('/');
     let mut rest = glob.trim_start_matches('/');
@@ -76,10 +79,12 @@ fn separator(text: &str) -> usize {
 
 fn component(text: &str) -> Component {
     let mut magical = false;
+    // A brace that nothing closes stands for itself.
+    let closed = braces(text).is_some();
     let mut characters = text.chars();
     while let Some(character) = characters.next() {
         match character {
-            '{' => return Component::Brace(text.to_owned()),
+            '{' if closed => return Component::Brace(text.to_owned()),
             '*' | '?' | '[' => magical = true,
             '\\' => {
                 characters.next();
@@ -138,28 +143,38 @@ pub(super) fn unparse(components: &[Component]) -> String {
     glob
 }
 
-/// Most globs that one with braces may stand for.
+/// Most globs that one with braces may stand for, and most braces that are opened for them.
 const MOST_EXPANSIONS: usize = 10_000;
+/// Most bytes of all globs that one may stand for.
+const MOST_EXPANDED_BYTES: usize = 16 << 20;
 
 /// Expands the braces of a glob, the first one's alternatives outermost.
-pub(super) fn expand(glob: &str) -> Vec<String> {
+pub(crate) fn expand(glob: &str) -> Vec<String> {
     let mut expanded = Vec::new();
-    expand_into(glob, &mut expanded);
+    let (mut opened, mut bytes) = (0, 0);
+    // The next one is the last.
+    let mut left = vec![glob.to_owned()];
+    while let Some(glob) = left.pop() {
+        let Some((open, close)) = braces(&glob) else {
+            bytes += glob.len();
+            expanded.push(glob);
+            if expanded.len() >= MOST_EXPANSIONS || bytes >= MOST_EXPANDED_BYTES {
+                break;
+            }
+            continue;
+        };
+        opened += 1;
+        if opened > MOST_EXPANSIONS {
+            break;
+        }
+        let (before, inside, after) = (&glob[..open], &glob[open + 1..close], &glob[close + 1..]);
+        let room = MOST_EXPANDED_BYTES / glob.len();
+        let alternatives = alternatives(inside);
+        let kept = alternatives.len().min(room.max(1));
+        let next = alternatives[..kept].iter().rev();
+        left.extend(next.map(|alternative| format!("{before}{alternative}{after}")));
+    }
     expanded
-}
-
-fn expand_into(glob: &str, expanded: &mut Vec<String>) {
-    if expanded.len() >= MOST_EXPANSIONS {
-        return;
-    }
-    let Some((open, close)) = braces(glob) else {
-        expanded.push(glob.to_owned());
-        return;
-    };
-    let (before, inside, after) = (&glob[..open], &glob[open + 1..close], &glob[close + 1..]);
-    for alternative in alternatives(inside) {
-        expand_into(&format!("{before}{alternative}{after}"), expanded);
-    }
 }
 
 /// Returns the first outermost pair of braces.

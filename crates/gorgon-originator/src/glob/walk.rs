@@ -39,7 +39,7 @@ impl Walk<'_> {
             absolute,
             components,
         } = pattern::parse(glob);
-        if components.len() == 1 && base.is_empty() {
+        if components.len() == 1 && base.is_empty() || components.len() > pattern::MOST_COMPONENTS {
             return;
         }
         let base = if absolute { b"/".to_vec() } else { base };

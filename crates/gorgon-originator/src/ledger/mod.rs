@@ -157,14 +157,15 @@ impl Ledger {
             Stage::Closing { until, .. } => Some(*until),
             // Beyond this instant the word of a worker is waited for, not a deadline.
             Stage::Draining { strays_until } => (!self.items.any_held()).then_some(*strays_until),
-            Stage::Running => self.alone_since.map(|since| {
+            Stage::Running => self.alone_since.and_then(|since| {
                 let answers = self.offered_at.map(|at| at + self.answers_limit());
-                let wait = since + self.rules.wait_limit;
-                if self.hosts.all_failed() {
-                    answers.map_or(wait, |at| at.min(wait))
-                } else {
-                    wait
-                }
+                // Nobody is given up while nobody can be heard.
+                let wait = Some(since + self.rules.wait_limit).filter(|_| self.broker_up);
+                answers
+                    .filter(|_| self.hosts.all_failed())
+                    .into_iter()
+                    .chain(wait)
+                    .min()
             }),
             Stage::Preparing => None,
         };

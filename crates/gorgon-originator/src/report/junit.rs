@@ -241,10 +241,11 @@ pub fn write(results: &Results, job: &JobFacts) -> String {
     }
     for name in order {
         let items = &by_file[name];
+        let first = items.first().expect("a file in the list has an item");
         let spent = items
             .iter()
-            .map(|file| Duration::from_secs_f64(file.runtime.max(0.0)));
-        let first = items.first().expect("a file in the list has an item");
+            .map(|file| Duration::try_from_secs_f64(file.runtime).unwrap_or_default())
+            .map(|spent| spent.min(first.ended_at));
         let began = first
             .ended_at
             .saturating_sub(spent.max().unwrap_or_default());

@@ -5,6 +5,7 @@ use gorgon_proto::item::ItemId;
 use super::Results;
 use super::results::FileResult;
 use super::retries::Retry;
+use super::visible::is_harmless;
 
 /// So many files stand on a reproduce line; more are named by a file.
 pub const REPRODUCE_LIMIT: usize = 20;
@@ -61,11 +62,29 @@ fn line(
 }
 
 /// A file name for a shell; one with control characters is given in the shell's own notation.
-pub(super) fn quoted(name: &str) -> String {
-    if name.chars().any(char::is_control) {
-        let escaped: String = name.chars().flat_map(char::escape_default).collect();
-        format!("$'{}'", escaped.replace('\'', "\\'"))
-    } else {
-        shell_words::quote(name).into_owned()
+pub(crate) fn quoted(name: &str) -> String {
+    if name
+        .chars()
+        .all(|c| is_harmless(c) && c != '\t' && c != '\n')
+    {
+        return shell_words::quote(name).into_owned();
     }
+    let mut out = "$'".to_owned();
+    for character in name.chars() {
+        match character {
+            '\'' | '\\' => out.extend(['\\', character]),
+            '\t' => out.push_str("\\t"),
+            '\n' => out.push_str("\\n"),
+            other if is_harmless(other) => out.push(other),
+            // Byte by byte and with three digits each: nothing that follows can belong to it.
+            other => {
+                let mut bytes = [0; 4];
+                for byte in other.encode_utf8(&mut bytes).bytes() {
+                    out.push_str(&format!("\\{byte:03o}"));
+                }
+            }
+        }
+    }
+    out.push('\'');
+    out
 }

@@ -10,7 +10,7 @@ pub enum Colours {
 }
 
 /// Returns whether a character is shown as it is; tab and line feed are.
-fn is_harmless(character: char) -> bool {
+pub(super) fn is_harmless(character: char) -> bool {
     match character {
         '\t' | '\n' => true,
         // Marks that turn the direction of text make it read as what it is not.

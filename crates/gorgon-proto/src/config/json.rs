@@ -1,5 +1,6 @@
 //! JSON with comments and trailing commas: text in, values with their places or one fault out.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use jsonc_parser::ast;
@@ -9,6 +10,7 @@ use jsonc_parser::{CollectOptions, ParseOptions, parse_to_ast};
 
 use super::Text;
 use super::node::{ConfigError, Node, Place, Value};
+use crate::shown::shown;
 
 /// Reads one text.
 ///
@@ -27,10 +29,14 @@ pub fn parse(text: Text<'_>) -> Result<Node, ConfigError> {
         allow_non_finite_numbers: false,
         allow_extended_string_escapes: false,
     };
+    // An editor may have left a byte order mark.
+    let content = text.text.strip_prefix('\u{feff}').unwrap_or(text.text);
+    let newlines = content.match_indices('\n').map(|(at, _)| at + 1);
     let source = Source {
         file: text.file.into(),
-        // An editor may have left a byte order mark.
-        text: text.text.strip_prefix('\u{feff}').unwrap_or(text.text),
+        text: content,
+        lines: std::iter::once(0).chain(newlines).collect(),
+        last: Cell::new((0, 1)),
     };
     match parse_to_ast(source.text, &CollectOptions::default(), &options) {
         Ok(parsed) => match parsed.value {
@@ -47,6 +53,10 @@ pub fn parse(text: Text<'_>) -> Result<Node, ConfigError> {
 struct Source<'a> {
     file: Arc<str>,
     text: &'a str,
+    /// Where the lines begin.
+    lines: Vec<usize>,
+    /// The place asked for last, as an offset and its column: the next is mostly a little behind it.
+    last: Cell<(usize, usize)>,
 }
 
 impl Source<'_> {
@@ -55,12 +65,18 @@ impl Source<'_> {
         while !self.text.is_char_boundary(offset) {
             offset -= 1;
         }
-        let before = &self.text[..offset];
-        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        let line = self.lines.partition_point(|start| *start <= offset);
+        let line_start = self.lines[line - 1];
+        let (mut from, mut column) = self.last.get();
+        if !(line_start..=offset).contains(&from) {
+            (from, column) = (line_start, 1);
+        }
+        column += self.text[from..offset].chars().count();
+        self.last.set((offset, column));
         Place {
             file: self.file.clone(),
-            line: before.matches('\n').count() + 1,
-            column: before[line_start..].chars().count() + 1,
+            line,
+            column,
         }
     }
 
@@ -173,10 +189,15 @@ impl Source<'_> {
     }
 }
 
+/// A path is for people, and for comparison with known keys, which are short.
 fn join(path: &str, key: &str) -> String {
+    const MOST_OF_PATH: usize = 300;
+    const MOST_OF_KEY: usize = 80;
     if path.is_empty() {
-        key.to_owned()
+        shown(key, MOST_OF_KEY)
+    } else if path.len() > MOST_OF_PATH {
+        path.to_owned()
     } else {
-        format!("{path}.{key}")
+        format!("{path}.{}", shown(key, MOST_OF_KEY))
     }
 }

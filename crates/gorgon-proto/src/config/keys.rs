@@ -1,5 +1,7 @@
 //! The known keys, and warnings that name the nearest one for a key that is not known.
 
+use std::collections::HashMap;
+
 use super::node::{Node, Value};
 
 /// Every key of gorgon.json and gorgon_secret.json, with the keys that lead to it.
@@ -108,8 +110,13 @@ pub fn check(root: &Node, known: &[&str], warnings: &mut Vec<String>) {
     let Value::Object(entries) = &root.value else {
         return;
     };
+    let last: HashMap<&str, usize> = entries
+        .iter()
+        .enumerate()
+        .map(|(index, (key, _))| (key.as_str(), index))
+        .collect();
     for (index, (key, node)) in entries.iter().enumerate() {
-        if entries[index + 1..].iter().any(|(later, _)| later == key) {
+        if last[key.as_str()] > index {
             warnings.push(format!(
                 "{}: the key \"{}\" is given twice; the last one counts",
                 node.place, node.path

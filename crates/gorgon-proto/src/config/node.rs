@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::shown::{MOST_OF_LINE, shown};
+
 /// Where a value stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
@@ -41,7 +43,7 @@ impl ConfigError {
     pub fn new(place: &Place, message: impl Into<String>) -> Self {
         Self {
             place: place.clone(),
-            message: message.into(),
+            message: shown(&message.into(), MOST_OF_LINE),
         }
     }
 
@@ -53,10 +55,7 @@ impl ConfigError {
             line: 0,
             column: 0,
         };
-        Self {
-            place,
-            message: message.into(),
-        }
+        Self::new(&place, message)
     }
 }
 
