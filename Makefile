@@ -3,9 +3,11 @@ CARGO ?= cargo
 RUBY_SCRIPTS = crates/gorgon-ruby/ruby
 SHELL_SCRIPTS = scripts/* .ci/run integration/suites/get integration/suites/fetch.sh
 SUITES ?=
+FUZZ_SECONDS ?= 30
+FUZZ_TARGETS ?=
 PREFIX ?= /usr/local
 
-.PHONY: help demo setup build unit ruby integration test suites lint audit bench soak release install install-listener clean
+.PHONY: fuzz help demo setup build unit ruby integration test suites lint audit bench soak release install install-listener clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -33,6 +35,9 @@ test: setup unit ruby integration ## everything, under 20 minutes on 2 cores
 
 suites: setup release ## every real suite against its truth (SUITES="hashie rss" for some)
 	$(CARGO) run -q --release -p integration --bin suites -- $(SUITES)
+
+fuzz: ## optional, needs nightly and cargo-fuzz: each reader of foreign bytes, FUZZ_SECONDS each (FUZZ_TARGETS="config glob" for some)
+	scripts/fuzz $(FUZZ_SECONDS) $(FUZZ_TARGETS)
 
 lint: setup ## fmt, clippy, rustdoc, ruby -wc, sh -n; warnings are errors
 	$(CARGO) fmt --all --check

@@ -77,6 +77,7 @@ pub(crate) struct Connection {
     takes_cancels: bool,
     takes_blocked: bool,
     takes_auth_failure: bool,
+    has_logged_in: bool,
     has_published: bool,
     told_blocked: bool,
 }
@@ -94,6 +95,7 @@ impl Connection {
             takes_cancels: false,
             takes_blocked: false,
             takes_auth_failure: false,
+            has_logged_in: false,
             has_published: false,
             told_blocked: false,
         }
@@ -148,6 +150,11 @@ impl Connection {
                 Some(self.opened_at + HANDSHAKE_LIMIT)
             }
         }
+    }
+
+    /// Tells whether the client has not shown yet that it may be here.
+    pub(crate) fn is_stranger(&self) -> bool {
+        !self.has_logged_in
     }
 
     /// Takes one frame of the client.

@@ -20,6 +20,11 @@ impl Fault {
         }
     }
 
+    /// The client wants more memory than it may have.
+    pub(crate) fn resource_error(what: impl AsRef<str>) -> Self {
+        Self::new(506, "RESOURCE_ERROR", what)
+    }
+
     /// The client may not do this, whoever it is.
     pub(crate) fn access_refused(what: impl AsRef<str>) -> Self {
         Self::new(403, "ACCESS_REFUSED", what)

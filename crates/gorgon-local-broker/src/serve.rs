@@ -20,6 +20,8 @@ use crate::{
 
 /// Most clients at a time; further ones are closed at once.
 const CLIENTS_MAX: usize = 1024;
+/// Most clients that have not logged in: they cost descriptors, of which the whole process has but so many.
+const STRANGERS_MAX: usize = 256;
 /// How long to leave the listening socket alone when the process has no descriptor left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How long a broker that ends waits for its clients to take leave.
@@ -181,10 +183,14 @@ impl Server {
         self.accept_at = None;
         loop {
             match self.listener.accept() {
-                Ok(_) if self.clients.len() >= CLIENTS_MAX => {
+                Ok(_)
+                    if self.clients.len() >= CLIENTS_MAX
+                        && !self.clients.values().any(Client::is_stranger) =>
+                {
                     log::warn!(target: "gorgon::local_broker", "more than {CLIENTS_MAX} clients; one more is refused");
                 }
                 Ok((mut socket, _)) => {
+                    self.make_room(now);
                     self.last_client += 1;
                     let id = self.last_client;
                     let token = Token(usize::try_from(id).expect("clients are counted one by one"));
@@ -209,6 +215,20 @@ impl Server {
                     return;
                 }
             }
+        }
+    }
+
+    /// Lets the stranger go that has waited longest, when there are too many: who knows the password is in within a moment.
+    fn make_room(&mut self, now: Instant) {
+        let strangers = self
+            .clients
+            .iter()
+            .filter(|(_, client)| client.is_stranger());
+        let ids: Vec<_> = strangers.map(|(id, _)| *id).collect();
+        if (ids.len() >= STRANGERS_MAX || self.clients.len() >= CLIENTS_MAX)
+            && let Some(mut client) = ids.first().and_then(|id| self.clients.remove(id))
+        {
+            client.lose(now, &mut self.broker);
         }
     }
 

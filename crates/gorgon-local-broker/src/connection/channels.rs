@@ -34,6 +34,9 @@ impl Connection {
             connection: self.id,
             number,
         };
+        if let Frame::Body(piece) = &frame {
+            self.has_room_for(piece.len())?;
+        }
         match (self.channels.get_mut(&number), frame) {
             (None, Frame::Method(AMQPClass::Channel(channel::AMQPMethod::Open(_)))) => {
                 if number > CHANNEL_MAX {
@@ -96,6 +99,22 @@ impl Connection {
                 (None, _) => Err(Fault::unexpected_frame("a content, when a method was due")),
             },
         }
+    }
+}
+
+impl Connection {
+    /// A client may begin a message on each channel and end none: all together they are no larger than one may be.
+    fn has_room_for(&self, more: usize) -> Result<(), Fault> {
+        let begun = self.channels.values().map(|stage| match stage {
+            ChannelStage::Open(Some(incoming)) => incoming.body.len(),
+            ChannelStage::Open(None) | ChannelStage::Closing => 0,
+        });
+        if (begun.sum::<usize>() + more) as u64 > MESSAGE_MAX {
+            return Err(Fault::resource_error(format!(
+                "unfinished messages of more than {MESSAGE_MAX} bytes"
+            )));
+        }
+        Ok(())
     }
 }
 

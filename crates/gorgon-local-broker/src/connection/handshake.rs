@@ -110,6 +110,7 @@ impl Connection {
                 frame_max: u32::try_from(FRAME_MAX).expect("the constant is small"),
                 heartbeat: HEARTBEAT_SECS,
             };
+            self.has_logged_in = true;
             self.send(broker, AMQPMethod::Tune(tune));
             self.stage = Stage::AwaitTuneOk;
             return;

@@ -85,6 +85,14 @@ impl Channel {
         self.held.into()
     }
 
+    #[cfg(any(test, fuzzing))]
+    pub(super) fn held_bytes(&self) -> usize {
+        self.held
+            .iter()
+            .map(|held| held.stored.message.size())
+            .sum()
+    }
+
     /// Begins to confirm.
     pub(super) fn confirm(&mut self) {
         self.confirms.get_or_insert_default();

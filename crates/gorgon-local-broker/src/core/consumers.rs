@@ -10,6 +10,9 @@ use amq_protocol::{
 use super::{Broker, ChannelId, ConnectionId, DELIVERY_WINDOW, Sent, channel::Held};
 use crate::fault::{Fault, short};
 
+/// Most consumers of a channel; ours have one or two.
+const CONSUMERS_MAX: usize = 1000;
+
 /// One consumer of a queue.
 #[derive(Debug)]
 pub(super) struct Consumer {
@@ -61,6 +64,11 @@ impl Broker {
         if self.channel(from).consumers.contains_key(&tag) {
             return Err(Fault::not_allowed(format!(
                 "attempt to reuse consumer tag '{tag}'"
+            )));
+        }
+        if self.channel(from).consumers.len() >= CONSUMERS_MAX {
+            return Err(Fault::not_allowed(format!(
+                "reached maximum ({CONSUMERS_MAX}) of consumers per channel"
             )));
         }
         let prefetch = self.channel(from).prefetch_each;
@@ -177,7 +185,7 @@ impl Broker {
                 stored,
             });
         }
-        self.out.push(Sent {
+        self.put_out(Sent {
             to: from,
             method: AMQPClass::Basic(basic::AMQPMethod::GetOk(ok)),
             message: Some(message),
@@ -254,7 +262,7 @@ impl Broker {
         if let Some(link) = self.links.get_mut(&to.connection) {
             link.window_bytes += message.size();
         }
-        self.out.push(Sent {
+        self.put_out(Sent {
             to,
             method: AMQPClass::Basic(basic::AMQPMethod::Deliver(deliver)),
             message: Some(message),

@@ -7,6 +7,11 @@ use amq_protocol::protocol::{AMQPClass, exchange, queue};
 use super::{Broker, ChannelId};
 use crate::fault::Fault;
 
+/// Most exchanges; there are three and two for each cluster.
+const EXCHANGES_MAX: usize = 1000;
+/// Most bindings of an exchange.
+const BINDINGS_MAX: usize = 10_000;
+
 /// How an exchange chooses queues.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
@@ -106,6 +111,11 @@ impl Broker {
                     }
                 }
             }
+            None if self.exchanges.len() >= EXCHANGES_MAX => {
+                return Err(Fault::precondition_failed(format!(
+                    "cannot declare exchange '{name}': exchange limit ({EXCHANGES_MAX}) is reached"
+                )));
+            }
             None => {
                 if name.starts_with("amq.") {
                     return Err(Fault::access_refused(format!(
@@ -153,6 +163,11 @@ impl Broker {
             ));
         }
         let exchange = self.exchanges.get_mut(name).ok_or_else(|| missing(name))?;
+        if exchange.bindings.len() >= BINDINGS_MAX {
+            return Err(Fault::precondition_failed(format!(
+                "cannot bind to exchange '{name}': {BINDINGS_MAX} bindings are the most"
+            )));
+        }
         exchange.bindings.insert((queue, bind.routing_key.into()));
         if !bind.nowait {
             self.send(

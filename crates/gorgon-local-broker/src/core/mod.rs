@@ -32,6 +32,9 @@ pub(crate) const MEMORY_HIGH: usize = 512 << 20;
 /// Bytes of messages in the broker at which publishers are read again.
 pub(crate) const MEMORY_LOW: usize = 384 << 20;
 
+/// About what a method takes on the wire.
+const METHOD_BYTES: usize = 64;
+
 /// A connection's number; never used twice.
 pub(crate) type ConnectionId = u64;
 
@@ -87,6 +90,7 @@ pub(crate) struct Broker {
     links: HashMap<ConnectionId, Link>,
     channels: HashMap<ChannelId, Channel>,
     out: Vec<Sent>,
+    out_bytes: usize,
     /// Bytes of all messages in queues or with consumers.
     stored_bytes: usize,
     alarmed: bool,
@@ -204,7 +208,7 @@ impl Broker {
             body,
         });
         if queues.is_empty() && publish.mandatory {
-            self.out.push(Sent {
+            self.put_out(Sent {
                 to: from,
                 method: AMQPClass::Basic(basic::AMQPMethod::Return(basic::Return {
                     reply_code: 312,
@@ -284,7 +288,7 @@ impl Broker {
 
     /// Adds a method to the output.
     pub(crate) fn send(&mut self, to: ChannelId, method: AMQPClass) {
-        self.out.push(Sent {
+        self.put_out(Sent {
             to,
             method,
             message: None,
@@ -293,7 +297,18 @@ impl Broker {
 
     /// Takes what has to be written, in order.
     pub(crate) fn take_output(&mut self) -> Vec<Sent> {
+        self.out_bytes = 0;
         std::mem::take(&mut self.out)
+    }
+
+    /// Returns about how many bytes the output will be.
+    pub(crate) fn output_bytes(&self) -> usize {
+        self.out_bytes
+    }
+
+    fn put_out(&mut self, sent: Sent) {
+        self.out_bytes += METHOD_BYTES + sent.message.as_ref().map_or(0, |message| message.size());
+        self.out.push(sent);
     }
 
     fn next_number(&mut self) -> u64 {
@@ -303,5 +318,13 @@ impl Broker {
 
     fn channel(&mut self, id: ChannelId) -> &mut Channel {
         self.channels.entry(id).or_default()
+    }
+
+    /// Panics when the counted bytes are not those of the messages that are there.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn audit(&self) {
+        let ready: usize = self.queues.values().map(Queue::bytes).sum();
+        let held: usize = self.channels.values().map(Channel::held_bytes).sum();
+        assert_eq!(self.stored_bytes, ready + held);
     }
 }

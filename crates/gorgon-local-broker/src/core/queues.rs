@@ -26,6 +26,9 @@ const FOREIGN_ARGUMENTS: [&str; 8] = [
     "x-single-active-consumer",
 ];
 
+/// Most queues; a job has a few and one for each host.
+const QUEUES_MAX: usize = 10_000;
+
 /// A message in a queue.
 #[derive(Debug)]
 pub(super) struct Stored {
@@ -107,7 +110,7 @@ impl Queue {
         }
     }
 
-    fn bytes(&self) -> usize {
+    pub(super) fn bytes(&self) -> usize {
         self.ready.iter().map(|stored| stored.message.size()).sum()
     }
 
@@ -233,6 +236,7 @@ impl Broker {
             )));
         }
         let name = declare.queue.as_str().to_owned();
+        let full = self.queues.len() >= QUEUES_MAX;
         match self.queues.get_mut(&name) {
             Some(queue) => {
                 if declare.passive {
@@ -243,6 +247,11 @@ impl Broker {
                 queue.renew(now);
             }
             None if declare.passive => return Err(missing(&name)),
+            None if full => {
+                return Err(Fault::precondition_failed(format!(
+                    "cannot declare queue '{name}': queue limit in vhost '/' ({QUEUES_MAX}) is reached"
+                )));
+            }
             None => {
                 let queue = Queue {
                     name: name.clone(),

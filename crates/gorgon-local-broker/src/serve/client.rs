@@ -45,6 +45,8 @@ pub(super) struct Client {
     pub(super) writable: bool,
     /// Held back by us, so its silence means nothing.
     held_back: bool,
+    /// There are frames in `input` that nobody has looked at.
+    unworked: bool,
     /// Held back because it does not read what it has got.
     full: bool,
     gone: bool,
@@ -63,6 +65,7 @@ impl Client {
             written: 0,
             writable: true,
             held_back: false,
+            unworked: false,
             full: false,
             gone: false,
             read_at: now,
@@ -84,22 +87,27 @@ impl Client {
         if self.held_back || self.gone {
             return Progress::Waits;
         }
-        let result = self.socket.read(scratch);
-        match &result {
-            Ok(0) => {
-                self.lose(now, broker);
-                return Progress::Waits;
+        let read = if std::mem::take(&mut self.unworked) {
+            0
+        } else {
+            match self.socket.read(scratch) {
+                Ok(0) => {
+                    self.lose(now, broker);
+                    return Progress::Waits;
+                }
+                Ok(read) => {
+                    self.read_at = now;
+                    read
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Progress::Waits,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => return Progress::More,
+                Err(error) => {
+                    log::debug!(target: "gorgon::local_broker", connection = self.id, error:%; "client lost");
+                    self.lose(now, broker);
+                    return Progress::Waits;
+                }
             }
-            Ok(_) => self.read_at = now,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Progress::Waits,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Progress::More,
-            Err(error) => {
-                log::debug!(target: "gorgon::local_broker", connection = self.id, error:%; "client lost");
-                self.lose(now, broker);
-                return Progress::Waits;
-            }
-        }
-        let read = result.unwrap_or(0);
+        };
         if self.input.is_empty() {
             // The common case: whole frames, worked through where they were read.
             let used = self.work_through(now, &scratch[..read], login, broker);
@@ -137,6 +145,11 @@ impl Client {
             used = PROTOCOL_HEADER.len();
         }
         while !self.machine.is_deaf() {
+            // A few bytes may ask for many: what they cause is written before the next are looked at.
+            if broker.output_bytes() > OUTPUT_HIGH {
+                self.unworked = true;
+                return used;
+            }
             match frames::parse(&input[used..], self.machine.frame_max()) {
                 Ok(Parsed::Frame {
                     channel,
@@ -199,6 +212,11 @@ impl Client {
     /// Tells whether a client that was not read, as it had too much to read itself, can be read now.
     pub(super) fn has_room_again(&mut self) -> bool {
         self.unwritten() <= OUTPUT_HIGH && std::mem::take(&mut self.full)
+    }
+
+    /// Tells whether the client has not logged in.
+    pub(super) fn is_stranger(&self) -> bool {
+        self.machine.is_stranger()
     }
 
     /// Tells the client that publishers have to wait, or need not any more.

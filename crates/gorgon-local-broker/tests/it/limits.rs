@@ -3,16 +3,20 @@
 use std::time::{Duration, Instant};
 
 use amiquip::{Confirm, ConsumerOptions, Publish, QueueDeclareOptions};
-use amq_protocol::protocol::{AMQPClass, basic};
+use amq_protocol::{
+    frame::{AMQPContentHeader, AMQPFrame},
+    protocol::{AMQPClass, basic, channel},
+};
 use gorgon_local_broker::LocalBroker;
 
 use crate::{
     client::{connect, next},
-    wire::Wire,
+    wire::{Wire, frame},
 };
 
 #[test]
-fn sixteen_megabytes_pass_unharmed() {
+fn a_message_of_any_size_passes_unharmed() {
+    const FRAME_MAX: usize = 131_072;
     let broker = LocalBroker::start().unwrap();
     let mut connection = connect(&broker);
     let channel = connection.open_channel(None).unwrap();
@@ -20,11 +24,128 @@ fn sixteen_megabytes_pass_unharmed() {
         .queue_declare("q", QueueDeclareOptions::default())
         .unwrap();
     let consumer = queue.consume(ConsumerOptions::default()).unwrap();
-    let body: Vec<u8> = (0..16_u32 << 20)
-        .map(|n| (n * 7 + n / 4096) as u8)
-        .collect();
-    channel.basic_publish("", Publish::new(&body, "q")).unwrap();
-    assert!(next(&consumer).body == body);
+    for size in [
+        0,
+        1,
+        FRAME_MAX - 8,
+        FRAME_MAX - 7,
+        FRAME_MAX,
+        1 << 20,
+        16 << 20,
+    ] {
+        let body: Vec<u8> = (0..size).map(|n| (n * 7 + n / 4096) as u8).collect();
+        channel.basic_publish("", Publish::new(&body, "q")).unwrap();
+        assert!(next(&consumer).body == body, "{size}");
+    }
+}
+
+/// The same message again and again for a few bytes each: what they cause is written before the next are looked at.
+#[test]
+fn a_few_bytes_that_ask_for_many_fill_no_memory() {
+    const ROUNDS: u64 = 2000;
+    let broker = LocalBroker::start().unwrap();
+    let mut connection = connect(&broker);
+    let channel = connection.open_channel(None).unwrap();
+    channel
+        .queue_declare("q", QueueDeclareOptions::default())
+        .unwrap();
+    channel
+        .basic_publish("", Publish::new(&vec![7; 8 << 20], "q"))
+        .unwrap();
+    let before = resident_bytes();
+    let mut wire = Wire::open(&broker, 131_072, 0);
+    for tag in 1..=ROUNDS {
+        let get = basic::Get {
+            queue: "q".into(),
+            no_ack: false,
+        };
+        wire.send(1, AMQPClass::Basic(basic::AMQPMethod::Get(get)));
+        let nack = basic::Nack {
+            delivery_tag: tag,
+            multiple: false,
+            requeue: true,
+        };
+        wire.send(1, AMQPClass::Basic(basic::AMQPMethod::Nack(nack)));
+    }
+    // The broker has come to the end of what it does for this client when it still serves another.
+    let echo = channel
+        .queue_declare("echo", QueueDeclareOptions::default())
+        .unwrap();
+    let consumer = echo.consume(ConsumerOptions::default()).unwrap();
+    channel
+        .basic_publish("", Publish::new(b"hello", "echo"))
+        .unwrap();
+    next(&consumer);
+    let grown = resident_bytes().saturating_sub(before);
+    assert!(grown < 1 << 30, "{grown} bytes for {ROUNDS} questions");
+}
+
+fn resident_bytes() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))
+        .unwrap();
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
+}
+
+#[test]
+fn messages_begun_on_many_channels_are_no_more_than_one() {
+    let broker = LocalBroker::start().unwrap();
+    let mut wire = Wire::open(&broker, 131_072, 0);
+    let piece = frame(&AMQPFrame::Body(0, vec![0; 131_064]));
+    for number in 2..=2047 {
+        let open = channel::Open {};
+        wire.send(number, AMQPClass::Channel(channel::AMQPMethod::Open(open)));
+        let publish = basic::Publish {
+            routing_key: "q".into(),
+            ..Default::default()
+        };
+        wire.send(
+            number,
+            AMQPClass::Basic(basic::AMQPMethod::Publish(publish)),
+        );
+        let header = AMQPContentHeader {
+            class_id: 60,
+            body_size: 128 << 20,
+            properties: Default::default(),
+        };
+        wire.bytes(&frame(&AMQPFrame::Header(number, header)));
+        let mut piece = piece.clone();
+        piece[1..3].copy_from_slice(&number.to_be_bytes());
+        wire.bytes(&piece);
+    }
+    assert_eq!(wire.closed(), Some(506));
+}
+
+#[test]
+fn strangers_who_stay_shut_nobody_out() {
+    let broker = LocalBroker::start().unwrap();
+    let strangers: Vec<_> = (0..600).map(|_| Wire::connect(&broker)).collect();
+    connect(&broker).open_channel(None).unwrap();
+    drop(strangers);
+}
+
+#[test]
+fn who_takes_too_long_to_log_in_is_let_go() {
+    let broker = LocalBroker::start().unwrap();
+    let mut socket = std::net::TcpStream::connect(("127.0.0.1", broker.port())).unwrap();
+    socket
+        .set_read_timeout(Some(Duration::from_secs(60)))
+        .unwrap();
+    std::io::Write::write_all(&mut socket, b"AMQP").unwrap();
+    // Half a frame, then silence: the broker hangs up.
+    assert_eq!(std::io::Read::read(&mut socket, &mut [0]).unwrap(), 0);
+}
+
+#[test]
+fn half_a_frame_hinders_nobody() {
+    let broker = LocalBroker::start().unwrap();
+    let mut wire = Wire::open(&broker, 131_072, 0);
+    let body = frame(&AMQPFrame::Body(1, vec![0; 100_000]));
+    wire.bytes(&body[..50_000]);
+    let mut connection = connect(&broker);
+    connection.open_channel(None).unwrap();
 }
 
 #[test]
@@ -87,7 +208,7 @@ fn a_client_that_does_not_read_hinders_nobody() {
 
 #[test]
 fn many_clients_share_a_queue_and_lose_nothing() {
-    const CLIENTS: usize = 20;
+    const CLIENTS: usize = 64;
     const MESSAGES: usize = 2000;
     let broker = LocalBroker::start().unwrap();
     let mut connection = connect(&broker);
