@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use env_logger::{Builder, Env, Target};
 use log::kv::{Error, Key, Value, VisitSource};
-use log::{LevelFilter, Record};
+use log::{Level, LevelFilter, Record};
 
 use crate::exit::Hint;
 
@@ -69,6 +69,9 @@ pub fn init(fields: &LogFields) -> Result<(), LogError> {
     builder.target(target(fields.file.as_deref())?);
     let constant = constant_fields(fields);
     builder.format(move |out, record| {
+        if tells_too_much(record.target(), record.level()) {
+            return Ok(());
+        }
         let line = line(&constant, record);
         // One write a line: several processes append to one file.
         writeln!(out, "{} {line}", out.timestamp_millis())
@@ -76,6 +79,12 @@ pub fn init(fields: &LogFields) -> Result<(), LogError> {
     // A test may have begun before us.
     let _ = builder.try_init();
     Ok(())
+}
+
+/// The broker's client logs its login, password and all, at `debug`; what others than we log there
+/// and at `trace` is never shown, whatever RUST_LOG says.
+fn tells_too_much(target: &str, level: Level) -> bool {
+    level > Level::Info && !target.starts_with("gorgon")
 }
 
 fn target(file: Option<&Path>) -> Result<Target, LogError> {
@@ -163,8 +172,6 @@ fn push_visible(text: &mut String, message: &str) {
 
 #[cfg(test)]
 mod tests {
-    use log::Level;
-
     use super::*;
 
     fn logged(fields: &LogFields, message: &str, pairs: &[(&str, &str)]) -> String {
@@ -208,6 +215,19 @@ mod tests {
             ),
             "INFO  gorgon::worker: said \\u{1b}[31m\n    INFO forged cause=\"a\\nb\""
         );
+    }
+
+    #[test]
+    fn what_others_say_in_detail_is_not_shown() {
+        for (target, level, shown) in [
+            ("gorgon::worker", Level::Trace, true),
+            ("gorgon_broker::live", Level::Debug, true),
+            ("client::handshake", Level::Debug, false),
+            ("mio::poll", Level::Trace, false),
+            ("client", Level::Warn, true),
+        ] {
+            assert_eq!(!tells_too_much(target, level), shown, "{target} {level}");
+        }
     }
 
     #[test]

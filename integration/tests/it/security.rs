@@ -1,6 +1,9 @@
 //! What a message may not do, who may publish one, and where no secret stands.
 
+mod modes;
+mod paths;
 mod permissions;
+mod secrets;
 mod signatures;
 mod tls;
 
