@@ -261,3 +261,25 @@ fn a_callback_without_end_is_ended_at_its_limit() {
         home.assert_nothing_left();
     }
 }
+
+#[test]
+fn a_ruby_child_that_does_not_end_is_ended_at_the_limit_and_told_of() {
+    let home = Home::new();
+    let project = Project::of(
+        &home,
+        &[
+            (
+                "gorgon.json",
+                r#"{ "files": ["spec/*_spec.rb"], "callback_timeout": 2 }"#,
+            ),
+            (
+                "spec/a_spec.rb",
+                "at_exit { sleep }\nRSpec.describe('a') { it('holds') { expect(1).to eq 1 } }\n",
+            ),
+        ],
+    );
+    run::run(&home, &project, &["--local=1"])
+        .exited(1)
+        .says(&["the end of the Ruby child took longer than 2 s", "1 passed"]);
+    home.assert_nothing_left();
+}

@@ -54,6 +54,8 @@ pub const ANSWERS_LIMIT: Duration = Duration::from_secs(1);
 pub const LAST_WORDS_LIMIT: Duration = Duration::from_secs(1);
 /// An item that a worker got just before the file queue was emptied is told of within this time.
 pub const STRAYS_LIMIT: Duration = Duration::from_millis(500);
+/// A callback that has overrun its limit is stopped and told of within this time.
+pub const TOLD_LIMIT: Duration = Duration::from_secs(15);
 /// A listener of `--local` is started again so often.
 pub const LOCAL_RESTARTS: u32 = 2;
 

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::event::{Effect, Ending, Happening};
-use super::{ANSWERS_LIMIT, LOCAL_RESTARTS, Ledger, STRAYS_LIMIT};
+use super::{ANSWERS_LIMIT, LOCAL_RESTARTS, Ledger, STRAYS_LIMIT, TOLD_LIMIT};
 
 /// Where the job is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +43,12 @@ impl Ledger {
             }
             Stage::Done => {}
         }
+    }
+
+    /// How long the hosts may take to end: a callback that overruns its limit is stopped and told
+    /// of by its host, which takes a moment more.
+    fn end_limit(&self) -> Duration {
+        self.rules.callback_limit + TOLD_LIMIT
     }
 
     /// As much has failed as `--fail-fast` allows.
@@ -89,7 +95,7 @@ impl Ledger {
             Stage::Preparing | Stage::Done => {}
             Stage::Running if self.items.unsettled() == 0 && !self.retries.any_wanted() => {
                 out.push(Effect::DeleteFileQueue);
-                self.close(Ending::Complete, now + self.rules.callback_limit);
+                self.close(Ending::Complete, now + self.end_limit());
                 self.conclude(now, out);
             }
             Stage::Running if failed_fast => {
@@ -111,7 +117,7 @@ impl Ledger {
                         Ending::FailFast
                     };
                     out.push(Effect::DeleteFileQueue);
-                    self.close(ending, now + self.rules.callback_limit);
+                    self.close(ending, now + self.end_limit());
                     self.conclude(now, out);
                 }
             }
