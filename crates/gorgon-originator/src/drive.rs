@@ -248,6 +248,7 @@ impl Drive<'_> {
             Effect::DeclareFileQueue => self.session.declare_once(self.job.file_queue()),
             Effect::Offer => self.session.publish(self.job.offer()),
             Effect::OfferTo(to) => self.session.publish(self.job.offer_to(&to)),
+            Effect::SendAway(queue) => self.session.publish(self.job.leave(&queue)),
             Effect::SendCancel => self.session.publish(self.job.cancel()),
             Effect::PurgeFileQueue => self.session.purge(files),
             Effect::DeleteFileQueue => self.session.delete_queue(files),

@@ -158,6 +158,19 @@ impl Job {
         let body = message::write(&control);
         Publish::to_exchange(names::CONTROL_EXCHANGE, self.id().0.clone(), body, NO_TAG)
     }
+
+    /// Returns the message that sends the manager of this queue away from the job.
+    #[must_use]
+    pub fn leave(&self, queue: &str) -> Publish {
+        let control = Control::LeaveJob {
+            job: self.id().clone(),
+        };
+        // The manager may be gone already.
+        Publish {
+            mandatory: false,
+            ..Publish::to_queue(queue, message::write(&control), NO_TAG)
+        }
+    }
 }
 
 fn expiring(queue: &str) -> Declare {

@@ -289,6 +289,8 @@ pub enum LeaveReason {
     Orphaned,
     /// Written off by the originator: nothing was heard.
     Lost,
+    /// Sent away by the originator: what failed there passes elsewhere.
+    Sick,
 }
 
 /// What went wrong on a host, for a person.
@@ -326,6 +328,11 @@ pub struct HostLeft {
 pub enum Control {
     /// End the job now.
     CancelJob {
+        /// The job.
+        job: JobId,
+    },
+    /// To one manager, by its own queue: leave the job, which goes on elsewhere.
+    LeaveJob {
         /// The job.
         job: JobId,
     },

@@ -30,6 +30,8 @@ pub enum Event {
     WorkerEnded(u32, End),
     /// The job is cancelled.
     Cancelled,
+    /// The originator wants no more of this host.
+    SentAway,
     /// The listener stops (TERM).
     Stopped,
     /// The listener is gone.

@@ -118,8 +118,9 @@ impl Replies {
                 self.session.ack(delivery.token);
                 match message::read::<Control>(&delivery.body) {
                     Ok(Control::CancelJob { job }) if job == self.job => Some(Event::Cancelled),
-                    Ok(Control::CancelJob { job }) => {
-                        warn!(target: "gorgon::manager", other:% = job; "a cancel of another job is dropped");
+                    Ok(Control::LeaveJob { job }) if job == self.job => Some(Event::SentAway),
+                    Ok(Control::CancelJob { job } | Control::LeaveJob { job }) => {
+                        warn!(target: "gorgon::manager", other:% = job; "a control message of another job is dropped");
                         None
                     }
                     Err(fault) => {

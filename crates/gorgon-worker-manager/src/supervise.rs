@@ -185,6 +185,13 @@ impl Supervisor {
                 CANCEL_LIMIT,
                 &mut out,
             ),
+            Event::SentAway => self.leave(
+                now,
+                LeaveReason::Sick,
+                Signal::Term,
+                HAND_BACK_LIMIT,
+                &mut out,
+            ),
             Event::Stopped => self.leave(
                 now,
                 LeaveReason::Stopped,
@@ -296,7 +303,7 @@ impl Supervisor {
         // A cancel comes twice, over the control exchange and by the listener's signal. It is one:
         // to a worker a second INT would mean that the user waits no longer.
         if self.leaving == Some(LeaveReason::Lost)
-            || (repeated && why == LeaveReason::Cancelled)
+            || (repeated && matches!(why, LeaveReason::Cancelled | LeaveReason::Sick))
             || (self.phase == Phase::Closing && why != LeaveReason::Lost)
         {
             return;

@@ -29,6 +29,7 @@ mod samples;
 mod schedule;
 mod security;
 mod selection;
+mod sick;
 mod sim;
 mod suites;
 mod surroundings;

@@ -107,6 +107,8 @@ impl Shell {
             Ok(ToListener::Control(Control::CancelJob { job })) => {
                 Some(host::Event::Cancelled(job))
             }
+            // It is for a manager's queue.
+            Ok(ToListener::Control(Control::LeaveJob { .. })) => None,
             Ok(ToListener::Job(_)) => self.offered(delivery),
             // A definition of another version may not be readable; the gate names both.
             Err(_) if delivery.body.windows(14).any(|w| w == b"job_definition") => {

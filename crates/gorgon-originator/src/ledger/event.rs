@@ -11,6 +11,7 @@ use gorgon_proto::message::{
 use gorgon_proto::outcome::Verdict;
 
 use super::retries::Again;
+use super::sick::{Probed, Replaces};
 
 /// The settings of a job that the ledger decides by.
 #[derive(Debug, Clone)]
@@ -83,6 +84,8 @@ pub enum Effect {
     Offer,
     /// Send the job definition to one listener's queue.
     OfferTo(String),
+    /// Tell the manager of this queue to leave the job.
+    SendAway(String),
     /// Send the cancel of this job on the control exchange.
     SendCancel,
     /// Empty the file queue.
@@ -146,6 +149,8 @@ pub enum Cause {
     BrokerOutage,
     /// The broker threw it away: a policy of its queue, a purge.
     Dropped,
+    /// Its host is sick: what it says does not count any more.
+    HostSick,
 }
 
 impl Cause {
@@ -158,6 +163,7 @@ impl Cause {
             Self::HandedBack => "handed back",
             Self::BrokerOutage => "broker outage",
             Self::Dropped => "dropped by the broker",
+            Self::HostSick => "host sick",
         }
     }
 }
@@ -190,6 +196,8 @@ pub enum Happening {
         verdict: Verdict,
         /// How many attempts counted: those that were lost, and this one.
         attempts: u32,
+        /// The item of the plan that it is another execution of, if it is.
+        replaces: Option<Replaces>,
     },
     /// An item was lost three times.
     ItemLost {
@@ -201,6 +209,8 @@ pub enum Happening {
         retry: u32,
         /// Where it was lost.
         hosts: Vec<String>,
+        /// The item of the plan that it is another execution of, if it is.
+        replaces: Option<Replaces>,
     },
     /// An item was queued once more.
     ItemRedelivered {
@@ -244,6 +254,17 @@ pub enum Happening {
         /// What it says of each of its tests, by id.
         tests: Vec<(String, Again)>,
     },
+    /// What failed on a host was queued to run elsewhere, as an item of its own.
+    RerunQueued {
+        /// The item.
+        item: WorkItem,
+        /// The item of the plan that it is another execution of.
+        replaces: Replaces,
+        /// Where that failed.
+        hostname: String,
+    },
+    /// What failed on a host is found to be the host's fault, or the suite's own.
+    HostProbed(Probed),
     /// Too much failed for retries to be of use: none runs.
     RetriesStopped {
         /// So many tests failed …

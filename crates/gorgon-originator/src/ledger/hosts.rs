@@ -20,6 +20,8 @@ pub(super) enum HostState {
     Busy,
     /// Runs workers.
     Joined,
+    /// Is sick, and told to leave.
+    Fenced,
     /// Does not take part.
     Refused { reason: String },
     /// Is gone.
@@ -29,7 +31,7 @@ pub(super) enum HostState {
 impl HostState {
     pub(super) fn lives(&self) -> bool {
         match self {
-            Self::Preparing | Self::Busy | Self::Joined => true,
+            Self::Preparing | Self::Busy | Self::Joined | Self::Fenced => true,
             Self::Refused { .. } | Self::Left(_) => false,
         }
     }
@@ -42,14 +44,15 @@ impl HostState {
                 LeaveReason::SyncFailed
                 | LeaveReason::CallbackFailed
                 | LeaveReason::PreloaderFailed
-                | LeaveReason::WorkersFailed => true,
+                | LeaveReason::WorkersFailed
+                | LeaveReason::Sick => true,
                 LeaveReason::Done
                 | LeaveReason::Cancelled
                 | LeaveReason::Stopped
                 | LeaveReason::Orphaned
                 | LeaveReason::Lost => false,
             },
-            Self::Preparing | Self::Busy | Self::Joined => false,
+            Self::Preparing | Self::Busy | Self::Joined | Self::Fenced => false,
         }
     }
 }
@@ -65,6 +68,13 @@ pub(super) struct Host {
     pub(super) workers: BTreeSet<WorkerKey>,
     /// How many workers it said it would run.
     slots: usize,
+}
+
+impl Host {
+    /// Returns how many workers it has, those included that have not said a word yet.
+    pub(super) fn slots(&self) -> usize {
+        self.slots.max(self.workers.len())
+    }
 }
 
 #[derive(Debug, Default)]
@@ -101,8 +111,11 @@ impl Hosts {
         message: &HostJoined,
     ) -> (BTreeSet<WorkerKey>, Option<String>) {
         let before = self.manager_queue(&message.listener_id);
+        let fenced = self.is_fenced(&message.listener_id);
         let host = self.host(now, &message.listener_id, &message.hostname);
-        host.state = HostState::Joined;
+        if !fenced {
+            host.state = HostState::Joined;
+        }
         host.queue.clone_from(&message.manager_queue_name);
         host.slots = message.slots.len();
         let gone = before.filter(|queue| *queue != message.manager_queue_name);
@@ -112,8 +125,9 @@ impl Hosts {
     /// Returns the queue of the manager that the host has.
     pub(super) fn manager_queue(&self, id: &ListenerId) -> Option<String> {
         let host = self.hosts.get(id)?;
-        (host.state == HostState::Joined && host.queue.starts_with(names::MANAGER_QUEUE_PREFIX))
-            .then(|| host.queue.clone())
+        (matches!(host.state, HostState::Joined | HostState::Fenced)
+            && host.queue.starts_with(names::MANAGER_QUEUE_PREFIX))
+        .then(|| host.queue.clone())
     }
 
     /// Returns whether the host is known to have left.
@@ -135,6 +149,10 @@ impl Hosts {
         hostname: &str,
         reason: LeaveReason,
     ) -> BTreeSet<WorkerKey> {
+        let reason = match self.is_fenced(id) {
+            true => LeaveReason::Sick,
+            false => reason,
+        };
         let host = self.host(now, id, hostname);
         host.state = HostState::Left(reason);
         std::mem::take(&mut host.workers)
@@ -146,7 +164,10 @@ impl Hosts {
         if matches!(host.state, HostState::Left(LeaveReason::Lost)) {
             host.state = HostState::Joined;
         }
-        host.workers.insert(worker.clone());
+        if !self.is_fenced(&worker.listener_id) {
+            let host = self.host(now, &worker.listener_id, hostname);
+            host.workers.insert(worker.clone());
+        }
     }
 
     pub(super) fn worker_gone(&mut self, now: Instant, worker: &WorkerKey, hostname: &str) {
@@ -209,7 +230,7 @@ impl Hosts {
         self.hosts
             .values()
             .filter(|host| host.state == HostState::Joined)
-            .map(|host| host.slots.max(host.workers.len()))
+            .map(Host::slots)
             .sum()
     }
 
@@ -225,10 +246,48 @@ impl Hosts {
         self.hosts.values().any(|host| host.state.lives())
     }
 
+    /// Returns whether a host runs workers, or ends them.
     pub(super) fn any_joined(&self) -> bool {
-        self.hosts
-            .values()
-            .any(|host| host.state == HostState::Joined)
+        let joined = |host: &Host| matches!(host.state, HostState::Joined | HostState::Fenced);
+        self.hosts.values().any(joined)
+    }
+
+    /// Returns whether the host is sick: nothing that it says of items counts any more.
+    pub(super) fn is_fenced(&self, id: &ListenerId) -> bool {
+        let state = self.hosts.get(id).map(|host| &host.state);
+        matches!(
+            state,
+            Some(HostState::Fenced | HostState::Left(LeaveReason::Sick))
+        )
+    }
+
+    /// Returns whether its workers may still take items.
+    pub(super) fn runs(&self, id: &ListenerId) -> bool {
+        let state = self.hosts.get(id).map(|host| &host.state);
+        matches!(state, Some(HostState::Joined | HostState::Fenced))
+    }
+
+    /// The host is sick. Returns the workers that it had.
+    pub(super) fn fence(&mut self, id: &ListenerId) -> BTreeSet<WorkerKey> {
+        let Some(host) = self.hosts.get_mut(id) else {
+            return BTreeSet::new();
+        };
+        host.state = match host.state {
+            HostState::Refused { .. } | HostState::Left(_) => HostState::Left(LeaveReason::Sick),
+            HostState::Preparing | HostState::Busy | HostState::Joined | HostState::Fenced => {
+                HostState::Fenced
+            }
+        };
+        std::mem::take(&mut host.workers)
+    }
+
+    /// Returns the hosts that run workers, all but this one.
+    pub(super) fn others(&self, id: &ListenerId) -> impl Iterator<Item = &Host> {
+        let joined = |host: &Host| host.state == HostState::Joined;
+        let others = self.hosts.iter().filter(move |(other, _)| *other != id);
+        others
+            .map(|(_, host)| host)
+            .filter(move |host| joined(host))
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -254,9 +313,11 @@ impl Hosts {
             .values()
             .filter_map(|host| match &host.state {
                 HostState::Refused { reason } => Some((host.hostname.clone(), reason.clone())),
-                HostState::Preparing | HostState::Busy | HostState::Joined | HostState::Left(_) => {
-                    None
-                }
+                HostState::Preparing
+                | HostState::Busy
+                | HostState::Joined
+                | HostState::Fenced
+                | HostState::Left(_) => None,
             })
             .collect()
     }

@@ -1,13 +1,17 @@
 //! The state of each item: queued, started, in doubt, settled.
 
+mod shunning;
+
 use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
 use gorgon_proto::item::{ItemId, WorkItem};
+use gorgon_proto::job::ListenerId;
 use gorgon_proto::message::WorkerKey;
 use gorgon_proto::outcome::Verdict;
 
 use super::event::{Cause, Effect, Happening};
+use super::sick::Replaces;
 
 /// How long after a `returned` the worker that had the item is waited for.
 pub const DOUBT_LIMIT: Duration = Duration::from_secs(2);
@@ -26,6 +30,8 @@ pub(super) struct Holder {
 /// Where an item is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Phase {
+    /// Waits until a worker is free that it does not shun.
+    Parked,
     /// On the file queue, or delivered without a word of it yet.
     Queued,
     /// Workers run it: one, or more where a publish arrived twice.
@@ -46,6 +52,10 @@ pub(super) struct Item {
     pub(super) work: WorkItem,
     pub(super) lost_on: Vec<String>,
     declined: u32,
+    /// The listener whose workers are not to run it.
+    shuns: Option<ListenerId>,
+    /// The item of the plan that it is another execution of.
+    pub(super) replaces: Option<Replaces>,
     pub(super) phase: Phase,
 }
 
@@ -55,6 +65,8 @@ impl Item {
             work,
             lost_on: Vec::new(),
             declined: 0,
+            shuns: None,
+            replaces: None,
             phase: Phase::Queued,
         }
     }
@@ -69,6 +81,8 @@ pub(super) struct Items {
     unsettled_planned: usize,
     unsettled: usize,
     doubtful: BTreeSet<ItemId>,
+    /// Those without a verdict that shun a listener.
+    shunning: BTreeSet<ItemId>,
     held: HashMap<WorkerKey, BTreeSet<ItemId>>,
 }
 
@@ -87,6 +101,7 @@ impl Items {
             unsettled: work.len(),
             items: work.into_iter().map(Item::queued).collect(),
             doubtful: BTreeSet::new(),
+            shunning: BTreeSet::new(),
             held: HashMap::new(),
         }
     }
@@ -150,7 +165,7 @@ impl Items {
     fn doubt_until(&self, id: ItemId) -> Option<Instant> {
         match self.items[id.0 as usize].phase {
             Phase::Doubtful { until, .. } => Some(until),
-            Phase::Queued | Phase::Started(_) | Phase::Settled(_) => None,
+            Phase::Parked | Phase::Queued | Phase::Started(_) | Phase::Settled(_) => None,
         }
     }
 
@@ -203,7 +218,10 @@ impl Items {
                 self.doubtful.insert(id);
                 self.hold(id, holders);
             }
-            Phase::Queued | Phase::Settled(_) => {}
+            Phase::Settled(_) => {
+                self.shunning.remove(&id);
+            }
+            Phase::Parked | Phase::Queued => {}
         }
     }
 
@@ -224,7 +242,7 @@ impl Items {
         }
         let holders = match &item.phase {
             Phase::Settled(_) => return false,
-            Phase::Queued | Phase::Doubtful { .. } => vec![holder],
+            Phase::Parked | Phase::Queued | Phase::Doubtful { .. } => vec![holder],
             Phase::Started(holders) if holders.contains(&holder) => return false,
             Phase::Started(holders) => {
                 let mut holders = holders.clone();
@@ -240,7 +258,7 @@ impl Items {
     pub(super) fn settle(&mut self, id: ItemId, verdict: Verdict) -> bool {
         match self.get(id).map(|item| &item.phase) {
             None | Some(Phase::Settled(_)) => false,
-            Some(Phase::Queued | Phase::Started(_) | Phase::Doubtful { .. }) => {
+            Some(Phase::Parked | Phase::Queued | Phase::Started(_) | Phase::Doubtful { .. }) => {
                 self.set_phase(id, Phase::Settled(verdict));
                 self.unsettled -= 1;
                 if (id.0 as usize) < self.planned {
@@ -258,7 +276,7 @@ impl Items {
             return;
         }
         let holders = match &item.phase {
-            Phase::Settled(_) | Phase::Doubtful { .. } => return,
+            Phase::Parked | Phase::Settled(_) | Phase::Doubtful { .. } => return,
             Phase::Queued => Vec::new(),
             Phase::Started(holders) => holders.clone(),
         };
@@ -302,7 +320,9 @@ impl Items {
                 until: *until,
                 costs: *costs,
             },
-            Phase::Queued | Phase::Started(_) | Phase::Settled(_) => Phase::Started(holders),
+            Phase::Parked | Phase::Queued | Phase::Started(_) | Phase::Settled(_) => {
+                Phase::Started(holders)
+            }
         };
         self.set_phase(id, phase);
         None
@@ -331,19 +351,21 @@ impl Items {
         }
         if item.lost_on.len() >= LOST_LIMIT {
             let (filename, hosts) = (item.work.filename.clone(), item.lost_on.clone());
-            let retry = item.work.retry;
+            let (retry, replaces) = (item.work.retry, item.replaces);
             self.settle(id, Verdict::Lost);
             out.push(Effect::Tell(Happening::ItemLost {
                 item: id,
                 filename,
                 retry,
                 hosts: hosts.clone(),
+                replaces,
             }));
             return Some(hosts);
         }
         item.work.attempt += 1;
         let work = item.work.clone();
-        self.set_phase(id, Phase::Queued);
+        let parked = item.shuns.is_some();
+        self.set_phase(id, if parked { Phase::Parked } else { Phase::Queued });
         out.push(Effect::Tell(Happening::ItemRedelivered {
             item: id,
             filename: work.filename.clone(),
@@ -352,7 +374,9 @@ impl Items {
             hostname,
             cause,
         }));
-        out.push(Effect::Publish(work));
+        if !parked {
+            out.push(Effect::Publish(work));
+        }
         None
     }
 
@@ -368,6 +392,11 @@ impl Items {
     pub(super) fn declined(&mut self, id: ItemId, attempt: u32, alone: bool) -> Option<WorkItem> {
         let item = self.items.get_mut(id.0 as usize)?;
         if attempt != item.work.attempt || item.phase != Phase::Queued {
+            return None;
+        }
+        if item.shuns.is_some() {
+            item.declined += 1;
+            self.set_phase(id, Phase::Parked);
             return None;
         }
         item.declined += 1;

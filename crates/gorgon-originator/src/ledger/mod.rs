@@ -10,6 +10,8 @@
 //!   handed back do not count;
 //! - failed tests are tried again once every item of the plan has its verdict, as items of their
 //!   own; what they say changes the verdicts of tests, never that an item has one;
+//! - where much fails on one host and little elsewhere, some of it runs elsewhere as probes; when
+//!   all pass, the host is sent away, and what failed there runs again elsewhere;
 //! - after a cancel or `--fail-fast` nothing is published any more.
 
 mod dropped;
@@ -19,6 +21,7 @@ mod items;
 mod recovery;
 mod replies;
 mod retries;
+mod sick;
 mod stages;
 #[cfg(test)]
 mod tests;
@@ -34,12 +37,14 @@ pub use event::{Cause, Effect, Ending, Event, Happening, Ran, Rules};
 pub use hosts::{LOOK_INTERVAL, SILENCE_LIMIT};
 pub use items::{DECLINE_LIMIT, DOUBT_LIMIT, LOST_LIMIT};
 pub use retries::{Again, STOP_FROM, STOP_SHARE};
+pub use sick::{Probed, Replaces};
 
 use dropped::Dropped;
 use hosts::{HostState, Hosts};
 use items::{Items, Phase};
 use recovery::Recovery;
 use retries::Retries;
+use sick::Sick;
 use stages::Stage;
 
 /// How long the workers' word on what they hold is waited for after a lost file queue.
@@ -65,6 +70,7 @@ pub struct Ledger {
     rules: Rules,
     items: Items,
     retries: Retries,
+    sick: Sick,
     hosts: Hosts,
     stage: Stage,
     broker_up: bool,
@@ -89,6 +95,7 @@ impl Ledger {
             rules,
             items: Items::new(work),
             retries: Retries::default(),
+            sick: Sick::default(),
             hosts: Hosts::default(),
             stage: Stage::Preparing,
             broker_up: true,
@@ -146,6 +153,8 @@ impl Ledger {
             Event::DeadlinePassed => {}
         }
         self.pass_deadlines(now, &mut out);
+        self.watch_hosts(&mut out);
+        self.release(now, &mut out);
         self.queue_retries(&mut out);
         self.conclude(now, &mut out);
         out
@@ -182,6 +191,7 @@ impl Ledger {
             up(self.look_at),
             up(self.queue_look_at),
             up(self.dropped.look_at()),
+            up(self.sick.deadline()),
             self.local_ended
                 .as_ref()
                 .map(|(at, _)| *at + LAST_WORDS_LIMIT),
@@ -220,6 +230,7 @@ impl Ledger {
         if self.publishes() {
             if let Some(hosts) = self.items.requeue(id, cause, hostname, costs, out) {
                 self.retry_lost(id, &hosts, out);
+                self.probe_ended(id, false);
             }
         } else {
             self.items.shelve(id);
@@ -269,6 +280,7 @@ impl Ledger {
             | LeaveReason::Stopped
             | LeaveReason::Orphaned
             | LeaveReason::Cancelled
+            | LeaveReason::Sick
             | LeaveReason::SyncFailed
             | LeaveReason::CallbackFailed
             | LeaveReason::PreloaderFailed => None,
@@ -278,7 +290,10 @@ impl Ledger {
             .hosts
             .left(now, &left.listener_id, &left.hostname, left.reason);
         let costs = match left.reason {
-            LeaveReason::Stopped | LeaveReason::Orphaned | LeaveReason::Cancelled => false,
+            LeaveReason::Stopped
+            | LeaveReason::Orphaned
+            | LeaveReason::Cancelled
+            | LeaveReason::Sick => false,
             LeaveReason::Done
             | LeaveReason::SyncFailed
             | LeaveReason::CallbackFailed
@@ -306,9 +321,12 @@ impl Ledger {
                 | LeaveReason::SyncFailed
                 | LeaveReason::CallbackFailed
                 | LeaveReason::PreloaderFailed
-                | LeaveReason::WorkersFailed => false,
+                | LeaveReason::WorkersFailed
+                | LeaveReason::Sick => false,
             },
-            Some(HostState::Preparing | HostState::Busy | HostState::Joined) => false,
+            Some(
+                HostState::Preparing | HostState::Busy | HostState::Joined | HostState::Fenced,
+            ) => false,
             Some(HostState::Refused { .. }) => false,
         };
         if offers && self.stage == Stage::Running {

@@ -72,7 +72,7 @@ impl Ledger {
                     Some(Phase::Doubtful { .. }) => {
                         self.requeue(id, Cause::BrokerOutage, None, false, out);
                     }
-                    Some(Phase::Started(_) | Phase::Settled(_)) | None => {}
+                    Some(Phase::Parked | Phase::Started(_) | Phase::Settled(_)) | None => {}
                 }
             }
         }

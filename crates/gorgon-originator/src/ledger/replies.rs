@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use gorgon_proto::message::{Finish, ItemNote, Reply, WorkerKey};
+use gorgon_proto::message::{Finish, ItemNote, Reply, Warning, WorkerKey};
 use gorgon_proto::outcome::{FinishType, Verdict};
 
 use super::event::{Cause, Effect, Happening};
@@ -25,7 +25,7 @@ fn worker_of(note: &ItemNote) -> WorkerKey {
 }
 
 /// Returns how many failures `--fail-fast` counts in a finish: failed tests and file errors.
-fn failures_of(finish: &Finish) -> u32 {
+pub(super) fn failures_of(finish: &Finish) -> u32 {
     let tests = finish
         .tests
         .iter()
@@ -51,6 +51,7 @@ fn verdict_of(kind: FinishType) -> Verdict {
 impl Ledger {
     pub(super) fn reply(&mut self, now: Instant, reply: Reply, out: &mut Vec<Effect>) {
         match reply {
+            Reply::HostAnswered(message) if self.hosts.is_fenced(&message.listener_id) => {}
             Reply::HostAnswered(message) => {
                 self.hosts.answered(now, &message);
                 out.push(Effect::Tell(Happening::HostAnswered(message)));
@@ -58,6 +59,11 @@ impl Ledger {
             Reply::HostJoined(message) => {
                 let (dead, queue) = self.hosts.joined(now, &message);
                 out.extend(queue.map(Effect::DeleteQueue));
+                if self.hosts.is_fenced(&message.listener_id) {
+                    // A manager was started anew; it does not know yet.
+                    out.push(Effect::SendAway(message.manager_queue_name));
+                    return;
+                }
                 out.push(Effect::Tell(Happening::HostJoined(message)));
                 self.lose_workers(dead, true, out);
             }
@@ -68,6 +74,10 @@ impl Ledger {
                     pid: start.pid,
                 };
                 self.heard(now, &worker, &start.hostname);
+                if self.hosts.is_fenced(&start.listener_id) {
+                    let (host, name) = (&start.listener_id, &start.hostname);
+                    return self.take_back(start.item, start.attempt, host, name, out);
+                }
                 let holder = Holder {
                     worker,
                     hostname: start.hostname.clone(),
@@ -94,6 +104,10 @@ impl Ledger {
             Reply::Holds(note) => {
                 let holder = holder(&note);
                 self.heard(now, &holder.worker, &holder.hostname);
+                if self.hosts.is_fenced(&note.listener_id) {
+                    let (host, name) = (&note.listener_id, &note.hostname);
+                    return self.take_back(note.item, note.attempt, host, name, out);
+                }
                 self.items.started(note.item, note.attempt, holder);
             }
             Reply::Idle(note) => {
@@ -128,7 +142,17 @@ impl Ledger {
                     let alone = self.hosts.slots() <= 1;
                     let again = self.items.declined(note.item, note.attempt, alone);
                     out.extend(again.map(Effect::Publish));
+                    self.pause(now, note.item);
                 }
+            }
+            Reply::SuiteHookFailed(message) if self.hosts.is_fenced(&message.listener_id) => {
+                let fault = message.error.message.lines().next().unwrap_or_default();
+                out.push(Effect::Tell(Happening::Warning(Warning {
+                    message: format!("a suite hook of the sick host raised: {fault}"),
+                    hostname: message.hostname,
+                    listener_id: message.listener_id,
+                    worker_id: Some(message.worker_id),
+                })));
             }
             Reply::SuiteHookFailed(message) => {
                 out.push(Effect::Tell(Happening::SuiteHookFailed(message)));
@@ -174,6 +198,11 @@ impl Ledger {
             pid: finish.pid,
         };
         self.heard(now, &worker, &finish.hostname);
+        if self.hosts.is_fenced(&finish.listener_id) {
+            log::info!(target: "gorgon::originator", item:% = finish.item, host:% = finish.hostname; "finish of a sick host dropped");
+            let (host, name) = (&finish.listener_id, &finish.hostname);
+            return self.take_back(finish.item, finish.attempt, host, name, out);
+        }
         let attempts = self
             .items
             .get(finish.item)
@@ -186,6 +215,18 @@ impl Ledger {
             log::info!(target: "gorgon::originator", item:% = finish.item, attempt = finish.attempt, host:% = finish.hostname; "late finish dropped");
             return;
         }
+        let replaces = self.items.get(finish.item).and_then(|item| item.replaces);
+        if let Some(replaces) = replaces {
+            let bad = finish.kind != FinishType::Pass;
+            self.ran_again(finish.item, replaces, &finish, bad);
+            out.push(Effect::Tell(Happening::ItemFinished {
+                finish,
+                verdict,
+                attempts,
+                replaces: Some(replaces),
+            }));
+            return;
+        }
         let (verdict, retried) = match self.retried(&finish, verdict, out) {
             Some((verdict, retried)) => (verdict, Some(retried)),
             None => {
@@ -196,6 +237,8 @@ impl Ledger {
                     failures_of(&finish)
                 };
                 self.failures = self.failures.saturating_add(failures);
+                let bad = finish.kind != FinishType::Pass;
+                self.sick.ended(&finish, bad, failures);
                 (verdict, None)
             }
         };
@@ -203,6 +246,7 @@ impl Ledger {
             finish,
             verdict,
             attempts,
+            replaces: None,
         }));
         out.extend(retried.map(Effect::Tell));
     }

@@ -130,9 +130,16 @@ impl Retries {
     }
 
     /// Counts the tests of the first execution of an item.
-    fn count(&mut self, tests: &[TestResult]) {
+    pub(super) fn count(&mut self, tests: &[TestResult]) {
         self.finished += tests.len();
         self.failed += tests.iter().filter(|test| test.outcome.is_bad()).count();
+    }
+
+    /// An item failed on a host that is sick: nothing of it is tried again, or counts.
+    pub(super) fn forget(&mut self, of: ItemId, tests: usize, failed: usize) {
+        self.wanted.retain(|wanted| wanted.of != of);
+        self.finished = self.finished.saturating_sub(tests);
+        self.failed = self.failed.saturating_sub(failed);
     }
 
     fn too_many_failed(&self) -> bool {
@@ -211,10 +218,13 @@ impl Ledger {
         if self.stage != Stage::Running
             || !self.retries.any_wanted()
             || self.items.plan_is_open()
+            || self.sick.suspects()
+            || self.items.any_runs_again()
             || self.failed_fast()
         {
             return;
         }
+        self.sick.close();
         if self.retries.too_many_failed() {
             self.retries.wanted.clear();
             out.push(Effect::Tell(Happening::RetriesStopped {

@@ -3,6 +3,7 @@
 mod late;
 mod retries;
 mod script;
+mod sick;
 mod world;
 
 use std::time::Duration;

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use gorgon_proto::outcome::Verdict;
 
-use crate::ledger::{Ending, Happening};
+use crate::ledger::{Ending, Happening, Probed, Replaces};
 
 use super::Results;
 
@@ -63,6 +63,31 @@ fn retry_of(retry: u32, mut fields: Value) -> Value {
     fields
 }
 
+/// Adds which item of the plan it is another execution of.
+fn again(replaces: Option<Replaces>, mut fields: Value) -> Value {
+    if let (Some(replaces), Value::Object(object)) = (replaces, &mut fields) {
+        object.insert("replaces".to_owned(), json!(replaces.item));
+        if replaces.probe {
+            object.insert("probe".to_owned(), true.into());
+        }
+    }
+    fields
+}
+
+fn host_probed(probed: &Probed) -> Value {
+    json!({
+        "hostname": probed.hostname,
+        "listener_id": probed.listener_id,
+        "sick": probed.sick,
+        "ran": probed.ran,
+        "failed": probed.failed,
+        "elsewhere_ran": probed.elsewhere_ran,
+        "elsewhere_failed": probed.elsewhere_failed,
+        "probes": probed.probes,
+        "again": probed.again,
+    })
+}
+
 /// Returns the first line of the stream.
 #[must_use]
 pub fn job_started(started: &JobStarted) -> String {
@@ -83,15 +108,20 @@ pub fn happened(at: Duration, happening: &Happening) -> Option<String> {
             finish,
             verdict,
             attempts,
+            replaces,
         } => (
             "item_finished",
-            with(finish, json!({"verdict": verdict, "attempts": attempts})),
+            with(
+                finish,
+                again(*replaces, json!({"verdict": verdict, "attempts": attempts})),
+            ),
         ),
         Happening::ItemLost {
             item,
             filename,
             retry,
             hosts,
+            replaces,
         } => {
             let message = format!("each attempt was lost: on {}", hosts.join(", on "));
             let lost = json!({
@@ -104,7 +134,7 @@ pub fn happened(at: Duration, happening: &Happening) -> Option<String> {
                 "tests": [],
                 "errors": [{"what": "lost", "message": message}],
             });
-            ("item_finished", retry_of(*retry, lost))
+            ("item_finished", again(*replaces, retry_of(*retry, lost)))
         }
         Happening::ItemRedelivered {
             item,
@@ -126,6 +156,24 @@ pub fn happened(at: Duration, happening: &Happening) -> Option<String> {
                 }),
             ),
         ),
+        Happening::RerunQueued {
+            item,
+            replaces,
+            hostname,
+        } => (
+            "item_redelivered",
+            again(
+                Some(*replaces),
+                json!({
+                    "filename": item.filename,
+                    "item": item.item,
+                    "attempt": item.attempt,
+                    "hostname": hostname,
+                    "reason": if replaces.probe { "probe" } else { "host sick" },
+                }),
+            ),
+        ),
+        Happening::HostProbed(probed) => ("host_probed", host_probed(probed)),
         Happening::WorkerEnded(message) => ("worker_ended", with(message, json!({}))),
         Happening::WorkerDied(message) => ("worker_ended", with(message, json!({"died": true}))),
         Happening::HostLeft(message) => ("host_left", with(message, json!({}))),
@@ -162,6 +210,7 @@ pub fn job_finished(at: Duration, ending: &Ending, results: &Results, status: u8
             })
         })
         .collect();
+    let sick: Vec<_> = results.sick.iter().map(|host| &host.probed).collect();
     let ending = match ending {
         Ending::Complete => "complete",
         Ending::FailFast => "fail_fast",
@@ -193,6 +242,7 @@ pub fn job_finished(at: Duration, ending: &Ending, results: &Results, status: u8
             "flaky_tests": flaky,
             "unfinished": unfinished,
             "not_run": not_run,
+            "sick_hosts": sick.into_iter().map(host_probed).collect::<Vec<_>>(),
             "suite_hooks": hooks,
             "warnings": results.warnings,
         }),

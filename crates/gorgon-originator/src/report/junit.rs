@@ -82,7 +82,7 @@ pub fn timestamp(at: SystemTime) -> String {
 }
 
 /// Returns the first line that says something: not RSpec's line of source, nor the exception's name.
-fn first_line(kind: &str, message: &str) -> String {
+pub(super) fn first_line(kind: &str, message: &str) -> String {
     let says = |line: &&str| {
         !line.trim().is_empty()
             && !line.starts_with("Failure/Error:")

@@ -6,6 +6,7 @@ pub mod json;
 pub mod junit;
 pub mod progress;
 pub mod reproduce;
+pub mod reruns;
 pub mod results;
 pub mod retries;
 pub mod shorten;

@@ -1,16 +1,19 @@
 //! How far the job is: a bar on a terminal, lines elsewhere.
 
+pub(super) mod again;
+
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use gorgon_proto::item::ItemId;
 use gorgon_proto::message::{Answer, LeaveReason};
-use gorgon_proto::outcome::{Outcome, Verdict};
+use gorgon_proto::outcome::Verdict;
 
 use super::Results;
 use super::summary::counted;
 use super::visible::one_line;
-use crate::ledger::{Again, Cause, Happening, Ran};
+use crate::ledger::{Cause, Happening};
+
+use again::{further, probed, rerun, retried, retry};
 
 /// The bar is drawn again so often.
 pub const REDRAW_INTERVAL: Duration = Duration::from_millis(500);
@@ -139,45 +142,6 @@ fn failed_tests(results: &Results, place: usize) -> String {
     out
 }
 
-fn retry(number: u32) -> String {
-    match number {
-        0 => String::new(),
-        number => format!("retry {number} of "),
-    }
-}
-
-/// Returns a line for each test of a retry that is over.
-fn retried(
-    results: &Results,
-    of: ItemId,
-    number: u32,
-    ran: Option<&Ran>,
-    tests: &[(String, Again)],
-) -> String {
-    let place = ran.map_or_else(String::new, |ran| {
-        format!(" at {}:{}", one_line(&ran.hostname), ran.worker_id)
-    });
-    let file = results.files.get(of.0 as usize);
-    let line = |(id, again): &(String, Again)| {
-        let test = file.and_then(|file| file.tests.iter().find(|test| test.id == *id));
-        let name = test.map_or(id.as_str(), |test| &test.name);
-        let what = match again {
-            again if again.passed() => "flaky: passed",
-            Again::Ended(result) if result.outcome == Outcome::Skipped => "skipped",
-            Again::Ended(_) => "failed again",
-            Again::Broken(_) => "not proven",
-            Again::Gone(_) => "not found",
-        };
-        format!("{what} in retry {number}{place}: {}", one_line(name))
-    };
-    let lines: Vec<String> = tests.iter().take(NAMES_LIMIT).map(line).collect();
-    let mut out = lines.join("\n");
-    if tests.len() > NAMES_LIMIT {
-        let _ = write!(out, "\n    … and {} more", tests.len() - NAMES_LIMIT);
-    }
-    out
-}
-
 fn word(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Passed => "passed",
@@ -201,6 +165,7 @@ fn left(reason: LeaveReason) -> &'static str {
         LeaveReason::Stopped => "its listener is being stopped",
         LeaveReason::Orphaned => "it lost the originator or the broker",
         LeaveReason::Lost => "nothing is heard of it",
+        LeaveReason::Sick => "what failed there passed elsewhere",
     }
 }
 
@@ -247,13 +212,19 @@ pub fn said(
             )
         }),
         Happening::ItemFinished {
-            finish, verdict, ..
+            finish,
+            verdict,
+            replaces,
+            ..
         } => {
-            let first = finish.retry == 0;
+            let first = finish.retry == 0 && !replaces.is_some_and(|it| it.probe);
             let bad = super::results::is_bad(*verdict) && first;
             (verbose || (bad && lines)).then(|| {
                 let names = if bad {
-                    failed_tests(results, finish.item.0 as usize)
+                    failed_tests(
+                        results,
+                        replaces.map_or(finish.item, |it| it.item).0 as usize,
+                    )
                 } else {
                     String::new()
                 };
@@ -264,7 +235,7 @@ pub fn said(
                 format!(
                     "{} {}{} at {}:{} ({:.2} s){again}{names}",
                     word(*verdict),
-                    retry(finish.retry),
+                    further(finish.retry, *replaces),
                     one_line(&finish.filename),
                     one_line(&finish.hostname),
                     finish.worker_id,
@@ -303,6 +274,12 @@ pub fn said(
             tests,
             ..
         } => (verbose || lines).then(|| retried(results, *of, *number, ran.as_ref(), tests)),
+        Happening::RerunQueued {
+            item,
+            replaces,
+            hostname,
+        } => verbose.then(|| rerun(item, *replaces, hostname)),
+        Happening::HostProbed(it) => (verbose || it.sick).then(|| probed(it)),
         Happening::RetriesStopped { failed, finished } => Some(format!(
             "warning: nothing is retried: {failed} of {finished} tests failed, more than a tenth"
         )),
@@ -319,7 +296,7 @@ pub fn said(
             one_line(&message.end)
         )),
         Happening::HostLeft(message) => match message.reason {
-            LeaveReason::Done | LeaveReason::Cancelled => {
+            LeaveReason::Done | LeaveReason::Cancelled | LeaveReason::Sick => {
                 verbose.then(|| format!("{} left", one_line(&message.hostname)))
             }
             reason => Some(format!(
@@ -356,7 +333,9 @@ pub fn said(
 #[cfg(test)]
 mod tests {
     use gorgon_proto::item::{ItemId, WorkItem};
-    use gorgon_proto::outcome::TestResult;
+    use gorgon_proto::outcome::{Outcome, TestResult};
+
+    use crate::ledger::Again;
 
     use super::*;
 

@@ -8,6 +8,7 @@ use gorgon_proto::job::{Framework, ListenerId};
 use gorgon_proto::message::{Answer, Finish, HostError, LeaveReason, SuiteHookFailed, WorkerKey};
 use gorgon_proto::outcome::{FileError, TestResult, Verdict};
 
+use super::reruns::{Reruns, SickHost};
 use super::retries::{Open, Retry};
 use crate::ledger::Happening;
 
@@ -54,7 +55,7 @@ pub struct FileResult {
 }
 
 impl FileResult {
-    fn new(item: &WorkItem) -> Self {
+    pub(super) fn new(item: &WorkItem) -> Self {
         Self {
             filename: item.filename.clone(),
             asked: asked(item),
@@ -74,6 +75,42 @@ impl FileResult {
             output: String::new(),
             ran_in_child: Vec::new(),
         }
+    }
+
+    fn end(
+        &mut self,
+        at: Duration,
+        finish: &Finish,
+        verdict: Verdict,
+        attempts: u32,
+        ran_in_child: Vec<ItemId>,
+    ) {
+        self.verdict = Some(verdict);
+        self.started = true;
+        self.attempts = attempts;
+        self.hostname.clone_from(&finish.hostname);
+        self.worker_id = finish.worker_id;
+        self.runtime = finish.runtime;
+        self.time = finish.time;
+        self.ended_at = at;
+        self.runner = finish.runner;
+        self.tests.clone_from(&finish.tests);
+        self.errors.clone_from(&finish.errors);
+        self.output.clone_from(&finish.output);
+        self.ran_in_child = ran_in_child;
+    }
+
+    fn lose(&mut self, at: Duration, hosts: &[String]) {
+        self.verdict = Some(Verdict::Lost);
+        self.ended_at = at;
+        self.attempts = u32::try_from(hosts.len()).unwrap_or(u32::MAX);
+        self.errors = vec![FileError {
+            what: "lost".to_owned(),
+            exception: None,
+            message: format!("each attempt was lost: on {}", hosts.join(", on ")),
+            backtrace: Vec::new(),
+            test: None,
+        }];
     }
 
     /// Returns whether the verdict makes the job fail.
@@ -130,13 +167,16 @@ pub struct Results {
     pub host_failures: Vec<HostFailure>,
     /// Hosts that refused or are busy, with their reasons.
     pub answers: BTreeMap<ListenerId, (String, Answer, String)>,
+    /// Hosts that were found sick, in order.
+    pub sick: Vec<SickHost>,
     /// How many items have a verdict.
     pub done: usize,
     /// How many failed tests were to be tried again when the job ended.
     pub not_retried: usize,
     hosts: BTreeMap<ListenerId, String>,
-    running: BTreeMap<ItemId, Duration>,
+    pub(super) running: BTreeMap<ItemId, Duration>,
     pub(super) open: Open,
+    pub(super) reruns: Reruns,
     /// The children of retries that have just ended.
     pub(super) last_in_child: BTreeMap<ItemId, Vec<ItemId>>,
     ran_on: BTreeSet<String>,
@@ -186,27 +226,24 @@ impl Results {
                 finish,
                 verdict,
                 attempts,
+                ..
             } => {
                 self.finished(at, finish, *verdict, *attempts);
             }
             Happening::ItemLost { item, hosts, .. } => {
                 self.running.remove(item);
+                if let Some(mut file) = self.reruns.file(*item) {
+                    file.lose(at, hosts);
+                    self.ran_again(*item, file);
+                    return;
+                }
                 if self.open.item(*item).is_some() {
                     return;
                 }
                 self.bad.push(*item);
                 self.done += 1;
                 if let Some(file) = self.files.get_mut(item.0 as usize) {
-                    file.verdict = Some(Verdict::Lost);
-                    file.ended_at = at;
-                    file.attempts = u32::try_from(hosts.len()).unwrap_or(u32::MAX);
-                    file.errors = vec![FileError {
-                        what: "lost".to_owned(),
-                        exception: None,
-                        message: format!("each attempt was lost: on {}", hosts.join(", on ")),
-                        backtrace: Vec::new(),
-                        test: None,
-                    }];
+                    file.lose(at, hosts);
                 }
             }
             Happening::ItemRedelivered { item, .. } => {
@@ -224,6 +261,8 @@ impl Results {
                 ran,
                 tests,
             } => self.retried(*item, *of, *number, ran.as_ref(), tests),
+            Happening::RerunQueued { item, replaces, .. } => self.reruns.queued(item, *replaces),
+            Happening::HostProbed(probed) => self.host_probed(probed),
             Happening::RetriesStopped { failed, finished } => {
                 self.open.stopped();
                 self.warn(format!(
@@ -308,28 +347,20 @@ impl Results {
             self.last_in_child.insert(finish.item, ran_in_child);
             return;
         }
+        if let Some(mut file) = self.reruns.file(finish.item) {
+            file.end(at, finish, verdict, attempts, ran_in_child);
+            return self.ran_again(finish.item, file);
+        }
         self.done += 1;
         if is_bad(verdict) {
             self.bad.push(finish.item);
         }
         if let Some(file) = self.files.get_mut(finish.item.0 as usize) {
-            file.verdict = Some(verdict);
-            file.started = true;
-            file.attempts = attempts;
-            file.hostname.clone_from(&finish.hostname);
-            file.worker_id = finish.worker_id;
-            file.runtime = finish.runtime;
-            file.time = finish.time;
-            file.ended_at = at;
-            file.runner = finish.runner;
-            file.tests.clone_from(&finish.tests);
-            file.errors.clone_from(&finish.errors);
-            file.output.clone_from(&finish.output);
-            file.ran_in_child = ran_in_child;
+            file.end(at, finish, verdict, attempts, ran_in_child);
         }
     }
 
-    fn warn(&mut self, text: String) {
+    pub(super) fn warn(&mut self, text: String) {
         if self.warned.insert(text.clone()) {
             self.warnings.push(text);
         }
@@ -361,18 +392,23 @@ impl Results {
     #[must_use]
     pub fn running_since(&self, at: Duration) -> Vec<String> {
         let old = self.running.iter().filter(|(_, began)| **began < at);
-        let name = |id: &ItemId| match self.open.item(*id) {
-            Some(retry) => Some(&retry.filename),
+        let name = |id: &ItemId| match self.further(*id) {
+            Some(item) => Some(&item.filename),
             None => self.files.get(id.0 as usize).map(|file| &file.filename),
         };
         old.filter_map(|(id, _)| name(id).cloned()).collect()
     }
 
+    /// Returns an item that is none of the plan.
+    fn further(&self, id: ItemId) -> Option<&WorkItem> {
+        self.open.item(id).or_else(|| self.reruns.item(id))
+    }
+
     /// Returns what an item asked for, as the command line of a worker has it.
     #[must_use]
     pub fn name_of(&self, id: ItemId) -> Option<String> {
-        if let Some(retry) = self.open.item(id) {
-            return Some(format!("{}{}", retry.filename, asked(retry)));
+        if let Some(item) = self.further(id) {
+            return Some(format!("{}{}", item.filename, asked(item)));
         }
         let file = self.files.get(id.0 as usize)?;
         Some(format!("{}{}", file.filename, file.asked))

@@ -118,6 +118,11 @@ impl Open {
         }
     }
 
+    /// What failed in this item counts no more.
+    pub(super) fn forget(&mut self, of: ItemId) {
+        self.waiting.remove(&of);
+    }
+
     pub(super) fn stopped(&mut self) {
         self.waiting.clear();
     }
@@ -144,10 +149,11 @@ impl Results {
             let failed = file.map_or(0, |file| file.failed().count() + file.errors.len());
             failed > self.to_retry_of(**id)
         };
+        let counts = self.bad.iter().filter(|id| !self.reruns.waits(**id));
         if self.open.waiting.is_empty() {
-            self.bad.len()
+            counts.count()
         } else {
-            self.bad.iter().filter(waits).count()
+            counts.filter(waits).count()
         }
     }
 

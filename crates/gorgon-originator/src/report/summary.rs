@@ -1,6 +1,7 @@
 //! The end of a job, for a person: each failure, flaky tests, what is unfinished, the figures.
 
 mod retried;
+mod sick;
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -345,6 +346,7 @@ pub fn write(results: &Results, facts: &Facts<'_>) -> String {
         out.push('\n');
     }
     retried::push_flaky(&mut out, results, facts);
+    sick::push(&mut out, results, &paint);
     for failure in &results.host_failures {
         push_host_failure(&mut out, failure, &paint);
     }

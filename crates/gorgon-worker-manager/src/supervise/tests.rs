@@ -63,6 +63,7 @@ fn event(line: &str) -> Event {
     match words[..] {
         ["cancel"] => Event::Cancelled,
         ["stop"] => Event::Stopped,
+        ["sent", "away"] => Event::SentAway,
         ["parent", "gone"] => Event::ParentGone,
         ["down"] => Event::BrokerDown,
         ["gave", "up"] => Event::BrokerGaveUp,
@@ -319,6 +320,18 @@ fn a_stop_hands_back_and_a_lost_parent_ends_everything_at_once() {
             ("w1 exited 0", "after p0"),
             ("p0 done", "stop p0"),
             ("p0 exited 0", "leave Stopped"),
+        ],
+    );
+    // The originator sends a sick host away: once is enough.
+    played(
+        &[1],
+        &[
+            ("p0 ready", "join [1]; start w1 on p0"),
+            ("sent away", "TERM w1"),
+            ("sent away", ""),
+            ("w1 exited 0", "after p0"),
+            ("p0 done", "stop p0"),
+            ("p0 exited 0", "leave Sick"),
         ],
     );
     played(

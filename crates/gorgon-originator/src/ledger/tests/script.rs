@@ -1,7 +1,7 @@
 //! The words in which tests tell events, and are told effects.
 //!
 //! Events: `+2` lets seconds pass (to each deadline on the way) · `offer` · `a joins` (`a joins one`: with one slot) · `a answers
-//! busy|refused|accepted` · `a leaves done|sync|callback|stopped|lost` · `a1 starts 0` (of attempt 2:
+//! busy|refused|accepted` · `a leaves done|sync|callback|stopped|lost|sick` · `a1 starts 0` (of attempt 2:
 //! `0.2`) · `a1 passes|fails|crashes 0` (with tests: `a1 fails 0 -x +y`, failed and passed) · `a1 returns|holds|hands|declines 0` · `a1 idle` · `a1
 //! dies|ends` · `down` · `up` · `up missing` · `missing` · `cancel` · `a seen|unseen` · `a
 //! announces` · `listener ends`.
@@ -156,6 +156,7 @@ fn host_event(host: &str, verb: &str, rest: &[&str]) -> Option<Event> {
                 "workers" => LeaveReason::WorkersFailed,
                 "stopped" => LeaveReason::Stopped,
                 "lost" => LeaveReason::Lost,
+                "sick" => LeaveReason::Sick,
                 other => panic!("no reason {other}"),
             },
             error: None,
@@ -284,8 +285,16 @@ fn show(effect: &Effect) -> Option<String> {
                 avoid.map_or_else(String::new, |who| format!(" not on {who}"))
             )
         }
-        Effect::Publish(work) if work.attempt == 1 => format!("publish {}", work.item),
-        Effect::Publish(work) => format!("publish {}.{}", work.item, work.attempt),
+        Effect::Publish(work) => {
+            let attempt = match work.attempt {
+                1 => String::new(),
+                attempt => format!(".{attempt}"),
+            };
+            let avoid = work.avoid.as_ref();
+            let avoid = avoid.map_or_else(String::new, |who| format!(" not on {who}"));
+            format!("publish {}{attempt}{avoid}", work.item)
+        }
+        Effect::SendAway(queue) => format!("send away {}", short(queue)),
         Effect::DeclareFileQueue => "declare".to_owned(),
         Effect::Offer => "offer".to_owned(),
         Effect::OfferTo(queue) => format!("offer to {queue}"),
@@ -309,6 +318,19 @@ fn show(effect: &Effect) -> Option<String> {
             } => format!("{verdict:?} {}", finish.item).to_lowercase(),
             Happening::ItemLost { item, hosts, .. } => {
                 format!("lost {item} on {}", hosts.join(","))
+            }
+            Happening::HostProbed(probed) => format!(
+                "{} {} {}/{} {}/{}",
+                if probed.sick { "sick" } else { "cleared" },
+                probed.hostname,
+                probed.failed,
+                probed.ran,
+                probed.elsewhere_failed,
+                probed.elsewhere_ran
+            ),
+            Happening::RerunQueued { item, replaces, .. } => {
+                let what = if replaces.probe { "probe" } else { "again" };
+                format!("{what} {} as {}", replaces.item, item.item)
             }
             Happening::RetriesStopped { failed, finished } => {
                 format!("stopped {failed}/{finished}")

@@ -114,6 +114,7 @@ impl World {
                 | Effect::Offer
                 | Effect::OfferTo(_)
                 | Effect::SendCancel
+                | Effect::SendAway(_)
                 | Effect::LookAtHosts(_)
                 | Effect::LookAtFileQueue
                 | Effect::StartLocalListener

@@ -72,6 +72,7 @@ fn results() -> Results {
             finish: Box::new(finish),
             verdict,
             attempts: 1,
+            replaces: None,
         };
         results.take(Duration::from_secs(2), &happening);
     };

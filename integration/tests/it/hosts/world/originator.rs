@@ -66,6 +66,7 @@ impl World {
                 | ledger::Effect::Offer
                 | ledger::Effect::OfferTo(_)
                 | ledger::Effect::SendCancel
+                | ledger::Effect::SendAway(_)
                 | ledger::Effect::PurgeFileQueue
                 | ledger::Effect::StartLocalListener => {}
             }

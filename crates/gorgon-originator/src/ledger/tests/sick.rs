@@ -1,0 +1,305 @@
+//! Tables of what the ledger does about a host on which everything fails. Host a has one slot, and
+//! so has b.
+
+use super::script::{Run, rules};
+use super::{Rules, check_with};
+
+#[track_caller]
+fn play(rules: Rules, count: u32, events: &str, effects: &str) {
+    let run = Run::new(rules, count);
+    let events = format!("offer; a joins one; b joins one; {events}");
+    assert_eq!(run.run(&events), effects, "after: {events}");
+}
+
+#[track_caller]
+fn check(count: u32, events: &str, effects: &str) {
+    play(rules(), count, events, effects);
+}
+
+const FIVE_FAIL: &str = "b1 fails 1; b1 fails 2; b1 fails 3; b1 fails 4; b1 fails 5";
+const FIVE_FAILED: &str = "failed 1; failed 2; failed 3; failed 4; failed 5";
+const PROBES: &str = "probe 1 as 6; probe 2 as 7; probe 3 as 8; publish 6 not on b";
+const PROBES_PASS: &str = "a1 passes 6; a1 passes 7; a1 passes 8";
+const PROBES_PASSED: &str = "passed 6; publish 7 not on b; passed 7; publish 8 not on b; passed 8";
+const FENCED: &str =
+    "sick b 5/5 0/1; send away m.b; again 4 as 9; again 5 as 10; publish 9 not on b";
+
+#[test]
+fn what_failed_on_a_sick_host_runs_again_elsewhere() {
+    check(
+        6,
+        &format!(
+            "a1 passes 0; {FIVE_FAIL}; {PROBES_PASS}; a1 passes 9; a1 fails 10; b leaves sick; \
+             a leaves done"
+        ),
+        &format!(
+            "passed 0; {FIVE_FAILED}; {PROBES}; {PROBES_PASSED}; {FENCED}; passed 9; \
+             publish 10 not on b; failed 10; delete; done"
+        ),
+    );
+    // Once the host has left, nobody has to wait for a worker that is free.
+    check(
+        6,
+        &format!("a1 passes 0; {FIVE_FAIL}; {PROBES_PASS}; a1 starts 9; b leaves sick"),
+        &format!("passed 0; {FIVE_FAILED}; {PROBES}; {PROBES_PASSED}; {FENCED}; publish 10"),
+    );
+}
+
+#[test]
+fn one_probe_that_fails_clears_the_host_for_good() {
+    for end in ["fails 7", "crashes 7"] {
+        check(
+            7,
+            &format!(
+                "a1 passes 0; {FIVE_FAIL}; b1 starts 6; a1 passes 7; a1 {}; b1 fails 6; \
+                      a leaves done; b leaves done",
+                end.replace('7', "8")
+            ),
+            &format!(
+                "passed 0; {FIVE_FAILED}; probe 1 as 7; probe 2 as 8; probe 3 as 9; \
+                 publish 7 not on b; passed 7; publish 8 not on b; {} 8; cleared b 5/5 0/1; \
+                 failed 6; delete; done",
+                if end == "fails 7" {
+                    "failed"
+                } else {
+                    "crashed"
+                }
+            ),
+        );
+    }
+    check(
+        6,
+        &format!(
+            "a1 passes 0; {FIVE_FAIL}; a1 starts 6; a1 dies; a1' starts 6.2; a1' dies; \
+             a1 starts 6.3; a1 dies; b leaves done; a leaves done"
+        ),
+        &format!(
+            "passed 0; {FIVE_FAILED}; {PROBES}; publish 6.2 not on b; publish 6.3 not on b; \
+             lost 6 on a,a,a; cleared b 5/5 0/1; delete; done"
+        ),
+    );
+}
+
+#[test]
+fn a_host_is_suspected_on_good_grounds_only() {
+    for (grounds, why) in [
+        (
+            "a1 passes 0; b1 fails 1; b1 fails 2; b1 fails 3; b1 fails 4",
+            "four failed",
+        ),
+        (FIVE_FAIL, "nothing ended elsewhere"),
+        (
+            "a1 fails 0; b1 fails 1; b1 fails 2; b1 fails 3; b1 fails 4; b1 fails 5",
+            "all fail",
+        ),
+        (
+            "a1 passes 0; b1 passes 6; b1 passes 7; b1 passes 8; b1 passes 9; b1 passes 10; \
+             b1 passes 11; b1 fails 1; b1 fails 2; b1 fails 3; b1 fails 4; b1 fails 5",
+            "less than half failed",
+        ),
+    ] {
+        let run = Run::new(rules(), 20);
+        let told = run.run(&format!("offer; a joins one; b joins one; {grounds}"));
+        assert!(!told.contains("probe"), "{why}: {told}");
+    }
+    // With a tenth of failures elsewhere it is; and time-outs and crashes are failures too.
+    let passes: Vec<_> = (6..15).map(|item| format!("a1 passes {item}")).collect();
+    let run = Run::new(rules(), 20);
+    let told = run.run(&format!(
+        "offer; a joins one; b joins one; a1 fails 0; {}; b1 crashes 1; b1 crashes 2; b1 fails 3; \
+         b1 fails 4; b1 fails 5",
+        passes.join("; ")
+    ));
+    assert!(
+        told.ends_with("probe 3 as 22; publish 20 not on b"),
+        "{told}"
+    );
+}
+
+#[test]
+fn the_last_host_and_the_only_one_are_never_sent_away() {
+    // b is alone when it has failed enough.
+    check(
+        6,
+        &format!("a1 passes 0; a leaves stopped; {FIVE_FAIL}; b leaves done"),
+        &format!("passed 0; {FIVE_FAILED}; delete; done"),
+    );
+    // The other one leaves while it runs a probe; the probe is of no use to b.
+    check(
+        6,
+        &format!("a1 passes 0; {FIVE_FAIL}; a1 starts 6; a leaves stopped; b leaves done"),
+        &format!("passed 0; {FIVE_FAILED}; {PROBES}; delete; done"),
+    );
+    // Its link is cut meanwhile.
+    check(
+        6,
+        &format!(
+            "a1 passes 0; {FIVE_FAIL}; a1 starts 6; b1 returns 6; a leaves lost; +3; b leaves done"
+        ),
+        &format!("passed 0; {FIVE_FAILED}; {PROBES}; delete m.a; lost host a; delete; done"),
+    );
+    let local = Rules {
+        local: true,
+        ..rules()
+    };
+    play(
+        local,
+        7,
+        &format!("a1 passes 0; {FIVE_FAIL}"),
+        &format!("passed 0; {FIVE_FAILED}"),
+    );
+    check_with(
+        rules(),
+        6,
+        "a1 fails 0; a1 fails 1; a1 fails 2; a1 fails 3; a1 fails 4; a2 passes 5",
+        "failed 0; failed 1; failed 2; failed 3; failed 4; passed 5; delete",
+    );
+}
+
+#[test]
+fn what_a_sick_host_still_does_is_done_again_elsewhere() {
+    // It runs 6 when it is sent away, begins 7, and hands both back or ends them: all one.
+    let fenced = FENCED
+        .replace("as 10", "as 12")
+        .replace("as 9", "as 11")
+        .replace("publish 9", "publish 6.2");
+    let probes = |text: &str| {
+        text.replace('8', "x")
+            .replace('7', "9")
+            .replace('6', "8")
+            .replace('x', "10")
+    };
+    check(
+        8,
+        &format!(
+            "a1 passes 0; {FIVE_FAIL}; b1 starts 6; {}; b1 passes 6; b1 starts 7; b1 hands 7; \
+             a1 passes 6.2; a1 passes 7.2; a1 passes 11; b1 passes 7; a1 passes 12; b leaves sick; \
+             a leaves done",
+            probes(PROBES_PASS)
+        ),
+        &format!(
+            "passed 0; {FIVE_FAILED}; {}; {}; {fenced}; passed 6; publish 7.2 not on b; passed 7; \
+             publish 11 not on b; passed 11; publish 12 not on b; passed 12; delete; done",
+            probes(PROBES),
+            probes(PROBES_PASSED)
+        ),
+    );
+}
+
+#[test]
+fn a_sick_host_is_sent_away_again_and_offered_nothing() {
+    let (events, effects) = (
+        format!("a1 passes 0; {FIVE_FAIL}; {PROBES_PASS}; a1 starts 9"),
+        format!("passed 0; {FIVE_FAILED}; {PROBES}; {PROBES_PASSED}; {FENCED}"),
+    );
+    check(
+        6,
+        &format!("{events}; b joins one"),
+        &format!("{effects}; send away m.b"),
+    );
+    check(
+        6,
+        &format!("{events}; b leaves sick; b announces"),
+        &format!("{effects}; publish 10"),
+    );
+    // The host that is left leaves too: the job waits for another, but not for the sick one.
+    check(
+        6,
+        &format!("{events}; b leaves sick; a leaves stopped; b answers accepted; b joins one; +61"),
+        &format!(
+            "{effects}; publish 10; offer; send away m.b; look file queue; \
+             done NoListener {{ had_hosts: true, refused: [] }}"
+        )
+        .replace("offer;", "publish 9.2; offer;"),
+    );
+}
+
+#[test]
+fn who_declines_again_and_again_is_given_a_rest() {
+    check(
+        6,
+        &format!(
+            "a1 passes 0; {FIVE_FAIL}; b1 declines 6; b1 declines 6; b1 declines 6; +1; \
+             b1 declines 7"
+        ),
+        &format!(
+            "passed 0; {FIVE_FAILED}; {PROBES}; publish 6 not on b; publish 6 not on b; \
+             publish 7 not on b; publish 6 not on b"
+        ),
+    );
+    // While nobody else is free it does not go back to the queue at all.
+    check(
+        7,
+        &format!("a1 passes 0; {FIVE_FAIL}; a1 starts 6; b1 declines 7; a1 passes 6"),
+        &format!(
+            "passed 0; {FIVE_FAILED}; probe 1 as 7; probe 2 as 8; probe 3 as 9; \
+             publish 7 not on b; passed 6; publish 7 not on b"
+        ),
+    );
+}
+
+#[test]
+fn failures_of_a_sick_host_are_not_retried_and_do_not_count() {
+    let retries = Rules {
+        retries: 2,
+        ..rules()
+    };
+    let fail = "b1 fails 1 -x; b1 fails 2 -x; b1 fails 3 -x; b1 fails 4 -x; b1 fails 5 -x";
+    play(
+        retries.clone(),
+        6,
+        &format!(
+            "a1 passes 0; {fail}; {PROBES_PASS}; a1 passes 9; a1 fails 10 -x; b leaves sick; a leaves done"
+        ),
+        &format!(
+            "passed 0; {FIVE_FAILED}; {PROBES}; {PROBES_PASSED}; {FENCED}; passed 9; \
+             publish 10 not on b; failed 10; delete; done"
+        ),
+    );
+    // Of a host that was cleared they are.
+    play(
+        retries,
+        6,
+        &format!("a1 passes 0; {fail}; a1 fails 6"),
+        &format!(
+            "passed 0; {FIVE_FAILED}; {PROBES}; failed 6; cleared b 5/5 0/1; \
+             retry 1 x as 9.1 not on b:1"
+        ),
+    );
+    let fail_fast = |n| Rules {
+        fail_fast: Some(n),
+        ..rules()
+    };
+    play(
+        fail_fast(6),
+        6,
+        &format!("a1 passes 0; {FIVE_FAIL}; {PROBES_PASS}; a1 fails 9; a1 passes 10"),
+        &format!(
+            "passed 0; {FIVE_FAILED}; {PROBES}; {PROBES_PASSED}; {FENCED}; failed 9; \
+             publish 10 not on b; passed 10; delete"
+        ),
+    );
+    play(
+        fail_fast(5),
+        7,
+        &format!("a1 passes 0; {FIVE_FAIL}; +1; a leaves done; b leaves done"),
+        &format!("passed 0; {FIVE_FAILED}; purge; delete; done FailFast"),
+    );
+}
+
+#[test]
+fn a_cancel_ends_probes_and_further_executions() {
+    check(
+        6,
+        &format!("a1 passes 0; {FIVE_FAIL}; a1 starts 6; cancel; a1 passes 6; +1"),
+        &format!("passed 0; {FIVE_FAILED}; {PROBES}; cancel; purge; passed 6; done Cancelled"),
+    );
+    check(
+        6,
+        &format!("a1 passes 0; {FIVE_FAIL}; {PROBES_PASS}; cancel; b1 declines 9; +1"),
+        &format!(
+            "passed 0; {FIVE_FAILED}; {PROBES}; {PROBES_PASSED}; {FENCED}; cancel; purge; \
+             done Cancelled"
+        ),
+    );
+}

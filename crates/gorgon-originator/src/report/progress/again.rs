@@ -1,0 +1,93 @@
+//! What is said on the way of executions besides the first: retries, probes, re-runs.
+
+use std::fmt::Write as _;
+
+use gorgon_proto::item::{ItemId, WorkItem};
+use gorgon_proto::outcome::Outcome;
+
+use super::NAMES_LIMIT;
+use crate::ledger::{Again, Probed, Ran, Replaces};
+use crate::report::Results;
+use crate::report::summary::counted;
+use crate::report::visible::one_line;
+
+pub(super) fn retry(number: u32) -> String {
+    match number {
+        0 => String::new(),
+        number => format!("retry {number} of "),
+    }
+}
+
+/// Returns a line for each test of a retry that is over.
+pub(super) fn retried(
+    results: &Results,
+    of: ItemId,
+    number: u32,
+    ran: Option<&Ran>,
+    tests: &[(String, Again)],
+) -> String {
+    let place = ran.map_or_else(String::new, |ran| {
+        format!(" at {}:{}", one_line(&ran.hostname), ran.worker_id)
+    });
+    let file = results.files.get(of.0 as usize);
+    let line = |(id, again): &(String, Again)| {
+        let test = file.and_then(|file| file.tests.iter().find(|test| test.id == *id));
+        let name = test.map_or(id.as_str(), |test| &test.name);
+        let what = match again {
+            again if again.passed() => "flaky: passed",
+            Again::Ended(result) if result.outcome == Outcome::Skipped => "skipped",
+            Again::Ended(_) => "failed again",
+            Again::Broken(_) => "not proven",
+            Again::Gone(_) => "not found",
+        };
+        format!("{what} in retry {number}{place}: {}", one_line(name))
+    };
+    let lines: Vec<String> = tests.iter().take(NAMES_LIMIT).map(line).collect();
+    let mut out = lines.join("\n");
+    if tests.len() > NAMES_LIMIT {
+        let _ = write!(out, "\n    … and {} more", tests.len() - NAMES_LIMIT);
+    }
+    out
+}
+
+/// Returns what execution of a file it is, if it is not the first.
+pub(super) fn further(number: u32, replaces: Option<Replaces>) -> String {
+    match replaces {
+        None => retry(number),
+        Some(Replaces { probe: true, .. }) => "probe of ".to_owned(),
+        Some(Replaces { probe: false, .. }) => "re-run of ".to_owned(),
+    }
+}
+
+pub(super) fn rerun(item: &WorkItem, replaces: Replaces, hostname: &str) -> String {
+    format!(
+        "{} failed at {} and is queued to run elsewhere{}",
+        one_line(&item.filename),
+        one_line(hostname),
+        if replaces.probe { ", as a probe" } else { "" }
+    )
+}
+
+/// Returns the grounds on which a host is called sick: `5 of 6 files failed there, 0 of 4 elsewhere`.
+pub(in crate::report) fn grounds(probed: &Probed) -> String {
+    format!(
+        "{} of {} failed there, {} of {} elsewhere",
+        probed.failed,
+        counted(probed.ran, "file"),
+        probed.elsewhere_failed,
+        probed.elsewhere_ran
+    )
+}
+
+pub(super) fn probed(probed: &Probed) -> String {
+    let (host, grounds) = (one_line(&probed.hostname), grounds(probed));
+    let probes = probed.probes.len();
+    if probed.sick {
+        format!(
+            "{host} is sick: {grounds}, and {probes} of those passed elsewhere; it leaves the job, \
+             and what failed there runs again"
+        )
+    } else {
+        format!("{host} is not at fault: {grounds}, but not all of {probes} passed elsewhere")
+    }
+}

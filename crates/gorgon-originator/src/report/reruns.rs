@@ -1,0 +1,139 @@
+//! What failed on a sick host and ran again elsewhere: those results take the place of the first.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use gorgon_proto::item::{ItemId, WorkItem};
+
+use super::Results;
+use super::junit::first_line;
+use super::results::FileResult;
+use crate::ledger::{Probed, Replaces};
+
+/// A host that was found sick.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SickHost {
+    /// What was found, and on what grounds.
+    pub probed: Probed,
+    /// The first file that failed there, with the first line of why.
+    pub first: Option<(String, String)>,
+}
+
+/// Executions of items of the plan besides their first.
+#[derive(Debug, Default)]
+pub(super) struct Reruns {
+    /// What was queued, by its own id.
+    queued: BTreeMap<ItemId, (WorkItem, Replaces)>,
+    /// Probes that have ended, of a host of which nothing is proven yet.
+    probed: BTreeMap<ItemId, FileResult>,
+    /// Items of the plan whose results do not count, and that have no others yet.
+    waiting: BTreeSet<ItemId>,
+}
+
+impl Reruns {
+    pub(super) fn queued(&mut self, item: &WorkItem, replaces: Replaces) {
+        self.queued.insert(item.item, (item.clone(), replaces));
+    }
+
+    pub(super) fn item(&self, id: ItemId) -> Option<&WorkItem> {
+        self.queued.get(&id).map(|(item, _)| item)
+    }
+
+    /// Returns a file without results for what was queued.
+    pub(super) fn file(&self, id: ItemId) -> Option<FileResult> {
+        self.item(id).map(FileResult::new)
+    }
+
+    pub(super) fn waits(&self, of: ItemId) -> bool {
+        self.waiting.contains(&of)
+    }
+}
+
+/// Returns the first line of why a file failed.
+fn why(file: &FileResult) -> Option<String> {
+    let test = file.failed().next().map(|tried| {
+        let kind = tried.test.exception.as_deref().unwrap_or_default();
+        first_line(kind, &tried.test.message)
+    });
+    let error = file.errors.first();
+    test.or_else(|| error.map(|error| first_line("", &error.message)))
+}
+
+impl Results {
+    /// A probe or a re-run came to its end.
+    pub(super) fn ran_again(&mut self, item: ItemId, file: FileResult) {
+        let Some((_, replaces)) = self.reruns.queued.get(&item) else {
+            return;
+        };
+        if replaces.probe {
+            self.reruns.probed.insert(replaces.item, file);
+        } else {
+            self.replace(replaces.item, file);
+        }
+    }
+
+    fn replace(&mut self, of: ItemId, file: FileResult) {
+        self.bad.retain(|bad| *bad != of);
+        if file.is_bad() {
+            self.bad.push(of);
+        }
+        if self.reruns.waiting.remove(&of) {
+            self.done += 1;
+        }
+        if let Some(first) = self.files.get_mut(of.0 as usize) {
+            *first = file;
+        }
+    }
+
+    /// A host is found sick: nothing that failed there counts. Or it is not, and all of it does.
+    pub(super) fn host_probed(&mut self, probed: &Probed) {
+        let probes = std::mem::take(&mut self.reruns.probed);
+        if !probed.sick {
+            return;
+        }
+        let failed = |id: &&ItemId| probed.again.contains(id) || probed.probes.contains(id);
+        let first = self.bad.iter().find(failed);
+        let first = first.and_then(|id| self.files.get(id.0 as usize));
+        let first = first.and_then(|file| Some((file.filename.clone(), why(file)?)));
+        self.sick.push(SickHost {
+            probed: probed.clone(),
+            first,
+        });
+        for of in probed.again.iter().chain(&probed.probes) {
+            self.open.forget(*of);
+        }
+        for of in &probed.again {
+            self.reruns.waiting.insert(*of);
+            self.done = self.done.saturating_sub(1);
+        }
+        for (of, file) in probes {
+            self.replace(of, file);
+        }
+        let theirs =
+            |hook: &gorgon_proto::message::SuiteHookFailed| hook.listener_id == probed.listener_id;
+        let (gone, kept) = std::mem::take(&mut self.suite_hooks)
+            .into_iter()
+            .partition(theirs);
+        self.suite_hooks = kept;
+        for hook in Vec::from_iter::<Vec<_>>(gone) {
+            let message = hook.error.message.lines().next().unwrap_or_default();
+            self.warn(format!(
+                "{}:{}: a suite hook of the sick host raised: {message}",
+                hook.hostname, hook.worker_id
+            ));
+        }
+    }
+
+    /// Returns how the items ended that failed on a sick host: passed, failed, not run again.
+    #[must_use]
+    pub fn ended_elsewhere(&self, probed: &Probed) -> (usize, usize, usize) {
+        let (mut passed, mut failed, mut open) = (0, 0, 0);
+        for of in probed.again.iter().chain(&probed.probes) {
+            match self.files.get(of.0 as usize) {
+                _ if self.reruns.waits(*of) => open += 1,
+                Some(file) if file.is_bad() => failed += 1,
+                Some(_) | None => passed += 1,
+            }
+        }
+        (passed, failed, open)
+    }
+}

@@ -1,0 +1,42 @@
+//! Hosts that were found sick: on what grounds, and what became of what had failed there.
+
+use std::fmt::Write as _;
+
+use super::super::Results;
+use super::super::progress::again::grounds;
+use super::super::visible::one_line;
+use super::{Paint, counted};
+
+/// Names each sick host, and how what failed there ended elsewhere.
+pub(super) fn push(out: &mut String, results: &Results, paint: &Paint) {
+    for host in &results.sick {
+        let probed = &host.probed;
+        let head = format!(
+            "Host '{}' is sick and was sent away: {}",
+            one_line(&probed.hostname),
+            grounds(probed)
+        );
+        let _ = writeln!(out, "{}", paint.yellow(&head));
+        let (passed, failed, open) = results.ended_elsewhere(probed);
+        let parts: Vec<String> = [
+            (passed, "passed"),
+            (failed, "failed"),
+            (open, "not run again"),
+        ]
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, word)| format!("{count} {word}"))
+        .collect();
+        let files = counted(probed.failed, "file");
+        let _ = writeln!(
+            out,
+            "  The {files} ran again elsewhere: {}",
+            parts.join(", ")
+        );
+        if let Some((file, why)) = &host.first {
+            let (file, why) = (one_line(file), one_line(why));
+            let _ = writeln!(out, "  The first to fail there was {file}: {why}");
+        }
+        out.push('\n');
+    }
+}
