@@ -22,9 +22,15 @@ pub enum Event {
         /// The tag given in [`Publish`].
         tag: u64,
     },
-    /// The message published with this tag is gone: no queue took it (only with `mandatory`), its
-    /// exchange does not exist, or it is larger than the broker takes ([`Publish::LIMIT_BYTES`], or less where so configured).
+    /// The message published with this tag is gone: no queue took it (only with `mandatory`), or its
+    /// exchange does not exist, or our account may not write to it.
     Unroutable {
+        /// The tag given in [`Publish`].
+        tag: u64,
+    },
+    /// The message published with this tag is gone, and would be each time: it is larger than the
+    /// broker takes ([`Publish::LIMIT_BYTES`], or less where so configured).
+    TooLarge {
         /// The tag given in [`Publish`].
         tag: u64,
     },
@@ -93,7 +99,7 @@ pub struct Publish {
     pub mandatory: bool,
     /// Headers.
     pub headers: BTreeMap<String, String>,
-    /// Comes back in [`Event::Confirmed`] or [`Event::Unroutable`]; the caller's own number.
+    /// Comes back in [`Event::Confirmed`], [`Event::Unroutable`] or [`Event::TooLarge`]; the caller's own number.
     pub tag: u64,
 }
 

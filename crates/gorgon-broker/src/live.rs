@@ -242,6 +242,12 @@ impl<'c> Live<'c> {
             }
             Happened::Confirmed(Ok(confirm)) => self.take_confirm(runner, confirm),
             Happened::Consumed(nth, Ok(message)) => self.take_message(runner, nth, message),
+            // With one connection it may have been closed for what we published.
+            Happened::Consumed(_, Err(RecvError))
+                if std::ptr::eq(self.control, self.publishing) =>
+            {
+                Err(self.last_words_of_publishing(runner))
+            }
             Happened::Consumed(_, Err(RecvError)) => Err(self.last_words(runner, self.control)),
             Happened::Note(Err(RecvError))
             | Happened::Returned(Err(RecvError))

@@ -125,7 +125,8 @@ impl Session {
     }
 
     /// Publishes a message. Never blocks; order is kept; what is unconfirmed when the connection is
-    /// lost is published again. Each message ends in one [`Event::Confirmed`] or [`Event::Unroutable`].
+    /// lost is published again. Each message ends in one [`Event::Confirmed`], [`Event::Unroutable`]
+    /// or [`Event::TooLarge`].
     pub fn publish(&self, message: Publish) {
         self.order(Command::Publish(message));
     }

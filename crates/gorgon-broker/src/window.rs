@@ -32,13 +32,26 @@ struct Entry {
 pub(crate) struct Settled {
     /// The owner's number.
     pub(crate) tag: u64,
-    /// Whether a queue took it.
-    pub(crate) routed: bool,
+    /// How.
+    pub(crate) fate: Fate,
+}
+
+/// What became of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// A queue took it, or nobody had to.
+    Routed,
+    /// No queue took it.
+    Unroutable,
+    /// It is larger than the broker takes.
+    TooLarge,
 }
 
 /// The outbox and the unconfirmed, in the order of publishing.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Window {
+    /// The largest message that the broker takes, as far as we know.
+    limit_bytes: usize,
     numbered: u64,
     outbox: VecDeque<Entry>,
     /// By the delivery tag that the channel counts.
@@ -50,13 +63,27 @@ pub(crate) struct Window {
     returned: BTreeSet<u64>,
 }
 
+impl Default for Window {
+    fn default() -> Self {
+        Window {
+            limit_bytes: Publish::LIMIT_BYTES,
+            numbered: 0,
+            outbox: VecDeque::new(),
+            flight: BTreeMap::new(),
+            flight_bytes: 0,
+            sent: 0,
+            returned: BTreeSet::new(),
+        }
+    }
+}
+
 impl Window {
-    /// Takes a message. One that no broker would take is settled at once.
+    /// Takes a message. One that the broker would not take is settled at once.
     pub(crate) fn push(&mut self, message: Publish) -> Option<Settled> {
-        if message.body.len() > Publish::LIMIT_BYTES {
+        if message.body.len() > self.limit_bytes {
             return Some(Settled {
                 tag: message.tag,
-                routed: false,
+                fate: Fate::TooLarge,
             });
         }
         self.numbered += 1;
@@ -103,9 +130,14 @@ impl Window {
 
     fn settle(&mut self, entry: &Entry) -> Settled {
         self.flight_bytes -= entry.message.body.len();
+        let fate = if self.returned.remove(&entry.number) {
+            Fate::Unroutable
+        } else {
+            Fate::Routed
+        };
         Settled {
             tag: entry.message.tag,
-            routed: !self.returned.remove(&entry.number),
+            fate,
         }
     }
 
@@ -127,30 +159,43 @@ impl Window {
 
     /// Gives up the unconfirmed messages for exchanges of which `hopeless` is true.
     pub(crate) fn give_up_for(&mut self, hopeless: impl Fn(&str) -> bool) -> Vec<Settled> {
+        self.give_up(Fate::Unroutable, |message| hopeless(&message.exchange))
+    }
+
+    /// Gives up what is larger than the broker is configured to take, and takes no such message any
+    /// more; where it did not say how large that is, the largest unconfirmed one.
+    pub(crate) fn give_up_too_large(&mut self, limit_bytes: Option<usize>) -> Vec<Settled> {
+        let sizes = self
+            .flight
+            .values()
+            .map(|(entry, _)| entry.message.body.len());
+        let Some(largest) = sizes.max() else {
+            return Vec::new();
+        };
+        match limit_bytes.filter(|limit| *limit < largest) {
+            Some(limit) => {
+                self.limit_bytes = limit;
+                self.give_up(Fate::TooLarge, |message| message.body.len() > limit)
+            }
+            None => self.give_up(Fate::TooLarge, |message| message.body.len() == largest),
+        }
+    }
+
+    fn give_up(&mut self, fate: Fate, hopeless: impl Fn(&Publish) -> bool) -> Vec<Settled> {
         let hopeless: Vec<u64> = self
             .flight
             .iter()
-            .filter(|(_, (entry, _))| hopeless(&entry.message.exchange))
+            .filter(|(_, (entry, _))| hopeless(&entry.message))
             .map(|(delivery_tag, _)| *delivery_tag)
             .collect();
         let mut settled = Vec::new();
         for delivery_tag in hopeless {
             if let Some((entry, _)) = self.flight.remove(&delivery_tag) {
                 let tag = self.settle(&entry).tag;
-                settled.push(Settled { tag, routed: false });
+                settled.push(Settled { tag, fate });
             }
         }
         settled
-    }
-
-    /// Gives up the largest unconfirmed message: the broker is configured to take no such one.
-    pub(crate) fn give_up_largest(&mut self) -> Option<Settled> {
-        let sizes = self.flight.iter();
-        let (delivery_tag, _) = sizes.max_by_key(|(_, (entry, _))| entry.message.body.len())?;
-        let delivery_tag = *delivery_tag;
-        let (entry, _) = self.flight.remove(&delivery_tag)?;
-        let tag = self.settle(&entry).tag;
-        Some(Settled { tag, routed: false })
     }
 
     /// Starts the clock of every unconfirmed message anew: the broker was blocked until now.

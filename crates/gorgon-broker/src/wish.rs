@@ -1,6 +1,6 @@
 //! What the owner wants, kept across connections: pure.
 
-use crate::window::{Settled, Window};
+use crate::window::{Fate, Settled, Window};
 use crate::{Consume, Declare, Event, Publish, Token};
 use crossbeam_channel::Sender;
 
@@ -137,10 +137,10 @@ impl Wish {
 /// Tells the owner how a message ended.
 pub(crate) fn event_of(settled: Settled) -> Event {
     let tag = settled.tag;
-    if settled.routed {
-        Event::Confirmed { tag }
-    } else {
-        Event::Unroutable { tag }
+    match settled.fate {
+        Fate::Routed => Event::Confirmed { tag },
+        Fate::Unroutable => Event::Unroutable { tag },
+        Fate::TooLarge => Event::TooLarge { tag },
     }
 }
 

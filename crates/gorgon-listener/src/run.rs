@@ -161,6 +161,7 @@ fn voice(config: &ListenerConfig, host: String) -> Result<Voice, RunError> {
         cluster: config.cluster_id.clone(),
         slots: config.worker_slots.unwrap_or(cores),
         next_tag: 0,
+        sent: BTreeMap::new(),
     })
 }
 

@@ -1,7 +1,10 @@
 //! What the listener says on the broker.
 
+use std::collections::BTreeMap;
+
 use gorgon_broker::{Publish, Session};
 use gorgon_proto::job::{JobId, ListenerId};
+use gorgon_proto::lean::Outgoing;
 use gorgon_proto::message::{
     self, Announce, Answer, HostAnswered, HostError, HostLeft, LeaveReason, PingResponse, Reply,
 };
@@ -18,6 +21,8 @@ pub(crate) struct Voice {
     pub(crate) cluster: Option<String>,
     pub(crate) slots: u32,
     pub(crate) next_tag: u64,
+    /// Replies by tag, until the broker has settled them.
+    pub(crate) sent: BTreeMap<u64, (ReplyTo, Outgoing)>,
 }
 
 impl Voice {
@@ -89,20 +94,43 @@ impl Voice {
 
     /// A reply to an originator that is gone goes nowhere; that is no fault of ours.
     fn reply(&mut self, session: &Session, to: &ReplyTo, reply: &Reply) -> u64 {
-        self.publish(session, to, message::write(reply))
+        let outgoing = Outgoing::new(reply);
+        let tag = self.publish(session, to, outgoing.body());
+        self.sent.insert(tag, (to.clone(), outgoing));
+        tag
+    }
+
+    /// The broker has settled the message of this tag.
+    pub(crate) fn settled(&mut self, tag: u64) {
+        self.sent.remove(&tag);
+    }
+
+    /// The broker does not take the message of this tag for its size: a leaner one goes out.
+    pub(crate) fn say_less(&mut self, session: &Session, tag: u64) {
+        let Some((to, mut outgoing)) = self.sent.remove(&tag) else {
+            return;
+        };
+        if outgoing.make_leaner() {
+            session.publish(to_queue(&to, outgoing.body(), tag));
+            self.sent.insert(tag, (to, outgoing));
+        }
     }
 
     fn publish(&mut self, session: &Session, to: &ReplyTo, body: Vec<u8>) -> u64 {
         let tag = self.tag();
-        session.publish(Publish {
-            exchange: to.exchange.clone(),
-            ..Publish::to_queue(&to.queue, body, tag)
-        });
+        session.publish(to_queue(to, body, tag));
         tag
     }
 
     fn tag(&mut self) -> u64 {
         self.next_tag += 1;
         self.next_tag
+    }
+}
+
+fn to_queue(to: &ReplyTo, body: Vec<u8>, tag: u64) -> Publish {
+    Publish {
+        exchange: to.exchange.clone(),
+        ..Publish::to_queue(&to.queue, body, tag)
     }
 }

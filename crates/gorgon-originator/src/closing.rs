@@ -145,5 +145,11 @@ fn explain(ending: &Ending, results: &Results, settings: &Settings) -> Option<(S
             ),
             "gorgon-originator --only-failures and a new run are the ways on".to_owned(),
         )),
+        Ending::MessageTooLarge { what } => Some((
+            format!(
+                "the broker at {broker} takes no message of the size of one that the job needs: {what}"
+            ),
+            "raise max_message_size in its rabbitmq.conf".to_owned(),
+        )),
     }
 }

@@ -8,6 +8,7 @@ use crossbeam_channel::{Receiver, Sender, after, at, bounded, never, select_bias
 use gorgon_broker::{Event as Broker, Publish, Session, Target, look_at_queue};
 use gorgon_process::child::End;
 use gorgon_process::{Signal, exit};
+use gorgon_proto::item::ItemId;
 use gorgon_proto::job::ListenerId;
 use gorgon_proto::message;
 
@@ -207,6 +208,9 @@ impl Drive<'_> {
                 None
             }
             Broker::Confirmed { .. } | Broker::Unroutable { .. } => None,
+            Broker::TooLarge { tag } => Some(Event::MessageTooLarge {
+                what: self.too_large(tag),
+            }),
             Broker::ConsumerEnded { queue, .. } => {
                 if queue == self.job.definition.reply_queue_name {
                     self.session.declare(self.job.reply_queue());
@@ -229,6 +233,20 @@ impl Drive<'_> {
                 self.screen.say(&format!("the broker stays away: {cause}"));
                 Some(Event::BrokerGaveUp)
             }
+        }
+    }
+
+    /// Says what it is that the broker does not take.
+    fn too_large(&self, tag: u64) -> String {
+        let definition = &self.job.definition;
+        if tag == NO_TAG {
+            let bytes = message::write(definition).len();
+            return format!("the job definition, {bytes} bytes");
+        }
+        let item = u32::try_from(tag).ok();
+        match item.and_then(|item| self.ledger.file_of(ItemId(item))) {
+            Some(file) => format!("the list of tests to run of {file}"),
+            None => "a list of tests to run".to_owned(),
         }
     }
 

@@ -148,6 +148,7 @@ fn collect(session: &Session) -> Result<Vec<PingResponse>, PingError> {
             Event::Up
             | Event::Confirmed { .. }
             | Event::Unroutable { .. }
+            | Event::TooLarge { .. }
             | Event::ConsumerEnded { .. }
             | Event::Drained { .. }
             | Event::Blocked { .. }

@@ -228,7 +228,8 @@ impl Run<'_> {
             Ending::NoListener { .. }
             | Ending::HostsFailed { .. }
             | Ending::LocalListenerDied { .. }
-            | Ending::BrokerGone => return,
+            | Ending::BrokerGone
+            | Ending::MessageTooLarge { .. } => return,
         };
         match callbacks::run(
             &self.ruby(),

@@ -5,10 +5,12 @@
 //! no clock: text and instants are arguments.
 
 pub mod config;
+pub mod cut;
 #[cfg(any(test, fuzzing))]
 pub mod foreign;
 pub mod item;
 pub mod job;
+pub mod lean;
 pub mod local;
 pub mod message;
 pub mod names;

@@ -10,6 +10,7 @@ use gorgon_broker::{
     Setup, Target, look_at_queue,
 };
 use gorgon_proto::job::{JobId, ListenerId};
+use gorgon_proto::lean::Outgoing;
 use gorgon_proto::message::{
     self, Control, HostError, HostJoined, HostLeft, LeaveReason, Reply, Warning, WorkerDied,
 };
@@ -45,7 +46,7 @@ pub struct Replies {
     file_queue: String,
     reply_exchange: String,
     reply_queue: String,
-    unconfirmed: BTreeMap<u64, Vec<u8>>,
+    unconfirmed: BTreeMap<u64, Outgoing>,
     /// Whether the connection was ever lost.
     was_down: bool,
     unroutable: Vec<u64>,
@@ -138,6 +139,17 @@ impl Replies {
                 self.resend_at.get_or_insert(Instant::now() + RESEND_AFTER);
                 None
             }
+            BrokerEvent::TooLarge { tag } => {
+                if self
+                    .unconfirmed
+                    .get_mut(&tag)
+                    .is_some_and(Outgoing::make_leaner)
+                {
+                    warn!(target: "gorgon::manager", tag; "the broker takes no message of that size: its texts are cut");
+                    self.send(tag);
+                }
+                None
+            }
             BrokerEvent::ConsumerEnded { .. } => {
                 // Without a consumer on it we would be written off.
                 warn!(target: "gorgon::manager", queue:% = self.queue; "our queue is gone, and is declared again");
@@ -180,9 +192,7 @@ impl Replies {
         if self.resend_at.is_some_and(|at| at <= now) {
             self.resend_at = None;
             for tag in std::mem::take(&mut self.unroutable) {
-                if let Some(body) = self.unconfirmed.get(&tag) {
-                    self.session.publish(self.to_originator(body.clone(), tag));
-                }
+                self.send(tag);
             }
         }
     }
@@ -223,10 +233,15 @@ impl Replies {
 
     fn publish(&mut self, reply: &Reply) {
         self.tags += 1;
-        let body = message::write(reply);
-        self.session
-            .publish(self.to_originator(body.clone(), self.tags));
-        self.unconfirmed.insert(self.tags, body);
+        self.unconfirmed.insert(self.tags, Outgoing::new(reply));
+        self.send(self.tags);
+    }
+
+    fn send(&self, tag: u64) {
+        if let Some(outgoing) = self.unconfirmed.get(&tag) {
+            self.session
+                .publish(self.to_originator(outgoing.body(), tag));
+        }
     }
 
     fn to_originator(&self, body: Vec<u8>, tag: u64) -> Publish {

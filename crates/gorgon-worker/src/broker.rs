@@ -5,7 +5,7 @@ use std::time::Instant;
 use gorgon_proto::message::Reply;
 
 use crate::event::{Effect, Exit};
-use crate::work::{Consuming, Phase, QUEUE_PATIENCE, RESEND_AFTER, Work};
+use crate::work::{Consuming, Phase, QUEUE_PATIENCE, RESEND_AFTER, Settling, Work};
 
 impl Work {
     /// What is in hand goes back to the queue by itself, the connection being gone.
@@ -31,10 +31,16 @@ impl Work {
             return;
         }
         self.up = true;
-        self.reconnected = true;
+        if !std::mem::take(&mut self.at_fault) {
+            self.reconnected = true;
+        }
         let me = &self.settings.me;
         let note = match &self.phase {
             Phase::Running(running) => Reply::Holds(me.about(&running.record.item)),
+            // A finish that the broker found too large comes anew, and may be too large once more.
+            Phase::Settling(Settling {
+                holds: Some(note), ..
+            }) => Reply::Holds(note.as_ref().clone()),
             Phase::Idle
             | Phase::Settling(_)
             | Phase::Ending

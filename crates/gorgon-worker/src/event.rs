@@ -52,6 +52,8 @@ pub enum Event {
     Confirmed(u64),
     /// The reply of this tag found no queue.
     Unroutable(u64),
+    /// The broker did not take a reply for its size; the shell has sent a leaner one.
+    TooLarge,
     /// The connection is lost; the session reconnects.
     BrokerDown,
     /// The connection is there again.

@@ -284,6 +284,7 @@ impl Work {
         let idle = Phase::Settling(Settling {
             delivery: None,
             awaits: None,
+            holds: None,
         });
         if let Phase::Running(running) = std::mem::replace(&mut self.phase, idle) {
             self.items += 1;

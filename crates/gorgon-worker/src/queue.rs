@@ -7,8 +7,9 @@ use gorgon_broker::{
     Connections, Consume, Declare, Event as BrokerEvent, OpenError, Patience, Publish, Session,
     Setup, Target, Token,
 };
+use gorgon_proto::lean::Outgoing;
 use gorgon_proto::message::{self, Reply};
-use log::{info, warn};
+use log::{error, info, warn};
 
 use crate::event::{Delivered, Event};
 
@@ -34,8 +35,8 @@ pub struct Queue {
     reply_to: ReplyTo,
     tokens: BTreeMap<u64, Token>,
     deliveries: u64,
-    /// Bodies by tag, until they are confirmed.
-    unconfirmed: BTreeMap<u64, Vec<u8>>,
+    /// By tag, until they are confirmed.
+    unconfirmed: BTreeMap<u64, Outgoing>,
     up: bool,
 }
 
@@ -121,6 +122,10 @@ impl Queue {
                 Some(Event::Confirmed(tag))
             }
             BrokerEvent::Unroutable { tag } => Some(Event::Unroutable(tag)),
+            BrokerEvent::TooLarge { tag } => {
+                self.resend_leaner(tag);
+                Some(Event::TooLarge)
+            }
             BrokerEvent::ConsumerEnded { missing, .. } => Some(Event::ConsumerEnded { missing }),
             BrokerEvent::Drained { .. } => Some(Event::Drained),
             BrokerEvent::Blocked { reason } => {
@@ -137,15 +142,27 @@ impl Queue {
 
     /// Publishes a reply.
     pub fn publish(&mut self, tag: u64, reply: &Reply) {
-        let body = message::write(reply);
-        self.session.publish(self.reply(body.clone(), tag));
-        self.unconfirmed.insert(tag, body);
+        let outgoing = Outgoing::new(reply);
+        self.session.publish(self.reply(outgoing.body(), tag));
+        self.unconfirmed.insert(tag, outgoing);
+    }
+
+    /// The broker does not take it: its texts are cut, and it goes out again.
+    fn resend_leaner(&mut self, tag: u64) {
+        if let Some(outgoing) = self.unconfirmed.get_mut(&tag) {
+            if outgoing.make_leaner() {
+                warn!(target: "gorgon::worker", tag; "the broker takes no message of that size: its texts are cut");
+                self.resend(tag);
+            } else {
+                error!(target: "gorgon::worker", tag; "the broker does not even take the least of a message");
+            }
+        }
     }
 
     /// Publishes a reply again.
     pub fn resend(&mut self, tag: u64) {
-        if let Some(body) = self.unconfirmed.get(&tag) {
-            self.session.publish(self.reply(body.clone(), tag));
+        if let Some(outgoing) = self.unconfirmed.get(&tag) {
+            self.session.publish(self.reply(outgoing.body(), tag));
         }
     }
 

@@ -50,6 +50,19 @@ impl Identity {
         }
     }
 
+    /// Returns a note about the item of a finish.
+    #[must_use]
+    pub fn finished(&self, finish: &Finish) -> ItemNote {
+        ItemNote {
+            hostname: self.hostname.clone(),
+            listener_id: self.listener_id.clone(),
+            worker_id: self.worker_id,
+            pid: self.pid,
+            item: finish.item,
+            attempt: finish.attempt,
+        }
+    }
+
     /// Returns a note about the worker itself.
     #[must_use]
     pub fn note(&self) -> WorkerNote {

@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use gorgon_proto::job::Framework;
-use gorgon_proto::message::{HostError, Reply};
+use gorgon_proto::message::{HostError, ItemNote, Reply};
 
 use crate::children::{ChildNo, Children};
 use crate::event::{Delivered, Effect, Event, Exit, Settings};
@@ -68,6 +68,8 @@ pub(crate) struct Running {
 pub(crate) struct Settling {
     pub(crate) delivery: Option<u64>,
     pub(crate) awaits: Option<u64>,
+    /// While its finish is on its way: what says that nobody else need run it.
+    pub(crate) holds: Option<Box<ItemNote>>,
 }
 
 #[derive(Debug)]
@@ -96,6 +98,8 @@ pub struct Work {
     pub(crate) notes: BTreeMap<u64, u64>,
     pub(crate) up: bool,
     pub(crate) reconnected: bool,
+    /// If the connection is lost now, it is by a message of ours: the broker has forgotten nothing.
+    pub(crate) at_fault: bool,
     /// A child died that had run before_start: its framework.
     pub(crate) owed: Option<Framework>,
     next_tag: u64,
@@ -132,6 +136,7 @@ impl Work {
             extra: VecDeque::new(),
             notes: BTreeMap::new(),
             up: true,
+            at_fault: false,
             owed: None,
             next_tag: 0,
             unroutable: BTreeSet::new(),
@@ -159,6 +164,7 @@ impl Work {
                 self.unroutable.insert(tag);
                 self.resend_at.get_or_insert(now + RESEND_AFTER);
             }
+            Event::TooLarge => self.at_fault = true,
             Event::BrokerDown => self.broker_down(),
             Event::BrokerUp => self.broker_up(&mut out),
             Event::BrokerGaveUp(cause) => self.leave(now, Exit::BrokerGone(cause), &mut out),
@@ -246,6 +252,7 @@ impl Work {
                         *settling = Settling {
                             delivery: None,
                             awaits: None,
+                            holds: None,
                         }
                     }
                     Phase::Leaving { .. } => self.exit(out),
@@ -263,11 +270,15 @@ impl Work {
 
     fn confirmed(&mut self, tag: u64, out: &mut Vec<Effect>) {
         self.unroutable.remove(&tag);
+        self.at_fault = false;
         if let Some(delivery) = self.notes.remove(&tag) {
             out.push(Effect::Ack(delivery));
         }
         match &mut self.phase {
-            Phase::Settling(settling) if settling.awaits == Some(tag) => settling.awaits = None,
+            Phase::Settling(settling) if settling.awaits == Some(tag) => {
+                settling.awaits = None;
+                settling.holds = None;
+            }
             Phase::Leaving { tag: last } if *last == tag => self.exit(out),
             Phase::Idle
             | Phase::Running(_)
@@ -332,8 +343,16 @@ impl Work {
         reply: Option<Reply>,
         out: &mut Vec<Effect>,
     ) {
+        let holds = match &reply {
+            Some(Reply::Finish(finish)) => Some(Box::new(self.settings.me.finished(finish))),
+            _ => None,
+        };
         let awaits = reply.map(|reply| self.publish(reply, out));
-        self.phase = Phase::Settling(Settling { delivery, awaits });
+        self.phase = Phase::Settling(Settling {
+            delivery,
+            awaits,
+            holds,
+        });
     }
 
     /// Sets the limit of what must still be confirmed or drained, once, when leaving.

@@ -42,7 +42,7 @@ contract! {
         order_is_kept
         a_mandatory_message_without_a_queue_is_unroutable
         a_message_to_a_missing_exchange_is_unroutable_and_the_rest_arrives
-        a_message_larger_than_any_broker_takes_is_unroutable_at_once
+        a_message_larger_than_any_broker_takes_is_told_at_once
         messages_of_every_size_arrive_unchanged
         headers_arrive
         one_connection_carries_all

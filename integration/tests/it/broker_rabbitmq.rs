@@ -361,13 +361,16 @@ fn a_message_larger_than_this_broker_takes_is_given_up_and_the_rest_arrives() {
         let mut open: BTreeSet<u64> = BTreeSet::from([1, 2, 3]);
         while !open.is_empty() {
             until(&session, |event| match event {
-                Event::Confirmed { tag: tag @ (1 | 3) } | Event::Unroutable { tag: tag @ 2 } => {
+                Event::Confirmed { tag: tag @ (1 | 3) } | Event::TooLarge { tag: tag @ 2 } => {
                     open.remove(tag).then_some(())
                 }
                 Event::Up | Event::Down { .. } => None,
                 other => panic!("{other:?}"),
             });
         }
+        // It is known now, and costs no connection any more.
+        session.publish(Publish::to_queue("work", vec![0; 1_001], 4));
+        assert_eq!(next(&session), Event::TooLarge { tag: 4 });
         node.eval("application:set_env(rabbit, max_message_size, 134217728).");
     });
 }

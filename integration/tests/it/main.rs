@@ -18,6 +18,7 @@ mod deaths;
 mod destinations;
 mod happy;
 mod hosts;
+mod large;
 mod listener;
 mod manager;
 mod network;

@@ -27,6 +27,14 @@ fn is_named(words: &str, exchange: &str) -> bool {
     words.contains(&format!("'{name}'"))
 }
 
+/// Returns the largest message that the broker takes, which it tells nowhere else; if its words
+/// change, we find it out by one lost connection for each message that is larger.
+fn size_limit(words: &str) -> Option<usize> {
+    let (_, after) = words.split_once("max size ")?;
+    let digits = after.split(|c: char| !c.is_ascii_digit()).next()?;
+    digits.parse().ok()
+}
+
 impl Live<'_> {
     pub(super) fn take_return(&mut self, runner: &mut Runner, returned: &Return) {
         let number = returned.properties.message_id().as_ref();
@@ -109,8 +117,10 @@ impl Live<'_> {
                 window.give_up_unknown(|name| Wish::knows_exchange(declared, name))
             }
             Error::ServerClosedChannel {
-                code: TOO_LARGE, ..
-            } => window.give_up_largest().into_iter().collect(),
+                code: TOO_LARGE,
+                message,
+                ..
+            } => window.give_up_too_large(size_limit(message)),
             Error::ServerClosedChannel {
                 code: FORBIDDEN,
                 message,
@@ -137,4 +147,24 @@ fn publish(channel: &Channel, message: &Publish, id: String) -> amiquip::Result<
     let mut publish = amiquip::Publish::with_properties(&message.body, routing_key, properties);
     publish.mandatory = message.mandatory;
     channel.basic_publish(message.exchange.as_str(), publish)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::size_limit;
+
+    #[test]
+    fn the_largest_size_stands_in_the_words_of_the_broker() {
+        for (words, limit) in [
+            (
+                "PRECONDITION_FAILED - message size 300000 is larger than configured max size 262144",
+                Some(262_144),
+            ),
+            ("message size 3 larger than max size 2.", Some(2)),
+            ("PRECONDITION_FAILED - unknown delivery tag 1", None),
+            ("max size unknown", None),
+        ] {
+            assert_eq!(size_limit(words), limit, "{words}");
+        }
+    }
 }

@@ -36,7 +36,11 @@ fn check(script: &str, expected: &str) {
             }
         };
         for one in settled {
-            let what = if one.routed { "ok" } else { "unroutable" };
+            let what = match one.fate {
+                Fate::Routed => "ok",
+                Fate::Unroutable => "unroutable",
+                Fate::TooLarge => "too large",
+            };
             told.push(format!("{what} {}", one.tag));
         }
     }
@@ -114,7 +118,7 @@ fn what_no_broker_takes_is_settled_at_once() {
         settled,
         Some(Settled {
             tag: 3,
-            routed: false
+            fate: Fate::TooLarge
         })
     );
     assert!(window.is_empty());
@@ -134,7 +138,7 @@ fn a_missing_exchange_ends_its_own_messages_only() {
         settled,
         vec![Settled {
             tag: 2,
-            routed: false
+            fate: Fate::Unroutable
         }]
     );
     window.lost();
@@ -174,23 +178,35 @@ fn a_confirm_is_overdue_after_ten_seconds_and_a_large_one_later() {
 }
 
 #[test]
-fn the_largest_message_is_given_up_when_the_broker_takes_no_such() {
+fn what_the_broker_finds_too_large_is_given_up_and_not_tried_again() {
     let now = Instant::now();
-    let mut window = Window::default();
-    assert_eq!(window.give_up_largest(), None);
-    for (tag, bytes) in [(1, 10), (2, 3_000), (3, 20)] {
-        window.push(message(tag, bytes));
-    }
-    while window.next(now).is_some() {}
-    let settled = window.give_up_largest();
-    assert_eq!(
-        settled,
-        Some(Settled {
-            tag: 2,
-            routed: false
-        })
-    );
+    let fill = || {
+        let mut window = Window::default();
+        for (tag, bytes) in [(1, 10), (2, 3_000), (3, 20), (4, 2_000)] {
+            window.push(message(tag, bytes));
+        }
+        while window.next(now).is_some() {}
+        window
+    };
+    let too_large = |tag| Settled {
+        tag,
+        fate: Fate::TooLarge,
+    };
+    assert_eq!(Window::default().give_up_too_large(None), []);
+
+    let mut window = fill();
+    assert_eq!(window.give_up_too_large(None), [too_large(2)]);
     window.lost();
-    assert_eq!(window.next(now).map(|(_, message)| message.tag), Some(1));
-    assert_eq!(window.next(now).map(|(_, message)| message.tag), Some(3));
+    let left: Vec<_> = std::iter::from_fn(|| window.next(now).map(|(_, m)| m.tag)).collect();
+    assert_eq!(left, [1, 3, 4]);
+
+    let mut window = fill();
+    let settled = window.give_up_too_large(Some(1_000));
+    assert_eq!(settled, [too_large(2), too_large(4)]);
+    assert_eq!(window.push(message(5, 1_001)), Some(too_large(5)));
+    assert_eq!(window.push(message(6, 1_000)), None);
+
+    // Words that cannot be true give up one message all the same.
+    let mut window = fill();
+    assert_eq!(window.give_up_too_large(Some(9_000)), [too_large(2)]);
 }

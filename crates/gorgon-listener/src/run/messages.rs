@@ -36,13 +36,21 @@ impl Shell {
                 self.told(&delivery)
             }
             BrokerEvent::Confirmed { tag } => {
+                self.voice.settled(tag);
                 self.answers.remove(&tag);
                 None
             }
-            BrokerEvent::Unroutable { tag } => self.answers.remove(&tag).map(|job| {
-                info!(target: "gorgon::listener", job:%; "the originator of the job is gone");
-                host::Event::Abandoned(job)
-            }),
+            BrokerEvent::Unroutable { tag } => {
+                self.voice.settled(tag);
+                self.answers.remove(&tag).map(|job| {
+                    info!(target: "gorgon::listener", job:%; "the originator of the job is gone");
+                    host::Event::Abandoned(job)
+                })
+            }
+            BrokerEvent::TooLarge { tag } => {
+                self.voice.say_less(&self.session, tag);
+                None
+            }
             BrokerEvent::ConsumerEnded { queue, missing } => {
                 debug!(target: "gorgon::listener", queue, missing; "a queue of ours is gone");
                 self.consume_again(&queue);

@@ -48,6 +48,11 @@ pub enum Event {
     },
     /// No connection for so long that the session gave up.
     BrokerGaveUp,
+    /// The broker does not take a message of ours for its size: the job cannot be run.
+    MessageTooLarge {
+        /// What it holds.
+        what: String,
+    },
     /// A regular look found the file queue missing.
     FileQueueMissing,
     /// A look found the file queue, with so many messages ready in it.
@@ -134,6 +139,11 @@ pub enum Ending {
     },
     /// The broker was away for too long.
     BrokerGone,
+    /// The broker takes no message as large as one that the job needs.
+    MessageTooLarge {
+        /// What it holds.
+        what: String,
+    },
 }
 
 /// Why an item is queued once more.

@@ -117,6 +117,12 @@ impl Ledger {
         self.items.open()
     }
 
+    /// Returns the file of an item.
+    #[must_use]
+    pub fn file_of(&self, id: ItemId) -> Option<&str> {
+        self.items.get(id).map(|item| item.work.filename.as_str())
+    }
+
     /// Takes one event at `now` and tells what to do about it.
     pub fn step(&mut self, now: Instant, event: Event) -> Vec<Effect> {
         let mut out = Vec::new();
@@ -138,6 +144,10 @@ impl Ledger {
                 self.broker_back(now, file_queue_missing, &mut out);
             }
             Event::BrokerGaveUp => self.done(Ending::BrokerGone, &mut out),
+            Event::MessageTooLarge { what } => {
+                out.push(Effect::SendCancel);
+                self.done(Ending::MessageTooLarge { what }, &mut out);
+            }
             Event::FileQueueMissing => self.recover(now, &mut out),
             Event::FileQueueLooked { messages } => self.file_queue_looked(now, messages, &mut out),
             Event::HostLooked {

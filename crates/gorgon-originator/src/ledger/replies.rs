@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use gorgon_proto::item::ItemId;
 use gorgon_proto::message::{Finish, ItemNote, Reply, Warning, WorkerKey};
 use gorgon_proto::outcome::{FinishType, Verdict};
 
@@ -108,6 +109,7 @@ impl Ledger {
                     let (host, name) = (&note.listener_id, &note.hostname);
                     return self.take_back(note.item, note.attempt, host, name, out);
                 }
+                self.doubt_held(now, &holder.worker, Some(note.item));
                 self.items.started(note.item, note.attempt, holder);
             }
             Reply::Idle(note) => {
@@ -117,12 +119,7 @@ impl Ledger {
                     pid: note.pid,
                 };
                 self.heard(now, &worker, &note.hostname);
-                // Its finish may have been lost with the broker, or be on its way still.
-                for id in self.items.held_by(&worker) {
-                    if let Some(attempt) = self.items.get(id).map(|item| item.work.attempt) {
-                        self.items.doubt(id, attempt, now + DOUBT_LIMIT, false);
-                    }
-                }
+                self.doubt_held(now, &worker, None);
             }
             Reply::HandedBack(note) => {
                 let worker = worker_of(&note);
@@ -181,6 +178,18 @@ impl Ledger {
             // One that was written off has been told and has lost its items already.
             Reply::HostLeft(message) if self.hosts.has_left(&message.listener_id) => {}
             Reply::HostLeft(message) => self.host_left(now, message, out),
+        }
+    }
+
+    /// A worker that reconnected runs none but this: the finish of another one may have been lost
+    /// with the broker, or be on its way still.
+    fn doubt_held(&mut self, now: Instant, worker: &WorkerKey, but: Option<ItemId>) {
+        for id in self.items.held_by(worker) {
+            if Some(id) != but
+                && let Some(attempt) = self.items.get(id).map(|item| item.work.attempt)
+            {
+                self.items.doubt(id, attempt, now + DOUBT_LIMIT, false);
+            }
         }
     }
 

@@ -130,7 +130,8 @@ impl Ledger {
                     | Ending::NoListener { .. }
                     | Ending::HostsFailed { .. }
                     | Ending::LocalListenerDied { .. }
-                    | Ending::BrokerGone => self.hosts.any_joined(),
+                    | Ending::BrokerGone
+                    | Ending::MessageTooLarge { .. } => self.hosts.any_joined(),
                 };
                 if !waits || *until <= now {
                     let ending = ending.clone();

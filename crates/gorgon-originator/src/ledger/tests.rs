@@ -363,3 +363,9 @@ fn the_local_listener_is_started_again_twice() {
         "passed 0; delete; delete m.a; lost host a; done",
     );
 }
+
+#[test]
+fn a_worker_that_comes_back_with_an_item_has_no_other_one() {
+    // Its finish of the first was lost with the broker.
+    check(2, "a1 starts 0; a1 starts 1; a1 holds 1; +2", "publish 0.2");
+}

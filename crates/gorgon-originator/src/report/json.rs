@@ -219,6 +219,7 @@ pub fn job_finished(at: Duration, ending: &Ending, results: &Results, status: u8
         Ending::HostsFailed { .. } => "hosts_failed",
         Ending::LocalListenerDied { .. } => "listener_died",
         Ending::BrokerGone => "broker_gone",
+        Ending::MessageTooLarge { .. } => "message_too_large",
     };
     line(
         at,

@@ -33,6 +33,7 @@ pub fn of(ending: &Ending, results: &Results, flaky_fails: bool) -> u8 {
         Ending::HostsFailed { all_in_sync: false }
         | Ending::NoListener { .. }
         | Ending::LocalListenerDied { .. }
-        | Ending::BrokerGone => ERROR,
+        | Ending::BrokerGone
+        | Ending::MessageTooLarge { .. } => ERROR,
     }
 }

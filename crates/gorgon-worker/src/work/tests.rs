@@ -533,9 +533,29 @@ fn a_finish_that_was_under_way_when_the_link_broke_is_not_acked() {
             ("c1 ready", "run c1 1"),
             ("c1 done", "finish 1 pass"),
             ("down", ""),
-            ("up", "idle; stop consuming"),
+            ("up", "holds 1; stop consuming"),
             ("drained", ""),
             ("ok", "consume"),
+        ],
+    );
+}
+
+#[test]
+fn a_finish_that_was_too_large_is_held_until_it_is_confirmed_and_the_queue_is_not_looked_for() {
+    check(
+        settings(),
+        &[
+            ("item 1", "start 1; fork c1 rspec"),
+            ("c1 ready", "run c1 1"),
+            ("c1 done", "finish 1 pass"),
+            ("too large", ""),
+            ("down", ""),
+            ("up", "holds 1; stop consuming"),
+            ("too large", ""),
+            ("down", ""),
+            ("up", "holds 1"),
+            ("ok", "consume"),
+            ("missing", "end c1"),
         ],
     );
 }
@@ -654,7 +674,7 @@ fn an_item_settled_before_the_consumer_is_drained_does_not_leave_the_worker_deaf
             ("ok", ""),
             ("down", ""),
             ("c1 done", "finish 1 pass"),
-            ("up", "idle; stop consuming"),
+            ("up", "holds 1; stop consuming"),
             ("ok", ""),
             ("drained", "consume"),
             ("missing", ""),

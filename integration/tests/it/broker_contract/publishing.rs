@@ -80,12 +80,12 @@ pub(crate) fn a_message_to_a_missing_exchange_is_unroutable_and_the_rest_arrives
     assert!(ready(broker, "work").unwrap() >= 2);
 }
 
-pub(crate) fn a_message_larger_than_any_broker_takes_is_unroutable_at_once(broker: &Broker) {
+pub(crate) fn a_message_larger_than_any_broker_takes_is_told_at_once(broker: &Broker) {
     let session = broker.open(work(), vec![]);
     let body = vec![0; Publish::LIMIT_BYTES + 1];
     session.publish(Publish::to_queue("work", body, 1));
     session.publish(Publish::to_queue("work", "x", 2));
-    assert_eq!(next(&session), Event::Unroutable { tag: 1 });
+    assert_eq!(next(&session), Event::TooLarge { tag: 1 });
     assert_eq!(next(&session), Event::Confirmed { tag: 2 });
 }
 

@@ -168,6 +168,7 @@ fn event(line: &str) -> Event {
             })
         }
         ["unroutable", tag] => Event::Unroutable(tag.parse().unwrap()),
+        ["too", "large"] => Event::TooLarge,
         ["down"] => Event::BrokerDown,
         ["up"] => Event::BrokerUp,
         ["gave", "up"] => Event::BrokerGaveUp("refused".into()),
