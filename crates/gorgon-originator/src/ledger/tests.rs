@@ -47,7 +47,10 @@ fn the_first_finish_settles_an_item_and_the_last_verdict_ends_the_job() {
 #[test]
 fn the_end_of_the_hosts_is_waited_for_within_the_callback_limit() {
     // A callback is told of that overran its limit.
-    for (span, then) in [("+4", ""), ("+20", "; cancel; done")] {
+    for (span, then) in [
+        ("+4", ""),
+        ("+20", "; look m.a; look m.a; look m.a; cancel; done"),
+    ] {
         check_with(
             Rules {
                 callback_limit: Duration::from_secs(3),
