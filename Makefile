@@ -50,7 +50,8 @@ audit: ## known faults in the crates, their licenses; the unit (needs cargo-deny
 bench: setup release ## ratios against rspec and parallel_rspec
 	scripts/bench
 
-soak: setup release ## hundreds of jobs, some killed; a job in a storm of kills: minutes
+soak: setup release ## 100,000 simulated jobs; hundreds of real ones, some killed; one in a storm of kills: minutes
+	$(CARGO) run -q --release -p integration --bin soak -- seeds
 	$(CARGO) run -q --release -p integration --bin soak -- jobs
 	$(CARGO) run -q --release -p integration --bin soak -- storm
 

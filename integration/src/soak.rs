@@ -1,8 +1,9 @@
-//! Long runs, for what a single test cannot show: growth, and many deaths in one job.
+//! Long runs, for what a single test cannot show: growth, many deaths in one job, many histories.
 
 pub mod dice;
 pub mod figures;
 pub mod jobs;
+pub mod seeds;
 pub mod storm;
 
 use std::fmt::Write as _;

@@ -118,11 +118,9 @@ impl Host {
             return Vec::new();
         }
         if self.life == Life::Ending {
-            return vec![Effect::Answer(
-                job,
-                Answer::Refused,
-                "the listener is being stopped".into(),
-            )];
+            // As if we were gone already: who is refused by everybody gives up, and does not wait
+            // for the listener that follows us.
+            return vec![Effect::Drop(job, None)];
         }
         if self.waiting.contains(&job) {
             return vec![self.busy(job)];

@@ -216,6 +216,7 @@ impl Drive<'_> {
                     self.session.declare(self.job.reply_queue());
                     self.session.consume(self.job.replies());
                     request(ask, Look::FileQueue { back: false });
+                    return Some(Event::ReplyQueueLost);
                 }
                 None
             }

@@ -56,10 +56,11 @@ pub struct Replies {
 }
 
 impl Replies {
-    /// Connects, and declares the manager's queue.
+    /// Begins a session, which declares the manager's queue. The broker may be away just now, to be
+    /// waited for as it would be later: the listener above us had a connection.
     ///
     /// # Errors
-    /// When there is no broker within 10 s, or it does not let us in.
+    /// When the system gives us no thread.
     pub fn open(args: &Args, target: Target, reply_exchange: &str) -> Result<Self, OpenError> {
         let job = JobId(args.job.clone());
         let id = format!("{}.{}", args.listener_id(), std::process::id());
@@ -74,7 +75,7 @@ impl Replies {
             consume: vec![Consume::many(queue.clone(), PREFETCH)],
             connections: Connections::Two,
         };
-        let session = Session::open(&target, setup, Patience::Limit(BROKER_LIMIT))?;
+        let session = Session::open_patiently(&target, setup, Patience::Limit(BROKER_LIMIT))?;
         Ok(Self {
             session,
             target,

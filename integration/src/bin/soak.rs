@@ -1,4 +1,5 @@
-//! Long runs: `soak jobs [N [KILLS]]`, `soak storm [ITEMS [SECONDS]]`; `--seed N` plays another history.
+//! Long runs: `soak jobs [N [KILLS]]`, `soak storm [ITEMS [SECONDS]]`, `soak seeds [N]`; `--seed N` plays
+//! another history, or begins with it.
 #![expect(clippy::print_stdout, reason = "its figures are what it is for")]
 
 use std::{
@@ -6,7 +7,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use integration::soak::{jobs, storm};
+use integration::soak::{jobs, seeds, storm};
 
 fn main() -> ExitCode {
     let mut words: Vec<String> = std::env::args().skip(1).collect();
@@ -32,8 +33,11 @@ fn main() -> ExitCode {
     let good = match words.first().map(String::as_str) {
         Some("jobs") => soak_jobs(number(1, 200), number(2, 20), seed),
         Some("storm") => soak_storm(number(1, 1000), number(2, 60), seed),
+        Some("seeds") => soak_seeds(number(1, 100_000), seed),
         _ => {
-            println!("usage: soak jobs [N [KILLS]] | storm [ITEMS [SECONDS]]  [--seed N]");
+            println!(
+                "usage: soak jobs [N [KILLS]] | storm [ITEMS [SECONDS]] | seeds [N]  [--seed N]"
+            );
             return ExitCode::from(3);
         }
     };
@@ -85,4 +89,20 @@ fn soak_storm(items: u32, seconds: u32, seed: u64) -> bool {
         println!("{}\n{}", seen.finished.stdout, seen.finished.stderr);
     }
     good
+}
+
+fn soak_seeds(count: u32, first: u64) -> bool {
+    let seen = seeds::run(first, count.into(), Duration::MAX);
+    let minutes = seen.took.as_secs_f64() / 60.0;
+    println!(
+        "{} seeds from {first} on in {:.0} s, {:.0} a minute",
+        seen.seeds,
+        seen.took.as_secs_f64(),
+        f64::from(u32::try_from(seen.seeds).unwrap_or(u32::MAX)) / minutes
+    );
+    match &seen.wrong {
+        Some(wrong) => println!("{wrong}"),
+        None => println!("nothing is wrong"),
+    }
+    seen.wrong.is_none()
 }

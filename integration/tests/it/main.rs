@@ -17,7 +17,6 @@ mod cli;
 mod deaths;
 mod destinations;
 mod happy;
-mod hosts;
 mod large;
 mod listener;
 mod manager;

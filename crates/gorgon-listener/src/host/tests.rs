@@ -66,7 +66,7 @@ fn one_job_after_another() {
                 "a Finish; b Accepted; b Prepare",
             ),
             (Event::Stopped, "b EndPreparation"),
-            (offered("d"), "d Refused (the listener is being stopped)"),
+            (offered("d"), "d dropped None"),
             (
                 Event::Job(host_job::Event::Prepared),
                 "b Leave(Stopped, None); b Clean",

@@ -17,6 +17,7 @@ pub const QUIET_LIMIT: Duration = Duration::from_secs(5);
 #[derive(Debug, Default)]
 pub(super) struct Dropped {
     missed: Vec<(ItemId, u32)>,
+    missed_at: Option<Instant>,
     look_at: Option<Instant>,
 }
 
@@ -49,7 +50,13 @@ impl Ledger {
     /// An item that is queued, while the queue holds none, is on its way to a worker, or lost: it
     /// is lost when the next look finds the same.
     pub(super) fn file_queue_looked(&mut self, now: Instant, messages: u32, out: &mut Vec<Effect>) {
+        let before = self.dropped.missed_at;
+        if messages == 0 && before.is_some_and(|at| now < at + QUIET_LIMIT) {
+            // Looks that were asked for together are one.
+            return;
+        }
         let missed = std::mem::take(&mut self.dropped.missed);
+        self.dropped.missed_at = None;
         let refills = self
             .recovery
             .as_ref()
@@ -67,5 +74,6 @@ impl Ledger {
             self.requeue(id, Cause::Dropped, None, false, out);
         }
         self.dropped.missed = on_its_way;
+        self.dropped.missed_at = Some(now);
     }
 }

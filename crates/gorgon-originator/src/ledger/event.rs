@@ -53,6 +53,8 @@ pub enum Event {
         /// What it holds.
         what: String,
     },
+    /// The reply queue was deleted under us, with what it held, and is made anew.
+    ReplyQueueLost,
     /// A regular look found the file queue missing.
     FileQueueMissing,
     /// A look found the file queue, with so many messages ready in it.

@@ -40,20 +40,25 @@ impl HostState {
     fn failed(&self) -> bool {
         match self {
             Self::Refused { .. } => true,
-            Self::Left(reason) => match reason {
-                LeaveReason::SyncFailed
-                | LeaveReason::CallbackFailed
-                | LeaveReason::PreloaderFailed
-                | LeaveReason::WorkersFailed
-                | LeaveReason::Sick => true,
-                LeaveReason::Done
-                | LeaveReason::Cancelled
-                | LeaveReason::Stopped
-                | LeaveReason::Orphaned
-                | LeaveReason::Lost => false,
-            },
+            Self::Left(reason) => is_own_error(*reason),
             Self::Preparing | Self::Busy | Self::Joined | Self::Fenced => false,
         }
+    }
+}
+
+/// Returns whether a host that left for this reason would leave again.
+pub(super) fn is_own_error(reason: LeaveReason) -> bool {
+    match reason {
+        LeaveReason::SyncFailed
+        | LeaveReason::CallbackFailed
+        | LeaveReason::PreloaderFailed
+        | LeaveReason::WorkersFailed
+        | LeaveReason::Sick => true,
+        LeaveReason::Done
+        | LeaveReason::Cancelled
+        | LeaveReason::Stopped
+        | LeaveReason::Orphaned
+        | LeaveReason::Lost => false,
     }
 }
 
@@ -68,6 +73,8 @@ pub(super) struct Host {
     pub(super) workers: BTreeSet<WorkerKey>,
     /// How many workers it said it would run.
     slots: usize,
+    /// It left, and was offered the job again.
+    asked: bool,
 }
 
 impl Host {
@@ -98,13 +105,16 @@ impl Hosts {
         let queue = names::listener_queue(&message.hostname, &message.listener_id);
         let known = self.hosts.contains_key(&message.listener_id);
         let host = self.host(now, &message.listener_id, &message.hostname);
-        if !known || host.state != HostState::Joined {
+        // The word of a host that left and was not asked again is an old one, which came twice.
+        let old = matches!(host.state, HostState::Left(_)) && !host.asked;
+        if !known || (host.state != HostState::Joined && !old) {
             host.state = state;
             host.queue = queue;
         }
     }
 
     /// Returns the workers of an earlier manager of this host, which died with it, and its queue.
+    /// The word of a manager may come twice, and after that of its workers: then nobody died.
     pub(super) fn joined(
         &mut self,
         now: Instant,
@@ -119,7 +129,12 @@ impl Hosts {
         host.queue.clone_from(&message.manager_queue_name);
         host.slots = message.slots.len();
         let gone = before.filter(|queue| *queue != message.manager_queue_name);
-        (std::mem::take(&mut host.workers), gone)
+        let died = if gone.is_some() {
+            std::mem::take(&mut host.workers)
+        } else {
+            BTreeSet::new()
+        };
+        (died, gone)
     }
 
     /// Returns the queue of the manager that the host has.
@@ -155,6 +170,7 @@ impl Hosts {
         };
         let host = self.host(now, id, hostname);
         host.state = HostState::Left(reason);
+        host.asked = false;
         std::mem::take(&mut host.workers)
     }
 
@@ -184,6 +200,7 @@ impl Hosts {
             alive_at: now,
             workers: BTreeSet::new(),
             slots: 0,
+            asked: false,
         });
         host.alive_at = now;
         host
@@ -232,6 +249,20 @@ impl Hosts {
             .filter(|host| host.state == HostState::Joined)
             .map(Host::slots)
             .sum()
+    }
+
+    /// The job is offered to a host once more.
+    pub(super) fn ask(&mut self, id: &ListenerId) {
+        if let Some(host) = self.hosts.get_mut(id) {
+            host.asked = true;
+        }
+    }
+
+    /// The job is offered to all once more.
+    pub(super) fn ask_all(&mut self) {
+        for host in self.hosts.values_mut() {
+            host.asked = true;
+        }
     }
 
     pub(super) fn ids_living(&self) -> Vec<ListenerId> {

@@ -79,6 +79,8 @@ pub struct Ledger {
     offered_at: Option<Instant>,
     /// Since when no host lives.
     alone_since: Option<Instant>,
+    /// A host left that may take the job again, and has not been asked.
+    offer_again: bool,
     look_at: Option<Instant>,
     queue_look_at: Option<Instant>,
     dropped: Dropped,
@@ -103,6 +105,7 @@ impl Ledger {
             failures: 0,
             offered_at: None,
             alone_since: None,
+            offer_again: false,
             look_at: None,
             queue_look_at: None,
             dropped: Dropped::default(),
@@ -148,7 +151,8 @@ impl Ledger {
                 out.push(Effect::SendCancel);
                 self.done(Ending::MessageTooLarge { what }, &mut out);
             }
-            Event::FileQueueMissing => self.recover(now, &mut out),
+            Event::ReplyQueueLost => self.offer_to_all(&mut out),
+            Event::FileQueueMissing => self.file_queue_missing(now, &mut out),
             Event::FileQueueLooked { messages } => self.file_queue_looked(now, messages, &mut out),
             Event::HostLooked {
                 listener_id,
@@ -281,13 +285,12 @@ impl Ledger {
     }
 
     fn host_left(&mut self, now: Instant, left: HostLeft, out: &mut Vec<Effect>) {
-        // A manager deletes its queue itself, unless it has died.
+        // A manager deletes its queue itself, unless it has died, or was killed by its listener.
         let queue = match left.reason {
-            LeaveReason::Lost | LeaveReason::WorkersFailed => {
+            LeaveReason::Lost | LeaveReason::WorkersFailed | LeaveReason::Stopped => {
                 self.hosts.manager_queue(&left.listener_id)
             }
             LeaveReason::Done
-            | LeaveReason::Stopped
             | LeaveReason::Orphaned
             | LeaveReason::Cancelled
             | LeaveReason::Sick
@@ -311,11 +314,12 @@ impl Ledger {
             | LeaveReason::WorkersFailed
             | LeaveReason::Lost => true,
         };
+        self.offer_again |= !hosts::is_own_error(left.reason);
         out.push(Effect::Tell(Happening::HostLeft(left)));
         self.lose_workers(workers, costs, out);
     }
 
-    fn announced(&self, announce: &Announce, out: &mut Vec<Effect>) {
+    fn announced(&mut self, announce: &Announce, out: &mut Vec<Effect>) {
         let offers = match self
             .hosts
             .get(&announce.listener_id)
@@ -334,12 +338,14 @@ impl Ledger {
                 | LeaveReason::WorkersFailed
                 | LeaveReason::Sick => false,
             },
-            Some(
-                HostState::Preparing | HostState::Busy | HostState::Joined | HostState::Fenced,
-            ) => false,
+            // Sent away.
+            Some(HostState::Fenced) => false,
+            // It was away, and may have left, and the broker lost its word; else it takes no notice.
+            Some(HostState::Preparing | HostState::Busy | HostState::Joined) => true,
             Some(HostState::Refused { .. }) => false,
         };
         if offers && self.stage == Stage::Running {
+            self.hosts.ask(&announce.listener_id);
             out.push(Effect::OfferTo(announce.listener_queue_name.clone()));
         }
     }

@@ -7,11 +7,13 @@ use gorgon_proto::message::WorkerKey;
 
 use super::event::{Cause, Effect, Happening};
 use super::items::Phase;
+use super::stages::Stage;
 use super::{HOLDS_LIMIT, Ledger, MUTE_LIMIT, QUEUE_LOOK_INTERVAL};
 
 /// The file queue was lost with the broker: who holds what, and what is queued again.
 #[derive(Debug)]
 pub(super) struct Recovery {
+    begun_at: Instant,
     pub(super) awaited: BTreeSet<WorkerKey>,
     /// When the items that nobody holds are queued again; absent afterwards.
     pub(super) refill_at: Option<Instant>,
@@ -38,16 +40,38 @@ impl Ledger {
         if file_queue_missing {
             self.recover(now, out);
         }
+        self.offer_to_all(out);
+    }
+
+    /// Words of hosts were lost: while we were away, listeners announced themselves in vain, and
+    /// managers took us for gone and left. Who serves the job already takes no notice of another
+    /// offer.
+    pub(super) fn offer_to_all(&mut self, out: &mut Vec<Effect>) {
+        if self.stage == Stage::Running && !self.rules.local {
+            self.offer_again = false;
+            self.hosts.ask_all();
+            out.push(Effect::Offer);
+        }
+    }
+
+    /// A look found no file queue. One that was asked for before the queue was made anew says
+    /// nothing: each item that found no queue asks for one.
+    pub(super) fn file_queue_missing(&mut self, now: Instant, out: &mut Vec<Effect>) {
+        let fresh = |recovery: &Recovery| now < recovery.begun_at + HOLDS_LIMIT;
+        if !self.recovery.as_ref().is_some_and(fresh) {
+            self.recover(now, out);
+        }
     }
 
     /// The file queue is gone: make it anew, ask who holds what, refill it.
-    pub(super) fn recover(&mut self, now: Instant, out: &mut Vec<Effect>) {
+    fn recover(&mut self, now: Instant, out: &mut Vec<Effect>) {
         if !self.publishes() {
             return;
         }
         out.push(Effect::DeclareFileQueue);
         self.queue_look_at = Some(now + QUEUE_LOOK_INTERVAL);
         self.recovery = Some(Recovery {
+            begun_at: now,
             awaited: self.hosts.workers(),
             refill_at: Some(now + HOLDS_LIMIT),
             mute_at: now + MUTE_LIMIT,

@@ -79,6 +79,7 @@ impl Ledger {
                     let (host, name) = (&start.listener_id, &start.hostname);
                     return self.take_back(start.item, start.attempt, host, name, out);
                 }
+                self.doubt_held(now, &worker, Some(start.item));
                 let holder = Holder {
                     worker,
                     hostname: start.hostname.clone(),
@@ -181,8 +182,8 @@ impl Ledger {
         }
     }
 
-    /// A worker that reconnected runs none but this: the finish of another one may have been lost
-    /// with the broker, or be on its way still.
+    /// A worker runs none but this, and begins none before the broker has the finish of the one
+    /// before: where that did not arrive, the broker has lost it, or it is on its way still.
     fn doubt_held(&mut self, now: Instant, worker: &WorkerKey, but: Option<ItemId>) {
         for id in self.items.held_by(worker) {
             if Some(id) != but

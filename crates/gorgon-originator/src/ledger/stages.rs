@@ -183,7 +183,11 @@ impl Ledger {
                 if !self.hosts.all_failed() && !self.rules.local {
                     let wait_limit = self.rules.wait_limit;
                     out.push(Effect::Tell(Happening::NoHostLeft { wait_limit }));
-                    out.push(Effect::Offer);
+                    // Not to those alone that would fail again, and again.
+                    if std::mem::take(&mut self.offer_again) {
+                        self.hosts.ask_all();
+                        out.push(Effect::Offer);
+                    }
                 }
             }
             Some(since) if self.broker_up && now >= since + self.rules.wait_limit => {

@@ -147,8 +147,14 @@ fn a_second_start_is_let_run() {
 
 #[test]
 fn a_host_that_leaves_gives_its_items_back() {
-    check(1, "b joins; a1 starts 0; a leaves stopped", "publish 0.2");
-    check(1, "a1 starts 0; a joins", "publish 0.2");
+    check(
+        1,
+        "b joins; a1 starts 0; a leaves stopped",
+        "delete m.a; publish 0.2",
+    );
+    check(1, "a1 starts 0; a joins anew", "delete m.a; publish 0.2");
+    // The same manager's word, which came twice.
+    check(1, "a1 starts 0; a joins", "");
     check(
         1,
         "b joins; a1 starts 0; a leaves workers",
@@ -159,7 +165,11 @@ fn a_host_that_leaves_gives_its_items_back() {
         "a1 starts 0; a leaves callback; +1",
         "publish 0.2; done HostsFailed { all_in_sync: false }",
     );
-    check(1, "a1 starts 0; a leaves stopped", "publish 0.2; offer");
+    check(
+        1,
+        "a1 starts 0; a leaves stopped",
+        "delete m.a; publish 0.2; offer",
+    );
 }
 
 #[test]
@@ -174,7 +184,20 @@ fn a_job_without_hosts_waits_for_one_or_ends() {
     );
     check("offer; a answers busy; +4", "");
     check("offer; +50; a announces", "offer to l.a");
-    check("offer; a answers accepted; a announces", "");
+    // Who failed is offered the job once more with those that may take it, not for ever.
+    check(
+        "offer; a answers accepted; b answers accepted; b leaves stopped; a leaves sync; \
+         a answers accepted; a leaves sync; +61",
+        "offer; look file queue; done NoListener { had_hosts: true, refused: [] }",
+    );
+    // Its first word, which comes twice, does not bring it back.
+    check(
+        "offer; a answers accepted; b answers accepted; a leaves sync; b leaves sync; \
+         a answers accepted; +1",
+        "done HostsFailed { all_in_sync: true }",
+    );
+    check("offer; a answers accepted; a announces", "offer to l.a");
+    check("offer; a answers accepted; replies lost", "offer");
     check("offer; a answers accepted; a leaves sync; +0.9", "");
     check(
         "offer; a answers accepted; a leaves sync; +1",
@@ -212,7 +235,7 @@ fn a_silent_host_is_looked_for_and_written_off() {
     check(
         1,
         "a1 starts 0; +14; down; +100; a unseen; up; a unseen",
-        "look m.a; look m.a; look file queue",
+        "look m.a; look m.a; offer; look file queue",
     );
 }
 
@@ -221,26 +244,38 @@ fn a_lost_file_queue_is_refilled_with_what_nobody_holds() {
     check(
         3,
         "a1 starts 0; a2 passes 1; down; +30; up missing; a1 holds 0; a2 idle",
-        "passed 1; declare; publish 2",
+        "passed 1; declare; offer; publish 2",
     );
-    check(2, "a1 starts 0; down; up missing; +4.9", "declare");
+    check(2, "a1 starts 0; down; up missing; +4.9", "declare; offer");
     check(
         2,
         "a1 starts 0; down; up missing; +5",
-        "declare; publish 1; look m.a",
+        "declare; offer; publish 1; look m.a",
     );
     check(
         2,
         "a1 starts 0; down; up missing; +4; a seen; +12",
-        "declare; publish 1; look m.a; publish 0.2; look m.a",
+        "declare; offer; publish 1; look m.a; publish 0.2; look m.a",
     );
     check(
         2,
         "a1 starts 0; down; up missing; a1 idle",
-        "declare; publish 0.2; publish 1",
+        "declare; offer; publish 0.2; publish 1",
     );
-    check(2, "a1 starts 0; down; up; +4", "");
+    check(2, "a1 starts 0; down; up; +4", "offer");
     check(2, "a1 starts 0; missing; a1 holds 0", "declare; publish 1");
+    // Each item that finds no queue asks for a look.
+    check(
+        2,
+        "missing; missing; missing",
+        "declare; publish 0; publish 1",
+    );
+    // Its finish was confirmed, and lost: it would not run the next one else.
+    check(
+        2,
+        "a1 starts 0; down; up; a1 holds 1; +2",
+        "offer; publish 0.2",
+    );
 }
 
 #[test]
@@ -250,6 +285,12 @@ fn what_the_broker_dropped_is_missed_twice_and_queued_again() {
         "a1 starts 0; a1 passes 0; +5; queue 0; +5; queue 0",
         "passed 0; look m.a; look file queue; look m.a; look file queue; publish 1.2",
     );
+    // Looks that were asked for together.
+    check(
+        2,
+        "a1 starts 0; a1 passes 0; +5; queue 0; queue 0; +1; queue 0",
+        "passed 0; look m.a; look file queue",
+    );
     // On its way to a worker, or waiting for one.
     check(2, "a1 starts 0; queue 0; a1 starts 1; queue 0", "");
     check(2, "a1 starts 0; queue 0; queue 1; queue 0", "");
@@ -258,7 +299,7 @@ fn what_the_broker_dropped_is_missed_twice_and_queued_again() {
     check(
         2,
         "a1 starts 0; down; up missing; queue 0; queue 0",
-        "declare",
+        "declare; offer",
     );
     check(2, "cancel; queue 0; queue 0", "cancel; purge");
 }

@@ -108,7 +108,7 @@ fn who_is_avoided_may_decline_three_times() {
         1,
         "b joins; a1 fails 0 -x; b leaves stopped; a2 ends; a leaves stopped; c joins one; \
          a1 declines 1",
-        "failed 0; retry 1 x as 1.1 not on a:1; offer; retry 1 x as 1.1",
+        "failed 0; retry 1 x as 1.1 not on a:1; delete m.b; delete m.a; offer; retry 1 x as 1.1",
     );
 }
 
@@ -236,6 +236,6 @@ fn a_lost_file_queue_is_refilled_with_retries_too() {
         1,
         1,
         "a1 fails 0 -x; down; up missing; a1 idle; a2 idle; +6",
-        "failed 0; retry 1 x as 1.1 not on a:1; declare; retry 1 x as 1.1 not on a:1; look m.a; look file queue",
+        "failed 0; retry 1 x as 1.1 not on a:1; declare; offer; retry 1 x as 1.1 not on a:1; look m.a; look file queue",
     );
 }

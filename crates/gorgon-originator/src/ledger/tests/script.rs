@@ -133,7 +133,11 @@ fn host_event(host: &str, verb: &str, rest: &[&str]) -> Option<Event> {
             hostname,
             listener_id,
             slots: if rest == ["one"] { vec![1] } else { vec![1, 2] },
-            manager_queue_name: format!("gorgon.manager.{host}"),
+            manager_queue_name: if rest == ["anew"] {
+                format!("gorgon.manager.{host}'")
+            } else {
+                format!("gorgon.manager.{host}")
+            },
         }),
         "answers" => Reply::HostAnswered(HostAnswered {
             hostname,
@@ -200,6 +204,7 @@ pub(super) fn event(text: &str) -> Event {
                 file_queue_missing: true,
             };
         }
+        ["replies", "lost"] => return Event::ReplyQueueLost,
         ["missing"] => return Event::FileQueueMissing,
         ["queue", n] => {
             let messages = n.parse().unwrap();

@@ -122,13 +122,13 @@ fn the_last_host_and_the_only_one_are_never_sent_away() {
     check(
         6,
         &format!("a1 passes 0; a leaves stopped; {FIVE_FAIL}; b leaves done"),
-        &format!("passed 0; {FIVE_FAILED}; delete; done"),
+        &format!("passed 0; delete m.a; {FIVE_FAILED}; delete; done"),
     );
     // The other one leaves while it runs a probe; the probe is of no use to b.
     check(
         6,
         &format!("a1 passes 0; {FIVE_FAIL}; a1 starts 6; a leaves stopped; b leaves done"),
-        &format!("passed 0; {FIVE_FAILED}; {PROBES}; delete; done"),
+        &format!("passed 0; {FIVE_FAILED}; {PROBES}; delete m.a; delete; done"),
     );
     // Its link is cut meanwhile.
     check(
@@ -210,7 +210,7 @@ fn a_sick_host_is_sent_away_again_and_offered_nothing() {
             "{effects}; publish 10; offer; send away m.b; look file queue; \
              done NoListener {{ had_hosts: true, refused: [] }}"
         )
-        .replace("offer;", "publish 9.2; offer;"),
+        .replace("offer;", "delete m.a; publish 9.2; offer;"),
     );
 }
 

@@ -1,0 +1,216 @@
+//! Ruby children that are invented: what they say of a file is its nature, and the truth.
+
+use std::time::Duration;
+
+use gorgon_process::child::End;
+use gorgon_process::signals::Signal;
+use gorgon_proto::item::WorkItem;
+use gorgon_proto::outcome::{FileError, Outcome, TestResult};
+use gorgon_ruby::{ChildEvent, Purpose};
+use gorgon_worker::children::ChildNo;
+use gorgon_worker::event as work;
+
+use super::plan::{Nature, Trouble};
+use super::{Due, Pid, World, killed};
+
+/// Tests of a file.
+pub(super) const TESTS: u32 = 3;
+/// The one that fails, if any does.
+const BAD: u32 = 2;
+
+/// A Ruby child.
+#[derive(Debug, Default)]
+pub(super) struct Child {
+    /// Raised by whatever changes its fate: what it would have said before is not said any more.
+    fate: u32,
+}
+
+/// A child that has ended.
+pub(super) fn ended(end: End) -> ChildEvent {
+    ChildEvent::Ended {
+        end,
+        output: String::new(),
+        left: Vec::new(),
+    }
+}
+
+fn test_id(n: u32) -> String {
+    format!("1:{n}")
+}
+
+fn result(n: u32, outcome: Outcome) -> TestResult {
+    TestResult {
+        id: test_id(n),
+        name: format!("test {n}"),
+        classname: String::new(),
+        file: String::new(),
+        line: 0,
+        outcome,
+        seconds: 0.1,
+        exception: None,
+        message: String::new(),
+        backtrace: Vec::new(),
+        output: String::new(),
+    }
+}
+
+impl World {
+    /// From now on this, in milliseconds, is what a child will say.
+    pub(super) fn fate(&mut self, pid: Pid, no: ChildNo, events: &[(u64, ChildEvent)]) {
+        let worker = self.workers.get_mut(&pid);
+        let Some(child) = worker.and_then(|w| w.children.get_mut(&no)) else {
+            return;
+        };
+        child.fate += 1;
+        let fate = child.fate;
+        for (ms, event) in events {
+            let due = Due::Child(pid, no, fate, event.clone());
+            self.later(Duration::from_millis(*ms), due);
+        }
+    }
+
+    pub(super) fn child_says(&mut self, pid: Pid, no: ChildNo, fate: u32, event: ChildEvent) {
+        let Some(worker) = self.workers.get_mut(&pid) else {
+            return;
+        };
+        if worker
+            .children
+            .get(&no)
+            .is_none_or(|child| child.fate != fate)
+        {
+            return;
+        }
+        if matches!(
+            event,
+            ChildEvent::Ended { .. } | ChildEvent::PreloaderLost | ChildEvent::ForkFailed(_)
+        ) {
+            worker.children.remove(&no);
+        }
+        self.truth.child_says(pid, no, &event);
+        self.tell_worker(pid, work::Event::Child(no, event));
+    }
+
+    pub(super) fn fork(&mut self, pid: Pid, no: ChildNo, purpose: Purpose) {
+        let Some(worker) = self.workers.get_mut(&pid) else {
+            return;
+        };
+        let lives = self.managers.get(&worker.manager).is_some_and(|m| {
+            m.preloaders
+                .values()
+                .any(|start| *start == worker.preloader)
+        });
+        if !lives {
+            let lost = work::Event::PreloaderLost("no answer".to_owned());
+            return self.soon(Due::Worker(pid, lost));
+        }
+        worker.children.insert(no, Child::default());
+        let trouble = self.plan.hosts[worker.machine - 1].trouble;
+        if trouble == Some(Trouble::Slot(worker.slot)) {
+            return self.fate(
+                pid,
+                no,
+                &[(10, ChildEvent::ForkFailed("no memory".to_owned()))],
+            );
+        }
+        let boot = 5 + self.dice.roll(100);
+        match purpose {
+            Purpose::Items => self.fate(pid, no, &[(boot, ChildEvent::Ready)]),
+            Purpose::AfterComplete => {
+                let events = [
+                    (boot, ChildEvent::CallbackDone),
+                    (boot + 1, ended(End::Exited(0))),
+                ];
+                self.fate(pid, no, &events);
+            }
+        }
+    }
+
+    pub(super) fn run_item(&mut self, pid: Pid, no: ChildNo, item: &WorkItem) {
+        let Some(worker) = self.workers.get_mut(&pid) else {
+            return;
+        };
+        worker.item = Some(item.clone());
+        let place = item
+            .filename
+            .trim_matches(|c: char| !c.is_ascii_digit())
+            .parse();
+        let nature = place
+            .ok()
+            .and_then(|n: usize| self.plan.natures.get(n).copied());
+        self.truth.runs(pid, no, item);
+        let takes = 5 + self.dice.roll(self.plan.item_ms);
+        let mut events = vec![(1, ChildEvent::Loading)];
+        match nature.unwrap_or(Nature::Passes) {
+            Nature::Unloadable => {
+                let error = FileError {
+                    what: "load".to_owned(),
+                    exception: None,
+                    message: "no such file".to_owned(),
+                    backtrace: Vec::new(),
+                    test: None,
+                };
+                events.push((2, ChildEvent::FileError(error)));
+            }
+            Nature::Hangs => return self.fate(pid, no, &events),
+            Nature::Crashes => {
+                events.push((takes / 2, passed(1)));
+                events.push((takes, ended(End::Signaled(11))));
+                return self.fate(pid, no, &events);
+            }
+            nature => {
+                let bad = match nature {
+                    Nature::Fails => true,
+                    Nature::Flaky => self.dice.roll(2) == 0,
+                    _ => false,
+                };
+                for n in 1..=TESTS {
+                    let asked = item.tests.is_empty() || item.tests.contains(&test_id(n));
+                    let outcome = if bad && n == BAD {
+                        Outcome::Failed
+                    } else {
+                        Outcome::Passed
+                    };
+                    let at = 1 + takes * u64::from(n) / u64::from(TESTS + 1);
+                    if asked {
+                        events.push((at, ChildEvent::TestFinished(Box::new(result(n, outcome)))));
+                    }
+                }
+            }
+        }
+        let finished = ChildEvent::FileFinished {
+            time: 0.1,
+            output: String::new(),
+            spent: self.dice.roll(30) == 0,
+        };
+        events.push((takes + 1, finished));
+        self.fate(pid, no, &events);
+    }
+
+    pub(super) fn finish_child(&mut self, pid: Pid, no: ChildNo) {
+        let takes = 1 + self.dice.roll(200);
+        let events = [
+            (takes, ChildEvent::Finished),
+            (takes + 1, ended(End::Exited(0))),
+        ];
+        self.fate(pid, no, &events);
+    }
+
+    /// It gives up at once, or not before it is killed.
+    pub(super) fn signal_child(&mut self, pid: Pid, no: ChildNo, signal: Signal) {
+        if signal == Signal::Kill {
+            return self.fate(pid, no, &[(1, ended(killed()))]);
+        }
+        if self.dice.roll(3) > 0 {
+            let events = [
+                (1, ChildEvent::Interrupted),
+                (2, ChildEvent::Finished),
+                (3, ended(End::Exited(1))),
+            ];
+            self.fate(pid, no, &events);
+        }
+    }
+}
+
+fn passed(n: u32) -> ChildEvent {
+    ChildEvent::TestFinished(Box::new(result(n, Outcome::Passed)))
+}

@@ -1,0 +1,152 @@
+//! What must be true of every history.
+
+use std::time::Duration;
+
+use gorgon_originator::ledger::{Again, Ending};
+use gorgon_proto::item::ItemId;
+
+use super::originator::WAIT_LIMIT;
+use super::{GONE_WITHIN, World};
+
+/// However bad a history is, its job ends by then.
+const ENDS_WITHIN: Duration = Duration::from_secs(600);
+
+/// Returns the first thing that is wrong.
+pub(super) fn wrong(world: &World) -> Option<String> {
+    world
+        .truth
+        .wrongs
+        .first()
+        .cloned()
+        .or_else(|| ending(world))
+        .or_else(|| verdicts(world))
+        .or_else(|| attempts(world))
+        .or_else(|| retries(world))
+        .or_else(|| left(world))
+}
+
+/// The job ends, in time, and as it should.
+fn ending(world: &World) -> Option<String> {
+    let truth = &world.truth;
+    let Some((ending, at)) = &world.originator.ended else {
+        let open = world.originator.open_items();
+        return Some(format!("the job does not end; open: {open:?}"));
+    };
+    if *at - world.begun > ENDS_WITHIN {
+        return Some(format!("the job ends only after {:?}", *at - world.begun));
+    }
+    let fits = match ending {
+        Ending::Complete => world.originator.open_items().is_empty(),
+        Ending::FailFast => world.plan.fail_fast.is_some() && truth.shut_by_fail_fast,
+        Ending::Cancelled => truth.cancelled,
+        // It waits for another, unless there were some and each has failed.
+        Ending::NoListener { .. } => {
+            let waited = *at - world.begun >= WAIT_LIMIT;
+            truth.able_at_end.is_empty() && (waited || !truth.failed.is_empty())
+        }
+        Ending::HostsFailed { .. } => (1..world.machines.len()).any(|m| truth.failed.contains(&m)),
+        Ending::LocalListenerDied { .. } => truth.listeners_ended > 2,
+        Ending::BrokerGone | Ending::MessageTooLarge { .. } => false,
+    };
+    if !fits || (world.plan.is_calm() && !matches!(ending, Ending::Complete | Ending::FailFast)) {
+        let able = &truth.able_at_end;
+        return Some(format!("the job ends as {ending:?}, able hosts: {able:?}"));
+    }
+    None
+}
+
+/// One verdict an item; after a cancel, or under fail-fast, one at most.
+fn verdicts(world: &World) -> Option<String> {
+    let complete = matches!(world.originator.ended, Some((Ending::Complete, _)));
+    let planned = world.originator.work.iter().map(|work| work.item);
+    let told = &world.truth.verdicts;
+    for item in planned {
+        if complete && !told.contains_key(&item) {
+            return Some(format!("item {item} has no verdict"));
+        }
+    }
+    let double = told.iter().find(|(_, verdicts)| verdicts.len() != 1)?;
+    Some(format!("item {} has the verdicts {:?}", double.0, double.1))
+}
+
+/// No item runs for ever; where nothing goes wrong each runs once.
+fn attempts(world: &World) -> Option<String> {
+    let truth = &world.truth;
+    for (item, attempts) in &truth.attempts {
+        // A manager that joins late is taken for one that follows another.
+        let managers = truth
+            .managers
+            .saturating_sub(u32::try_from(world.plan.hosts.len()).unwrap_or(0));
+        let excused = truth.handed_back(*item) + 2 * truth.outages + truth.cuts + managers;
+        let most = 1 + truth.losses_of(*item).min(3) + excused;
+        if *attempts > most {
+            return Some(format!(
+                "item {item} is queued as attempt {attempts} of {most}"
+            ));
+        }
+    }
+    let queued = truth
+        .attempts
+        .values()
+        .filter(|_| world.plan.is_calm())
+        .any(|n| *n > 1);
+    queued.then(|| "an item runs again although nothing is wrong".to_owned())
+}
+
+/// What the retries of a test say ends with one outcome.
+fn retries(world: &World) -> Option<String> {
+    let truth = &world.truth;
+    let most = world.plan.retries as usize;
+    let whole = matches!(world.originator.ended, Some((Ending::Complete, _)))
+        && !truth.retries_stopped
+        && !truth.sick
+        && !truth.shut;
+    for ((item, test), said) in &truth.retried {
+        let early = said.iter().rev().skip(1).any(|again| !again.failed());
+        if said.len() > most || early {
+            return Some(format!("test {test} of item {item} was retried: {said:?}"));
+        }
+    }
+    let unsaid = |failing: &&(ItemId, String)| {
+        let said = truth.retried.get(*failing);
+        let last = said.and_then(|said| said.last());
+        match last {
+            Some(Again::Ended(_)) => {
+                last.is_some_and(Again::failed) && said.map_or(0, Vec::len) < most
+            }
+            Some(Again::Broken(_) | Again::Gone(_)) => false,
+            None => true,
+        }
+    };
+    let forgotten = truth
+        .failing
+        .iter()
+        .find(unsaid)
+        .filter(|_| whole && most > 0)?;
+    Some(format!(
+        "test {} of item {} is not retried as it should",
+        forgotten.1, forgotten.0
+    ))
+}
+
+/// Nobody is left, and nothing.
+fn left(world: &World) -> Option<String> {
+    if world.nobody_is_left() {
+        return None;
+    }
+    // What a queue's owner has no time to delete expires.
+    let slow = world.plan.lag_ms > 100;
+    let excused = slow || world.truth.died_badly || world.truth.cuts > 0 || world.truth.outages > 0;
+    if !world.workers.is_empty() || !world.managers.is_empty() {
+        let workers: Vec<_> = world.workers.keys().collect();
+        let managers: Vec<_> = world.managers.keys().collect();
+        return Some(format!(
+            "after {GONE_WITHIN:?} there are workers {workers:?}, managers {managers:?}"
+        ));
+    }
+    if world.listeners.values().any(|l| !l.is_idle()) {
+        return Some("a listener still has a job".to_owned());
+    }
+    let queues = world.queues_of_the_job();
+    (!excused && !queues.is_empty()).then(|| format!("queues are left: {queues:?}"))
+}

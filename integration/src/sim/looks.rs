@@ -1,0 +1,71 @@
+//! Looks at queues, each over a connection of its own, which the network may refuse.
+
+use std::time::Duration;
+
+use gorgon_originator::ledger::Event;
+use gorgon_proto::job::ListenerId;
+use gorgon_proto::names;
+use gorgon_worker_manager::event as supervise;
+use gorgon_worker_manager::lookout::Look;
+
+use super::originator::job;
+use super::{Due, Pid, World};
+
+impl World {
+    fn reaches_broker(&self, machine: usize) -> bool {
+        self.broker.up && self.machines[machine].reachable_at <= self.now
+    }
+
+    pub(super) fn look_at_hosts(&mut self, hosts: Vec<(ListenerId, String)>) {
+        if !self.reaches_broker(0) {
+            return;
+        }
+        for (listener_id, queue) in hosts {
+            let there = self.broker.queues.contains_key(&queue);
+            let consumers = there.then(|| self.broker.consumers(&queue));
+            let looked = Event::HostLooked {
+                listener_id,
+                consumers,
+            };
+            self.soon(Due::Ledger(looked));
+        }
+    }
+
+    pub(super) fn look_at_files(&mut self, back: bool, tries: u32) {
+        let seen = if self.reaches_broker(0) {
+            let queue = self.broker.queues.get(&names::file_queue(&job()));
+            Some(queue.map(|queue| u32::try_from(queue.ready.len()).unwrap_or(u32::MAX)))
+        } else if tries > 1 {
+            let again = Due::LookAtFiles {
+                back,
+                tries: tries - 1,
+            };
+            return self.later(Duration::from_millis(500), again);
+        } else {
+            None
+        };
+        let event = match (seen, back) {
+            (Some(None), false) => Event::FileQueueMissing,
+            (Some(Some(messages)), false) => Event::FileQueueLooked { messages },
+            (None, false) => return,
+            (seen, true) => Event::BrokerBack {
+                file_queue_missing: seen == Some(None),
+            },
+        };
+        self.soon(Due::Ledger(event));
+    }
+
+    pub(super) fn look_at_replies(&mut self, pid: Pid) {
+        let Some(manager) = self.managers.get(&pid) else {
+            return;
+        };
+        let look = if !self.reaches_broker(manager.machine) {
+            Look::Unreachable
+        } else if self.broker.consumers(&names::reply_queue(&job())) > 0 {
+            Look::Consumed
+        } else {
+            Look::Abandoned
+        };
+        self.soon(Due::Manager(pid, supervise::Event::Looked(look)));
+    }
+}

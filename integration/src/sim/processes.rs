@@ -1,0 +1,91 @@
+//! Processes: who hears what their sessions tell, and how they end, with all that hangs on them.
+
+use std::time::Duration;
+
+use gorgon_originator::ledger;
+use gorgon_process::child::End;
+use gorgon_worker_manager::event as supervise;
+
+use super::session::Heard;
+use super::{Due, ORIGINATOR, Pid, World, killed};
+
+impl World {
+    pub(super) fn heard(&mut self, pid: Pid, heard: Heard) {
+        if self
+            .sessions
+            .get(&pid)
+            .is_some_and(|session| session.closing)
+        {
+            return;
+        }
+        if pid == ORIGINATOR {
+            self.originator_heard(heard);
+        } else if self.listeners.contains_key(&pid) {
+            self.listener_heard(pid, heard);
+        } else if self.managers.contains_key(&pid) {
+            self.manager_heard(pid, heard);
+        } else {
+            self.worker_heard(pid, heard);
+        }
+    }
+
+    /// A process has said its last word: it ends when that has arrived, or after `limit`.
+    pub(super) fn close_within(&mut self, pid: Pid, limit: Duration) {
+        if let Some(session) = self.sessions.get_mut(&pid) {
+            session.closing = true;
+        }
+        self.later(limit, Due::Close(pid));
+        self.leave_if_settled(pid);
+    }
+
+    pub(super) fn leave_if_settled(&mut self, pid: Pid) {
+        let settled = |s: &&super::Session| s.closing && s.stands && s.is_settled();
+        if self.sessions.get(&pid).filter(settled).is_some() {
+            self.process_ends(pid);
+        }
+    }
+
+    /// A process is gone.
+    pub(super) fn process_ends(&mut self, pid: Pid) {
+        self.close(pid);
+        if let Some(worker) = self.workers.remove(&pid) {
+            let end = worker.exiting.unwrap_or_else(killed);
+            self.note(|_| format!("worker {pid} has ended: {end}"));
+            if let Some(item) = worker.item {
+                self.truth.loses(item.item, item.attempt);
+            }
+            if let Some(manager) = self.managers.get_mut(&worker.manager) {
+                manager.workers.retain(|_, one| *one != pid);
+                let ended = supervise::Event::WorkerEnded(worker.slot, end);
+                self.soon(Due::Manager(worker.manager, ended));
+            }
+        } else if self.managers.contains_key(&pid) {
+            self.end_below(pid);
+            if let Some(manager) = self.managers.remove(&pid) {
+                let end = manager.exiting.unwrap_or_else(killed);
+                self.note(|_| format!("manager {pid} has ended: {end}"));
+                self.manager_ended(manager.listener, pid, end);
+            }
+        } else if let Some(listener) = self.listeners.remove(&pid) {
+            self.note(|_| format!("listener {pid} has ended"));
+            self.truth.listeners_ended += 1;
+            if let Some(manager) = listener.manager {
+                self.soon(Due::ParentGone(manager));
+            }
+            if self.plan.local {
+                let end = End::Exited(0).to_string();
+                self.soon(Due::Ledger(ledger::Event::LocalListenerEnded { end }));
+            } else if self.dice.roll(4) > 0 {
+                let after = Duration::from_millis(200 + self.dice.roll(20_000));
+                self.later(after, Due::Listener(listener.machine));
+            }
+        }
+    }
+
+    pub(super) fn kill_listener(&mut self, pid: Pid) {
+        if self.listeners.contains_key(&pid) {
+            self.truth.died_badly = true;
+            self.process_ends(pid);
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! What really happened, beside what the ledger makes of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use gorgon_originator::ledger::{Again, Cause, Effect, Happening};
+use gorgon_proto::item::{ItemId, WorkItem};
+use gorgon_proto::message::{Finish, Reply};
+use gorgon_proto::outcome::{FinishType, Outcome, Verdict};
+use gorgon_ruby::ChildEvent;
+use gorgon_worker::children::ChildNo;
+
+use super::Pid;
+
+/// One execution of an item by a Ruby child.
+#[derive(Debug)]
+struct Execution {
+    pid: Pid,
+    child: ChildNo,
+    item: ItemId,
+    attempt: u32,
+    tests: Vec<(String, Outcome)>,
+    errors: usize,
+    /// Its last event arrived.
+    complete: bool,
+}
+
+/// What happened, and what was told.
+#[derive(Debug, Default)]
+pub(super) struct Truth {
+    executions: Vec<Execution>,
+    /// Attempts whose worker, or its connection, was lost.
+    losses: BTreeSet<(ItemId, u32)>,
+    handed_back: BTreeMap<ItemId, u32>,
+    /// Properties found broken on the way.
+    pub(super) wrongs: Vec<String>,
+    pub(super) verdicts: BTreeMap<ItemId, Vec<Verdict>>,
+    pub(super) attempts: BTreeMap<ItemId, u32>,
+    /// Of each test that failed, by item of the plan and id: what each of its retries said.
+    pub(super) retried: BTreeMap<(ItemId, String), Vec<Again>>,
+    pub(super) failing: BTreeSet<(ItemId, String)>,
+    pub(super) retries_stopped: bool,
+    /// A host was found sick: what failed there has run once more.
+    pub(super) sick: bool,
+    pub(super) starts: u32,
+    /// Nothing may be queued any more.
+    pub(super) shut: bool,
+    pub(super) shut_by_fail_fast: bool,
+    pub(super) cancelled: bool,
+    pub(super) outages: u32,
+    pub(super) cuts: u32,
+    pub(super) managers: u32,
+    pub(super) listeners_ended: u32,
+    /// Something was killed that could not clean up.
+    pub(super) died_badly: bool,
+    /// Machines that cannot run the job.
+    pub(super) failed: BTreeSet<usize>,
+    pub(super) able_at_end: Vec<usize>,
+    retries: BTreeSet<ItemId>,
+}
+
+impl Truth {
+    pub(super) fn wrong(&mut self, what: String) {
+        self.wrongs.push(what);
+    }
+
+    pub(super) fn fails(&mut self, machine: usize) {
+        self.failed.insert(machine);
+    }
+
+    pub(super) fn loses(&mut self, item: ItemId, attempt: u32) {
+        self.losses.insert((item, attempt));
+    }
+
+    pub(super) fn losses_of(&self, id: ItemId) -> u32 {
+        let count = self.losses.iter().filter(|(item, _)| *item == id).count();
+        u32::try_from(count).unwrap_or(u32::MAX)
+    }
+
+    pub(super) fn handed_back(&self, id: ItemId) -> u32 {
+        self.handed_back.get(&id).copied().unwrap_or_default()
+    }
+
+    pub(super) fn hears_worker(&mut self, reply: &Reply) {
+        match reply {
+            Reply::Start(_) => self.starts += 1,
+            Reply::HandedBack(note) => *self.handed_back.entry(note.item).or_default() += 1,
+            _ => {}
+        }
+    }
+
+    pub(super) fn runs(&mut self, pid: Pid, child: ChildNo, item: &WorkItem) {
+        self.executions.push(Execution {
+            pid,
+            child,
+            item: item.item,
+            attempt: item.attempt,
+            tests: Vec::new(),
+            errors: 0,
+            complete: false,
+        });
+    }
+
+    pub(super) fn child_says(&mut self, pid: Pid, child: ChildNo, said: &ChildEvent) {
+        let mut latest = self.executions.iter_mut().rev();
+        let Some(execution) = latest.find(|e| e.pid == pid && e.child == child) else {
+            return;
+        };
+        match said {
+            ChildEvent::TestFinished(test) => {
+                execution.tests.push((test.id.clone(), test.outcome));
+            }
+            ChildEvent::FileError(_) => execution.errors += 1,
+            ChildEvent::FileFinished { .. } => execution.complete = true,
+            _ => {}
+        }
+    }
+
+    /// Looks at what the ledger does and tells.
+    pub(super) fn sees(&mut self, at: Duration, effect: &Effect) {
+        match effect {
+            Effect::Publish(item) if self.shut => {
+                self.wrong(format!("item {} is queued after the end", item.item));
+            }
+            Effect::Offer | Effect::OfferTo(_) if self.shut => {
+                self.wrong("the job is offered after its end".to_owned());
+            }
+            Effect::Publish(item) => {
+                let attempts = self.attempts.entry(item.item).or_default();
+                *attempts = (*attempts).max(item.attempt);
+            }
+            Effect::SendCancel => self.shut = true,
+            Effect::PurgeFileQueue => {
+                self.shut_by_fail_fast |= !self.shut;
+                self.shut = true;
+            }
+            Effect::Tell(happening) => self.told(at, happening),
+            _ => {}
+        }
+    }
+
+    fn told(&mut self, at: Duration, happening: &Happening) {
+        match happening {
+            Happening::ItemFinished {
+                finish, verdict, ..
+            } => {
+                self.verdicts.entry(finish.item).or_default().push(*verdict);
+                self.holds_against(at, finish, *verdict);
+                if !self.retries.contains(&finish.item) && finish.kind == FinishType::Fail {
+                    let bad = finish.tests.iter().filter(|test| test.outcome.is_bad());
+                    self.failing
+                        .extend(bad.map(|test| (finish.item, test.id.clone())));
+                }
+            }
+            Happening::ItemLost { item, .. } => {
+                self.verdicts.entry(*item).or_default().push(Verdict::Lost);
+                let losses = self.losses_of(*item);
+                if losses < 3 {
+                    self.wrong(format!("item {item} is lost after {losses} real losses"));
+                }
+            }
+            Happening::ItemRedelivered {
+                item,
+                cause: Cause::Dropped,
+                ..
+            } => self.wrong(format!(
+                "item {item} was dropped by a broker that drops nothing"
+            )),
+            Happening::RetryQueued { item, .. } | Happening::RerunQueued { item, .. } => {
+                self.retries.insert(item.item);
+            }
+            Happening::HostProbed(probed) => self.sick |= probed.sick,
+            Happening::Retried { of, tests, .. } => {
+                for (id, said) in tests {
+                    self.retried
+                        .entry((*of, id.clone()))
+                        .or_default()
+                        .push(said.clone());
+                }
+            }
+            Happening::RetriesStopped { .. } => self.retries_stopped = true,
+            _ => {}
+        }
+    }
+
+    /// A finish that counts tells what a child has said, all of it, and nothing else.
+    fn holds_against(&mut self, at: Duration, finish: &Finish, verdict: Verdict) {
+        let tests: Vec<_> = finish
+            .tests
+            .iter()
+            .map(|t| (t.id.clone(), t.outcome))
+            .collect();
+        let bad = tests.iter().any(|(_, outcome)| outcome.is_bad());
+        let is_of = |e: &&Execution| {
+            e.pid == finish.pid
+                && e.item == finish.item
+                && e.attempt == finish.attempt
+                && e.tests == tests
+                && match finish.kind {
+                    FinishType::Pass => e.complete && !bad && e.errors == 0,
+                    FinishType::Fail => e.complete && (bad || e.errors > 0),
+                    FinishType::Crash => !e.complete,
+                    FinishType::Timeout => true,
+                }
+        };
+        if !self.executions.iter().any(|e| is_of(&e)) {
+            self.wrong(format!(
+                "at {at:?} item {} ended as {:?}, which no child has said",
+                finish.item, finish.kind
+            ));
+        }
+        let fits = match finish.kind {
+            FinishType::Pass => {
+                matches!(verdict, Verdict::Passed | Verdict::Flaky | Verdict::Failed)
+            }
+            FinishType::Fail => matches!(verdict, Verdict::Failed | Verdict::Flaky),
+            FinishType::Crash => verdict == Verdict::Crashed,
+            FinishType::Timeout => verdict == Verdict::TimedOut,
+        };
+        let green = verdict == Verdict::Passed && (bad || finish.kind != FinishType::Pass);
+        if !fits || green {
+            self.wrong(format!(
+                "item {} is {verdict:?} by a finish of {:?}",
+                finish.item, finish.kind
+            ));
+        }
+    }
+}

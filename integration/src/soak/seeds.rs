@@ -1,0 +1,67 @@
+//! Many histories of the simulation, on all cores.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::sim::{self, Wrong};
+
+/// What was run.
+#[derive(Debug)]
+pub struct Seen {
+    /// So many histories.
+    pub seeds: u64,
+    /// How long it took.
+    pub took: Duration,
+    /// The history that went wrong, of the smallest seed.
+    pub wrong: Option<Box<Wrong>>,
+}
+
+/// Runs the histories of `count` seeds from `first` on, until one goes wrong, or `limit` is over.
+///
+/// # Panics
+/// When the system gives no threads.
+pub fn run(first: u64, count: u64, limit: Duration) -> Seen {
+    let begun = Instant::now();
+    let next = AtomicU64::new(first);
+    let found: Mutex<Option<Box<Wrong>>> = Mutex::new(None);
+    let turn = || {
+        while begun.elapsed() < limit {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= first + count {
+                return;
+            }
+            if let Err(wrong) = sim::check(seed) {
+                next.store(first + count, Ordering::Relaxed);
+                let mut found = found
+                    .lock()
+                    .unwrap_or_else(std::sync::PoisonError::into_inner);
+                if found.as_ref().is_none_or(|before| before.seed > wrong.seed) {
+                    *found = Some(wrong);
+                }
+                return;
+            }
+        }
+    };
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let mut done = count;
+    thread::scope(|scope| {
+        for n in 1..cores {
+            let named = thread::Builder::new().name(format!("seeds {n}"));
+            named
+                .spawn_scoped(scope, turn)
+                .expect("a thread can be had");
+        }
+        turn();
+    });
+    done = done.min(next.load(Ordering::Relaxed).saturating_sub(first));
+    let wrong = found
+        .into_inner()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    Seen {
+        seeds: done,
+        took: begun.elapsed(),
+        wrong,
+    }
+}
