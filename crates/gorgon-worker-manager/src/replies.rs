@@ -25,6 +25,8 @@ use crate::lookout::Look;
 pub const BROKER_LIMIT: Duration = Duration::from_secs(120);
 /// How long a look at a queue may take.
 const LOOK_LIMIT: Duration = Duration::from_secs(4);
+/// The same before the queues of an originator that is gone are deleted.
+const LAST_LOOK_LIMIT: Duration = Duration::from_secs(1);
 /// How long a polite end of the connection may take.
 const CLOSE_LIMIT: Duration = Duration::from_secs(2);
 /// The same when whoever started us is gone: with `--local` its broker is gone too.
@@ -275,6 +277,12 @@ impl Replies {
         }
     }
 
+    /// Returns whether somebody reads the replies just now.
+    fn is_read(&self) -> bool {
+        let look = look_at_queue(&self.target, &self.reply_queue, LAST_LOOK_LIMIT);
+        matches!(look, Ok(Some(state)) if state.consumers > 0)
+    }
+
     /// Says that the host is done with the job, removes what nobody else will, and closes.
     pub fn leave(mut self, reason: LeaveReason, error: Option<HostError>) {
         let reply = Reply::HostLeft(HostLeft {
@@ -287,7 +295,8 @@ impl Replies {
             },
             error,
         });
-        if reason == LeaveReason::Orphaned {
+        // The originator may have come back while the workers ended: its queues are its own.
+        if reason == LeaveReason::Orphaned && !self.is_read() {
             let originators = names::originator_queue(&self.job);
             for queue in [&self.file_queue, &self.reply_queue, &originators] {
                 self.session.delete_queue(queue);

@@ -55,6 +55,12 @@ impl World {
         self.soon(Due::Ledger(event));
     }
 
+    /// Returns whether a look finds somebody who reads the replies.
+    pub(super) fn replies_are_read(&self, machine: usize) -> bool {
+        let replies = names::reply_queue(&job());
+        self.reaches_broker(machine) && self.broker.consumers(&replies) > 0
+    }
+
     pub(super) fn look_at_replies(&mut self, pid: Pid) {
         let Some(manager) = self.managers.get(&pid) else {
             return;

@@ -242,6 +242,7 @@ impl World {
             return;
         };
         let machine = manager.machine;
+        let listener_id = manager.listener_id.clone();
         if reason == LeaveReason::PreloaderFailed
             || reason == LeaveReason::CallbackFailed
             || reason == LeaveReason::WorkersFailed
@@ -253,7 +254,7 @@ impl World {
         let code = if silent { MANAGER_GONE } else { exit::OK };
         manager.exiting = Some(End::Exited(i32::from(code)));
         let queue = manager.queue.clone();
-        if reason == LeaveReason::Orphaned {
+        if reason == LeaveReason::Orphaned && !self.replies_are_read(machine) {
             for name in [
                 names::file_queue(&job()),
                 names::reply_queue(&job()),
@@ -264,7 +265,7 @@ impl World {
         } else {
             let left = HostLeft {
                 hostname: format!("host{machine}"),
-                listener_id: manager.listener_id.clone(),
+                listener_id,
                 reason: match reason {
                     LeaveReason::Lost => LeaveReason::Stopped,
                     heard => heard,

@@ -31,6 +31,7 @@ use std::time::{Duration, Instant};
 use gorgon_proto::item::{ItemId, WorkItem};
 use gorgon_proto::job::ListenerId;
 use gorgon_proto::message::{Announce, HostLeft, LeaveReason, WorkerKey};
+use gorgon_proto::names;
 
 pub use dropped::QUIET_LIMIT;
 pub use event::{Cause, Effect, Ending, Event, Happening, Ran, Rules};
@@ -315,6 +316,15 @@ impl Ledger {
             | LeaveReason::Lost => true,
         };
         self.offer_again |= !hosts::is_own_error(left.reason);
+        // It took a file queue that the broker had forgotten for the end of the job.
+        let misled = left.reason == LeaveReason::Done && left.error.is_none();
+        let goes_on = self.stage == Stage::Running && self.items.unsettled() > 0;
+        // Where it was the last one, all are asked.
+        if misled && goes_on && self.hosts.any_lives() && !self.rules.local {
+            self.hosts.ask(&left.listener_id);
+            let queue = names::listener_queue(&left.hostname, &left.listener_id);
+            out.push(Effect::OfferTo(queue));
+        }
         out.push(Effect::Tell(Happening::HostLeft(left)));
         self.lose_workers(workers, costs, out);
     }
@@ -387,6 +397,10 @@ impl Ledger {
             self.queue_look_at = Some(now + QUEUE_LOOK_INTERVAL);
             if self.publishes() {
                 out.push(Effect::LookAtFileQueue);
+            }
+            // Hosts that prepare for so long may have left, and their word got lost.
+            if self.hosts.any_lives() && !self.hosts.any_joined() {
+                self.offer_to_all(out);
             }
         }
     }

@@ -57,9 +57,15 @@ impl Ledger {
     /// A look found no file queue. One that was asked for before the queue was made anew says
     /// nothing: each item that found no queue asks for one.
     pub(super) fn file_queue_missing(&mut self, now: Instant, out: &mut Vec<Effect>) {
-        let fresh = |recovery: &Recovery| now < recovery.begun_at + HOLDS_LIMIT;
-        if !self.recovery.as_ref().is_some_and(fresh) {
-            self.recover(now, out);
+        match self.recovery.as_ref().map(|r| r.begun_at + HOLDS_LIMIT) {
+            Some(fresh_until) if now < fresh_until => {
+                // It may be gone once more: then the next look finds that.
+                let look_at = self
+                    .queue_look_at
+                    .map_or(fresh_until, |at| at.min(fresh_until));
+                self.queue_look_at = Some(look_at);
+            }
+            Some(_) | None => self.recover(now, out),
         }
     }
 

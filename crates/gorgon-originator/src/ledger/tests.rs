@@ -198,6 +198,14 @@ fn a_job_without_hosts_waits_for_one_or_ends() {
     );
     check("offer; a answers accepted; a announces", "offer to l.a");
     check("offer; a answers accepted; replies lost", "offer");
+    // It may have left, and its word was lost.
+    let told = Run::new(rules(), 1).run("offer; a answers accepted; +61");
+    assert!(told.ends_with("look file queue; offer"), "{told}");
+    // A host that took a forgotten queue for the end of the job is asked again.
+    check(
+        "offer; a joins; b joins; a leaves done",
+        "offer to gorgon.listener.a.a",
+    );
     check("offer; a answers accepted; a leaves sync; +0.9", "");
     check(
         "offer; a answers accepted; a leaves sync; +1",
@@ -267,8 +275,8 @@ fn a_lost_file_queue_is_refilled_with_what_nobody_holds() {
     // Each item that finds no queue asks for a look.
     check(
         2,
-        "missing; missing; missing",
-        "declare; publish 0; publish 1",
+        "missing; missing; missing; +5; missing",
+        "declare; publish 0; publish 1; look m.a; look file queue; look file queue; declare; publish 0; publish 1",
     );
     // Its finish was confirmed, and lost: it would not run the next one else.
     check(
