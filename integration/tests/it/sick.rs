@@ -138,7 +138,7 @@ fn a_sick_host_is_sent_away_and_what_failed_there_passes_elsewhere() {
     held.closed_within(Duration::from_secs(20));
     let run = run.finished(RUN_LIMIT);
     run.exited(0).says(&[
-        "b is sick: 11 of 11 files failed there, 0 of 1 elsewhere, and 3 of those passed elsewhere",
+        "b is sick and leaves: 11 of 11 files failed there, 0 of 1 elsewhere; 3 of the 11 passed elsewhere",
         "Host 'b' is sick and was sent away: 11 of 11 files failed there, 0 of 1 elsewhere",
         "The 11 files ran again elsewhere: 11 passed",
         "No such file or directory",

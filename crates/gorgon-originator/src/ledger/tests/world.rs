@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use gorgon_proto::item::{ItemId, WorkItem};
 
 use super::script::{event, rules};
-use crate::ledger::{Effect, Ending, Event, Happening, Ledger, Rules};
+use crate::ledger::{Effect, Ending, Event, Happening, Ledger, Probed, Rules};
 
 /// Numbers that only the seed decides.
 struct Dice(u64);
@@ -40,6 +40,15 @@ struct World {
     publishes: BTreeMap<ItemId, u32>,
     over: Option<Ending>,
     closing: bool,
+    /// Host b fails whatever it runs, and nobody else fails anything.
+    sick: bool,
+    /// It was sent away, and has not left.
+    leaving: bool,
+    /// Where each item ended.
+    ended: BTreeMap<ItemId, String>,
+    /// Items of the plan that ran again, and what was found of b.
+    again: BTreeMap<ItemId, ItemId>,
+    found: Option<Probed>,
 }
 
 impl World {
@@ -65,9 +74,24 @@ impl World {
             publishes: BTreeMap::new(),
             over: None,
             closing: false,
+            sick: false,
+            leaving: false,
+            ended: BTreeMap::new(),
+            again: BTreeMap::new(),
+            found: None,
         };
         world.say("offer");
         world.say("a joins");
+        world
+    }
+
+    /// The same with a host b, of two slots, that is sick.
+    fn with_sick_host(seed: u64, count: u32) -> Self {
+        let mut world = Self::new(seed, rules(), count, 2);
+        world.sick = true;
+        world.workers.insert("b1".to_owned(), None);
+        world.workers.insert("b2".to_owned(), None);
+        world.say("b joins");
         world
     }
 
@@ -91,6 +115,8 @@ impl World {
                         redelivered: false,
                     });
                 }
+                Effect::SendAway(_) => self.leaving = true,
+                Effect::Tell(Happening::HostProbed(probed)) => self.found = Some(probed),
                 Effect::PurgeFileQueue | Effect::DeleteFileQueue => {
                     self.closing = true;
                     self.queue.clear();
@@ -107,6 +133,13 @@ impl World {
                         _ => continue,
                     };
                     *self.verdicts.entry(item).or_default() += 1;
+                    if let Happening::ItemFinished {
+                        finish, replaces, ..
+                    } = told
+                    {
+                        self.ended.insert(item, finish.hostname.clone());
+                        self.again.extend(replaces.map(|it| (it.item, item)));
+                    }
                 }
                 Effect::Done(ending) => self.over = Some(ending),
                 Effect::DeclareFileQueue
@@ -114,7 +147,6 @@ impl World {
                 | Effect::Offer
                 | Effect::OfferTo(_)
                 | Effect::SendCancel
-                | Effect::SendAway(_)
                 | Effect::LookAtHosts(_)
                 | Effect::LookAtFileQueue
                 | Effect::StartLocalListener
@@ -165,6 +197,9 @@ impl World {
                 if delivery.redelivered {
                     return self.say(&format!("{name} returns {text}"));
                 }
+                if name.starts_with('b') && delivery.work.avoid.as_deref() == Some("b") {
+                    return self.say(&format!("{name} declines {text}"));
+                }
                 if self.dice.roll(10) > 0 {
                     self.say(&format!("{name} starts {text}"));
                 }
@@ -199,7 +234,11 @@ impl World {
                             self.give_back(delivery);
                         }
                     }
-                    3..=5 => self.say(&format!("{name} fails {text}")),
+                    _ if self.sick && name.starts_with('b') => {
+                        self.workers.insert(name.clone(), None);
+                        self.say(&format!("{name} fails {text}"));
+                    }
+                    3..=5 if !self.sick => self.say(&format!("{name} fails {text}")),
                     _ => {
                         self.workers.insert(name.clone(), None);
                         self.say(&format!("{name} passes {text}"));
@@ -207,6 +246,23 @@ impl World {
                 }
             }
         }
+    }
+
+    /// A worker of b hands back what it runs and ends; after the last one, b leaves.
+    fn leave_bit_by_bit(&mut self) {
+        let next = self.workers.keys().find(|name| name.starts_with('b'));
+        let Some(name) = next.cloned() else {
+            self.leaving = false;
+            return self.say("b leaves sick");
+        };
+        if let Some(Some((delivery, known))) = self.workers.remove(&name) {
+            let (item, attempt) = (delivery.work.item, delivery.work.attempt);
+            self.say(&format!("{name} hands {item}.{attempt}"));
+            if known {
+                self.give_back(delivery);
+            }
+        }
+        self.say(&format!("{name} ends"));
     }
 
     fn restart_broker(&mut self) {
@@ -238,7 +294,16 @@ impl World {
             }
             _ => self.move_worker(),
         }
-        while self.workers.len() < 2 {
+        if self.leaving && self.dice.roll(4) == 0 {
+            self.leave_bit_by_bit();
+        }
+        while self
+            .workers
+            .keys()
+            .filter(|name| name.starts_with('a'))
+            .count()
+            < 2
+        {
             self.spawned += 1;
             self.workers.insert(format!("a{}", self.spawned), None);
         }
@@ -313,4 +378,49 @@ fn fail_fast_at_any_moment_ends_the_job() {
         assert!(world.over.is_some(), "seed {seed} did not end");
         assert!(world.verdicts.values().all(|n| *n == 1), "seed {seed}");
     }
+}
+
+#[test]
+fn a_sick_host_costs_no_verdict_whatever_happens_meanwhile() {
+    let (mut found, mut cleared) = (0, 0);
+    for seed in 1..=600 {
+        let mut world = World::with_sick_host(seed, 24);
+        for _ in 0..20_000 {
+            if world.over.is_some() {
+                break;
+            }
+            world.turn();
+            if world.closing && world.over.is_none() {
+                world.say("a leaves done");
+                world.say("b leaves done");
+            }
+        }
+        assert_eq!(
+            world.over,
+            Some(Ending::Complete),
+            "seed {seed} did not end"
+        );
+        assert!(world.verdicts.values().all(|n| *n == 1), "seed {seed}");
+        assert!(world.publishes.values().all(|n| *n < 60), "seed {seed}");
+        match &world.found {
+            Some(probed) if probed.sick => {
+                found += 1;
+                assert_eq!(probed.hostname, "b", "seed {seed}");
+                for (item, host) in &world.ended {
+                    let better = world.again.get(item).and_then(|item| world.ended.get(item));
+                    assert!(
+                        host != "b" || better.is_some_and(|host| host == "a"),
+                        "seed {seed}: what counts of {item} is from the sick host"
+                    );
+                }
+            }
+            Some(_) => cleared += 1,
+            None => {}
+        }
+    }
+    // Only a probe that is lost clears it.
+    assert!(
+        found > 300 && cleared < 60,
+        "{found} found, {cleared} cleared"
+    );
 }

@@ -84,8 +84,8 @@ pub(super) fn probed(probed: &Probed) -> String {
     let probes = probed.probes.len();
     if probed.sick {
         format!(
-            "{host} is sick: {grounds}, and {probes} of those passed elsewhere; it leaves the job, \
-             and what failed there runs again"
+            "{host} is sick and leaves: {grounds}; {probes} of the {} passed elsewhere, and all run again",
+            probed.failed
         )
     } else {
         format!("{host} is not at fault: {grounds}, but not all of {probes} passed elsewhere")
