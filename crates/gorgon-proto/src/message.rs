@@ -3,13 +3,17 @@
 //! Unknown fields are ignored, missing ones have the default stated here. Field names are those of
 //! the original where it had them.
 
+mod listeners;
+
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::item::{ItemId, WorkItem, is_zero};
-use crate::job::{Framework, JobDefinition, JobId, ListenerId};
+use crate::job::{Framework, JobDefinition, ListenerId};
 use crate::outcome::{FileError, FinishType, TestResult};
 use crate::shown::{MOST_OF_LINE, shown};
+
+pub use listeners::{Announce, Control, Ping, PingResponse, ToListener, read_to_listener};
 
 /// A message of the reply queue of a job.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -320,101 +324,6 @@ pub struct HostLeft {
     /// What went wrong, if something did.
     #[serde(default)]
     pub error: Option<HostError>,
-}
-
-/// A message of the control exchange, to the managers of one job, and to its listeners.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "action", rename_all = "snake_case")]
-pub enum Control {
-    /// End the job now.
-    CancelJob {
-        /// The job.
-        job: JobId,
-    },
-    /// To one manager, by its own queue: leave the job, which goes on elsewhere.
-    LeaveJob {
-        /// The job.
-        job: JobId,
-    },
-}
-
-/// A message of a listener's queue, told apart by its `type` (or `action` for a control message).
-#[derive(Debug, Clone, PartialEq)]
-pub enum ToListener {
-    /// A job is offered.
-    Job(Box<JobDefinition>),
-    /// Somebody asks who is there.
-    Ping(Ping),
-    /// A control message of a job that the listener prepares.
-    Control(Control),
-}
-
-/// Asks who is there.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Ping {
-    /// Always `ping`.
-    #[serde(rename = "type")]
-    pub kind: String,
-    /// Queue for the answer.
-    pub reply_queue_name: String,
-    /// The exchange by which the answer reaches it, as in a job definition.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub reply_exchange: String,
-}
-
-/// Reads a message of a listener's queue.
-///
-/// # Errors
-/// The text of the JSON fault, or that the type is not known.
-pub fn read_to_listener(body: &[u8]) -> Result<ToListener, String> {
-    #[derive(Deserialize)]
-    struct Tag {
-        #[serde(rename = "type")]
-        kind: Option<String>,
-        action: Option<String>,
-    }
-    let tag: Tag = read(body)?;
-    match (tag.kind.as_deref(), tag.action.as_deref()) {
-        (Some("job_definition"), _) => Ok(ToListener::Job(Box::new(read(body)?))),
-        (Some("ping"), _) => Ok(ToListener::Ping(read(body)?)),
-        (_, Some("cancel_job")) => Ok(ToListener::Control(read(body)?)),
-        (kind, action) => Err(shown(
-            &format!("type {kind:?} with action {action:?} is not known"),
-            MOST_OF_LINE,
-        )),
-    }
-}
-
-/// Answer to a ping.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PingResponse {
-    /// Always `ping_response`.
-    #[serde(rename = "type")]
-    pub kind: String,
-    /// Name of the host.
-    pub hostname: String,
-    /// Its listener.
-    pub listener_id: ListenerId,
-    /// Version of its Gorgon.
-    pub version: String,
-    /// Slots of the listener.
-    #[serde(rename = "worker_slots")]
-    pub slots: u32,
-    /// Slots that no job uses.
-    pub free: u32,
-    /// Jobs that it serves.
-    pub jobs: Vec<JobId>,
-}
-
-/// A listener that starts late says that it is there.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Announce {
-    /// Its queue.
-    pub listener_queue_name: String,
-    /// Name of the host.
-    pub hostname: String,
-    /// The listener.
-    pub listener_id: ListenerId,
 }
 
 /// Reads a work item from the body of a message.
