@@ -310,7 +310,13 @@ impl Run<'_> {
                 Some(_) => Hosts::Local,
                 None => Hosts::Network(session.local_address()),
             };
-            let served = source::offer(self.settings, &own, hosts, &self.signals)?;
+            let served = match source::offer(self.settings, &own, hosts, &self.signals) {
+                Ok(served) => served,
+                Err(error) => {
+                    discard(session, &job);
+                    return Err(error.into());
+                }
+            };
             job.definition.sync = served.source.clone();
             for hint in &served.hints {
                 self.screen.tell(hint);
@@ -373,10 +379,7 @@ impl Run<'_> {
             local.end_listener(limit);
         }
         drop((served, numbers));
-        session.delete_queue(&job.definition.file_queue_name);
-        session.delete_queue(&job.definition.reply_queue_name);
-        session.delete_queue(&names::originator_queue(job.id()));
-        session.close(CLOSE_LIMIT);
+        discard(session, &job);
         // The local broker ends after who speaks with it.
         drop(local);
         self.after_job_finishes(&ending);
@@ -387,4 +390,12 @@ impl Run<'_> {
         };
         Ok(self.report(&results, &ending, &job, files))
     }
+}
+
+/// Removes the queues of a job, and closes.
+fn discard(session: Session, job: &Job) {
+    session.delete_queue(&job.definition.file_queue_name);
+    session.delete_queue(&job.definition.reply_queue_name);
+    session.delete_queue(&names::originator_queue(job.id()));
+    session.close(CLOSE_LIMIT);
 }

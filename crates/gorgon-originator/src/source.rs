@@ -52,6 +52,8 @@ impl Hint for SourceError {
 
     fn exit(&self) -> u8 {
         match self {
+            // No host could get it, either.
+            Self::Serve(error) if matches!(**error, SyncError::TooDeep { .. }) => SYNC_FAILED,
             Self::Serve(_) => ERROR,
             Self::Push { .. } => SYNC_FAILED,
             Self::Cancelled => gorgon_process::exit::CANCELLED,

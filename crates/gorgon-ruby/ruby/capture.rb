@@ -49,7 +49,7 @@ module Gorgon
       half = limit / 2
       head = @file.pread(half, from)
       tail = @file.pread(half, size - half)
-      "#{head}#{Capture.mark(size - from - limit)}#{tail}"
+      "#{head}#{Capture.mark(size - from - limit + (from.zero? ? shrunk : 0))}#{tail}"
     rescue EOFError, IOError
       ''
     end
@@ -60,8 +60,9 @@ module Gorgon
       return if size < DISK_BYTES
 
       head = @file.pread(LIMIT_BYTES / 2, 0)
+      left_out = size - head.bytesize + shrunk
       @file.truncate(0)
-      @file.syswrite("#{head}#{Capture.mark(size - head.bytesize)}")
+      @file.syswrite("#{head}#{Capture.mark(left_out)}")
     end
 
     def close
@@ -77,10 +78,23 @@ module Gorgon
       return text if text.bytesize <= limit
 
       half = limit / 2
-      "#{text.byteslice(0, half)}#{mark(text.bytesize - limit)}#{text.byteslice(-half, half)}".scrub('')
+      left_out = text.bytesize - limit + left_out_before(text.byteslice(half, text.bytesize - limit))
+      "#{text.byteslice(0, half)}#{mark(left_out)}#{text.byteslice(-half, half)}".scrub('')
+    end
+
+    # How much earlier cuts have left out of a text.
+    def self.left_out_before(text)
+      text.b.scan(/\[\.\.\. (\d+) bytes left out \.\.\.\]/n).sum { |(digits)| digits.to_i }
     end
 
     private
+
+    # How much was left out of the file on the disk.
+    def shrunk
+      Capture.left_out_before(@file.pread(64, LIMIT_BYTES / 2))
+    rescue EOFError
+      0
+    end
 
     def points_at?(stream, stat)
       found = stream.stat

@@ -85,6 +85,16 @@ module Gorgon
       @channel.send(event: 'ready')
       serve_files
       finish
+    rescue Frameworks::UnknownOption => e
+      options_refused(e)
+    end
+
+    # Minitest and Test::Unit tell it at the first file, which may bring a plugin with options of its own.
+    def options_refused(error)
+      framework = error.class.name.split('::')[-2][/\A(\w+)Options/, 1]
+      @channel.send(event: 'callback_failed', tried: "the options of #{framework == 'TestUnit' ? 'Test::Unit' : framework}",
+                    message: error.message, output: @capture.text)
+      callback('after_complete')
     end
 
     # With options that the framework does not know no file can run: that is told once, not of each file.
@@ -159,7 +169,7 @@ module Gorgon
 
       # It was another framework's file: no file passes because the wrong one looked at it.
       Frameworks.strays(@request.framework, census).each { |name| run_stray(name, path, selection) }
-    rescue *Raised::PASSED_UP
+    rescue Frameworks::UnknownOption, *Raised::PASSED_UP
       raise
     rescue Exception => e # rubocop:disable Lint/RescueException
       @reporter.file_error(what: 'run', exception: Raised.name(e), message: Raised.message(e),
@@ -196,6 +206,7 @@ module Gorgon
       @capture.clear
       @reporter.begin_end
       @adapters.each_value(&:finish)
+      @channel.send(event: 'after_complete')
       callback('after_complete')
       tell_left
       @channel.send(event: 'finished')

@@ -37,6 +37,9 @@ module Gorgon
       end
     end
 
+    # An option that the framework does not know: no file can run with it.
+    class UnknownOption < StandardError; end
+
     class << self
       def now
         CLOCK.call(MONOTONIC)

@@ -64,6 +64,8 @@ pub enum ChildEvent {
         /// What was printed meanwhile, cut in the middle.
         output: String,
     },
+    /// Suite hooks are done, after_complete begins.
+    AfterComplete,
     /// Suite hooks and after_complete are done; handlers of at_exit follow.
     Finished,
     /// It could not be forked. The last event.
@@ -195,6 +197,7 @@ impl Told {
             FromChild::SuiteHookFailed { error, output } => {
                 Event::SuiteHookFailed { error, output }
             }
+            FromChild::AfterComplete => Event::AfterComplete,
             FromChild::Finished => Event::Finished,
         }
     }

@@ -126,6 +126,7 @@ pub(crate) enum FromChild {
         pid: u32,
         command: String,
     },
+    AfterComplete,
     Finished,
     Ended {
         status: Option<i32>,

@@ -1,7 +1,9 @@
 //! What can go wrong in a sync, and what to do about it. The one place that reads rsync's words.
 
+use std::ffi::OsStr;
 use std::io;
-use std::path::PathBuf;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use gorgon_process::End;
@@ -33,6 +35,9 @@ mod status {
     /// ssh failed.
     pub(super) const SSH: i32 = 255;
 }
+
+/// So many names of a path that is too long are shown.
+const NAMED_LEVELS: usize = 8;
 
 /// ssh ends rsync with one of several statuses.
 const LOGIN_HINT: &str =
@@ -73,6 +78,16 @@ pub enum SyncError {
         /// The cause.
         source: io::Error,
     },
+    /// A directory of the source lies deeper than paths may be long.
+    #[error("read the directory {}/…, {levels} levels deep", begin.display())]
+    TooDeep {
+        /// Where its path begins.
+        begin: PathBuf,
+        /// How deep it lies in the project.
+        levels: usize,
+        /// The cause.
+        source: io::Error,
+    },
     /// Another job holds the cache of the project.
     #[error("wait {} s for the cache {} that another job is filling or copying", limit.as_secs(), path.display())]
     Locked {
@@ -98,6 +113,15 @@ impl SyncError {
     ) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         move |source| Self::File { what, path, source }
+    }
+
+    pub(crate) fn too_deep(root: &Path, directory: &[u8], source: io::Error) -> Self {
+        let names = Path::new(OsStr::from_bytes(directory)).components();
+        Self::TooDeep {
+            begin: root.join(names.clone().take(NAMED_LEVELS).collect::<PathBuf>()),
+            levels: names.count(),
+            source,
+        }
     }
 
     pub(crate) fn rsync(what: String, source: CommandError) -> Self {
@@ -127,6 +151,10 @@ impl Hint for SyncError {
             Self::Rsync { source, .. } => rsync_hint(source),
             Self::Unreachable { tries, .. } => Some(unreachable_hint(tries)),
             Self::File { source, .. } => file_hint(source),
+            Self::TooDeep { .. } => Some(
+                "no path may have more than 4096 bytes: leave it out by job.sync.exclude, or remove it"
+                    .to_owned(),
+            ),
             Self::Source { .. } | Self::Locked { .. } | Self::Cancelled => None,
         }
     }

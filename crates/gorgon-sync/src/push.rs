@@ -1,5 +1,6 @@
 //! The originator's push to a file server, from which listeners pull.
 
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use gorgon_process::command::{Bounds, run_bounded};
@@ -7,7 +8,11 @@ use gorgon_process::command::{Bounds, run_bounded};
 use crate::args::{self, Compare, Location};
 use crate::exclude::Excludes;
 use crate::failure::{self, SyncError};
+use crate::manifest;
 use crate::pull::rsync;
+
+/// So many digits tell the projects of one name on one host apart.
+const HASH_DIGITS: usize = 8;
 
 /// Port of a file server's rsync daemon, as in the original.
 pub const FILE_SERVER_PORT: u16 = 43434;
@@ -41,7 +46,8 @@ impl Transport {
 
 /// Returns where a project lies on a file server: what listeners get as `source_tree_path`.
 ///
-/// `HOST:ORIGINATOR_PROJECT` by ssh, `rsync://HOST:43434/src/ORIGINATOR_PROJECT` else.
+/// `HOST:ORIGINATOR_PROJECT_HASH` by ssh, `rsync://HOST:43434/src/ORIGINATOR_PROJECT_HASH` else. The
+/// original had no hash of the project's path: two checkouts of one name overwrote each other.
 #[must_use]
 pub fn destination(
     server: &str,
@@ -50,7 +56,9 @@ pub fn destination(
     project: &Path,
 ) -> String {
     let directory = project.file_name().unwrap_or_default().to_string_lossy();
-    let name = format!("{originator_host}_{directory}");
+    let mut hash = manifest::digest(project.as_os_str().as_bytes());
+    hash.truncate(HASH_DIGITS);
+    let name = format!("{originator_host}_{directory}_{hash}");
     match transport {
         Transport::Ssh => format!("{server}:{name}"),
         Transport::Daemon => {

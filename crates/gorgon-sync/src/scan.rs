@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::exclude::Excludes;
+use crate::failure::SyncError;
 use crate::manifest::{Entry, Kind, Manifest, Nanos};
 
 /// The kernel stamps changes with a clock that ticks coarsely: a file that changed so short before
@@ -19,7 +20,9 @@ const TICK: Nanos = 50_000_000;
 /// Reads all that is synced of the project at `root`.
 ///
 /// What vanishes meanwhile is left out; so is what cannot be read: rsync will name it.
-pub(crate) fn scan(root: &Path, excludes: &Excludes) -> io::Result<Manifest> {
+/// A directory whose path is longer than the system lets one be ends the scan: each host would
+/// walk it down for a long time, to the same end.
+pub(crate) fn scan(root: &Path, excludes: &Excludes) -> Result<Manifest, SyncError> {
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_nanos());
@@ -27,10 +30,17 @@ pub(crate) fn scan(root: &Path, excludes: &Excludes) -> io::Result<Manifest> {
     let mut entries = Vec::new();
     // The root itself must be readable.
     let mut waiting: Vec<Vec<u8>> = Vec::new();
-    read_directory(root, b"", excludes, now, &mut entries, &mut waiting)?;
+    read_directory(root, b"", excludes, now, &mut entries, &mut waiting)
+        .map_err(SyncError::file("read", root))?;
     while let Some(directory) = waiting.pop() {
-        // Vanished or unreadable: rsync says so, if it matters.
-        let _ = read_directory(root, &directory, excludes, now, &mut entries, &mut waiting);
+        let read = read_directory(root, &directory, excludes, now, &mut entries, &mut waiting);
+        match read {
+            Err(error) if error.kind() == io::ErrorKind::InvalidFilename => {
+                return Err(SyncError::too_deep(root, &directory, error));
+            }
+            // Vanished or unreadable: rsync says so, if it matters.
+            Ok(()) | Err(_) => {}
+        }
     }
     Ok(Manifest::new(excludes.rules(), entries))
 }

@@ -74,7 +74,7 @@ impl ServeTree {
     /// # Errors
     /// When the project cannot be read, no port can be had, or no private file be written.
     pub fn start(project: &Path, excludes: &Excludes, reach: Reach) -> Result<Self, SyncError> {
-        let manifest = scan::scan(project, excludes).map_err(SyncError::file("read", project))?;
+        let manifest = scan::scan(project, excludes)?;
         let encoded = manifest.encode();
         let listener = listen(reach).map_err(SyncError::file("open a port to serve", project))?;
         let port = listener

@@ -42,6 +42,8 @@ pub struct Child {
     pub started: bool,
     /// Whether it said that its hooks and after_complete have run.
     pub finished: bool,
+    /// Whether its after_complete has begun.
+    pub after_complete: bool,
     /// Set while it is being stopped.
     pub stop: Option<Ladder>,
     /// When its stage has taken too long.
@@ -79,6 +81,7 @@ impl Children {
             limit_at: Some(limit_at),
             interrupted: false,
             overdue: false,
+            after_complete: false,
         };
         self.living.insert(no, child);
         no

@@ -38,6 +38,7 @@ impl Work {
                 }
                 self.false_starts = 0;
             }
+            ChildEvent::AfterComplete => child.after_complete = true,
             ChildEvent::Finished | ChildEvent::CallbackDone => child.finished = true,
             ChildEvent::Interrupted => self.interrupted(now, no, out),
             ChildEvent::Ended { end, output, left } => {
@@ -58,7 +59,17 @@ impl Work {
                 let starting = child.stage == Stage::Starting;
                 child.stage = Stage::Ending;
                 child.limit_at = Some(now + CANCELLED_END_LIMIT);
-                if starting {
+                let refused = failure.tried.is_some();
+                if refused {
+                    child.finished = true;
+                    // It ends by itself, and its item goes back at once.
+                    if let Phase::Running(running) = &mut self.phase
+                        && running.child == Some(no)
+                    {
+                        running.child = None;
+                    }
+                }
+                if starting || refused {
                     self.leave(now, Exit::CallbackFailed(callback_error(failure)), out);
                 } else {
                     child.finished = true;
@@ -230,6 +241,8 @@ impl Work {
             && child.started
             && !child.finished
             && self.settings.callbacks
+            // One that ran into its limit would do so again.
+            && !(child.overdue && child.after_complete)
         {
             self.owed = Some(child.framework);
         }

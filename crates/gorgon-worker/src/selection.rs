@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use gorgon_proto::ids;
 use gorgon_proto::item::{ItemId, WorkItem};
 
 /// Makes the item for `name`; `exists` tells whether a path is there, which is taken literally
@@ -24,16 +25,8 @@ pub fn item(id: ItemId, name: &str, workspace: &Path, exists: impl Fn(&str) -> b
 }
 
 fn parts(name: &str) -> (&str, Vec<String>, Vec<u32>) {
-    if let Some((file, ids)) = name
-        .strip_suffix(']')
-        .and_then(|rest| rest.rsplit_once('['))
-        && !file.is_empty()
-    {
-        let ids = ids
-            .split(',')
-            .map(|id| id.trim().to_owned())
-            .filter(|id| !id.is_empty());
-        return (file, ids.collect(), Vec::new());
+    if let Some((file, ids)) = ids::split(name) {
+        return (file, ids, Vec::new());
     }
     let mut file = name;
     let mut lines = Vec::new();
@@ -65,6 +58,12 @@ mod tests {
                 &[],
             ),
             ("test/a.rb[A#test_x]", "test/a.rb", &["A#test_x"], &[]),
+            (
+                "test/a.rb[A#test_x\\[1\\, 2\\],B#y]",
+                "test/a.rb",
+                &["A#test_x[1, 2]", "B#y"],
+                &[],
+            ),
             (
                 "/home/me/app/spec/a_spec.rb:3",
                 "spec/a_spec.rb",

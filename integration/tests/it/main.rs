@@ -21,6 +21,7 @@ mod large;
 mod listener;
 mod manager;
 mod network;
+mod options;
 mod output;
 mod retries;
 mod rspec;

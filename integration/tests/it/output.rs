@@ -139,3 +139,13 @@ fn a_failure_tells_how_to_see_it_again() {
     run.exited(0).reported(&files);
     home.assert_nothing_left();
 }
+
+#[test]
+fn the_mark_of_a_cut_text_tells_how_much_of_the_whole_is_gone() {
+    let home = Home::new();
+    let spec = "RSpec.describe('a') { it('is long') { raise \"BEGIN#{'x' * (8 << 20)}END\" } }\n";
+    let project = Project::of(&home, &[("spec/a_spec.rb", spec)]);
+    run::run(&home, &project, &["--local=1"])
+        .exited(1)
+        .says(&["[… 7 MiB left out; --junit and --json have more …]"]);
+}

@@ -50,6 +50,43 @@ fn a_cache_that_somebody_cleaned_is_pulled_again() {
     cluster.assert_nothing_left();
 }
 
+/// Built from its end: no path to it is short enough.
+fn deep_tree(project: &Project) {
+    let mut inner = project.path().join("inner");
+    fs::create_dir(&inner).unwrap();
+    fs::write(inner.join("f"), "").unwrap();
+    for nth in 0..1_300 {
+        let outer = project.path().join(format!("outer-{nth}"));
+        fs::create_dir(&outer).unwrap();
+        fs::rename(&inner, outer.join("down")).unwrap();
+        inner = outer;
+    }
+    fs::rename(&inner, project.path().join("deep")).unwrap();
+}
+
+#[test]
+fn a_tree_deeper_than_paths_may_be_long_is_one_error_and_the_listeners_live() {
+    let cluster = Cluster::start(&[("a", 1)]);
+    let spec = "RSpec.describe('a') { it('holds') { expect(1).to eq 1 } }\n";
+    let project = Project::of(cluster.home(), &[("spec/a_spec.rb", spec)]);
+    deep_tree(&project);
+    let says = [
+        "deep/down/down",
+        "levels deep",
+        "File name too long",
+        "job.sync.exclude",
+    ];
+    cluster.run(&project, &["spec"]).exited(2).says(&says);
+    let rehearsal = run::run(cluster.home(), &project, &["--local=1", "--sync", "spec"]);
+    rehearsal.exited(2).says(&says);
+    project.write(
+        "gorgon.json",
+        r#"{ "job": { "sync": { "exclude": ["deep"] } } }"#,
+    );
+    cluster.run(&project, &["spec"]).exited(0);
+    cluster.assert_nothing_left();
+}
+
 /// What a link of the last job leads to is no part of the tree when a directory takes its place.
 /// <https://github.com/syncthing/syncthing/issues/1860>, <https://github.com/teemtee/tmt/issues/4764>
 #[test]

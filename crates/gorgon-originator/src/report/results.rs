@@ -120,15 +120,12 @@ impl FileResult {
     }
 }
 
-/// Returns what of a file an item asks for, as the command line of a worker has it; nothing where
-/// that cannot say it.
+/// Returns what of a file an item asks for, as the command line of a worker has it.
 pub(super) fn asked(item: &WorkItem) -> String {
-    if item.tests.iter().any(|id| id.contains([',', '\n'])) {
-        String::new()
-    } else if !item.tests.is_empty() {
-        format!("[{}]", item.tests.join(","))
-    } else {
+    if item.tests.is_empty() {
         item.lines.iter().map(|line| format!(":{line}")).collect()
+    } else {
+        gorgon_proto::ids::join("", item.tests.iter().map(String::as_str))
     }
 }
 

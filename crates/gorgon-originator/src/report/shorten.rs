@@ -1,6 +1,8 @@
 //! Cuts what a test said to what a person reads on a terminal: its head, its tail, and of a crash
 //! report of Ruby what happened and where.
 
+use gorgon_proto::cut::{left_out_before, true_length};
+
 /// So many lines are shown of one text.
 pub const LINES_LIMIT: usize = 60;
 /// So many bytes are shown of one text.
@@ -15,13 +17,17 @@ const SECTION: &str = "-- ";
 /// The section that says which Ruby code ran, outermost first.
 const BACKTRACE: &str = "-- Ruby level backtrace information";
 
-/// Returns the mark in place of what is left out.
+/// Returns the mark in place of what is left out, which may have been cut on its way to us.
 fn mark(left_out: &str) -> String {
     let lines = left_out.lines().count();
-    let size = match left_out.len() {
-        bytes @ 0..2048 => format!("{bytes} bytes"),
-        bytes => format!("{} KiB", bytes / 1024),
+    let size = match true_length(left_out) {
+        bytes @ 0..2_048 => format!("{bytes} bytes"),
+        bytes @ 2_048..2_097_152 => format!("{} KiB", bytes / 1024),
+        bytes => format!("{} MiB", bytes >> 20),
     };
+    if left_out_before(left_out) > 0 {
+        return format!("[… {size} left out; --junit and --json have more …]\n");
+    }
     let noun = if lines == 1 { "line" } else { "lines" };
     format!("[… {lines} {noun}, {size}, left out; --junit and --json have more …]\n")
 }

@@ -88,7 +88,7 @@ module Gorgon
         @files[path] = new_tests(absolute)
         @reporter.warning(Frameworks.loaded_before(path)) if !now && @files[path].empty?
         @files[path]
-      rescue *PASSED_UP
+      rescue UnknownOption, *PASSED_UP
         raise
       rescue Exception => e # what a file raises is a result, whatever its class
         @reporter.file_error(**@faults.of('load', e))
@@ -110,7 +110,7 @@ module Gorgon
         @name = pattern(@options[:filter] || @options[:include])
         @exclude = pattern(@options[:exclude])
         @composite = ::Minitest::CompositeReporter.new(@recorder)
-      rescue *PASSED_UP
+      rescue UnknownOption, *PASSED_UP
         raise
       rescue Exception => e
         @broken = @faults.of('options and plugins of Minitest', e)
@@ -130,7 +130,7 @@ module Gorgon
 
       def method_names(klass)
         klass.runnable_methods
-      rescue *PASSED_UP
+      rescue UnknownOption, *PASSED_UP
         raise
       rescue Exception => e
         @reporter.file_error(**@faults.of("tests of #{klass}", e))
@@ -196,7 +196,7 @@ module Gorgon
         only = Only.new(tests.to_h { |test| [test.method_name, true] })
         options = @options.merge(filter: only, include: only)
         klass.respond_to?(:run_suite) ? klass.run_suite(@composite, options) : klass.run(@composite, options)
-      rescue *PASSED_UP
+      rescue UnknownOption, *PASSED_UP
         raise
       rescue Exception => e
         @reporter.file_error(**@faults.of(klass.name.to_s, e), test: @recorder.drop&.name)

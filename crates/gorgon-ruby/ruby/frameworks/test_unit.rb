@@ -73,7 +73,7 @@ module Gorgon
       # Runs the hooks of Test::Unit.at_exit.
       def finish
         ::Test::Unit.run_at_exit_hooks if @filters
-      rescue *PASSED_UP
+      rescue UnknownOption, *PASSED_UP
         raise
       rescue Exception => e
         @reporter.suite_hook_failed(**@faults.of('Test::Unit.at_exit', e))
@@ -93,7 +93,7 @@ module Gorgon
         @files[path] = @memory.fresh(classes, absolute, Frameworks.opened).reject { |_, names| names.empty? }
         @reporter.warning(Frameworks.loaded_before(path)) if !now && @files[path].empty?
         @files[path]
-      rescue *PASSED_UP
+      rescue UnknownOption, *PASSED_UP
         raise
       rescue Exception => e # what a file raises is a result, whatever its class
         @reporter.file_error(**@faults.of('load', e))
@@ -114,7 +114,7 @@ module Gorgon
         fresh = ::Test::Unit.class_variable_get(:@@at_start_hooks) - @started
         fresh.each { |hook| @started << hook and hook.call }
         @filters = filters
-      rescue *PASSED_UP
+      rescue UnknownOption, *PASSED_UP
         raise
       rescue Exception => e
         @broken = @faults.of(what, e)
@@ -130,7 +130,7 @@ module Gorgon
       # The tests of a class, one for each label of its data.
       def instances(klass)
         flatten(klass.suite)
-      rescue *PASSED_UP
+      rescue UnknownOption, *PASSED_UP
         raise
       rescue Exception => e
         @reporter.file_error(**@faults.of("suite of #{klass.name}", e))

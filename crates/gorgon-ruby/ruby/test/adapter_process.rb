@@ -30,6 +30,10 @@ class Record
     write(:file, { path: path })
   end
 
+  def refused(message)
+    write(:refused, { message: message })
+  end
+
   def finished
     write(:finished, {})
   end
@@ -58,6 +62,8 @@ files.each do |file|
   wanted = wanted.to_s.split(',')
   lines, tests = wanted.partition { |word| word.match?(/\A\d+\z/) }
   adapter.run(path, wanted.empty? ? nil : { tests: tests, lines: lines.map(&:to_i) })
+rescue Gorgon::Frameworks::UnknownOption => e
+  record.refused(e.message)
 end
 adapter.finish
 record.finished

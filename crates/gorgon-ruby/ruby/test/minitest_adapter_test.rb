@@ -147,11 +147,11 @@ class MinitestAdapterTest < AdapterCase
     assert_empty run_files('a_test.rb', options: '-n nothing').tests
   end
 
-  def test_an_unknown_option_is_a_fault_of_each_file
+  def test_an_unknown_option_is_no_fault_of_a_file
     write('a_test.rb', "require 'minitest/autorun'\nclass ATest < Minitest::Test\n  def test_one; end\nend\n")
     ran = run_files('a_test.rb', options: '--tag smoke')
     assert_empty ran.tests
-    assert_equal 'invalid option: --tag', ran.of(:file_error).first[:message]
+    assert_equal 'invalid option: --tag', ran.of(:refused).first[:message]
   end
 
   def test_the_seed_gives_the_order_of_plain_minitest

@@ -149,7 +149,7 @@ class TestUnitAdapterTest < AdapterCase
     assert_equal %w[ATest#test_two], run_files('a_test.rb', options: '--exclude=/one/ --seed 3').outcomes.keys
     assert_equal %w[ATest#test_two], run_files('a_test.rb', env: { 'TESTOPTS' => '--name=test_two' }).outcomes.keys
     assert_equal %w[ATest#test_one ATest#test_two], run_files('a_test.rb', options: '--testcase ATest').outcomes.keys
-    assert_match(/invalid option: --tag/, run_files('a_test.rb', options: '--tag x').of(:file_error).first[:message])
+    assert_match(/invalid option: --tag/, run_files('a_test.rb', options: '--tag x').of(:refused).first[:message])
   end
 
   def test_exit_in_a_test_is_passed_up_and_nothing_runs_at_exit

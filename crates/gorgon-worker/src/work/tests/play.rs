@@ -214,6 +214,7 @@ fn child_event(words: &[&str]) -> ChildEvent {
         ["other", "minitest"] => ChildEvent::OtherFramework(Framework::Minitest),
         ["other", "rspec"] => ChildEvent::OtherFramework(Framework::Rspec),
         ["interrupted"] => ChildEvent::Interrupted,
+        ["after_complete"] => ChildEvent::AfterComplete,
         ["finished"] => ChildEvent::Finished,
         ["exited", code] => ended(End::Exited(code.parse().unwrap())),
         ["killed"] => ended(End::Signaled(9)),
