@@ -66,7 +66,7 @@ pub(crate) fn connect(
         .connection_timeout(Some(LOGIN_LIMIT.min(left)))
         .information(Some(role.to_owned()));
     let tuning = ConnectionTuning::default().buffered_writes_high_water(CLIENT_BUFFER);
-    let opened = match connector {
+    let open = || match connector {
         Some(connector) => {
             let name = target.tls.as_ref().and_then(|tls| tls.server_name.clone());
             let name = name.unwrap_or_else(|| target.host.clone());
@@ -74,6 +74,9 @@ pub(crate) fn connect(
         }
         None => Connection::insecure_open_stream(Greeted::new(stream), options, tuning),
     };
+    let opened = crate::quiet::catch(open).map_err(|said| OpenError::Thread {
+        source: io::Error::other(said),
+    })?;
     let explain = |error: Error| {
         // What the client calls wrong credentials is any failure after we have sent them.
         if fuse.is_blown() || start.elapsed() >= LOGIN_LIMIT.min(left) {

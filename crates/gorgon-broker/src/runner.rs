@@ -31,6 +31,8 @@ pub(crate) struct Runner {
     pub(crate) fuse: Fuse,
     pub(crate) local: Arc<Mutex<Option<IpAddr>>>,
     pub(crate) epoch: u64,
+    /// Whether a connection ever stood.
+    pub(crate) stood: bool,
     /// Tells the `message_id`s of this session from those of others.
     pub(crate) nonce: u32,
 }
@@ -75,9 +77,15 @@ impl Runner {
                 Round::Failed(error) => {
                     let cause = exit::chain(&error);
                     debug!(target: "gorgon::broker", cause = cause.as_str(); "no connection");
+                    let no_thread = matches!(error, OpenError::Thread { .. });
                     if let Some(first) = &mut first
                         && first.failed(error, retry_in)
                     {
+                        return;
+                    }
+                    // Who waits patiently waits for the broker, not for room on his own machine.
+                    if no_thread && !self.stood {
+                        self.tell(Event::GaveUp { cause });
                         return;
                     }
                     cause
@@ -193,6 +201,7 @@ impl Runner {
         };
         info!(target: "gorgon::broker", broker = self.target.address(); "connected");
         let up_at = Instant::now();
+        self.stood = true;
         self.tell(Event::Up);
         for queue in std::mem::take(&mut self.wish.missing) {
             let missing = true;

@@ -100,6 +100,7 @@ impl Session {
             fuse: fuse.clone(),
             local: Arc::clone(&local),
             epoch: 0,
+            stood: false,
             nonce: runner::draw(),
         };
         std::thread::Builder::new()

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 use gorgon_process::exit::Hint;
+use gorgon_process::patient;
 use gorgon_proto::config::{
     self, BROKER_URL_VARIABLE, ConfigError, Connection, ListenerConfig, Text,
 };
@@ -89,7 +90,7 @@ fn read(path: &Path) -> Result<Loaded, LoadError> {
         path: path.to_owned(),
         source,
     };
-    let text = fs::read_to_string(path).map_err(unreadable)?;
+    let text = patient::read_to_string(path).map_err(unreadable)?;
     let absolute = fs::canonicalize(path).map_err(unreadable)?;
     let file = path.to_string_lossy();
     let read = config::listener::read(Text {

@@ -238,6 +238,9 @@ impl Shell {
                 Some(event) => Some(host::Event::Job(event)),
                 None => match self.wait(signals, &parent) {
                     Wake::Broken => return Err(RunError::Broken),
+                    Wake::Broker(BrokerEvent::GaveUp { cause }) => {
+                        return Err(RunError::GaveUp(cause));
+                    }
                     Wake::ParentGone => {
                         // Disconnected, it would be ready for ever.
                         parent = never();

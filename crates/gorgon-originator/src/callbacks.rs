@@ -42,7 +42,7 @@ fn may_define(root: &Path, callbacks: &Callbacks, callback: Callback) -> bool {
         // The older layout has neither callback.
         return false;
     };
-    match std::fs::read(root.join(file)) {
+    match gorgon_process::patient::read(&root.join(file)) {
         Ok(bytes) => text_may_define(&String::from_utf8_lossy(&bytes), callback.name()),
         // Ruby says what is wrong with it.
         Err(_) => true,

@@ -205,7 +205,7 @@ pub fn guess_frameworks(root: &Path, files: &[String]) -> Vec<Framework> {
 
 fn speaks_test_unit(root: &Path, file: &str) -> bool {
     let holds = |path: &Path, words: &[&str]| {
-        let bytes = std::fs::read(path).unwrap_or_default();
+        let bytes = gorgon_process::patient::read(path).unwrap_or_default();
         let text = String::from_utf8_lossy(&bytes[..bytes.len().min(PEEK_BYTES)]).into_owned();
         words.iter().any(|word| text.contains(word))
     };

@@ -14,6 +14,7 @@ use gorgon_process::child::{self, Child, End, Options, SpawnError};
 use gorgon_process::exit::Hint;
 use gorgon_process::liveness;
 use gorgon_process::lock;
+use gorgon_process::patient;
 use gorgon_process::sibling::{self, SiblingError};
 use gorgon_proto::config::{Connection, Secret};
 use gorgon_proto::names::LOCAL_DIRECTORY_PREFIX;
@@ -286,11 +287,9 @@ pub fn take_numbers(root: &Path, slots: u32) -> Numbers {
 }
 
 fn open_lock(directory: &Path, name: &str) -> io::Result<File> {
-    OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(directory.join(name))
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false);
+    patient::open(&options, &directory.join(name))
 }
 
 fn try_take(directory: &Path, slots: u32) -> io::Result<Numbers> {

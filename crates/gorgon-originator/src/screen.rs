@@ -1,11 +1,12 @@
 //! Where reports go: the progress to stderr, the summary to stdout, the event stream to its file.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{self, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use gorgon_process::exit::{self, Hint};
+use gorgon_process::patient;
 
 use crate::cli::{Colour, StartArgs};
 use crate::replace;
@@ -221,7 +222,7 @@ impl Stream {
         match path {
             None => Ok(Self::None),
             path if is_stdout(path) => Ok(Self::Stdout),
-            Some(path) => match File::create(path) {
+            Some(path) => match create(path) {
                 Ok(file) => Ok(Self::File(file, path.to_owned())),
                 Err(source) => Err(ReportError {
                     path: path.to_owned(),
@@ -267,6 +268,12 @@ impl Stream {
     }
 }
 
+fn create(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    patient::open(&options, path)
+}
+
 /// Writes a whole report.
 ///
 /// # Errors
@@ -277,7 +284,7 @@ pub fn write_report(path: &Path, text: &str) -> Result<(), ReportError> {
     }
     let written = if path.exists() && !path.is_file() {
         // A pipe or a device is written to as it is.
-        std::fs::write(path, text)
+        create(path).and_then(|mut file| file.write_all(text.as_bytes()))
     } else {
         replace::whole(path, text.as_bytes())
     };

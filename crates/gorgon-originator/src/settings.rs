@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use gorgon_broker::Target;
 use gorgon_process::exit::Hint;
+use gorgon_process::patient;
 use gorgon_proto::config::{
     BROKER_URL_VARIABLE, ConfigError, Connection, ProjectConfig, Text, project,
 };
@@ -51,7 +52,7 @@ pub enum SettingsError {
 impl Hint for SettingsError {}
 
 fn read(path: &Path, needed: bool) -> Result<Option<String>, SettingsError> {
-    match std::fs::read(path) {
+    match patient::read(path) {
         Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
         Err(error) if error.kind() == io::ErrorKind::NotFound && !needed => Ok(None),
         Err(source) => Err(SettingsError::Read {

@@ -21,6 +21,7 @@ pub mod lock;
 pub mod logging;
 pub mod orphan;
 pub mod output;
+pub mod patient;
 pub mod sibling;
 pub mod signals;
 pub mod stop;

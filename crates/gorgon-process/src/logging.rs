@@ -11,6 +11,7 @@ use log::kv::{Error, Key, Value, VisitSource};
 use log::{Level, LevelFilter, Record};
 
 use crate::exit::Hint;
+use crate::patient;
 
 /// Set in the environment to choose levels by target, as `env_logger` has it.
 const CHOICE: &str = "RUST_LOG";
@@ -97,11 +98,9 @@ fn target(file: Option<&Path>) -> Result<Target, LogError> {
     // The original's samples log to `log/`, which a fresh clone does not have.
     let directory = path.parent().map_or(Ok(()), fs::create_dir_all);
     let opened = directory.and_then(|()| {
-        OpenOptions::new()
-            .append(true)
-            .create(true)
-            .mode(0o644)
-            .open(path)
+        let mut options = OpenOptions::new();
+        options.append(true).create(true).mode(0o644);
+        patient::open(&options, path)
     });
     match opened {
         Ok(file) => Ok(Target::Pipe(Box::new(file))),

@@ -6,7 +6,7 @@ use gorgon_process::child::End;
 const REPORTS: &[(&str, &str)] = &[
     ("[BUG] Segmentation fault", "segmentation fault, SIGSEGV"),
     ("[BUG] Bus Error", "bus error, SIGBUS"),
-    ("[BUG] Illegal Instruction", "illegal instruction, SIGILL"),
+    ("[BUG] Illegal instruction", "illegal instruction, SIGILL"),
     ("[BUG]", "a bug of Ruby or of an extension"),
 ];
 

@@ -71,7 +71,7 @@ impl Hint for RunError {
 /// # Errors
 /// When the file cannot be read or used.
 pub fn target(path: &Path) -> Result<Target, RunError> {
-    let text = std::fs::read_to_string(path).map_err(|source| RunError::Read {
+    let text = gorgon_process::patient::read_to_string(path).map_err(|source| RunError::Read {
         path: path.to_owned(),
         source,
     })?;

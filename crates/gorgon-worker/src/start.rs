@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use gorgon_broker::{OpenError, Target};
 use gorgon_process::exit::{self, Hint};
+use gorgon_process::patient;
 use gorgon_proto::config::{self, ConfigError, ProjectConfig, Text};
 use gorgon_proto::item::{ItemId, WorkItem};
 use gorgon_proto::job::{Callbacks, JobDefinition, JobId, ListenerId, SCHEMA};
@@ -265,7 +266,7 @@ fn items(args: &Args, workspace: &Path) -> Result<Vec<WorkItem>, StartError> {
         let text = if path == Path::new("-") {
             io::read_to_string(io::stdin())
         } else {
-            std::fs::read_to_string(path)
+            patient::read_to_string(path)
         };
         let text = text.map_err(|source| StartError::Read {
             path: path.clone(),
@@ -323,7 +324,7 @@ fn project(workspace: &Path) -> Result<ProjectConfig, StartError> {
 }
 
 fn read(path: &Path) -> Result<Option<String>, StartError> {
-    match std::fs::read_to_string(path) {
+    match patient::read_to_string(path) {
         Ok(text) => Ok(Some(text)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(source) => Err(StartError::Read {

@@ -43,6 +43,9 @@ pub enum RunError {
     /// The session with the broker.
     #[error(transparent)]
     Broker(#[from] OpenError),
+    /// The session has given up.
+    #[error("speak with the broker: {0}")]
+    GaveUp(String),
     /// A thread that lives as long as the listener has ended.
     #[error("go on without a thread that has ended: this is a bug")]
     Broken,
@@ -58,7 +61,7 @@ impl Hint for RunError {
             Self::Replays { .. } => {
                 Some("make it writable for the listener, or set cache_dir".to_owned())
             }
-            Self::Directory { .. } | Self::System(_) | Self::Broken => None,
+            Self::Directory { .. } | Self::System(_) | Self::GaveUp(_) | Self::Broken => None,
         }
     }
 }

@@ -4,7 +4,7 @@ use gorgon_broker::{Delivery, Event as BrokerEvent};
 use gorgon_proto::job::JobId;
 use gorgon_proto::message::{self, Answer, Control, ToListener};
 use gorgon_proto::sign;
-use log::{debug, error, info, warn};
+use log::{debug, info, warn};
 
 use super::{Shell, unix_s};
 use crate::admit::{Admission, ReplyTo};
@@ -64,11 +64,8 @@ impl Shell {
                 info!(target: "gorgon::listener", "the broker takes messages again");
                 None
             }
-            BrokerEvent::Drained { .. } => None,
-            BrokerEvent::GaveUp { cause } => {
-                error!(target: "gorgon::listener", "the session has given up: {cause}");
-                Some(host::Event::Stopped)
-            }
+            // The loop ends by the one.
+            BrokerEvent::Drained { .. } | BrokerEvent::GaveUp { .. } => None,
         }
     }
 

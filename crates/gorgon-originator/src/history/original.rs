@@ -4,6 +4,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use gorgon_process::patient;
+
 use crate::replace;
 
 /// A file of the configuration that could not be written.
@@ -42,7 +44,7 @@ pub enum ReadError {
 /// # Errors
 /// It is there, but cannot be read.
 pub fn read_runtime_file(path: &Path) -> Result<Vec<(String, Option<f64>)>, ReadError> {
-    let text = match fs::read_to_string(path) {
+    let text = match patient::read_to_string(path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(source) => {

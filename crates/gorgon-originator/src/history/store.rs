@@ -1,7 +1,7 @@
 //! Where histories lie, and how two jobs share one.
 
 use std::collections::BTreeMap;
-use std::fs::{self, DirBuilder, File};
+use std::fs::{DirBuilder, OpenOptions};
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::DirBuilderExt as _;
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use gorgon_process::exit::Hint;
-use gorgon_process::lock;
+use gorgon_process::{lock, patient};
 use log::warn;
 use serde::{Deserialize, Serialize};
 
@@ -113,7 +113,7 @@ impl Store {
     #[must_use]
     pub fn load(&self) -> History {
         let path = self.path();
-        let text = match fs::read(&path) {
+        let text = match patient::read(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return History::default(),
             Err(error) => {
@@ -149,7 +149,9 @@ impl Store {
     fn try_merge(&self, ran: &BTreeMap<String, Ran>) -> io::Result<History> {
         self.make_directory()?;
         // Held for a read and a write of one file; but whoever holds it may be stopped.
-        let lock = File::create(self.directory.join("history.lock"))?;
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(true);
+        let lock = patient::open(&options, &self.directory.join("history.lock"))?;
         let _lock = lock::within(lock, LOCK_LIMIT)?;
         let mut history = self.load();
         history.merge(ran);

@@ -20,7 +20,7 @@ module Gorgon
       def self.preload
         require 'rspec/core'
         ::RSpec::Core::Runner.disable_autorun!
-        return if Frameworks.versions_open? || Dir.glob('spec/*.rb').any? { |path| File.binread(path).match?(OTHER_LIBRARIES) }
+        return if Frameworks.versions_open? || Dir.glob('spec/*.rb').any? { |path| File.file?(path) && File.binread(path).match?(OTHER_LIBRARIES) }
 
         require 'rspec/expectations'
         require 'rspec/mocks'
