@@ -15,6 +15,9 @@ use super::sick::Replaces;
 
 /// How long after a `returned` the worker that had the item is waited for.
 pub const DOUBT_LIMIT: Duration = Duration::from_secs(2);
+/// A worker that comes back says what it holds before the broker can deliver that anew: for so long its word answers the
+/// `returned` that follows.
+const WORD_LIMIT: Duration = Duration::from_secs(10);
 /// So many lost attempts make an item lost.
 pub const LOST_LIMIT: usize = 3;
 /// How often an item that was declined is published with its `avoid`.
@@ -56,6 +59,8 @@ pub(super) struct Item {
     shuns: Option<ListenerId>,
     /// The item of the plan that it is another execution of.
     pub(super) replaces: Option<Replaces>,
+    /// The attempt of which its worker said that it still holds it, and when; one `returned` uses that up.
+    word: Option<(u32, Instant)>,
     pub(super) phase: Phase,
 }
 
@@ -67,6 +72,7 @@ impl Item {
             declined: 0,
             shuns: None,
             replaces: None,
+            word: None,
             phase: Phase::Queued,
         }
     }
@@ -252,6 +258,24 @@ impl Items {
         };
         self.set_phase(id, Phase::Started(holders));
         true
+    }
+
+    /// A worker has come back and still holds the item.
+    pub(super) fn holds(&mut self, now: Instant, id: ItemId, attempt: u32, holder: Holder) {
+        let doubted = self.doubtful.contains(&id);
+        self.started(id, attempt, holder);
+        if !doubted && self.get(id).is_some() {
+            self.item(id).word = Some((attempt, now));
+        }
+    }
+
+    /// Returns whether a `returned` of this attempt is answered already, by a word that came before it.
+    pub(super) fn is_answered(&mut self, now: Instant, id: ItemId, attempt: u32) -> bool {
+        if self.get(id).is_none() {
+            return false;
+        }
+        let word = self.item(id).word.take();
+        word.is_some_and(|(of, at)| of == attempt && now.duration_since(at) < WORD_LIMIT)
     }
 
     /// The first finish of an item settles it; later ones return `false`.

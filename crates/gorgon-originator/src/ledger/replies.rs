@@ -91,6 +91,9 @@ impl Ledger {
             Reply::Finish(finish) => self.finished(now, finish, out),
             Reply::Returned(note) => {
                 self.heard(now, &worker_of(&note), &note.hostname);
+                if self.items.is_answered(now, note.item, note.attempt) {
+                    return;
+                }
                 let recovering = self
                     .recovery
                     .as_ref()
@@ -111,7 +114,7 @@ impl Ledger {
                     return self.take_back(note.item, note.attempt, host, name, out);
                 }
                 self.doubt_held(now, &holder.worker, Some(note.item));
-                self.items.started(note.item, note.attempt, holder);
+                self.items.holds(now, note.item, note.attempt, holder);
             }
             Reply::Idle(note) => {
                 let worker = WorkerKey {

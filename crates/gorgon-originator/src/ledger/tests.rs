@@ -91,6 +91,24 @@ fn a_returned_item_waits_for_its_workers_word() {
     check(1, "a1 starts 0; a2 returns 0; +1.9", "");
     check(1, "a1 starts 0; a2 returns 0; +2.1", "publish 0.2");
     check(1, "a1 starts 0; a2 returns 0; a1 holds 0; +4", "");
+    // A worker whose channel is closed says so before the broker delivers the item anew, often to itself.
+    check(1, "a1 starts 0; a1 holds 0; a1 returns 0; +4", "");
+    check(1, "a1 starts 0; a1 holds 0; +1; a2 returns 0; +4", "");
+    check(
+        1,
+        "a1 starts 0; a1 holds 0; a2 returns 0; a2 returns 0; +4",
+        "publish 0.2",
+    );
+    check(
+        1,
+        "a1 starts 0; a1 holds 0; +11; a2 returns 0; +4",
+        "look m.a; look m.a; publish 0.2",
+    );
+    check(
+        1,
+        "a1 starts 0; a2 returns 0; a1 holds 0; a2 returns 0; +4",
+        "publish 0.2",
+    );
     check(2, "a1 starts 0; a2 returns 0; a1 passes 0; +4", "passed 0");
     check(1, "a2 returns 0; +2.1", "publish 0.2");
     check(1, "a2 returns 0; +1; a1 starts 0; +4", "");
