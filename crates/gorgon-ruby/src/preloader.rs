@@ -98,6 +98,7 @@ pub struct Preloader {
 enum Ask {
     Callback(Callback),
     Stop,
+    Kill,
 }
 
 impl Preloader {
@@ -143,6 +144,11 @@ impl Preloader {
     pub fn stop(&self) {
         let _ = self.asks.try_send(Ask::Stop);
     }
+
+    /// Kills it and all of its group, one that hangs too. `Ended` follows.
+    pub fn kill(&self) {
+        let _ = self.asks.try_send(Ask::Kill);
+    }
 }
 
 /// Turns lines, the end and the limit into events, until the end.
@@ -186,6 +192,7 @@ fn watch(
                         booted.tell(&ToPreloader::Callback { callback });
                     }
                     Ok(Ask::Stop) => booted.hang_up(),
+                    Ok(Ask::Kill) => booted.child.signal_group(Signal::Kill),
                     // Nobody is interested any more.
                     Err(_) => { asks = never(); booted.child.signal_group(Signal::Kill); }
                 }

@@ -55,6 +55,8 @@ pub enum Effect {
     RunAfterCreatingWorkers(u32),
     /// End it.
     StopPreloader(u32),
+    /// Kill it: it hangs.
+    KillPreloader(u32),
     /// Start the worker of a slot on a preloader.
     StartWorker {
         /// The slot.

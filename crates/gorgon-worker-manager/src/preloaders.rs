@@ -92,6 +92,7 @@ impl Supervisor {
             self.slots_out(no, LeaveReason::PreloaderFailed, &error);
         } else {
             preloader.restarted = true;
+            preloader.killed = false;
             preloader.state = PreloaderState::Starting;
             for slot in self.slots.values_mut().filter(|slot| slot.preloader == no) {
                 if matches!(slot.state, SlotState::Doubting { .. }) {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, Sender, bounded, never};
 use gorgon_broker::{
     Connections, Consume, Declare, Event as BrokerEvent, OpenError, Patience, Publish, Session,
     Setup, Target, look_at_queue,
@@ -40,6 +40,8 @@ const PREFETCH: u16 = 10;
 #[derive(Debug)]
 pub struct Replies {
     session: Session,
+    /// The session's events, until it has ended.
+    broker: Receiver<BrokerEvent>,
     target: Target,
     hostname: String,
     listener_id: ListenerId,
@@ -79,6 +81,7 @@ impl Replies {
         };
         let session = Session::open_patiently(&target, setup, Patience::Limit(BROKER_LIMIT))?;
         Ok(Self {
+            broker: session.events().clone(),
             session,
             target,
             hostname: args.host_name(),
@@ -100,7 +103,13 @@ impl Replies {
     /// Returns where the session's events arrive.
     #[must_use]
     pub fn events(&self) -> &Receiver<BrokerEvent> {
-        self.session.events()
+        &self.broker
+    }
+
+    /// The session has ended. A disconnected receiver would be ready for ever, before everything that comes after it.
+    pub fn ended(&mut self) -> Event {
+        self.broker = never();
+        Event::BrokerGaveUp
     }
 
     /// Returns where results of looks arrive.
@@ -173,7 +182,7 @@ impl Replies {
             BrokerEvent::Drained { .. } => None,
             BrokerEvent::GaveUp { cause } => {
                 warn!(target: "gorgon::manager", cause; "no broker for too long");
-                Some(Event::BrokerGaveUp)
+                Some(self.ended())
             }
         }
     }

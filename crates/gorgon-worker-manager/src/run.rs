@@ -189,7 +189,7 @@ impl Shell<'_> {
         if index == broker_at {
             return match ready.recv(&broker) {
                 Ok(event) => self.replies.event(event).into_iter().collect(),
-                Err(_) => vec![Event::BrokerGaveUp],
+                Err(_) => vec![self.replies.ended()],
             };
         }
         if index == look_at {
@@ -289,6 +289,12 @@ impl Shell<'_> {
             Effect::StopPreloader(no) => {
                 if let Some(running) = self.preloaders.get(&no) {
                     running.preloader.stop();
+                }
+            }
+            Effect::KillPreloader(no) => {
+                if let Some(running) = self.preloaders.get(&no) {
+                    warn!(target: "gorgon::manager", preloader = no; "the preloader does not answer, and is killed");
+                    running.preloader.kill();
                 }
             }
             Effect::StartWorker { slot, preloader } => self.start_worker(slot, preloader),

@@ -46,6 +46,8 @@ pub(crate) enum PreloaderState {
 pub(crate) struct Preloader {
     pub(crate) state: PreloaderState,
     pub(crate) restarted: bool,
+    /// Whether it was killed, as it did not answer.
+    pub(crate) killed: bool,
     pub(crate) limit_at: Option<Instant>,
 }
 
@@ -128,6 +130,7 @@ impl Supervisor {
                     Preloader {
                         state: PreloaderState::Starting,
                         restarted: false,
+                        killed: false,
                         limit_at: None,
                     },
                 )
@@ -269,8 +272,7 @@ impl Supervisor {
             .map(|(no, _)| *no)
             .collect();
         for slot in doubted {
-            let end = "its preloader did not answer".to_owned();
-            self.worker_died(slot, None, end, &mut *out);
+            self.doubt_overdue(now, slot, &mut *out);
         }
         let overdue: Vec<u32> = self
             .preloaders

@@ -8,7 +8,9 @@ use gorgon_proto::local::{WORKER_CALLBACK_FAILED, WORKER_PRELOADER_LOST, WorkerL
 use gorgon_proto::message::{HostError, LeaveReason};
 
 use crate::event::Effect;
-use crate::supervise::{PRELOADER_NEWS_LIMIT, Phase, PreloaderState, SlotState, Supervisor, fault};
+use crate::supervise::{
+    PRELOADER_END_LIMIT, PRELOADER_NEWS_LIMIT, Phase, PreloaderState, SlotState, Supervisor, fault,
+};
 
 impl Supervisor {
     pub(crate) fn worker_started(&mut self, slot: u32, pid: u32) {
@@ -79,6 +81,26 @@ impl Supervisor {
             }
             End::Exited(_) | End::Signaled(_) => {
                 self.worker_died(number, pid, end.to_string(), out)
+            }
+        }
+    }
+
+    /// A worker gave its preloader up, and we hear nothing of that: it hangs, and is killed.
+    pub(crate) fn doubt_overdue(&mut self, now: Instant, number: u32, out: &mut Vec<Effect>) {
+        let Some(slot) = self.slots.get_mut(&number) else {
+            return;
+        };
+        match self.preloaders.get_mut(&slot.preloader) {
+            Some(preloader) if preloader.state == PreloaderState::Ready && !preloader.killed => {
+                preloader.killed = true;
+                slot.state = SlotState::Doubting {
+                    until: now + PRELOADER_END_LIMIT,
+                };
+                out.push(Effect::KillPreloader(slot.preloader));
+            }
+            Some(_) | None => {
+                let end = "its preloader did not answer".to_owned();
+                self.worker_died(number, None, end, out);
             }
         }
     }

@@ -48,6 +48,8 @@ pub struct Child {
     pub stop: Option<Ladder>,
     /// When its stage has taken too long.
     pub limit_at: Option<Instant>,
+    /// Once it was killed: when its end has to be told.
+    pub gone_at: Option<Instant>,
     /// Whether it gave up a file in the middle.
     pub interrupted: bool,
     /// Whether it is stopped because its stage took too long.
@@ -79,6 +81,7 @@ impl Children {
             finished: false,
             stop: None,
             limit_at: Some(limit_at),
+            gone_at: None,
             interrupted: false,
             overdue: false,
             after_complete: false,
@@ -159,7 +162,7 @@ impl Children {
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
         let of = |c: &Child| match &c.stop {
-            Some(ladder) => ladder.deadline(),
+            Some(ladder) => ladder.deadline().or(c.gone_at),
             None => c.limit_at,
         };
         self.living.values().filter_map(of).min()

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crossbeam_channel::{Receiver, never};
 use gorgon_broker::{
     Connections, Consume, Declare, Event as BrokerEvent, OpenError, Patience, Publish, Session,
     Setup, Target, Token,
@@ -31,6 +32,8 @@ pub struct ReplyTo {
 #[derive(Debug)]
 pub struct Queue {
     session: Session,
+    /// The session's, until it has ended.
+    events: Receiver<BrokerEvent>,
     file_queue: String,
     reply_to: ReplyTo,
     tokens: BTreeMap<u64, Token>,
@@ -68,6 +71,7 @@ impl Queue {
             Session::open(target, setup, patience)?
         };
         Ok(Self {
+            events: session.events().clone(),
             session,
             file_queue,
             reply_to,
@@ -80,8 +84,14 @@ impl Queue {
 
     /// Returns where the session's events arrive.
     #[must_use]
-    pub fn events(&self) -> &crossbeam_channel::Receiver<BrokerEvent> {
-        self.session.events()
+    pub fn events(&self) -> &Receiver<BrokerEvent> {
+        &self.events
+    }
+
+    /// The session has ended. A disconnected receiver would be ready for ever, before everything that comes after it.
+    pub fn ended(&mut self, cause: String) -> Event {
+        self.events = never();
+        Event::BrokerGaveUp(cause)
     }
 
     /// Translates an event for the core; none when it is no news for it.
@@ -136,7 +146,7 @@ impl Queue {
                 info!(target: "gorgon::worker", "the broker takes messages again");
                 None
             }
-            BrokerEvent::GaveUp { cause } => Some(Event::BrokerGaveUp(cause)),
+            BrokerEvent::GaveUp { cause } => Some(self.ended(cause)),
         }
     }
 

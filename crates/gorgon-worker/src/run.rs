@@ -245,7 +245,7 @@ impl Shell {
             };
             let event = match ready.recv(&broker) {
                 Ok(event) => queue.event(event),
-                Err(_) => Some(Event::BrokerGaveUp("the session has ended".to_owned())),
+                Err(_) => Some(queue.ended("the session has ended".to_owned())),
             };
             return event.map_or(Woken::Nothing, Woken::Event);
         }

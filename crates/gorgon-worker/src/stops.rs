@@ -6,7 +6,7 @@ use gorgon_process::stop::{Graces, Ladder, Rung};
 
 use crate::children::{ChildNo, Stage};
 use crate::event::Effect;
-use crate::work::{CANCELLED_END_LIMIT, Work};
+use crate::work::{CANCELLED_END_LIMIT, KILLED_LIMIT, Work};
 
 impl Work {
     pub(crate) fn end_child(&mut self, now: Instant, no: ChildNo, out: &mut Vec<Effect>) {
@@ -62,14 +62,12 @@ impl Work {
     }
 
     /// A second cancel: no graces.
-    pub(crate) fn kill_children(&mut self, out: &mut Vec<Effect>) {
+    pub(crate) fn kill_children(&mut self, now: Instant, out: &mut Vec<Effect>) {
         for no in self.children.numbers() {
-            if let Some(rung) = self
-                .children
-                .get_mut(no)
-                .and_then(|c| c.stop.as_mut())
-                .and_then(Ladder::hurry)
+            if let Some(child) = self.children.get_mut(no)
+                && let Some(rung) = child.stop.as_mut().and_then(Ladder::hurry)
             {
+                child.gone_at = Some(now + KILLED_LIMIT);
                 out.push(Effect::Signal(no, rung.signal()));
             }
         }
@@ -82,7 +80,13 @@ impl Work {
             };
             if let Some(ladder) = &mut child.stop {
                 if let Some(rung) = ladder.step(now) {
+                    if rung == Rung::Kill {
+                        child.gone_at = Some(now + KILLED_LIMIT);
+                    }
                     out.push(Effect::Signal(no, rung.signal()));
+                } else if child.gone_at.is_some_and(|at| at <= now) {
+                    let how = "it does not tell the end of a child that was killed";
+                    return self.preloader_lost(how.to_owned(), out);
                 }
             } else if child.limit_at.is_some_and(|at| at <= now) {
                 child.overdue = true;

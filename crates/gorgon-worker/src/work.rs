@@ -25,6 +25,9 @@ use crate::record::Record;
 
 /// How long hooks, after_complete and at_exit of a child may take once the job is cancelled.
 pub const CANCELLED_END_LIMIT: Duration = Duration::from_secs(5);
+/// How long the preloader may take to tell the end of a child that it was asked to kill. One that hangs would be
+/// waited for without end.
+pub const KILLED_LIMIT: Duration = Duration::from_secs(10);
 /// How long the last message may wait for its confirm before the worker leaves without it.
 pub const LEAVE_LIMIT: Duration = Duration::from_secs(5);
 /// After how long a reply that found no queue is sent again.
@@ -174,7 +177,7 @@ impl Work {
             Event::PreloaderLost(how) => self.preloader_lost(how, &mut out),
             Event::Cancelled => {
                 if self.leaving == Some(Exit::Cancelled) {
-                    self.kill_children(&mut out);
+                    self.kill_children(now, &mut out);
                 }
                 self.leave(now, Exit::Cancelled, &mut out);
             }
@@ -223,6 +226,9 @@ impl Work {
             );
         }
         self.children_overdue(now, out);
+        if matches!(self.phase, Phase::Done) {
+            return;
+        }
         match &mut self.phase {
             Phase::Running(running)
                 if running.limit_at.is_some_and(|at| at <= now) && !running.timed_out =>

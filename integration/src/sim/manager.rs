@@ -193,6 +193,10 @@ impl World {
                 let ended = Event::PreloaderEnded(no, End::Exited(0), String::new());
                 self.preloader_says(pid, no, ended);
             }
+            Effect::KillPreloader(no) => {
+                let ended = Event::PreloaderEnded(no, End::Signaled(9), String::new());
+                self.preloader_says(pid, no, ended);
+            }
             Effect::StartWorker { slot, preloader } => self.start_worker(pid, slot, preloader),
             Effect::SignalWorker(slot, signal) => {
                 let Some(worker) = manager.workers.get(&slot).copied() else {

@@ -9,20 +9,25 @@
 )]
 
 mod broker_contract;
+mod broker_outage;
 mod broker_rabbitmq;
 mod by_hand;
 mod callbacks;
 mod cancel;
+mod child_ends;
 mod cli;
+mod consumer_timeout;
 mod deaths;
 mod destinations;
 mod happy;
+mod hung;
 mod large;
 mod listener;
 mod manager;
 mod network;
 mod options;
 mod output;
+mod poison;
 mod retries;
 mod rspec;
 mod ruby_children;
@@ -32,6 +37,7 @@ mod security;
 mod selection;
 mod sick;
 mod sim;
+mod sleep;
 mod suites;
 mod surroundings;
 mod sync;

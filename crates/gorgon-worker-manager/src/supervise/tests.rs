@@ -99,6 +99,7 @@ fn shown(effects: &[Effect]) -> String {
         Effect::StartPreloader(no) => format!("start p{no}"),
         Effect::RunAfterCreatingWorkers(no) => format!("after p{no}"),
         Effect::StopPreloader(no) => format!("stop p{no}"),
+        Effect::KillPreloader(no) => format!("kill p{no}"),
         Effect::StartWorker { slot, preloader } => format!("start w{slot} on p{preloader}"),
         Effect::SignalWorker(slot, Signal::Int) => format!("INT w{slot}"),
         Effect::SignalWorker(slot, Signal::Term) => format!("TERM w{slot}"),
@@ -241,16 +242,23 @@ fn a_preloader_that_dies_is_started_once_more() {
 }
 
 #[test]
-fn a_preloader_that_is_said_to_be_dead_but_is_not() {
-    played(
-        &[1],
-        &[
-            ("p0 ready", "join [1]; start w1 on p0"),
-            ("w1 pid 50", ""),
-            ("w1 exited 5", "death w1 50 its preloader died"),
-            ("2s", "start w1 on p0"),
+fn a_preloader_that_is_said_to_be_dead_but_is_not_hangs_and_is_killed() {
+    let until_killed = [
+        ("p0 ready", "join [1]; start w1 on p0"),
+        ("w1 pid 50", ""),
+        ("w1 exited 5", "death w1 50 its preloader died"),
+        ("2s", "kill p0"),
+    ];
+    for rest in [
+        [
+            ("p0 killed", "warn; start p0"),
+            ("p0 ready", "start w1 on p0"),
         ],
-    );
+        // The kernel holds it.
+        [("5s", "start w1 on p0"), ("w1 exited 0", "after p0")],
+    ] {
+        played(&[1], &[&until_killed[..], &rest].concat());
+    }
 }
 
 #[test]

@@ -226,6 +226,23 @@ fn a_file_over_its_limit_is_stopped_rung_by_rung() {
 }
 
 #[test]
+fn a_preloader_that_does_not_tell_the_end_of_a_killed_child_is_given_up() {
+    for (stopped, before) in [("cancel", "1s"), ("hand back", "2s")] {
+        check(
+            settings(),
+            &[
+                ("item 1", "start 1; fork c1 rspec"),
+                ("c1 ready", "run c1 1"),
+                (stopped, "stop consuming; INT c1"),
+                (before, "TERM c1; KILL c1"),
+                ("8s", ""),
+                ("2s", "exit preloader lost"),
+            ],
+        );
+    }
+}
+
+#[test]
 fn a_file_that_heeds_the_interrupt_is_timed_out_when_its_child_has_ended() {
     check(
         Settings {

@@ -1,0 +1,191 @@
+//! However a Ruby child ends, it is a fault of its file alone, named; nothing of it is ever green.
+
+use std::process::Command;
+
+use gorgon_process::{child::End, command};
+use integration::{
+    home::Home,
+    project::Project,
+    run::{self, Finished},
+    wait::secs,
+};
+
+/// A file of each framework: `NAME` and `BODY` are put in. The test that ends the child comes before another one.
+const FRAMEWORKS: [(&str, &str); 3] = [
+    (
+        "spec/NAME_spec.rb",
+        "RSpec.describe('NAME') { it('ends here') { BODY }; it('never runs') { } }\n",
+    ),
+    (
+        "test/NAME_m_test.rb",
+        "require 'minitest/autorun'\nclass NAMEMTest < Minitest::Test\n  def self.test_order = :alpha\n  \
+         def test_ends_here; BODY; end\n  def test_never_runs = nil\nend\n",
+    ),
+    (
+        "test/NAME_u_test.rb",
+        "require 'test/unit'\nclass NAMEUTest < Test::Unit::TestCase\n  def test_ends_here; BODY; end\n  def test_never_runs; end\nend\n",
+    ),
+];
+
+/// What a test does in the end, the verdict of its file, and what is said about it.
+struct Case<'a> {
+    name: &'a str,
+    body: String,
+    verdict: &'a str,
+    says: Vec<&'a str>,
+}
+
+fn case<'a>(name: &'a str, body: &str, verdict: &'a str, says: &[&'a str]) -> Case<'a> {
+    Case {
+        name,
+        body: body.to_owned(),
+        verdict,
+        says: says.to_vec(),
+    }
+}
+
+fn files_of(name: &str) -> [String; 3] {
+    FRAMEWORKS.map(|(path, _)| path.replace("NAME", &name.to_lowercase()))
+}
+
+/// Runs a file of each framework for each case, between files that pass.
+fn check(arguments: &[&str], cases: &[Case<'_>]) -> Finished {
+    let home = Home::new();
+    let project = Project::empty(&home);
+    let green = case("ZGreen", "", "passed", &[]);
+    for case in cases.iter().chain([&green]) {
+        for ((_, text), path) in FRAMEWORKS.iter().zip(files_of(case.name)) {
+            let text = text.replace("NAME", case.name).replace("BODY", &case.body);
+            project.write(&path, &text);
+        }
+    }
+    let run = run::start(&home, &project, arguments).finished(secs(180));
+    run.exited(1);
+    for case in cases.iter().chain([&green]) {
+        for file in files_of(case.name) {
+            run.verdict(&file, case.verdict);
+            let told = run.file(&file).to_string();
+            for text in &case.says {
+                assert!(told.contains(text), "{file} does not say {text:?}: {told}");
+            }
+        }
+    }
+    home.assert_nothing_left();
+    run
+}
+
+/// Returns how plain Ruby ends by a signal that it sends itself.
+fn plainly(signal: &str) -> End {
+    let mut ruby = Command::new("ruby");
+    let kill = format!("Process.kill(:{signal}, Process.pid); sleep 0.2");
+    ruby.args(["-e", &kill]);
+    match command::run(ruby, secs(20), b"") {
+        Ok(_) => End::Exited(0),
+        Err(error) => error.end().expect("it ended"),
+    }
+}
+
+#[test]
+fn a_signal_that_ends_plain_ruby_is_a_crash_of_its_file_and_is_named() {
+    let signals = [
+        ("HUP", "SIGHUP"),
+        ("INT", "SIGINT"),
+        ("QUIT", "SIGQUIT"),
+        ("ILL", "illegal instruction, SIGILL"),
+        ("TRAP", "SIGTRAP"),
+        ("ABRT", "SIGABRT"),
+        ("BUS", "bus error, SIGBUS"),
+        ("FPE", "SIGFPE"),
+        ("KILL", "SIGKILL"),
+        ("SEGV", "segmentation fault, SIGSEGV"),
+        ("PIPE", ""),
+        ("ALRM", "SIGALRM"),
+        ("TERM", "SIGTERM"),
+        ("USR1", "SIGUSR1"),
+        ("USR2", "SIGUSR2"),
+        ("XCPU", "SIGXCPU"),
+    ];
+    let cases: Vec<_> = signals
+        .iter()
+        .map(|(signal, named)| {
+            // Ruby ignores SIGPIPE, and no other of these.
+            let goes_on = plainly(signal) == End::Exited(0);
+            assert_eq!(goes_on, *signal == "PIPE", "{signal}");
+            let body = format!("Process.kill(:{signal}, Process.pid); sleep 0.2");
+            let verdict = if goes_on { "passed" } else { "crashed" };
+            case(signal, &body, verdict, &[named])
+        })
+        .collect();
+    let run = check(&["--local=2"], &cases);
+    run.says(&["ends here", "6 passed, 45 crashed"]);
+    println!("51 files, 45 crashes: {:?}", run.took);
+}
+
+#[test]
+fn an_exit_in_a_test_is_a_crash_whatever_its_status() {
+    let cases = [
+        case("E0", "exit 0", "crashed", &["exit status 0"]),
+        case("E1", "exit 1", "crashed", &["exit status 1"]),
+        case("E7", "exit 7", "crashed", &["exit status 7"]),
+        case("N0", "exit! 0", "crashed", &["exit status 0"]),
+        case("N1", "exit! 1", "crashed", &["exit status 1"]),
+        case("N7", "exit! 7", "crashed", &["exit status 7"]),
+        case(
+            "Abort",
+            "abort 'no more'",
+            "crashed",
+            &["exit status 1", "no more"],
+        ),
+        case("Exec", "exec 'true'", "crashed", &["exit status 0"]),
+        case(
+            "Daemon",
+            "Process.daemon(true, true)",
+            "crashed",
+            &["exit status 0"],
+        ),
+        case(
+            "Closes",
+            "(3..50).each { |n| IO.for_fd(n).close rescue nil }",
+            "crashed",
+            &["exit status"],
+        ),
+    ];
+    let run = check(&["--local=2"], &cases);
+    run.says(&["3 passed, 30 crashed"]);
+}
+
+#[test]
+fn memory_that_runs_out_and_a_stack_too_deep_are_named() {
+    let cases = [
+        // Frameworks let NoMemoryError through, as plain runs of them do.
+        case(
+            "NoMemory",
+            "Process.setrlimit(:AS, File.read('/proc/self/statm').split[0].to_i * 4096 + (64 << 20)); \
+             a = []; loop { a << 'x' * (1 << 20) }",
+            "crashed",
+            &["exit status 1", "NoMemoryError"],
+        ),
+        case(
+            "TooMuch",
+            "'a' * (1 << 45)",
+            "crashed",
+            &["exit status 1", "NoMemoryError"],
+        ),
+        case(
+            "Deep",
+            "deep = ->(n) { deep.(n + 1) }; deep.(0)",
+            "failed",
+            &["SystemStackError"],
+        ),
+        // What the kernel's killer of a host or a container that is out of memory does.
+        case(
+            "Oom",
+            "system('kill', '-9', Process.pid.to_s); sleep 1",
+            "crashed",
+            &["SIGKILL"],
+        ),
+    ];
+    for arguments in [&["--local=2"][..], &["--local=1", "--sync"]] {
+        check(arguments, &cases);
+    }
+}

@@ -1,0 +1,133 @@
+//! Files that take down what runs them, again and again: lost after three attempts, and the job goes on.
+
+use integration::{
+    cluster::Cluster,
+    home::Home,
+    project::Project,
+    run::{self, Finished, Run},
+    wait::secs,
+};
+
+/// Finds the processes of a program that serve this job here, and kills them.
+const POISON: &str = r#"
+def poison(program)
+  Dir.glob('/proc/[0-9]*/cmdline').each do |path|
+    words = File.binread(path).split("\0") rescue next
+    pairs = words.each_cons(2).to_a
+    next unless File.basename(words[0].to_s) == program
+    next unless pairs.include?(['--job', ENV['GORGON_JOB_ID']]) && pairs.include?(['--workspace', Dir.pwd])
+    next if program == 'gorgon-worker' && !pairs.include?(['--worker-id', ENV['GORGON_WORKER_ID']])
+    Process.kill(:KILL, path[/\d+/].to_i)
+  end
+  sleep
+end
+"#;
+const GREEN: &str = "RSpec.describe('x') { it('holds') { expect(1).to eq 1 } }\n";
+const GREENS: [&str; 4] = [
+    "spec/c_spec.rb",
+    "spec/d_spec.rb",
+    "spec/e_spec.rb",
+    "spec/f_spec.rb",
+];
+const A: &str = "spec/a_spec.rb";
+const B: &str = "spec/b_spec.rb";
+
+/// Files that pass, and these that kill the program.
+fn project(home: &Home, poisoned: &[&str], program: &str) -> Project {
+    let project = Project::of(home, &[("poison.rb", POISON)]);
+    for file in GREENS {
+        project.write(file, GREEN);
+    }
+    let text = format!(
+        "require_relative '../poison'\nRSpec.describe('p') {{ it('kills') {{ poison('{program}') }} }}\n"
+    );
+    for file in poisoned {
+        project.write(file, &text);
+    }
+    project
+}
+
+/// Asserts that these are lost after three attempts, and that the others passed.
+fn lost(run: &Finished, poisoned: &[&str]) {
+    run.exited(1).says(&[
+        "each attempt was lost: on ",
+        &format!("{} lost", poisoned.len()),
+    ]);
+    for file in GREENS {
+        run.verdict(file, "passed");
+    }
+    for file in poisoned {
+        run.verdict(file, "lost");
+        assert_eq!(run.file(file)["attempts"], 3, "{:#?}", run.file(file));
+    }
+}
+
+fn finished(run: Run, what: &str) -> Finished {
+    let run = run.finished(secs(120));
+    println!("{what}: lost three times after {:?}", run.took);
+    run
+}
+
+#[test]
+fn a_file_that_kills_its_worker_is_lost_in_place_and_the_slots_go_on() {
+    let home = Home::new();
+    for (slots, poisoned) in [("--local=1", &[A][..]), ("--local=2", &[A, B])] {
+        let project = project(&home, poisoned, "gorgon-worker");
+        let run = finished(run::start(&home, &project, &[slots]), "worker, in place");
+        lost(&run, poisoned);
+        assert!(
+            run.events("host_left")
+                .iter()
+                .all(|left| left["reason"] == "done")
+        );
+        home.assert_nothing_left();
+    }
+}
+
+#[test]
+fn a_file_that_kills_its_manager_is_lost_in_place() {
+    let home = Home::new();
+    let project = project(&home, &[A], "gorgon-worker-manager");
+    let run = finished(
+        run::start(&home, &project, &["--local=1"]),
+        "manager, in place",
+    );
+    // Two deaths are forgiven; by the third nothing else is left to do.
+    lost(&run, &[A]);
+    home.assert_nothing_left();
+}
+
+#[test]
+fn a_file_that_kills_its_worker_is_lost_with_the_hosts_named() {
+    let cluster = Cluster::start(&[("a", 1), ("b", 1)]);
+    for program in ["gorgon-worker", "gorgon-worker-manager"] {
+        let project = project(cluster.home(), &[A], program);
+        let run = finished(cluster.begin(&project, &["spec"]), program);
+        lost(&run, &[A]);
+        let message = run.file(A)["errors"].to_string();
+        assert!(
+            message.contains("on a") || message.contains("on b"),
+            "{message}"
+        );
+        cluster.assert_nothing_left();
+    }
+}
+
+#[test]
+fn a_slot_in_which_workers_die_of_three_files_leaves_the_job() {
+    let home = Home::new();
+    let three = [A, B, "spec/g_spec.rb"];
+    let project = project(&home, &three, "gorgon-worker");
+    let run = finished(
+        run::start(&home, &project, &["--local=1"]),
+        "three files in one slot",
+    );
+    run.exited(3).says(&[
+        "workers of slot 1 died again and again, last: SIGKILL",
+        "4 passed",
+        "Files not run",
+        "no host could run the job",
+    ]);
+    assert_eq!(run.events("item_finished").len(), GREENS.len());
+    home.assert_nothing_left();
+}
