@@ -193,6 +193,11 @@ impl World {
             }
             Effect::Ack(delivery) => {
                 worker.item = None;
+                let mut waiting = worker.unconfirmed.values();
+                if waiting.any(|reply| matches!(reply, Reply::Finish(_))) {
+                    let what = "acknowledges before its finish is confirmed";
+                    self.truth.wrong(format!("worker {pid} {what}"));
+                }
                 if let Some((id, number)) = worker.tokens.remove(&delivery) {
                     self.order(pid, Order::Ack(id, number));
                 }
