@@ -8,6 +8,7 @@
     reason = "the lint's leave for tests ends at functions that are not tests themselves"
 )]
 
+mod bounded;
 mod broker_contract;
 mod broker_outage;
 mod broker_rabbitmq;
@@ -19,6 +20,7 @@ mod cli;
 mod consumer_timeout;
 mod deaths;
 mod destinations;
+mod disk;
 mod happy;
 mod hung;
 mod large;

@@ -1,0 +1,125 @@
+//! What resists, holds on, or has no other end: nothing waits for it without a bound.
+
+use std::{fs, process::Command};
+
+use gorgon_process::command;
+use integration::{
+    cluster::Cluster,
+    home::Home,
+    processes,
+    project::Project,
+    run,
+    wait::{secs, until},
+};
+
+const GREEN: (&str, &str) = (
+    "spec/b_spec.rb",
+    "RSpec.describe('b') { it('holds') { expect(1).to eq 1 } }\n",
+);
+
+#[test]
+fn a_file_that_ignores_int_and_term_is_killed_at_its_limit() {
+    let stubborn =
+        "RSpec.describe('s') { it('resists') { %w[INT TERM HUP].each { |name| trap(name) {} }
+      begin; sleep; rescue Exception; retry; end } }\n";
+    let home = Home::new();
+    let project = Project::of(&home, &[("spec/a_spec.rb", stubborn), GREEN]);
+    let run = run::run(&home, &project, &["--local=1", "--file-timeout", "2"]);
+    run.exited(1)
+        .verdict("spec/a_spec.rb", "timed_out")
+        .verdict(GREEN.0, "passed");
+    println!("a file that resists, limit 2 s: {:?}", run.took);
+    home.assert_nothing_left();
+}
+
+/// A daemon of a test holds its stdout, its stderr and whatever else it inherits.
+#[test]
+fn a_grandchild_that_holds_every_pipe_holds_nobody_up() {
+    let daemon = "RSpec.describe('d') { it('leaves a daemon') {
+      fork { Process.setsid; fork { %w[INT TERM HUP].each { |name| trap(name, 'IGNORE') }; sleep 300 }; exit! }
+      Process.spawn('setsid sleep 300', close_others: false)
+      expect(1).to eq 1 } }\n";
+    let home = Home::new();
+    let project = Project::of(&home, &[("spec/a_spec.rb", daemon), GREEN]);
+    for arguments in [&["--local=1"][..], &["--local=2", "--sync"]] {
+        let run = run::run(&home, &project, arguments);
+        run.exited(0)
+            .verdict("spec/a_spec.rb", "passed")
+            .verdict(GREEN.0, "passed");
+        println!("a daemon that holds pipes: {:?}", run.took);
+        home.assert_nothing_left();
+    }
+}
+
+#[test]
+fn a_pipe_without_another_end_is_given_up() {
+    let home = Home::new();
+    let project = Project::of(&home, &[GREEN]);
+    let fifo = |path: &std::path::Path| {
+        let _ = fs::remove_file(path);
+        let mut make = Command::new("mkfifo");
+        make.arg(path);
+        command::run(make, secs(5), b"").unwrap();
+    };
+    run::run(&home, &project, &["--local=1"]).exited(0);
+    let kept = fs::read_dir(home.path().join("cache/gorgon")).unwrap();
+    let history = kept
+        .flatten()
+        .map(|entry| entry.path().join("history.json"))
+        .find(|path| path.exists())
+        .unwrap();
+    fifo(&history);
+    // Nothing but speed depends on it, and it is made anew.
+    let run = run::run(&home, &project, &["--local=1"]);
+    run.exited(0).says(&["cannot read the history"]);
+    println!("a pipe for a history: {:?}", run.took);
+    assert!(history.is_file());
+    for name in ["gorgon.json", "gorgon_secret.json"] {
+        let path = project.path().join(name);
+        fifo(&path);
+        let run = run::run(&home, &project, &["--local=1"]);
+        run.exited(3)
+            .says(&[name, "nobody was at its other end for 5 s"]);
+        fs::remove_file(path).unwrap();
+    }
+    home.assert_nothing_left();
+}
+
+/// Kills the rsync that pulls to a host, each time that it is seen.
+fn kill_pulls(cluster: &Cluster, host: &str) -> u32 {
+    let place = format!("/run/{host}/cache");
+    let mut killed = 0;
+    for process in cluster.home().processes() {
+        let pulls = process.program == "rsync" && process.arguments.contains(&place);
+        if pulls && processes::runs(process.pid) {
+            // It may end by itself meanwhile.
+            let kill = || processes::signal(process.pid, "KILL");
+            killed += u32::from(std::panic::catch_unwind(kill).is_ok());
+        }
+    }
+    killed
+}
+
+#[test]
+fn an_rsync_that_is_killed_in_mid_pull_costs_the_job_nothing() {
+    let cluster = Cluster::start(&[("a", 1), ("b", 1)]);
+    let project = Project::of(cluster.home(), &[GREEN]);
+    let block: Vec<u8> = (0..64 << 20)
+        .map(|n: u32| n.wrapping_mul(2_654_435_761).to_be_bytes()[0])
+        .collect();
+    for number in 0..4 {
+        fs::write(project.path().join(format!("big-{number}")), &block).unwrap();
+    }
+    let run = cluster.begin(&project, &["spec"]);
+    until("an rsync that pulls to a", secs(30), || {
+        if kill_pulls(&cluster, "a") > 0 {
+            Ok(())
+        } else {
+            Err(())
+        }
+    });
+    let run = run.finished(secs(90));
+    run.exited(0).verdict(GREEN.0, "passed");
+    println!("an rsync killed: {:?}", run.took);
+    cluster.assert_nothing_left();
+}
