@@ -123,3 +123,36 @@ fn an_rsync_that_is_killed_in_mid_pull_costs_the_job_nothing() {
     println!("an rsync killed: {:?}", run.took);
     cluster.assert_nothing_left();
 }
+
+/// The other four begin a job, and end it: `callbacks.rs`.
+#[test]
+fn a_callback_of_the_end_that_never_returns_is_ended_at_its_limit() {
+    let home = Home::new();
+    let config = r#"{ "files": ["spec/*_spec.rb"], "callback_timeout": 1,
+      "job": { "callbacks": { "callbacks_class_file": "callbacks.rb" } } }"#;
+    // after_complete belongs to the child, whose end is a hook of the suite.
+    for (name, status, said) in [
+        (
+            "after_complete",
+            1,
+            "end of the Ruby child took longer than 1 s",
+        ),
+        (
+            "after_creating_workers",
+            0,
+            "took longer than its limit of 1 s",
+        ),
+        ("after_job_finishes", 0, "was killed after 1 s"),
+    ] {
+        let class = format!(
+            "class C < Gorgon::DefaultCallbacks\n  def {name}; sleep 300; end\nend\nGorgon.callbacks = C.new\n"
+        );
+        let files = [("gorgon.json", config), ("callbacks.rb", &class), GREEN];
+        let run = run::run(&home, &Project::of(&home, &files), &["--local=1"]);
+        run.exited(status)
+            .says(&[name, said])
+            .verdict(GREEN.0, "passed");
+        println!("{name} without end, limit 1 s: {:?}", run.took);
+        home.assert_nothing_left();
+    }
+}
