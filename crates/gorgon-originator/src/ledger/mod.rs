@@ -24,7 +24,7 @@ mod retries;
 mod sick;
 mod stages;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::time::{Duration, Instant};
 

@@ -2,7 +2,7 @@
 
 mod late;
 mod retries;
-mod script;
+pub(crate) mod script;
 mod sick;
 mod world;
 

@@ -23,7 +23,9 @@ pub struct SickHost {
 pub(super) struct Reruns {
     /// What was queued, by its own id.
     queued: BTreeMap<ItemId, (WorkItem, Replaces)>,
-    /// Probes that have ended, of a host of which nothing is proven yet.
+    /// The probes of the host that is suspected now, by the item of the plan.
+    probes: BTreeMap<ItemId, ItemId>,
+    /// Those of them that have ended, by the item of the plan.
     probed: BTreeMap<ItemId, FileResult>,
     /// Items of the plan whose results do not count, and that have no others yet.
     waiting: BTreeSet<ItemId>,
@@ -31,6 +33,11 @@ pub(super) struct Reruns {
 
 impl Reruns {
     pub(super) fn queued(&mut self, item: &WorkItem, replaces: Replaces) {
+        if replaces.probe {
+            // One of an earlier suspicion that was dropped proves nothing.
+            self.probes.insert(replaces.item, item.item);
+            self.probed.remove(&replaces.item);
+        }
         self.queued.insert(item.item, (item.clone(), replaces));
     }
 
@@ -64,10 +71,11 @@ impl Results {
         let Some((_, replaces)) = self.reruns.queued.get(&item) else {
             return;
         };
-        if replaces.probe {
-            self.reruns.probed.insert(replaces.item, file);
-        } else {
-            self.replace(replaces.item, file);
+        let of = replaces.item;
+        if !replaces.probe {
+            self.replace(of, file);
+        } else if self.reruns.probes.get(&of) == Some(&item) {
+            self.reruns.probed.insert(of, file);
         }
     }
 
@@ -86,7 +94,11 @@ impl Results {
 
     /// A host is found sick: nothing that failed there counts. Or it is not, and all of it does.
     pub(super) fn host_probed(&mut self, probed: &Probed) {
-        let probes = std::mem::take(&mut self.reruns.probed);
+        let mut probes = std::mem::take(&mut self.reruns.probed);
+        // What still runs of them ends too late to count, and the others were of a suspicion that
+        // was dropped.
+        self.reruns.probes.clear();
+        probes.retain(|of, _| probed.probes.contains(of));
         if !probed.sick {
             return;
         }
@@ -137,3 +149,6 @@ impl Results {
         (passed, failed, open)
     }
 }
+
+#[cfg(test)]
+mod tests;

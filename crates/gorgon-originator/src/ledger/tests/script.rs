@@ -18,7 +18,7 @@ use gorgon_proto::outcome::{FileError, FinishType, Outcome, TestResult};
 
 use crate::ledger::{Effect, Ending, Event, Happening, Ledger, Rules};
 
-pub(super) fn rules() -> Rules {
+pub(crate) fn rules() -> Rules {
     Rules {
         retries: 0,
         fail_fast: None,
@@ -189,7 +189,7 @@ fn host_event(host: &str, verb: &str, rest: &[&str]) -> Option<Event> {
     Some(Event::Reply(Box::new(reply)))
 }
 
-pub(super) fn event(text: &str) -> Event {
+pub(crate) fn event(text: &str) -> Event {
     let words = words(text);
     match words[..] {
         ["offer"] => return Event::Offered,
