@@ -287,6 +287,9 @@ impl<'c> Live<'c> {
                 runner.wish.forget_queue(&queue);
                 self.once(runner, Once::DeleteQueue(queue))
             }
+            Command::DeleteForeignQueue(queue) => {
+                self.once(runner, Once::DeleteForeignQueue(queue))
+            }
             Command::Publish(_) | Command::Flush(_) | Command::Close | Command::Abandon => {
                 if let Some(event) = runner.wish.absorb(command) {
                     runner.tell(event);
@@ -319,6 +322,11 @@ impl<'c> Live<'c> {
                 Ok(Purged::Locked) => self.control.queue_purge(queue).map(|_| ()),
                 Err(error) => return Err(Refused::lost(once.what(), error.to_string())),
             },
+            // We may lack the right, which would cost us the channel too.
+            Once::DeleteForeignQueue(queue) => {
+                let done = look::delete(target, queue, LOOK_LIMIT);
+                return done.map_err(|error| Refused::lost(once.what(), error.to_string()));
+            }
             Once::DeleteQueue(queue) => {
                 let options = QueueDeleteOptions::default();
                 self.control.queue_delete(queue, options).map(|_| ())

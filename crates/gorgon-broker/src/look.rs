@@ -1,9 +1,10 @@
-//! A glance at a queue, or a purge, over a short-lived connection of its own.
+//! A glance at a queue, a purge or a deletion, over a short-lived connection of its own.
 
 use crate::connect::{self, words};
 use crate::fuse::Fuse;
 use crate::{OpenError, Target};
-use amiquip::{Channel, Error};
+use amiquip::{Channel, Error, QueueDeleteOptions};
+use log::error;
 use std::time::{Duration, Instant};
 
 /// To say farewell afterwards.
@@ -73,6 +74,26 @@ pub(crate) fn purge(target: &Target, name: &str, limit: Duration) -> Result<Purg
         |channel| match channel.queue_purge(name) {
             Ok(_) | Err(Error::ServerClosedChannel { code: 404, .. }) => Ok(Purged::Done),
             Err(Error::ServerClosedChannel { code: 405, .. }) => Ok(Purged::Locked),
+            Err(error) => Err(OpenError::Closed {
+                address: target.address(),
+                said: words(&error),
+            }),
+        },
+    )
+}
+
+/// Deletes a queue; that the broker refuses to is logged, and no more.
+pub(crate) fn delete(target: &Target, name: &str, limit: Duration) -> Result<(), OpenError> {
+    with_channel(
+        target,
+        "gorgon deletes a queue",
+        limit,
+        |channel| match channel.queue_delete(name, QueueDeleteOptions::default()) {
+            Ok(_) | Err(Error::ServerClosedChannel { code: 404, .. }) => Ok(()),
+            Err(error @ Error::ServerClosedChannel { .. }) => {
+                error!(target: "gorgon::broker", queue = name, said = words(&error); "not deleted");
+                Ok(())
+            }
             Err(error) => Err(OpenError::Closed {
                 address: target.address(),
                 said: words(&error),

@@ -171,6 +171,12 @@ impl Session {
         self.order(Command::DeleteQueue(queue.to_owned()));
     }
 
+    /// Deletes a queue that somebody else has made. Where the account lacks the right to, that is
+    /// logged, and costs nothing else.
+    pub fn delete_foreign_queue(&self, queue: &str) {
+        self.order(Command::DeleteForeignQueue(queue.to_owned()));
+    }
+
     /// Waits until every message published before is confirmed or unroutable; false when `limit` came first.
     #[must_use]
     pub fn flush(&self, limit: Duration) -> bool {

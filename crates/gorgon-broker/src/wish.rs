@@ -15,6 +15,7 @@ pub(crate) enum Command {
     DeclareOnce(Declare),
     Purge(String),
     DeleteQueue(String),
+    DeleteForeignQueue(String),
     /// To be answered when everything published is settled.
     Flush(Sender<()>),
     /// Publish what is left, then end.
@@ -29,6 +30,7 @@ pub(crate) enum Once {
     Declare(Declare),
     Purge(String),
     DeleteQueue(String),
+    DeleteForeignQueue(String),
 }
 
 impl Once {
@@ -37,7 +39,9 @@ impl Once {
         match self {
             Once::Declare(wish) => format!("to declare {wish:?}"),
             Once::Purge(queue) => format!("to purge {queue}"),
-            Once::DeleteQueue(queue) => format!("to delete {queue}"),
+            Once::DeleteQueue(queue) | Once::DeleteForeignQueue(queue) => {
+                format!("to delete {queue}")
+            }
         }
     }
 }
@@ -74,6 +78,9 @@ impl Wish {
             Command::DeleteQueue(queue) => {
                 self.forget_queue(&queue);
                 self.once.push(Once::DeleteQueue(queue));
+            }
+            Command::DeleteForeignQueue(queue) => {
+                self.once.push(Once::DeleteForeignQueue(queue));
             }
             Command::Flush(reply) => self.flushes.push(reply),
             Command::Close => self.closing = true,

@@ -223,11 +223,11 @@ impl Drive<'_> {
             Broker::Blocked { reason } => {
                 self.screen
                     .tell(&format!("the broker takes no messages now: {reason}"));
-                None
+                Some(Event::BrokerBlocked)
             }
             Broker::Unblocked => {
                 self.screen.tell("the broker takes messages again");
-                None
+                Some(Event::BrokerUnblocked)
             }
             Broker::Drained { .. } => None,
             Broker::GaveUp { cause } => {
@@ -271,7 +271,7 @@ impl Drive<'_> {
             Effect::SendCancel => self.session.publish(self.job.cancel()),
             Effect::PurgeFileQueue => self.session.purge(files),
             Effect::DeleteFileQueue => self.session.delete_queue(files),
-            Effect::DeleteQueue(queue) => self.session.delete_queue(&queue),
+            Effect::DeleteQueue(queue) => self.session.delete_foreign_queue(&queue),
             Effect::LookAtHosts(hosts) => request(ask, Look::Hosts(hosts)),
             Effect::LookAtFileQueue => request(ask, Look::FileQueue { back: false }),
             Effect::StartLocalListener => {

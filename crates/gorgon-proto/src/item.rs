@@ -39,7 +39,7 @@ pub struct WorkItem {
     /// Which retry of these tests this is; 0: none.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub retry: u32,
-    /// The worker that should not take it, as `LISTENER:SLOT`.
+    /// Who should not take it: a worker, as `LISTENER:SLOT`, or all of a host, as `LISTENER`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub avoid: Option<String>,
 }

@@ -2,6 +2,7 @@
 //! length or a time to live, a purge by hand. Nobody is told of them, so their absence has to be
 //! noticed.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use gorgon_proto::item::ItemId;
@@ -9,22 +10,32 @@ use gorgon_proto::item::ItemId;
 use super::Ledger;
 use super::event::{Cause, Effect};
 
-/// When no worker is busy and nothing is heard for so long, and after an item was missed, the file queue is looked at.
-/// Longer than an item is on its way from the queue to its start.
+/// When nothing is heard for so long and no worker is busy, the file queue is looked at; and so long
+/// after an item was missed there. Longer than an item is on its way from the queue to its start.
 pub const QUIET_LIMIT: Duration = Duration::from_secs(5);
 
 /// What was missed on the file queue at the last look, and when the next one is due.
 #[derive(Debug, Default)]
 pub(super) struct Dropped {
-    missed: Vec<(ItemId, u32)>,
+    missed: BTreeSet<(ItemId, u32)>,
     missed_at: Option<Instant>,
     look_at: Option<Instant>,
+    /// The broker takes no messages now: what was published last has not reached it.
+    blocked: bool,
 }
 
 impl Dropped {
     /// A reply came: the job is not quiet.
     pub(super) fn heard(&mut self, now: Instant) {
         self.look_at = Some(now + QUIET_LIMIT);
+    }
+
+    /// The broker takes no messages from now on, or does so again.
+    pub(super) fn blocked(&mut self, now: Instant, blocked: bool) {
+        self.blocked = blocked;
+        self.missed.clear();
+        self.missed_at = None;
+        self.heard(now);
     }
 
     /// Returns when the file queue is looked at if nothing is heard before.
@@ -41,7 +52,7 @@ impl Ledger {
             return;
         }
         self.dropped.look_at = None;
-        let waits = self.hosts.any_joined() && !self.items.any_held();
+        let waits = self.hosts.any_joined() && !self.items.any_held() && !self.dropped.blocked;
         if waits && self.publishes() && !self.items.queued().is_empty() {
             out.push(Effect::LookAtFileQueue);
         }
@@ -61,11 +72,12 @@ impl Ledger {
             .recovery
             .as_ref()
             .is_some_and(|r| r.refill_at.is_some());
-        if messages > 0 || refills || !self.broker_up || !self.publishes() {
+        let reaches = self.broker_up && !self.dropped.blocked && self.publishes();
+        if messages > 0 || refills || !reaches {
             return;
         }
         let queued = self.items.queued();
-        let (lost, on_its_way): (Vec<_>, Vec<_>) =
+        let (lost, on_its_way): (BTreeSet<_>, BTreeSet<_>) =
             queued.into_iter().partition(|item| missed.contains(item));
         if !lost.is_empty() || !on_its_way.is_empty() {
             self.dropped.heard(now);

@@ -41,6 +41,10 @@ pub enum Event {
     Announced(Announce),
     /// The connection to the broker is gone.
     BrokerLost,
+    /// The broker takes no messages for now; what is published waits on our side.
+    BrokerBlocked,
+    /// It takes messages again.
+    BrokerUnblocked,
     /// The connection is back, and the file queue was looked for.
     BrokerBack {
         /// Whether the broker had lost the file queue.

@@ -292,6 +292,23 @@ impl Hosts {
         )
     }
 
+    /// Returns the queue of the manager that a sick host had last; it may live though it was
+    /// written off.
+    pub(super) fn fenced_queue(&self, id: &ListenerId) -> Option<String> {
+        let host = self.hosts.get(id).filter(|_| self.is_fenced(id))?;
+        let is_managers = host.queue.starts_with(names::MANAGER_QUEUE_PREFIX);
+        is_managers.then(|| host.queue.clone())
+    }
+
+    /// Returns the queues of the managers of sick hosts that have not left yet.
+    pub(super) fn fenced(&self) -> Vec<String> {
+        let fenced = self
+            .hosts
+            .iter()
+            .filter(|(_, host)| host.state == HostState::Fenced);
+        fenced.filter_map(|(id, _)| self.fenced_queue(id)).collect()
+    }
+
     /// Returns whether its workers may still take items.
     pub(super) fn runs(&self, id: &ListenerId) -> bool {
         let state = self.hosts.get(id).map(|host| &host.state);

@@ -82,7 +82,7 @@ impl Item {
 #[derive(Debug)]
 pub(super) struct Items {
     items: Vec<Item>,
-    /// So many of them are the plan's; those after them are retries.
+    /// So many of them are the plan's; those after them are retries, probes and repeats.
     planned: usize,
     unsettled_planned: usize,
     unsettled: usize,

@@ -140,8 +140,11 @@ impl Ledger {
                 self.reply(now, *reply, &mut out);
             }
             Event::Announced(announce) => self.announced(&announce, &mut out),
+            Event::BrokerBlocked => self.dropped.blocked(now, true),
+            Event::BrokerUnblocked => self.dropped.blocked(now, false),
             Event::BrokerLost => {
                 self.broker_up = false;
+                self.dropped.blocked(now, false);
                 out.push(Effect::Tell(Happening::BrokerLost));
             }
             Event::BrokerBack { file_queue_missing } => {
@@ -387,6 +390,7 @@ impl Ledger {
         }
         if self.look_at.is_some_and(|at| at <= now) {
             self.look_at = Some(now + LOOK_INTERVAL);
+            self.send_all_away(out);
             let silent = self.hosts.silent(now);
             if !silent.is_empty() {
                 out.push(Effect::LookAtHosts(silent));

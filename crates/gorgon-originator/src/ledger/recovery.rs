@@ -41,6 +41,7 @@ impl Ledger {
             self.recover(now, out);
         }
         self.offer_to_all(out);
+        self.send_all_away(out);
     }
 
     /// Words of hosts were lost: while we were away, listeners announced themselves in vain, and

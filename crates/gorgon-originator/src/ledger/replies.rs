@@ -77,7 +77,7 @@ impl Ledger {
                 self.heard(now, &worker, &start.hostname);
                 if self.hosts.is_fenced(&start.listener_id) {
                     let (host, name) = (&start.listener_id, &start.hostname);
-                    return self.take_back(start.item, start.attempt, host, name, out);
+                    return self.still_runs(start.item, start.attempt, host, name, out);
                 }
                 self.doubt_held(now, &worker, Some(start.item));
                 let holder = Holder {
@@ -111,7 +111,7 @@ impl Ledger {
                 self.heard(now, &holder.worker, &holder.hostname);
                 if self.hosts.is_fenced(&note.listener_id) {
                     let (host, name) = (&note.listener_id, &note.hostname);
-                    return self.take_back(note.item, note.attempt, host, name, out);
+                    return self.still_runs(note.item, note.attempt, host, name, out);
                 }
                 self.doubt_held(now, &holder.worker, Some(note.item));
                 self.items.holds(now, note.item, note.attempt, holder);

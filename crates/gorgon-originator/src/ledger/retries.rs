@@ -170,8 +170,7 @@ fn judge(test: &Failing, finish: &Finish) -> Again {
 
 impl Ledger {
     /// An item of the plan came to its end: its failed tests are wanted again, where retries are.
-    /// Returns whether they are: then they have not failed for good.
-    /// Returns how many tests failed for good, or may yet pass: those are not counted now.
+    /// Returns whether they are: then they have not failed for good, and are not counted now.
     pub(super) fn want_retries(&mut self, finish: &Finish, out: &mut Vec<Effect>) -> bool {
         self.retries.count(&finish.tests);
         let mut tests: Vec<Failing> = Vec::new();

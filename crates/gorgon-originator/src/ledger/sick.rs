@@ -306,7 +306,26 @@ impl Ledger {
         }
     }
 
-    /// A sick host runs an item all the same: it runs elsewhere.
+    /// Sick hosts are to leave; the word that says so may have been lost, and comes twice in vain.
+    pub(super) fn send_all_away(&self, out: &mut Vec<Effect>) {
+        let fenced = self.hosts.fenced();
+        out.extend(fenced.into_iter().map(Effect::SendAway));
+    }
+
+    /// A sick host runs an item all the same: it runs elsewhere, and the host is to leave.
+    pub(super) fn still_runs(
+        &mut self,
+        id: ItemId,
+        attempt: u32,
+        host: &ListenerId,
+        hostname: &str,
+        out: &mut Vec<Effect>,
+    ) {
+        out.extend(self.hosts.fenced_queue(host).map(Effect::SendAway));
+        self.take_back(id, attempt, host, hostname, out);
+    }
+
+    /// What a sick host says of an item does not count: it runs elsewhere.
     pub(super) fn take_back(
         &mut self,
         id: ItemId,
@@ -357,6 +376,8 @@ impl Ledger {
             .into_iter()
             .partition(|(id, _)| self.items.is_parked(*id));
         let mut waiting = queued.len();
+        // By host that is shunned: how many workers of others are free. Nobody becomes so here.
+        let mut free: BTreeMap<ListenerId, usize> = BTreeMap::new();
         for (id, host) in parked {
             if self.sick.paused.contains_key(&id) {
                 continue;
@@ -364,7 +385,17 @@ impl Ledger {
             if !self.hosts.runs(&host) {
                 // Nobody is left who would have to decline it.
                 out.extend(self.items.unpark(id, true).map(Effect::Publish));
-            } else if waiting < self.free_elsewhere(&host) {
+                continue;
+            }
+            let free = match free.get(&host) {
+                Some(free) => *free,
+                None => {
+                    let count = self.free_elsewhere(&host);
+                    free.insert(host, count);
+                    count
+                }
+            };
+            if waiting < free {
                 waiting += 1;
                 out.extend(self.items.unpark(id, false).map(Effect::Publish));
             }

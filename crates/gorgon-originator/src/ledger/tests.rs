@@ -331,6 +331,27 @@ fn what_the_broker_dropped_is_missed_twice_and_queued_again() {
 }
 
 #[test]
+fn what_a_blocked_broker_has_not_got_is_not_missed() {
+    check(
+        2,
+        "a1 passes 0; queue 0; blocked; +9; queue 0; +9; queue 0; unblocked; queue 0",
+        "passed 0; look m.a; look m.a; look m.a",
+    );
+    // A policy may have dropped it meanwhile.
+    check(
+        2,
+        "a1 passes 0; blocked; +4; unblocked; +5; queue 0; +5; queue 0",
+        "passed 0; look m.a; look file queue; look m.a; look file queue; publish 1.2",
+    );
+    // Another connection is told anew.
+    check(
+        2,
+        "a1 passes 0; blocked; down; up; queue 0; +5; queue 0",
+        "passed 0; offer; look m.a; look file queue; publish 1.2",
+    );
+}
+
+#[test]
 fn fail_fast_publishes_nothing_more_and_lets_running_items_end() {
     let fast = |n| Rules {
         fail_fast: Some(n),

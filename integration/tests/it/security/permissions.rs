@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use gorgon_broker::{Consume, Declare, Event, Patience, Publish, Session, Setup, Target};
 use gorgon_process::{Signal, command};
-use integration::{cluster::Cluster, gate::Gate, project::Project, run};
+use integration::{cluster::Cluster, gate::Gate, processes, project::Project, run};
 use serde_json::json;
 
 use super::GREEN;
-use crate::broker_contract::{LIMIT, open, until};
+use crate::broker_contract::{LIMIT, next, open, until, wait_until};
 
 const PASSWORD: &str = "of both";
 
@@ -113,6 +113,73 @@ fn narrow_accounts_are_enough_for_a_whole_job_its_cancel_and_a_ping() {
     for (_, log) in cluster.logs() {
         assert!(!log.contains("ACCESS_REFUSED"), "{log}");
     }
+}
+
+#[test]
+fn narrow_accounts_bear_hosts_that_leave_and_die() {
+    let mut cluster = Cluster::start(&[]);
+    let [host, person] = accounts(&cluster);
+    let (port, vhost) = (cluster.node().port(), cluster.vhost().name().to_owned());
+    let connection = |user: &str| json!({ "host": "127.0.0.1", "port": port, "vhost": vhost, "user": user, "password": PASSWORD });
+    // The account is for all listeners of one host name.
+    let theirs = json!({ "connection": connection(&host), "host_name": "a.example" });
+    let listeners = |cluster: &Cluster| {
+        let queues = cluster.vhost().queues().into_iter();
+        let theirs = queues.filter(|queue| queue.name.starts_with("gorgon.listener.a.example."));
+        theirs.filter(|queue| queue.consumers > 0).count()
+    };
+    let gate = Gate::open(cluster.home());
+    let config = json!({ "files": ["spec/*_spec.rb"], "connection": connection(&person) });
+    let waits =
+        "require_relative '../gate'\nRSpec.describe('x') { it('waits') { Gate.pass('x') } }\n";
+    let files = [
+        ("spec/a_spec.rb", waits),
+        ("gorgon.json", &config.to_string()),
+    ];
+    let project = Project::of(cluster.home(), &files);
+    gate.write_into(&project);
+    cluster.start_host("one", 1, &theirs);
+    wait_until("one listens", || listeners(&cluster) == 1);
+    let run = run::start(cluster.home(), &project, &[]);
+    for (name, next, signal) in [("one", "two", "TERM"), ("two", "three", "KILL")] {
+        let visit = gate.next();
+        cluster.start_host(next, 1, &theirs);
+        wait_until("the next one listens", || listeners(&cluster) == 2);
+        processes::signal(cluster.host(name).pid(), signal);
+        visit.closed_within(LIMIT);
+        wait_until("it is gone", || listeners(&cluster) == 1);
+    }
+    gate.next().release();
+    let run = run.finished(run::RUN_LIMIT);
+    run.exited(0).verdict("spec/a_spec.rb", "passed");
+    // The originator deletes their managers' queues, which it may.
+    wait_until("the managers' queues are gone", || {
+        let queues = cluster.vhost().queues();
+        !queues
+            .iter()
+            .any(|queue| queue.name.starts_with("gorgon.manager."))
+    });
+    for word in ["reconnect", "ACCESS_REFUSED"] {
+        assert!(!run.stderr.contains(word), "{}", run.stderr);
+    }
+}
+
+#[test]
+fn a_queue_that_may_not_be_deleted_stays_and_costs_no_connection() {
+    let cluster = Cluster::start(&[("b", 1)]);
+    let [host, _] = accounts(&cluster);
+    let b = |name: &str| name.starts_with("gorgon.listener.b.");
+    let queues = cluster.vhost().queues();
+    let foreign = queues.iter().find(|queue| b(&queue.name)).unwrap();
+    let session = open(
+        &target(&cluster, &host),
+        vec![Declare::direct("gorgon.replies")],
+        vec![],
+    );
+    session.delete_foreign_queue(&foreign.name);
+    session.publish(Publish::to_exchange("gorgon.replies", "x", "{}", 7));
+    assert_eq!(next(&session), Event::Confirmed { tag: 7 });
+    assert!(cluster.vhost().queues().iter().any(|queue| b(&queue.name)));
 }
 
 #[test]

@@ -194,6 +194,8 @@ pub(crate) fn event(text: &str) -> Event {
     match words[..] {
         ["offer"] => return Event::Offered,
         ["down"] => return Event::BrokerLost,
+        ["blocked"] => return Event::BrokerBlocked,
+        ["unblocked"] => return Event::BrokerUnblocked,
         ["up"] => {
             return Event::BrokerBack {
                 file_queue_missing: false,

@@ -178,7 +178,7 @@ fn what_a_sick_host_still_does_is_done_again_elsewhere() {
             probes(PROBES_PASS)
         ),
         &format!(
-            "passed 0; {FIVE_FAILED}; {}; {}; {fenced}; passed 6; publish 7.2 not on b; passed 7; \
+            "passed 0; {FIVE_FAILED}; {}; {}; {fenced}; send away m.b; passed 6; publish 7.2 not on b; passed 7; \
              publish 11 not on b; passed 11; publish 12 not on b; passed 12; delete; done",
             probes(PROBES),
             probes(PROBES_PASSED)
@@ -301,5 +301,38 @@ fn a_cancel_ends_probes_and_further_executions() {
             "passed 0; {FIVE_FAILED}; {PROBES}; {PROBES_PASSED}; {FENCED}; cancel; purge; \
              done Cancelled"
         ),
+    );
+}
+
+#[test]
+fn a_sick_host_that_did_not_hear_that_it_is_to_leave_is_told_again() {
+    let (events, effects) = (
+        format!("a1 passes 0; {FIVE_FAIL}; {PROBES_PASS}; a1 starts 9"),
+        format!("passed 0; {FIVE_FAILED}; {PROBES}; {PROBES_PASSED}; {FENCED}"),
+    );
+    // The broker forgot it.
+    check(
+        6,
+        &format!("{events}; down; up"),
+        &format!("{effects}; offer; send away m.b"),
+    );
+    // Somebody purged its queue.
+    for word in ["b1 starts 10", "b1 holds 10"] {
+        check(
+            6,
+            &format!("{events}; {word}"),
+            &format!("{effects}; send away m.b"),
+        );
+    }
+    check(
+        6,
+        &format!("{events}; +5; b leaves sick; +5"),
+        &format!("{effects}; send away m.b; look m.a m.b; publish 10; look m.a"),
+    );
+    // It was written off, and lives.
+    check(
+        6,
+        &format!("{events}; b leaves lost; b1 starts 10"),
+        &format!("{effects}; delete m.b; lost host b; publish 10; send away m.b; publish 10.2"),
     );
 }
