@@ -15,7 +15,7 @@ use gorgon_proto::message::{
     self, Control, HostError, HostJoined, HostLeft, LeaveReason, Reply, Warning, WorkerDied,
 };
 use gorgon_proto::names::{self, CONTROL_EXCHANGE, QUEUE_EXPIRES_MS};
-use log::{info, warn};
+use log::{error, info, warn};
 
 use crate::cli::Args;
 use crate::event::Event;
@@ -152,14 +152,7 @@ impl Replies {
                 None
             }
             BrokerEvent::TooLarge { tag } => {
-                if self
-                    .unconfirmed
-                    .get_mut(&tag)
-                    .is_some_and(Outgoing::make_leaner)
-                {
-                    warn!(target: "gorgon::manager", tag; "the broker takes no message of that size: its texts are cut");
-                    self.send(tag);
-                }
+                self.send_leaner(tag);
                 None
             }
             BrokerEvent::ConsumerEnded { .. } => {
@@ -184,6 +177,20 @@ impl Replies {
                 warn!(target: "gorgon::manager", cause; "no broker for too long");
                 Some(self.ended())
             }
+        }
+    }
+
+    /// The broker does not take it: its texts are cut, and it goes out again.
+    fn send_leaner(&mut self, tag: u64) {
+        let Some(outgoing) = self.unconfirmed.get_mut(&tag) else {
+            return;
+        };
+        if outgoing.make_leaner() {
+            warn!(target: "gorgon::manager", tag; "the broker takes no message of that size: its texts are cut");
+            self.send(tag);
+        } else {
+            error!(target: "gorgon::manager", tag; "the broker does not even take the least of a message, which is lost: raise its max_message_size");
+            self.unconfirmed.remove(&tag);
         }
     }
 

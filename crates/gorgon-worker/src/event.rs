@@ -54,6 +54,8 @@ pub enum Event {
     Unroutable(u64),
     /// The broker did not take a reply for its size; the shell has sent a leaner one.
     TooLarge,
+    /// The broker does not take a reply, however lean.
+    Refused,
     /// The connection is lost; the session reconnects.
     BrokerDown,
     /// The connection is there again.
@@ -117,6 +119,6 @@ pub enum Exit {
     CallbackFailed(HostError),
     /// The preloader died.
     PreloaderLost(String),
-    /// No broker for too long.
+    /// No broker for too long, or one that takes nothing.
     BrokerGone(String),
 }

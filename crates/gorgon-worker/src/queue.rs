@@ -133,8 +133,11 @@ impl Queue {
             }
             BrokerEvent::Unroutable { tag } => Some(Event::Unroutable(tag)),
             BrokerEvent::TooLarge { tag } => {
-                self.resend_leaner(tag);
-                Some(Event::TooLarge)
+                if self.resend_leaner(tag) {
+                    Some(Event::TooLarge)
+                } else {
+                    Some(Event::Refused)
+                }
             }
             BrokerEvent::ConsumerEnded { missing, .. } => Some(Event::ConsumerEnded { missing }),
             BrokerEvent::Drained { .. } => Some(Event::Drained),
@@ -157,16 +160,20 @@ impl Queue {
         self.unconfirmed.insert(tag, outgoing);
     }
 
-    /// The broker does not take it: its texts are cut, and it goes out again.
-    fn resend_leaner(&mut self, tag: u64) {
-        if let Some(outgoing) = self.unconfirmed.get_mut(&tag) {
-            if outgoing.make_leaner() {
-                warn!(target: "gorgon::worker", tag; "the broker takes no message of that size: its texts are cut");
-                self.resend(tag);
-            } else {
-                error!(target: "gorgon::worker", tag; "the broker does not even take the least of a message");
-            }
+    /// The broker does not take it: its texts are cut, and it goes out again; false when nothing
+    /// is left to be cut.
+    fn resend_leaner(&mut self, tag: u64) -> bool {
+        let Some(outgoing) = self.unconfirmed.get_mut(&tag) else {
+            return true;
+        };
+        if !outgoing.make_leaner() {
+            error!(target: "gorgon::worker", tag; "the broker does not even take the least of a message");
+            self.unconfirmed.remove(&tag);
+            return false;
         }
+        warn!(target: "gorgon::worker", tag; "the broker takes no message of that size: its texts are cut");
+        self.resend(tag);
+        true
     }
 
     /// Publishes a reply again.

@@ -411,7 +411,7 @@ impl Shell {
                 WORKER_PRELOADER_LOST
             }
             Exit::BrokerGone(cause) => {
-                error!(target: "gorgon::worker", cause; "no broker for too long");
+                error!(target: "gorgon::worker", cause; "the broker is of no use any more");
                 exit::ERROR
             }
         };

@@ -168,6 +168,7 @@ impl Work {
                 self.resend_at.get_or_insert(now + RESEND_AFTER);
             }
             Event::TooLarge => self.at_fault = true,
+            Event::Refused => self.refused(now, &mut out),
             Event::BrokerDown => self.broker_down(),
             Event::BrokerUp => self.broker_up(&mut out),
             Event::BrokerGaveUp(cause) => self.leave(now, Exit::BrokerGone(cause), &mut out),
@@ -271,6 +272,25 @@ impl Work {
             | Phase::Ending
             | Phase::Leaving { .. }
             | Phase::Done => {}
+        }
+    }
+
+    /// No confirm will come; what is in hand goes back with the connection.
+    fn refused(&mut self, now: Instant, out: &mut Vec<Effect>) {
+        let cause = "it takes not even the least of a message: raise its max_message_size";
+        self.leave(now, Exit::BrokerGone(cause.to_owned()), out);
+        self.notes.clear();
+        match &mut self.phase {
+            Phase::Settling(settling) => {
+                *settling = Settling {
+                    delivery: None,
+                    awaits: None,
+                    holds: None,
+                }
+            }
+            Phase::Leaving { .. } => self.exit(out),
+            Phase::Running(running) => running.delivery = None,
+            Phase::Idle | Phase::Ending | Phase::Done => {}
         }
     }
 

@@ -578,6 +578,34 @@ fn a_finish_that_was_too_large_is_held_until_it_is_confirmed_and_the_queue_is_no
 }
 
 #[test]
+fn a_reply_that_is_refused_however_lean_ends_the_worker_and_its_item_goes_back_unacked() {
+    check(
+        settings(),
+        &[
+            ("item 1", "start 1; fork c1 rspec"),
+            ("c1 ready", "run c1 1"),
+            ("c1 done", "finish 1 pass"),
+            ("too large", ""),
+            ("down", ""),
+            ("up", "holds 1; stop consuming"),
+            ("refused", "end c1"),
+            ("c1 finished", ""),
+            ("c1 exited 0", "ended after 1"),
+            ("refused", "exit broker gone"),
+        ],
+    );
+    check(
+        settings(),
+        &[
+            ("item 1", "start 1; fork c1 rspec"),
+            ("refused", "INT c1"),
+            ("c1 killed", "ended after 0"),
+            ("ok", "exit broker gone"),
+        ],
+    );
+}
+
+#[test]
 fn a_queue_missing_at_first_means_that_the_job_is_over() {
     check(
         settings(),

@@ -169,6 +169,7 @@ fn event(line: &str) -> Event {
         }
         ["unroutable", tag] => Event::Unroutable(tag.parse().unwrap()),
         ["too", "large"] => Event::TooLarge,
+        ["refused"] => Event::Refused,
         ["down"] => Event::BrokerDown,
         ["up"] => Event::BrokerUp,
         ["gave", "up"] => Event::BrokerGaveUp("refused".into()),
