@@ -1,6 +1,7 @@
 //! Argument vectors for rsync. Pure: what a user or a message chose is one element, never parsed
 //! by a shell, and stands behind `--` or behind `=`.
 
+use core::net::Ipv6Addr;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -48,9 +49,10 @@ impl Location {
         if let Some(rest) = text.strip_prefix("rsync://") {
             return (!rest.starts_with(['-', '/'])).then(|| Self::Daemon(text.to_owned()));
         }
-        match before_slash.split_once(':') {
+        match host(before_slash) {
             // rsync takes the brackets of an address off before ssh sees it.
-            Some((host, _)) if host.rsplit('@').any(|h| h.starts_with(['-', '['])) => None,
+            Some((host, _)) if host.rsplit('@').any(|h| h.starts_with('-')) => None,
+            Some((host, _)) if host.contains('[') && !is_address(host) => None,
             Some(("", _)) => None,
             Some((_, rest)) if rest.starts_with(':') => Some(Self::Daemon(text.to_owned())),
             Some(_) => Some(Self::Shell(text.to_owned())),
@@ -69,6 +71,33 @@ impl Location {
         }
         text
     }
+}
+
+/// Splits where rsync does: at the first colon that is not inside of an address's brackets.
+fn host(text: &str) -> Option<(&str, &str)> {
+    let colon = text.find(':')?;
+    let inside = text[..colon].rfind('[').filter(|open| {
+        let user = &text[..*open];
+        user.is_empty() || user.ends_with('@')
+    });
+    match inside.and_then(|open| Some(open + text[open..].find("]:")? + 1)) {
+        Some(colon) => Some((&text[..colon], &text[colon + 1..])),
+        None => text.split_once(':'),
+    }
+}
+
+/// Whether a host in brackets is an IPv6 address, with or without a zone.
+fn is_address(host: &str) -> bool {
+    let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
+    let inside = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'));
+    let Some(inside) = inside else {
+        return false;
+    };
+    let (address, zone) = inside.split_once('%').unwrap_or((inside, "0"));
+    let in_zone = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    address.parse::<Ipv6Addr>().is_ok() && !zone.is_empty() && zone.chars().all(in_zone)
 }
 
 impl std::fmt::Display for Location {
@@ -211,10 +240,22 @@ mod tests {
         let daemon = |text: &str| Some(Location::Daemon(text.to_owned()));
         let shell = |text: &str| Some(Location::Shell(text.to_owned()));
         let directory = |text: &str| Some(Location::Directory(text.into()));
-        for text in ["rsync://h:43434/src/a b", "h::src/x", "u@h::src"] {
+        for text in [
+            "rsync://h:43434/src/a b",
+            "h::src/x",
+            "u@h::src",
+            "[fe80::1]::src",
+        ] {
             assert_eq!(Location::parse(text), daemon(text));
         }
-        for text in ["host:dir", "me@host:/dir with spaces; rm -rf x", "h:"] {
+        for text in [
+            "host:dir",
+            "me@host:/dir with spaces; rm -rf x",
+            "h:",
+            "user@[fe80::1]:dir",
+            "[::1]:/a [b]:c",
+            "u@[fe80::1%eth0.5]:",
+        ] {
             assert_eq!(Location::parse(text), shell(text));
         }
         for text in ["/srv/a", "rel", "./a:b", "/a:b"] {
@@ -227,6 +268,13 @@ mod tests {
             "u@-oX:y",
             "[-oProxyCommand=x]:y",
             "u@[-oX]:y",
+            "-u@[::1]:y",
+            "u@[::1%]:y",
+            "u@[::1% -oX]:y",
+            "u@[::1:y",
+            "u@[::1]x:y",
+            "[host]:y",
+            "a[::1]:y",
             "-l@h:y",
             "rsync://-h/x",
             ":x",
