@@ -27,8 +27,9 @@ pub(crate) fn begin(workspaces: &Path) -> io::Result<()> {
 
 fn wait(path: PathBuf) {
     match remove_when_free(&path) {
-        // Another listener of this directory may have removed its own.
-        Ok(()) => removed(&path),
+        Ok(true) => removed(&path),
+        // Another listener of this directory has removed its own.
+        Ok(false) => {}
         Err(error) => {
             warn!(target: "gorgon::listener", path:% = path.display(), cause:% = error;
                 "a workspace that was left cannot be removed");

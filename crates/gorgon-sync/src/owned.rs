@@ -101,10 +101,12 @@ pub(crate) fn sweep(parent: &Path, prefix: &str) -> Swept {
     swept
 }
 
-/// Waits until nobody works in a directory that [`sweep`] found held, and removes it.
-pub(crate) fn remove_when_free(path: &Path) -> io::Result<()> {
+/// Waits until nobody works in a directory that [`sweep`] found held, and removes it; false when
+/// its owner has done so meanwhile.
+pub(crate) fn remove_when_free(path: &Path) -> io::Result<bool> {
     lease::wait_until_free(path)?;
-    remove(path)
+    let left = path.try_exists()?;
+    remove(path).map(|()| left)
 }
 
 fn tenancy(path: &Path) -> Tenancy {
@@ -210,6 +212,21 @@ mod tests {
         assert!(parent.join("other").exists() && parent.join("w-newborn").exists());
         assert!(parent.join("w-users-own").exists());
         assert_eq!(sweep(Path::new("/nowhere"), "w-"), Swept::default());
+    }
+
+    #[test]
+    fn what_its_owner_removes_was_not_left() {
+        let parent = tempfile::tempdir().unwrap();
+        for by_owner in [true, false] {
+            let owned = OwnedDir::create(parent.path(), "w-").unwrap();
+            let path = owned.path().to_owned();
+            if by_owner {
+                remove(&path).unwrap();
+            }
+            drop(owned);
+            assert_eq!(remove_when_free(&path).unwrap(), !by_owner);
+            assert!(!path.exists());
+        }
     }
 
     #[test]

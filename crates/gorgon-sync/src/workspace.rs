@@ -115,11 +115,12 @@ pub fn sweep(parent: &Path) -> Swept {
     owned::sweep(parent, PREFIX)
 }
 
-/// Waits until nobody works in a workspace that [`sweep`] left alone, and removes it.
+/// Waits until nobody works in a workspace that [`sweep`] left alone, and removes it; false when
+/// its owner has done so meanwhile.
 ///
 /// # Errors
 /// When something in it cannot be removed; the next sweep tries again.
-pub fn remove_when_free(path: &Path) -> Result<(), SyncError> {
+pub fn remove_when_free(path: &Path) -> Result<bool, SyncError> {
     owned::remove_when_free(path).map_err(SyncError::file("remove", path))
 }
 
