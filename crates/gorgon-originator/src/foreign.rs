@@ -1,7 +1,6 @@
 //! What holds of our readers and writers whatever they are given; see `gorgon-garble`.
 
-use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::path::Path;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use gorgon_proto::item::{ItemId, WorkItem};
@@ -19,39 +18,35 @@ use crate::report::{Results, json, summary};
 /// Items of the job that is played.
 const ITEMS: u32 = 9;
 
-/// A directory for one process of tests.
-fn scratch(name: &str) -> PathBuf {
-    let directory = std::env::temp_dir().join(format!("gorgon-{name}-{}", std::process::id()));
-    std::fs::create_dir_all(&directory).expect("a directory");
-    directory
+/// Makes the files that globs are to find, below an empty directory.
+///
+/// # Panics
+/// When they cannot be made.
+pub fn make_tree(root: &Path) {
+    for file in [
+        "spec/a_spec.rb",
+        "spec/b/x_spec.rb",
+        "spec/b/y1.rb",
+        "test/test_a.rb",
+        "a*b/{c/d.rb",
+        ".h/i.rb",
+    ] {
+        let path = root.join(file);
+        std::fs::create_dir_all(path.parent().unwrap_or(root)).expect("a directory");
+        std::fs::write(path, "").expect("a file");
+    }
 }
 
-/// A glob finds files that are there, each once, and no more than there are; a list of globs that exclude each other ends.
+/// A glob finds files of [`make_tree`] that are there, each once, and no more than there are; a list of globs that exclude
+/// each other ends.
 ///
 /// # Panics
 /// When that does not hold.
-pub fn globs(bytes: &[u8]) {
-    static TREE: OnceLock<PathBuf> = OnceLock::new();
-    let root = TREE.get_or_init(|| {
-        let root = scratch("globs");
-        for file in [
-            "spec/a_spec.rb",
-            "spec/b/x_spec.rb",
-            "spec/b/y1.rb",
-            "test/test_a.rb",
-            "a*b/{c/d.rb",
-            ".h/i.rb",
-        ] {
-            let path = root.join(file);
-            std::fs::create_dir_all(path.parent().unwrap_or(&root)).expect("a directory");
-            std::fs::write(path, "").expect("a file");
-        }
-        root
-    });
+pub fn globs(root: &Path, bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     let globs = text
         .lines()
-        .map(|line| line.chars().take(500).collect::<String>());
+        .map(|line| line.chars().take(250).collect::<String>());
     // A glob may lead out of the tree; what the machine holds there is nobody's business here.
     let leads_out = |glob: &String| {
         glob::pattern::expand(&glob.replace('\\', ""))
@@ -72,50 +67,42 @@ pub fn globs(bytes: &[u8]) {
 ///
 /// # Panics
 /// When that does not hold.
-pub fn history(bytes: &[u8]) {
-    thread_local!(static STORE: (Store, PathBuf) = {
-        let name = format!("history-{:?}", std::thread::current().id());
-        let cache = scratch(&name.replace(['(', ')'], "-"));
-        let store = Store::below(&cache, Path::new("/home/me/app"));
-        store.make_directory().expect("a directory");
-        (store, cache)
-    });
-    STORE.with(|(store, cache)| {
-        let path = store.directory().join("history.json");
-        std::fs::write(&path, bytes).expect("a file");
-        let history = store.load();
-        for failure in history.failures() {
-            assert!(!failure.file.is_empty() || history.files.contains_key(""));
-        }
-        let candidates = |seconds: &dyn Fn(&str) -> Option<f64>| {
-            let names = ["spec/a_spec.rb", "test/cart_test.rb", "new.rb"];
-            names
-                .map(|name| Candidate::whole(name, 100, seconds(name)))
-                .to_vec()
+pub fn history(cache: &Path, bytes: &[u8]) {
+    let store = Store::below(cache, Path::new("/home/me/app"));
+    store.make_directory().expect("a directory");
+    let path = store.directory().join("history.json");
+    std::fs::write(&path, bytes).expect("a file");
+    let history = store.load();
+    for failure in history.failures() {
+        assert!(!failure.file.is_empty() || history.files.contains_key(""));
+    }
+    let candidates = |seconds: &dyn Fn(&str) -> Option<f64>| {
+        let names = ["spec/a_spec.rb", "test/cart_test.rb", "new.rb"];
+        names
+            .map(|name| Candidate::whole(name, 100, seconds(name)))
+            .to_vec()
+    };
+    assert_eq!(
+        plan::plan(
+            candidates(&|name| history.seconds(name)),
+            Order::LongestFirst
+        )
+        .len(),
+        3
+    );
+    let runtime = crate::history::original::read_runtime_file(&path);
+    if let Ok(known) = runtime {
+        let seconds = |name: &str| {
+            known
+                .iter()
+                .find(|(file, _)| file == name)
+                .and_then(|(_, s)| *s)
         };
         assert_eq!(
-            plan::plan(
-                candidates(&|name| history.seconds(name)),
-                Order::LongestFirst
-            )
-            .len(),
+            plan::plan(candidates(&seconds), Order::LongestFirst).len(),
             3
         );
-        let runtime = crate::history::original::read_runtime_file(&path);
-        if let Ok(known) = runtime {
-            let seconds = |name: &str| {
-                known
-                    .iter()
-                    .find(|(file, _)| file == name)
-                    .and_then(|(_, s)| *s)
-            };
-            assert_eq!(
-                plan::plan(candidates(&seconds), Order::LongestFirst).len(),
-                3
-            );
-        }
-        let _ = std::fs::remove_dir_all(cache).and_then(|()| store.make_directory());
-    });
+    }
 }
 
 /// Text that a test printed drives nothing: no control sequence but colours gets through, and no output grows beyond
@@ -292,12 +279,17 @@ mod tests {
 
     #[test]
     fn any_glob_comes_to_an_end() {
-        cases(Corpus::read("glob"), 500, super::globs);
+        let root = tempfile::tempdir().unwrap();
+        super::make_tree(root.path());
+        let check = move |bytes: &[u8]| super::globs(root.path(), bytes);
+        cases(Corpus::read("glob"), 500, check);
     }
 
     #[test]
     fn any_history_leaves_a_plan() {
-        cases(Corpus::read("history"), 1000, super::history);
+        let cache = tempfile::tempdir().unwrap();
+        let check = move |bytes: &[u8]| super::history(cache.path(), bytes);
+        cases(Corpus::read("history"), 1000, check);
     }
 
     #[test]
