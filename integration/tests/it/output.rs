@@ -92,6 +92,44 @@ fn a_report_on_stdout_stands_there_alone() {
 
 /// On others' queues nobody knew what had run before: <https://github.com/Shopify/ci-queue/issues/98>,
 /// <https://github.com/skroutz/rspecq/issues/45>, <https://github.com/tmm1/test-queue/issues/93>.
+/// Returns what a line prints that a user pastes into a shell, and that fails as a test does.
+fn pasted(home: &Home, project: &Project, line: &str) -> String {
+    let binary = home.command("gorgon-worker");
+    let directory = std::path::Path::new(binary.get_program()).parent().unwrap();
+    let mut shell = std::process::Command::new("sh");
+    let path = format!("{}:{}", directory.display(), std::env::var("PATH").unwrap());
+    shell
+        .args(["-c", line])
+        .current_dir(project.path())
+        .env_clear();
+    shell.envs(home.environment()).env("PATH", path);
+    let error = gorgon_process::command::run(shell, run::RUN_LIMIT, b"").expect_err("it fails");
+    let end = error.end();
+    let said = error.said().unwrap();
+    assert_eq!(
+        end,
+        Some(gorgon_process::child::End::Exited(1)),
+        "{}",
+        said.stderr
+    );
+    said.stdout.clone()
+}
+
+#[test]
+fn a_name_that_looks_like_an_option_is_a_file_in_the_line_that_shows_its_failure_again() {
+    let home = Home::new();
+    let spec = "RSpec.describe('x') { it('fails') { raise 'on purpose' } }\n";
+    let config = r#"{ "files": ["*_spec.rb"] }"#;
+    let project = Project::of(&home, &[("gorgon.json", config), ("-x_spec.rb", spec)]);
+    let run = run::run(&home, &project, &["--local=1"]);
+    run.exited(1).reported(&["-x_spec.rb"]);
+    let mut lines = run.stdout.lines();
+    let line = lines.find_map(|line| line.trim().strip_prefix("reproduce: "));
+    let said = pasted(&home, &project, line.unwrap());
+    assert!(said.contains("on purpose"), "{said}");
+    home.assert_nothing_left();
+}
+
 #[test]
 fn a_failure_tells_how_to_see_it_again() {
     let home = Home::new();
@@ -116,18 +154,7 @@ fn a_failure_tells_how_to_see_it_again() {
     run.says(&[&place]);
 
     // Pasted into a shell it fails in the same way.
-    let binary = home.command("gorgon-worker");
-    let directory = std::path::Path::new(binary.get_program()).parent().unwrap();
-    let mut shell = std::process::Command::new("sh");
-    let path = format!("{}:{}", directory.display(), std::env::var("PATH").unwrap());
-    shell
-        .args(["-c", right])
-        .current_dir(project.path())
-        .env_clear();
-    shell.envs(home.environment()).env("PATH", path);
-    let error = gorgon_process::command::run(shell, run::RUN_LIMIT, b"").expect_err("it fails");
-    assert_eq!(error.end(), Some(gorgon_process::child::End::Exited(1)));
-    let said = &error.said().unwrap().stdout;
+    let said = pasted(&home, &project, right);
     assert!(
         said.contains("reader starts empty") && said.contains("expected `[1].empty?` to be truthy"),
         "{said}"

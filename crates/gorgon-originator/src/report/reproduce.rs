@@ -57,7 +57,9 @@ fn line(
         return format!("{start} --files-from {}", shell_words::quote(&path));
     }
     names.iter().fold(start, |line, name| {
-        format!("{line} --file {}", quoted(name))
+        // Else it would be an option.
+        let between = if name.starts_with('-') { '=' } else { ' ' };
+        format!("{line} --file{between}{}", quoted(name))
     })
 }
 
