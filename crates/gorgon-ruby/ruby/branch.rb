@@ -14,17 +14,19 @@ module Gorgon
     LOOK_S = 2
     REQUEST_BYTES = 64 * 1024
 
-    def initialize(framework, settings, callbacks, socket, directory)
+    def initialize(framework, settings, callbacks, socket, directory, traps)
       @framework = framework
       @settings = settings
       @callbacks = callbacks
       @socket = socket
       @directory = directory
+      @traps = traps
       @children = []
     end
 
     # Lives until the preloader closes the socket.
     def run
+      System.deaf
       watch_children
       Frameworks.disarmed { preload }
       ::Kernel.loop do
@@ -88,6 +90,7 @@ module Gorgon
     def live(branch, request, channel, capture)
       System.die_with_parent(branch)
       ::Signal.trap('CHLD', @old_trap || 'DEFAULT')
+      System.hear_again(@traps)
       [@socket, @ended, @wake].each(&:close)
       @children.each { |child| [child.channel, child.capture].each(&:close) }
       Child.new(request, @settings, @callbacks, channel, capture).run

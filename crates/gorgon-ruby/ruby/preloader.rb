@@ -25,6 +25,8 @@ module Gorgon
       failure = @callbacks.run('before_creating_workers')
       return @owner.send(failure.merge(event: 'callback_failed')) if failure
 
+      # Not sooner: the application may set its own.
+      @traps = System.deaf
       @server = listen
       File.chmod(0o600, @path)
       @owner.send(event: 'ready')
@@ -137,7 +139,7 @@ module Gorgon
       ::Process.fork do
         System.die_with_parent(preloader)
         [ours, @server, *@branches.values.map(&:socket), @owner, *@links.values.map(&:first)].each(&:close)
-        Branch.new(framework, @settings, @callbacks, theirs, File.dirname(@path)).run
+        Branch.new(framework, @settings, @callbacks, theirs, File.dirname(@path), @traps).run
         Process.exit!(0)
       end
     end

@@ -38,6 +38,10 @@ module Gorgon
     # What is shown of a command.
     COMMAND_BYTES = 200
 
+    # What a test may send to its parent, which would die of it.
+    STRANGERS = %w[INT TERM HUP QUIT USR1 USR2 ALRM].freeze
+    TRAP = ::Signal.method(:trap)
+
     # A process as /proc tells it.
     Found = Struct.new(:pid, :state, :group, :session, :started)
 
@@ -55,6 +59,19 @@ module Gorgon
         Process.exit!(1) if Process.ppid != parent
       rescue NotImplementedError, SystemCallError
         nil # Then the end of the socket tells.
+      end
+
+      # Only a KILL ends this process any more; returns the handlers for its children. Not by 'IGNORE',
+      # which a program that is started from here would inherit; a fork of a callback hears as ever.
+      def deaf
+        pid = $$
+        traps = STRANGERS.map do |name|
+          [name, TRAP.call(name) { $$ == pid || (hear_again(traps) && Process.kill(name, $$)) }]
+        end
+      end
+
+      def hear_again(traps)
+        traps.each { |name, handler| TRAP.call(name, handler || 'DEFAULT') }
       end
 
       def find(pid)
