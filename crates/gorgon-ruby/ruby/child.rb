@@ -79,8 +79,12 @@ module Gorgon
     end
 
     def serve
-      return unless callback('before_start') && options_fit?
+      # What before_start would load is loaded as a rule; if not, the options are looked at after it.
+      check_options if options_settled?
+      return unless callback('before_start')
 
+      @started = true
+      check_options
       @restore = Restore.new(@root, @capture)
       @channel.send(event: 'ready')
       serve_files
@@ -89,22 +93,21 @@ module Gorgon
       options_refused(e)
     end
 
-    # Minitest and Test::Unit tell it at the first file, which may bring a plugin with options of its own.
+    # With options that the framework does not know no file can run: that is told once, not of each file. Minitest and
+    # Test::Unit tell it at the first file, which may bring a plugin with options of its own.
     def options_refused(error)
-      framework = error.class.name.split('::')[-2][/\A(\w+)Options/, 1]
-      @channel.send(event: 'callback_failed', tried: "the options of #{framework == 'TestUnit' ? 'Test::Unit' : framework}",
-                    message: error.message, output: @capture.text)
-      callback('after_complete')
+      @channel.send(event: 'callback_failed', tried: "the options of #{error.class::OF}", message: error.message, output: @capture.text)
+      callback('after_complete') if @started
     end
 
-    # With options that the framework does not know no file can run: that is told once, not of each file.
-    def options_fit?
+    def check_options
       adapter = Frameworks.adapter(@request.framework)
-      wrong = adapter.wrong_options(adapter_settings) if adapter.respond_to?(:wrong_options)
-      return true unless wrong
+      adapter.check_options(adapter_settings) if adapter.respond_to?(:check_options)
+    end
 
-      @channel.send(event: 'callback_failed', tried: 'the options of RSpec', message: wrong, output: @capture.text)
-      false
+    def options_settled?
+      adapter = Frameworks.adapter(@request.framework)
+      adapter.respond_to?(:options_settled?) && adapter.options_settled?
     end
 
     def serve_files

@@ -37,7 +37,7 @@ module Gorgon
       end
     end
 
-    # An option that the framework does not know: no file can run with it.
+    # An option that the framework does not know: no file can run with it. OF says whose it is.
     class UnknownOption < StandardError; end
 
     class << self

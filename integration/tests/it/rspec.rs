@@ -35,6 +35,40 @@ fn an_option_that_rspec_does_not_know_is_told_once() {
     home.assert_nothing_left();
 }
 
+/// A database that before_start makes is not left behind.
+#[test]
+fn before_start_does_not_run_for_options_that_are_wrong_or_after_complete_does_too() {
+    let home = Home::new();
+    let callbacks = "class C < Gorgon::DefaultCallbacks
+      def before_start = File.write('log', \"before_start \", mode: 'a')
+      def after_complete = File.write('log', \"after_complete\", mode: 'a')
+    end
+    Gorgon.callbacks = C.new\n";
+    let config = r#"{ "job": { "callbacks": { "callbacks_class_file": "callbacks.rb" } } }"#;
+    let project = Project::of(
+        &home,
+        &[
+            ("gorgon.json", config),
+            ("callbacks.rb", callbacks),
+            (".rspec", "--no-such-option\n"),
+            ("log", ""),
+            ("spec/a_spec.rb", SPEC),
+        ],
+    );
+    let said = ["invalid option: --no-such-option", "the options of RSpec"];
+    run::run(&home, &project, &["--local=1"])
+        .exited(3)
+        .says(&said);
+    assert_eq!(project.read("log"), "");
+    // A template may ask what before_start has set.
+    project.write(".rspec", "<%= '--no-such-option' %>\n");
+    run::run(&home, &project, &["--local=1"])
+        .exited(3)
+        .says(&said);
+    assert_eq!(project.read("log"), "before_start after_complete");
+    home.assert_nothing_left();
+}
+
 /// <https://github.com/grosser/parallel_tests/issues/699>, <https://github.com/serpapi/turbo_tests/issues/43>
 #[test]
 fn all_workers_add_to_the_file_of_statuses_that_rspec_keeps() {

@@ -9,7 +9,9 @@ module Gorgon
     # more for the plugins that a later file brings.
     class MinitestOptions
       # Options that Minitest does not know.
-      class Unknown < UnknownOption; end
+      class Unknown < UnknownOption
+        OF = 'Minitest'
+      end
 
       def initialize(settings)
         @args = ['--seed', settings.seed.to_s] + Shellwords.split(ENV['TESTOPTS'].to_s) + Array(settings.options)

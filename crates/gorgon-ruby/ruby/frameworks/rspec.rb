@@ -27,13 +27,15 @@ module Gorgon
         require 'rspec/core/mocking_adapters/rspec'
       end
 
-      # What RSpec says of options, in .rspec and after `--`, that it does not know; else nil.
-      def self.wrong_options(settings)
+      # Raises what RSpec says of options, in .rspec and after `--`, that it does not know.
+      def self.check_options(settings)
         require 'rspec/core'
         RspecOptions.new(settings, nil).parse
-        nil
-      rescue RspecOptions::Unknown => e
-        e.message
+      end
+
+      # Whether no callback has a say in them: RSpec is loaded, and its files are no templates.
+      def self.options_settled?
+        defined?(::RSpec::Core::ConfigurationOptions) && !RspecOptions.templates?
       end
 
       def initialize(settings, reporter)
@@ -94,8 +96,9 @@ module Gorgon
       # What helpers get for `config.files_to_run`: RSpec's files of the whole job, as in one plain
       # process; some decide by them what to start.
       def files_to_run
-        files = @settings.files.split("\n").select { |file| file.end_with?('_spec.rb') }
-        (files | [@path]).map { |file| File.expand_path(file, @settings.root) }.sort
+        @files ||= @settings.files.split("\n").select { |file| file.end_with?('_spec.rb') }
+        # What `.rspec` requires asks before there is a file at hand.
+        (@files | [@path].compact).map { |file| File.expand_path(file, @settings.root) }.sort
       end
 
       # From RSpec's reporter: an exception outside of examples.
@@ -130,7 +133,7 @@ module Gorgon
         # The user's formatters write for a terminal or a file of one process.
         @config.formatter_loader.define_singleton_method(:add) { |*| nil }
         adapter = self
-        @config.define_singleton_method(:files_to_run) { @gorgon_files ||= adapter.files_to_run }
+        @config.define_singleton_method(:files_to_run) { adapter.files_to_run }
         @config.reporter.define_singleton_method(:notify_non_example_exception) do |error, context|
           adapter.outside(error, context)
           # Its words, which ask the exception, are for a terminal.

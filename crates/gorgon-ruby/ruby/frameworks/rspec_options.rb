@@ -8,7 +8,9 @@ module Gorgon
     # but for those that only make sense in one process.
     class RspecOptions
       # What RSpec does not know of.
-      class Unknown < StandardError; end
+      class Unknown < UnknownOption
+        OF = 'RSpec'
+      end
 
       # Option => what the user is told.
       IGNORED = {
@@ -27,6 +29,11 @@ module Gorgon
       def initialize(settings, reporter)
         @settings = settings
         @reporter = reporter
+      end
+
+      # Whether Ruby in an options file of the project decides what they are.
+      def self.templates?
+        %w[.rspec .rspec-local].any? { |path| File.file?(path) && File.binread(path).include?('<%') }
       end
 
       # RSpec says what is wrong, and exits.

@@ -8,7 +8,9 @@ module Gorgon
     # The options that Test::Unit's own runner would take, as filters over its tests.
     class TestUnitOptions
       # Options that Test::Unit does not know.
-      class Unknown < UnknownOption; end
+      class Unknown < UnknownOption
+        OF = 'Test::Unit'
+      end
 
       # Minitest's names for what Test::Unit has under another one.
       SYNONYMS = { '--exclude' => '--ignore-name', '-e' => '--ignore-name' }.freeze
