@@ -10,7 +10,6 @@ module Gorgon
         @world = world
         @reporter = reporter
         @manager = config.filter_manager
-        @file_adds = []
       end
 
       # Attends to what helpers and files say about filters from now on.
@@ -37,11 +36,13 @@ module Gorgon
         }
       end
 
-      # A filter that a test file sets, and no helper of it, is for that file alone.
+      # A filter that a test file sets, and no helper of it, is for that file alone: who sets it is
+      # the first caller outside of RSpec, as the file is among the callers of what it requires.
       def adding(callers)
         before = [rules(:inclusions), rules(:exclusions)]
         yield
-        @own_before ||= before if callers.any? { |place| place.path == @path }
+        setter = callers.find { |place| !place.path.match?(::RSpec::CallerFilter::LIB_REGEX) }
+        @own_before ||= before if setter&.path == @path
       end
 
       def begin_file(path)
