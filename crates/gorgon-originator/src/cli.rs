@@ -11,8 +11,9 @@ use gorgon_process::exit;
 use gorgon_proto::config::MOST_SLOTS;
 
 const AFTER_HELP: &str = "\
-Exit status: 0 all passed · 1 a test failed, a file crashed, timed out or was lost, or a suite hook
-raised · 2 every host failed to sync the source · 3 any other error · 130 cancelled
+Exit status: 0 all passed · 1 a test failed, a file crashed, timed out or was lost, a suite hook raised,
+or with --flaky-result fail a test was flaky · 2 every host failed to sync the source · 3 any other
+error · 130 cancelled
 
 Examples:
   gorgon-originator --local                     the whole suite on this machine
