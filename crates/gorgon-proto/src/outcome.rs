@@ -77,6 +77,20 @@ pub struct FileError {
     pub test: Option<String>,
 }
 
+impl FileError {
+    /// Makes the error of a file that was lost on each of these hosts.
+    #[must_use]
+    pub fn lost(hosts: &[String]) -> Self {
+        Self {
+            what: "lost".to_owned(),
+            exception: None,
+            message: format!("each attempt was lost: on {}", hosts.join(", on ")),
+            backtrace: Vec::new(),
+            test: None,
+        }
+    }
+}
+
 /// The `type` of a finish message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

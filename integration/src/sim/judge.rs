@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gorgon_originator::ledger::{Again, Ending};
+use gorgon_originator::ledger::{Ending, RetryResult};
 use gorgon_proto::item::ItemId;
 
 use super::originator::WAIT_LIMIT;
@@ -111,10 +111,10 @@ fn retries(world: &World) -> Option<String> {
         let said = truth.retried.get(*failing);
         let last = said.and_then(|said| said.last());
         match last {
-            Some(Again::Ended(_)) => {
-                last.is_some_and(Again::failed) && said.map_or(0, Vec::len) < most
+            Some(RetryResult::Ended(_)) => {
+                last.is_some_and(RetryResult::failed) && said.map_or(0, Vec::len) < most
             }
-            Some(Again::Broken(_) | Again::Gone(_)) => false,
+            Some(RetryResult::Broken(_) | RetryResult::Gone(_)) => false,
             None => true,
         }
     };

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use gorgon_originator::ledger::{Again, Cause, Effect, Happening};
+use gorgon_originator::ledger::{Cause, Effect, Happening, RetryResult};
 use gorgon_proto::item::{ItemId, WorkItem};
 use gorgon_proto::message::{Finish, Reply};
 use gorgon_proto::outcome::{FinishType, Outcome, Verdict};
@@ -37,7 +37,7 @@ pub(super) struct Truth {
     pub(super) verdicts: BTreeMap<ItemId, Vec<Verdict>>,
     pub(super) attempts: BTreeMap<ItemId, u32>,
     /// Of each test that failed, by item of the plan and id: what each of its retries said.
-    pub(super) retried: BTreeMap<(ItemId, String), Vec<Again>>,
+    pub(super) retried: BTreeMap<(ItemId, String), Vec<RetryResult>>,
     pub(super) failing: BTreeSet<(ItemId, String)>,
     pub(super) retries_stopped: bool,
     /// A host was found sick: what failed there has run once more.
@@ -166,7 +166,7 @@ impl Truth {
             } => self.wrong(format!(
                 "item {item} was dropped by a broker that drops nothing"
             )),
-            Happening::RetryQueued { item, .. } | Happening::RerunQueued { item, .. } => {
+            Happening::RetryQueued { item, .. } | Happening::RepeatQueued { item, .. } => {
                 self.retries.insert(item.item);
             }
             Happening::HostProbed(probed) => self.sick |= probed.sick,

@@ -10,8 +10,8 @@ use gorgon_proto::message::{
 };
 use gorgon_proto::outcome::Verdict;
 
-use super::retries::Again;
-use super::sick::{Probed, Replaces};
+use super::retries::RetryResult;
+use super::sick::{Probed, Repeat};
 
 /// The settings of a job that the ledger decides by.
 #[derive(Debug, Clone)]
@@ -212,8 +212,8 @@ pub enum Happening {
         verdict: Verdict,
         /// How many attempts counted: those that were lost, and this one.
         attempts: u32,
-        /// The item of the plan that it is another execution of, if it is.
-        replaces: Option<Replaces>,
+        /// The item of the plan that it repeats, if it is a repeat.
+        repeat: Option<Repeat>,
     },
     /// An item was lost three times.
     ItemLost {
@@ -225,8 +225,8 @@ pub enum Happening {
         retry: u32,
         /// Where it was lost.
         hosts: Vec<String>,
-        /// The item of the plan that it is another execution of, if it is.
-        replaces: Option<Replaces>,
+        /// The item of the plan that it repeats, if it is a repeat.
+        repeat: Option<Repeat>,
     },
     /// An item was queued once more.
     ItemRedelivered {
@@ -268,14 +268,14 @@ pub enum Happening {
         /// Where it ran; absent when it was lost.
         ran: Option<Ran>,
         /// What it says of each of its tests, by id.
-        tests: Vec<(String, Again)>,
+        tests: Vec<(String, RetryResult)>,
     },
     /// What failed on a host was queued to run elsewhere, as an item of its own.
-    RerunQueued {
+    RepeatQueued {
         /// The item.
         item: WorkItem,
-        /// The item of the plan that it is another execution of.
-        replaces: Replaces,
+        /// The item of the plan that it repeats.
+        repeat: Repeat,
         /// Where that failed.
         hostname: String,
     },

@@ -11,7 +11,7 @@ use gorgon_proto::message::WorkerKey;
 use gorgon_proto::outcome::Verdict;
 
 use super::event::{Cause, Effect, Happening};
-use super::sick::Replaces;
+use super::sick::Repeat;
 
 /// How long after a `returned` the worker that had the item is waited for.
 pub const DOUBT_LIMIT: Duration = Duration::from_secs(2);
@@ -57,8 +57,8 @@ pub(super) struct Item {
     declined: u32,
     /// The listener whose workers are not to run it.
     shuns: Option<ListenerId>,
-    /// The item of the plan that it is another execution of.
-    pub(super) replaces: Option<Replaces>,
+    /// The item of the plan that it repeats.
+    pub(super) repeat: Option<Repeat>,
     /// The attempt of which its worker said that it still holds it, and when; one `returned` uses that up.
     word: Option<(u32, Instant)>,
     pub(super) phase: Phase,
@@ -71,7 +71,7 @@ impl Item {
             lost_on: Vec::new(),
             declined: 0,
             shuns: None,
-            replaces: None,
+            repeat: None,
             word: None,
             phase: Phase::Queued,
         }
@@ -82,7 +82,7 @@ impl Item {
 #[derive(Debug)]
 pub(super) struct Items {
     items: Vec<Item>,
-    /// So many of them are the plan's; those after them are retries, probes and repeats.
+    /// So many of them are the plan's; those after them are retries and repeats.
     planned: usize,
     unsettled_planned: usize,
     unsettled: usize,
@@ -375,14 +375,14 @@ impl Items {
         }
         if item.lost_on.len() >= LOST_LIMIT {
             let (filename, hosts) = (item.work.filename.clone(), item.lost_on.clone());
-            let (retry, replaces) = (item.work.retry, item.replaces);
+            let (retry, repeat) = (item.work.retry, item.repeat);
             self.settle(id, Verdict::Lost);
             out.push(Effect::Tell(Happening::ItemLost {
                 item: id,
                 filename,
                 retry,
                 hosts: hosts.clone(),
-                replaces,
+                repeat,
             }));
             return Some(hosts);
         }

@@ -37,8 +37,8 @@ pub use dropped::QUIET_LIMIT;
 pub use event::{Cause, Effect, Ending, Event, Happening, Ran, Rules};
 pub use hosts::{LOOK_INTERVAL, SILENCE_LIMIT};
 pub use items::{DECLINE_LIMIT, DOUBT_LIMIT, LOST_LIMIT};
-pub use retries::{Again, STOP_FROM, STOP_SHARE};
-pub use sick::{Probed, Replaces};
+pub use retries::{RetryResult, STOP_FROM, STOP_SHARE};
+pub use sick::{Probed, Repeat, hook_of_sick_host};
 
 use dropped::Dropped;
 use hosts::{HostState, Hosts};

@@ -3,11 +3,12 @@
 use std::time::Instant;
 
 use gorgon_proto::item::ItemId;
-use gorgon_proto::message::{Finish, ItemNote, Reply, Warning, WorkerKey};
+use gorgon_proto::message::{Finish, ItemNote, Reply, WorkerKey};
 use gorgon_proto::outcome::{FinishType, Verdict};
 
 use super::event::{Cause, Effect, Happening};
 use super::items::{DOUBT_LIMIT, Holder};
+use super::sick::hook_of_sick_host;
 use super::{HOLDS_LIMIT, Ledger};
 
 fn holder(note: &ItemNote) -> Holder {
@@ -147,13 +148,8 @@ impl Ledger {
                 }
             }
             Reply::SuiteHookFailed(message) if self.hosts.is_fenced(&message.listener_id) => {
-                let fault = message.error.message.lines().next().unwrap_or_default();
-                out.push(Effect::Tell(Happening::Warning(Warning {
-                    message: format!("a suite hook of the sick host raised: {fault}"),
-                    hostname: message.hostname,
-                    listener_id: message.listener_id,
-                    worker_id: Some(message.worker_id),
-                })));
+                let warning = hook_of_sick_host(&message);
+                out.push(Effect::Tell(Happening::Warning(warning)));
             }
             Reply::SuiteHookFailed(message) => {
                 out.push(Effect::Tell(Happening::SuiteHookFailed(message)));
@@ -228,15 +224,15 @@ impl Ledger {
             log::info!(target: "gorgon::originator", item:% = finish.item, attempt = finish.attempt, host:% = finish.hostname; "late finish dropped");
             return;
         }
-        let replaces = self.items.get(finish.item).and_then(|item| item.replaces);
-        if let Some(replaces) = replaces {
+        let repeat = self.items.get(finish.item).and_then(|item| item.repeat);
+        if let Some(repeat) = repeat {
             let bad = finish.kind != FinishType::Pass;
-            self.ran_again(finish.item, replaces, &finish, bad);
+            self.repeat_ended(finish.item, repeat, &finish, bad);
             out.push(Effect::Tell(Happening::ItemFinished {
                 finish,
                 verdict,
                 attempts,
-                replaces: Some(replaces),
+                repeat: Some(repeat),
             }));
             return;
         }
@@ -259,7 +255,7 @@ impl Ledger {
             finish,
             verdict,
             attempts,
-            replaces: None,
+            repeat: None,
         }));
         out.extend(retried.map(Effect::Tell));
     }

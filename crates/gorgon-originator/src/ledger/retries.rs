@@ -25,7 +25,7 @@ pub const STOP_FROM: usize = 100;
 
 /// What a retry says of one test.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Again {
+pub enum RetryResult {
     /// It came to its end.
     Ended(Box<TestResult>),
     /// The retry proves nothing of it: its Ruby child died, it took too long, was lost, or
@@ -35,7 +35,7 @@ pub enum Again {
     Gone(String),
 }
 
-impl Again {
+impl RetryResult {
     /// Returns whether the test passed.
     #[must_use]
     pub fn passed(&self) -> bool {
@@ -148,7 +148,7 @@ impl Retries {
 }
 
 /// Says what the end of a retry says of one of its tests.
-fn judge(test: &Failing, finish: &Finish) -> Again {
+fn judge(test: &Failing, finish: &Finish) -> RetryResult {
     let results = || finish.tests.iter().filter(|result| result.id == test.id);
     // What failed has failed, whatever came after it.
     let worst = results()
@@ -156,15 +156,15 @@ fn judge(test: &Failing, finish: &Finish) -> Again {
         .or_else(|| results().next());
     if let Some(result) = worst {
         if let Some(why) = test.differs_from(result) {
-            return Again::Gone(why);
+            return RetryResult::Gone(why);
         }
         if result.outcome.is_bad() || finish.errors.is_empty() {
-            return Again::Ended(Box::new(result.clone()));
+            return RetryResult::Ended(Box::new(result.clone()));
         }
     }
     match finish.errors.first() {
-        Some(error) => Again::Broken(error.clone()),
-        None => Again::Gone("the file had no such test".to_owned()),
+        Some(error) => RetryResult::Broken(error.clone()),
+        None => RetryResult::Gone("the file had no such test".to_owned()),
     }
 }
 
@@ -218,7 +218,7 @@ impl Ledger {
             || !self.retries.any_wanted()
             || self.items.plan_is_open()
             || self.sick.suspects()
-            || self.items.any_runs_again()
+            || self.items.any_repeat_open()
             || self.failed_fast()
         {
             return;
@@ -330,13 +330,7 @@ impl Ledger {
             return;
         };
         self.fail(wanted.tests.len());
-        let error = FileError {
-            what: "lost".to_owned(),
-            exception: None,
-            message: format!("each attempt was lost: on {}", hosts.join(", on ")),
-            backtrace: Vec::new(),
-            test: None,
-        };
+        let error = FileError::lost(hosts);
         let tests = wanted.tests.into_iter();
         out.push(Effect::Tell(Happening::Retried {
             item,
@@ -344,7 +338,7 @@ impl Ledger {
             number: wanted.number,
             ran: None,
             tests: tests
-                .map(|test| (test.id, Again::Broken(error.clone())))
+                .map(|test| (test.id, RetryResult::Broken(error.clone())))
                 .collect(),
         }));
     }

@@ -7,12 +7,12 @@
 //! ```
 //!
 //! - A host has failed an item that it ended as failed, crashed or timed out; lost ones count for
-//!   nobody. Retries, probes and re-runs count for no host.
+//!   nobody. Retries, probes and repeats count for no host.
 //! - It is suspected from [`FAILED_FROM`] failed items on, when they are at least half of those it
 //!   ran, and elsewhere at least [`ELSEWHERE_FROM`] item ended and at most one of [`WELL_SHARE`]
 //!   failed. This is looked at after each event while items run, and before the first retry.
 //! - One host at a time is suspected. The quickest of its failed items are the probes.
-//! - Probes and re-runs are items of their own. They wait here until a worker is free that may take
+//! - Probes and repeats are items of their own. They wait here until a worker is free that may take
 //!   them: on the queue the suspect would take and decline them again and again.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 
 use gorgon_proto::item::{ItemId, WorkItem};
 use gorgon_proto::job::ListenerId;
-use gorgon_proto::message::Finish;
+use gorgon_proto::message::{Finish, SuiteHookFailed, Warning};
 
 use super::Ledger;
 use super::event::{Cause, Effect, Happening};
@@ -41,9 +41,9 @@ const PROBES: usize = 3;
 /// What was declined again and again waits for so long.
 const DECLINE_PAUSE: Duration = Duration::from_millis(500);
 
-/// What another execution of an item is for.
+/// Another execution of an item that failed on a host, on another one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Replaces {
+pub struct Repeat {
     /// The item of the plan.
     pub item: ItemId,
     /// It counts only if the host of the first execution is found sick.
@@ -70,7 +70,19 @@ pub struct Probed {
     /// The items of the plan that ran elsewhere as probes.
     pub probes: Vec<ItemId>,
     /// The failed items of the plan that run again elsewhere besides; none when it is not sick.
-    pub again: Vec<ItemId>,
+    pub repeats: Vec<ItemId>,
+}
+
+/// Returns what is told of a hook that raised on a sick host: it does not make the job fail.
+#[must_use]
+pub fn hook_of_sick_host(hook: &SuiteHookFailed) -> Warning {
+    let fault = hook.error.message.lines().next().unwrap_or_default();
+    Warning {
+        message: format!("a suite hook of the sick host raised: {fault}"),
+        hostname: hook.hostname.clone(),
+        listener_id: hook.listener_id.clone(),
+        worker_id: Some(hook.worker_id),
+    }
 }
 
 /// A failed item, with what it added to the ledger's counts.
@@ -185,8 +197,8 @@ impl Sick {
         let probes: Vec<ItemId> = suspect.probes.values().map(|(of, _)| *of).collect();
         let tally = self.tallies.get(&suspect.host);
         let failed = tally.map_or(&[][..], |tally| &tally.failed);
-        let again = failed.iter().map(|failed| failed.item);
-        let again = again.filter(|item| sick && !probes.contains(item));
+        let repeats = failed.iter().map(|failed| failed.item);
+        let repeats = repeats.filter(|item| sick && !probes.contains(item));
         Probed {
             hostname: tally.map_or_else(String::new, |tally| tally.hostname.clone()),
             listener_id: suspect.host.clone(),
@@ -195,7 +207,7 @@ impl Sick {
             failed: failed.len(),
             elsewhere_ran,
             elsewhere_failed,
-            again: again.collect(),
+            repeats: repeats.collect(),
             probes,
         }
     }
@@ -230,7 +242,7 @@ impl Ledger {
         if let Some((host, items)) = self.sick.next_suspect(&self.hosts) {
             let mut probes = BTreeMap::new();
             for item in items {
-                let probe = self.run_again(Replaces { item, probe: true }, &host, out);
+                let probe = self.run_elsewhere(Repeat { item, probe: true }, &host, out);
                 probes.extend(probe.map(|probe| (probe, (item, None))));
             }
             self.sick.suspect = Some(Suspect { host, probes });
@@ -238,25 +250,25 @@ impl Ledger {
     }
 
     /// Queues another execution of an item that failed on a host.
-    fn run_again(
+    fn run_elsewhere(
         &mut self,
-        replaces: Replaces,
+        repeat: Repeat,
         host: &ListenerId,
         out: &mut Vec<Effect>,
     ) -> Option<ItemId> {
-        let work = self.items.get(replaces.item)?.work.clone();
+        let work = self.items.get(repeat.item)?.work.clone();
         let work = WorkItem {
             attempt: 1,
             avoid: Some(host.0.clone()),
             ..work
         };
-        let item = self.items.add_again(work, replaces, host.clone());
+        let item = self.items.add_repeat(work, repeat, host.clone());
         let hostname = self.sick.tallies.get(host);
         let hostname = hostname.map_or_else(String::new, |tally| tally.hostname.clone());
         let id = item.item;
-        out.push(Effect::Tell(Happening::RerunQueued {
+        out.push(Effect::Tell(Happening::RepeatQueued {
             item,
-            replaces,
+            repeat,
             hostname,
         }));
         Some(id)
@@ -274,9 +286,9 @@ impl Ledger {
                 }
             }
         }
-        for item in probed.again {
+        for item in probed.repeats {
             let probe = false;
-            self.run_again(Replaces { item, probe }, host, out);
+            self.run_elsewhere(Repeat { item, probe }, host, out);
         }
         // Its failures have never been.
         let tally = self.sick.tallies.remove(host).unwrap_or_default();
@@ -287,9 +299,9 @@ impl Ledger {
         }
     }
 
-    /// A probe or a re-run came to its end.
-    pub(super) fn ran_again(&mut self, id: ItemId, replaces: Replaces, finish: &Finish, bad: bool) {
-        if replaces.probe {
+    /// A probe or a repeat came to its end.
+    pub(super) fn repeat_ended(&mut self, id: ItemId, repeat: Repeat, finish: &Finish, bad: bool) {
+        if repeat.probe {
             self.probe_ended(id, !bad);
         } else {
             self.retries.count(&finish.tests);
@@ -364,7 +376,7 @@ impl Ledger {
         let mut shunning = self.items.shunning();
         shunning.retain(|(id, _)| {
             let item = self.items.get(*id);
-            let is_probe = item.and_then(|i| i.replaces).is_some_and(|r| r.probe);
+            let is_probe = item.and_then(|i| i.repeat).is_some_and(|r| r.probe);
             let asked = |suspect: &Suspect| suspect.probes.contains_key(id);
             let wanted = !is_probe || self.sick.suspect.as_ref().is_some_and(asked);
             if !wanted {

@@ -5,9 +5,9 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use gorgon_proto::outcome::Verdict;
+use gorgon_proto::outcome::{FileError, Verdict};
 
-use crate::ledger::{Ending, Happening, Probed, Replaces};
+use crate::ledger::{Ending, Happening, Probed, Repeat};
 
 use super::Results;
 
@@ -63,11 +63,11 @@ fn retry_of(retry: u32, mut fields: Value) -> Value {
     fields
 }
 
-/// Adds which item of the plan it is another execution of.
-fn again(replaces: Option<Replaces>, mut fields: Value) -> Value {
-    if let (Some(replaces), Value::Object(object)) = (replaces, &mut fields) {
-        object.insert("replaces".to_owned(), json!(replaces.item));
-        if replaces.probe {
+/// Adds which item of the plan it repeats.
+fn repeat_of(repeat: Option<Repeat>, mut fields: Value) -> Value {
+    if let (Some(repeat), Value::Object(object)) = (repeat, &mut fields) {
+        object.insert("replaces".to_owned(), json!(repeat.item));
+        if repeat.probe {
             object.insert("probe".to_owned(), true.into());
         }
     }
@@ -84,7 +84,7 @@ fn host_probed(probed: &Probed) -> Value {
         "elsewhere_ran": probed.elsewhere_ran,
         "elsewhere_failed": probed.elsewhere_failed,
         "probes": probed.probes,
-        "again": probed.again,
+        "again": probed.repeats,
     })
 }
 
@@ -108,12 +108,12 @@ pub fn happened(at: Duration, happening: &Happening) -> Option<String> {
             finish,
             verdict,
             attempts,
-            replaces,
+            repeat,
         } => (
             "item_finished",
             with(
                 finish,
-                again(*replaces, json!({"verdict": verdict, "attempts": attempts})),
+                repeat_of(*repeat, json!({"verdict": verdict, "attempts": attempts})),
             ),
         ),
         Happening::ItemLost {
@@ -121,9 +121,9 @@ pub fn happened(at: Duration, happening: &Happening) -> Option<String> {
             filename,
             retry,
             hosts,
-            replaces,
+            repeat,
         } => {
-            let message = format!("each attempt was lost: on {}", hosts.join(", on "));
+            let error = FileError::lost(hosts);
             let lost = json!({
                 "filename": filename,
                 "item": item,
@@ -132,9 +132,9 @@ pub fn happened(at: Duration, happening: &Happening) -> Option<String> {
                 "attempts": hosts.len(),
                 "hosts": hosts,
                 "tests": [],
-                "errors": [{"what": "lost", "message": message}],
+                "errors": [{"what": error.what, "message": error.message}],
             });
-            ("item_finished", again(*replaces, retry_of(*retry, lost)))
+            ("item_finished", repeat_of(*repeat, retry_of(*retry, lost)))
         }
         Happening::ItemRedelivered {
             item,
@@ -156,20 +156,20 @@ pub fn happened(at: Duration, happening: &Happening) -> Option<String> {
                 }),
             ),
         ),
-        Happening::RerunQueued {
+        Happening::RepeatQueued {
             item,
-            replaces,
+            repeat,
             hostname,
         } => (
             "item_redelivered",
-            again(
-                Some(*replaces),
+            repeat_of(
+                Some(*repeat),
                 json!({
                     "filename": item.filename,
                     "item": item.item,
                     "attempt": item.attempt,
                     "hostname": hostname,
-                    "reason": if replaces.probe { "probe" } else { "host sick" },
+                    "reason": if repeat.probe { "probe" } else { "host sick" },
                 }),
             ),
         ),

@@ -168,7 +168,7 @@ fn test_case(out: &mut String, file: &str, tried: &Retried<'_>) -> Tally {
         Outcome::Passed => {}
     }
     for retry in tried.retries {
-        retried::rerun(out, "rerun", retry);
+        retried::further_failure(out, "rerun", retry);
     }
     if !test.output.is_empty() {
         let _ = writeln!(out, "      <system-out>{}</system-out>", xml(&test.output));

@@ -1,6 +1,6 @@
 //! How far the job is: a bar on a terminal, lines elsewhere.
 
-pub(super) mod again;
+pub(super) mod attempts;
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use super::summary::counted;
 use super::visible::one_line;
 use crate::ledger::{Cause, Happening};
 
-use again::{further, probed, rerun, retried, retry};
+use attempts::{attempt_of, probed, repeat_queued, retried, retry};
 
 /// The bar is drawn again so often.
 pub const REDRAW_INTERVAL: Duration = Duration::from_millis(500);
@@ -214,17 +214,14 @@ pub fn said(
         Happening::ItemFinished {
             finish,
             verdict,
-            replaces,
+            repeat,
             ..
         } => {
-            let first = finish.retry == 0 && !replaces.is_some_and(|it| it.probe);
+            let first = finish.retry == 0 && !repeat.is_some_and(|it| it.probe);
             let bad = super::results::is_bad(*verdict) && first;
             (verbose || (bad && lines)).then(|| {
                 let names = if bad {
-                    failed_tests(
-                        results,
-                        replaces.map_or(finish.item, |it| it.item).0 as usize,
-                    )
+                    failed_tests(results, repeat.map_or(finish.item, |it| it.item).0 as usize)
                 } else {
                     String::new()
                 };
@@ -235,7 +232,7 @@ pub fn said(
                 format!(
                     "{} {}{} at {}:{} ({:.2} s){again}{names}",
                     word(*verdict),
-                    further(finish.retry, *replaces),
+                    attempt_of(finish.retry, *repeat),
                     one_line(&finish.filename),
                     one_line(&finish.hostname),
                     finish.worker_id,
@@ -274,11 +271,11 @@ pub fn said(
             tests,
             ..
         } => (verbose || lines).then(|| retried(results, *of, *number, ran.as_ref(), tests)),
-        Happening::RerunQueued {
+        Happening::RepeatQueued {
             item,
-            replaces,
+            repeat,
             hostname,
-        } => verbose.then(|| rerun(item, *replaces, hostname)),
+        } => verbose.then(|| repeat_queued(item, *repeat, hostname)),
         Happening::HostProbed(it) => (verbose || it.sick).then(|| probed(it)),
         Happening::RetriesStopped { failed, finished } => Some(format!(
             "warning: nothing is retried: {failed} of {finished} tests failed, more than a tenth"
@@ -335,7 +332,7 @@ mod tests {
     use gorgon_proto::item::{ItemId, WorkItem};
     use gorgon_proto::outcome::{Outcome, TestResult};
 
-    use crate::ledger::Again;
+    use crate::ledger::RetryResult;
 
     use super::*;
 
@@ -411,7 +408,7 @@ mod tests {
             ran: None,
             tests,
         };
-        let gone = || Again::Gone(String::new());
+        let gone = || RetryResult::Gone(String::new());
         check(over(vec![("1:1".to_owned(), gone())]), "F: 1 R: 1 H: 0");
         check(over(vec![("1:2".to_owned(), gone())]), "F: 1 H: 0");
     }

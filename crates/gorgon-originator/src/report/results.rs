@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use gorgon_proto::item::{ItemId, WorkItem};
 use gorgon_proto::job::{Framework, ListenerId};
-use gorgon_proto::message::{Answer, Finish, HostError, LeaveReason, SuiteHookFailed, WorkerKey};
+use gorgon_proto::message::{
+    Answer, Finish, HostError, LeaveReason, SuiteHookFailed, Warning, WorkerKey,
+};
 use gorgon_proto::outcome::{FileError, TestResult, Verdict};
 
-use super::reruns::{Reruns, SickHost};
+use super::repeats::{Repeats, SickHost};
 use super::retries::{Open, Retry};
 use crate::ledger::Happening;
 
@@ -34,8 +36,6 @@ pub struct FileResult {
     pub runtime: f64,
     /// Seconds of load and tests.
     pub time: f64,
-    /// When it began, since the start of the job.
-    pub started_at: Duration,
     /// When it ended, since the start of the job.
     pub ended_at: Duration,
     /// The framework that ran it.
@@ -66,7 +66,6 @@ impl FileResult {
             worker_id: 0,
             runtime: 0.0,
             time: 0.0,
-            started_at: Duration::ZERO,
             ended_at: Duration::ZERO,
             runner: None,
             tests: Vec::new(),
@@ -104,13 +103,7 @@ impl FileResult {
         self.verdict = Some(Verdict::Lost);
         self.ended_at = at;
         self.attempts = u32::try_from(hosts.len()).unwrap_or(u32::MAX);
-        self.errors = vec![FileError {
-            what: "lost".to_owned(),
-            exception: None,
-            message: format!("each attempt was lost: on {}", hosts.join(", on ")),
-            backtrace: Vec::new(),
-            test: None,
-        }];
+        self.errors = vec![FileError::lost(hosts)];
     }
 
     /// Returns whether the verdict makes the job fail.
@@ -173,7 +166,7 @@ pub struct Results {
     hosts: BTreeMap<ListenerId, String>,
     pub(super) running: BTreeMap<ItemId, Duration>,
     pub(super) open: Open,
-    pub(super) reruns: Reruns,
+    pub(super) repeats: Repeats,
     /// The children of retries that have just ended.
     pub(super) last_in_child: BTreeMap<ItemId, Vec<ItemId>>,
     ran_on: BTreeSet<String>,
@@ -214,7 +207,6 @@ impl Results {
                 self.running.insert(start.item, at);
                 if let Some(file) = self.files.get_mut(start.item.0 as usize) {
                     file.started = true;
-                    file.started_at = at;
                     file.hostname.clone_from(&start.hostname);
                     file.worker_id = start.worker_id;
                 }
@@ -229,9 +221,9 @@ impl Results {
             }
             Happening::ItemLost { item, hosts, .. } => {
                 self.running.remove(item);
-                if let Some(mut file) = self.reruns.file(*item) {
+                if let Some(mut file) = self.repeats.file(*item) {
                     file.lose(at, hosts);
-                    self.ran_again(*item, file);
+                    self.repeat_ended(*item, file);
                     return;
                 }
                 if self.open.item(*item).is_some() {
@@ -258,7 +250,7 @@ impl Results {
                 ran,
                 tests,
             } => self.retried(*item, *of, *number, ran.as_ref(), tests),
-            Happening::RerunQueued { item, replaces, .. } => self.reruns.queued(item, *replaces),
+            Happening::RepeatQueued { item, repeat, .. } => self.repeats.queued(item, *repeat),
             Happening::HostProbed(probed) => self.host_probed(probed),
             Happening::RetriesStopped { failed, finished } => {
                 self.open.stopped();
@@ -267,13 +259,7 @@ impl Results {
                 ));
             }
             Happening::SuiteHookFailed(message) => self.suite_hooks.push(message.clone()),
-            Happening::Warning(warning) => {
-                let place = match warning.worker_id {
-                    Some(slot) => format!("{}:{slot}", warning.hostname),
-                    None => warning.hostname.clone(),
-                };
-                self.warn(format!("{place}: {}", warning.message));
-            }
+            Happening::Warning(warning) => self.warn_of(warning),
             Happening::WorkerEnded(message) => {
                 if let Some(error) = &message.error {
                     self.worker_failed(
@@ -344,9 +330,9 @@ impl Results {
             self.last_in_child.insert(finish.item, ran_in_child);
             return;
         }
-        if let Some(mut file) = self.reruns.file(finish.item) {
+        if let Some(mut file) = self.repeats.file(finish.item) {
             file.end(at, finish, verdict, attempts, ran_in_child);
-            return self.ran_again(finish.item, file);
+            return self.repeat_ended(finish.item, file);
         }
         self.done += 1;
         if is_bad(verdict) {
@@ -355,6 +341,14 @@ impl Results {
         if let Some(file) = self.files.get_mut(finish.item.0 as usize) {
             file.end(at, finish, verdict, attempts, ran_in_child);
         }
+    }
+
+    pub(super) fn warn_of(&mut self, warning: &Warning) {
+        let place = match warning.worker_id {
+            Some(slot) => format!("{}:{slot}", warning.hostname),
+            None => warning.hostname.clone(),
+        };
+        self.warn(format!("{place}: {}", warning.message));
     }
 
     pub(super) fn warn(&mut self, text: String) {
@@ -389,7 +383,7 @@ impl Results {
     #[must_use]
     pub fn running_since(&self, at: Duration) -> Vec<String> {
         let old = self.running.iter().filter(|(_, began)| **began < at);
-        let name = |id: &ItemId| match self.further(*id) {
+        let name = |id: &ItemId| match self.unplanned(*id) {
             Some(item) => Some(&item.filename),
             None => self.files.get(id.0 as usize).map(|file| &file.filename),
         };
@@ -397,14 +391,14 @@ impl Results {
     }
 
     /// Returns an item that is none of the plan.
-    fn further(&self, id: ItemId) -> Option<&WorkItem> {
-        self.open.item(id).or_else(|| self.reruns.item(id))
+    fn unplanned(&self, id: ItemId) -> Option<&WorkItem> {
+        self.open.item(id).or_else(|| self.repeats.item(id))
     }
 
     /// Returns what an item asked for, as the command line of a worker has it.
     #[must_use]
     pub fn name_of(&self, id: ItemId) -> Option<String> {
-        if let Some(item) = self.further(id) {
+        if let Some(item) = self.unplanned(id) {
             return Some(format!("{}{}", item.filename, asked(item)));
         }
         let file = self.files.get(id.0 as usize)?;

@@ -7,7 +7,7 @@ use gorgon_proto::outcome::{Outcome, TestResult, Verdict};
 
 use super::Results;
 use super::results::FileResult;
-use crate::ledger::{Again, Ran};
+use crate::ledger::{Ran, RetryResult};
 
 /// One retry of one test.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,7 +17,7 @@ pub struct Retry {
     /// Where it ran, and what it printed; absent when it was lost.
     pub ran: Option<Ran>,
     /// What it said.
-    pub again: Again,
+    pub result: RetryResult,
     /// The items of its Ruby child up to it, itself included, in order.
     pub ran_in_child: Vec<ItemId>,
 }
@@ -37,7 +37,7 @@ impl Retried<'_> {
     /// Returns whether it failed, then passed.
     #[must_use]
     pub fn is_flaky(&self) -> bool {
-        self.test.outcome.is_bad() && self.retries.last().is_some_and(|r| r.again.passed())
+        self.test.outcome.is_bad() && self.retries.last().is_some_and(|r| r.result.passed())
     }
 
     /// Returns whether it failed for good.
@@ -149,7 +149,7 @@ impl Results {
             let failed = file.map_or(0, |file| file.failed().count() + file.errors.len());
             failed > self.to_retry_of(**id)
         };
-        let counts = self.bad.iter().filter(|id| !self.reruns.waits(**id));
+        let counts = self.bad.iter().filter(|id| !self.repeats.waits(**id));
         if self.open.waiting.is_empty() {
             counts.count()
         } else {
@@ -163,18 +163,18 @@ impl Results {
         of: ItemId,
         number: u32,
         ran: Option<&Ran>,
-        tests: &[(String, Again)],
+        tests: &[(String, RetryResult)],
     ) {
         self.open.over(of, tests.len());
         let ran_in_child = self.last_in_child.remove(&item).unwrap_or_default();
         let Some(file) = self.files.get_mut(of.0 as usize) else {
             return;
         };
-        for (id, again) in tests {
+        for (id, result) in tests {
             let retry = Retry {
                 number,
                 ran: ran.cloned(),
-                again: again.clone(),
+                result: result.clone(),
                 ran_in_child: ran_in_child.clone(),
             };
             file.add(id, &retry);

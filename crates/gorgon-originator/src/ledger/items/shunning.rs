@@ -6,18 +6,18 @@ use gorgon_proto::job::ListenerId;
 use gorgon_proto::outcome::Verdict;
 
 use super::{Item, Items, Phase};
-use crate::ledger::sick::Replaces;
+use crate::ledger::sick::Repeat;
 
 impl Items {
-    /// Adds another execution of an item, which waits until a worker of another listener is free.
-    pub(in crate::ledger) fn add_again(
+    /// Adds a repeat of an item, which waits until a worker of another listener is free.
+    pub(in crate::ledger) fn add_repeat(
         &mut self,
         work: WorkItem,
-        replaces: Replaces,
+        repeat: Repeat,
         shuns: ListenerId,
     ) -> WorkItem {
         let work = self.add(work);
-        self.item(work.item).replaces = Some(replaces);
+        self.item(work.item).repeat = Some(repeat);
         self.shun(work.item, shuns);
         self.set_phase(work.item, Phase::Parked);
         work
@@ -84,10 +84,9 @@ impl Items {
         }
     }
 
-    /// Returns whether another execution of an item of the plan has no verdict yet.
-    pub(in crate::ledger) fn any_runs_again(&self) -> bool {
-        let open =
-            |item: &Item| item.replaces.is_some() && !matches!(item.phase, Phase::Settled(_));
+    /// Returns whether a repeat has no verdict yet.
+    pub(in crate::ledger) fn any_repeat_open(&self) -> bool {
+        let open = |item: &Item| item.repeat.is_some() && !matches!(item.phase, Phase::Settled(_));
         self.items[self.planned..].iter().any(open)
     }
 }

@@ -11,7 +11,7 @@ fn check(retries: u32, count: u32, events: &str, effects: &str) {
 }
 
 #[test]
-fn failed_tests_alone_run_again_after_the_rest() {
+fn failed_tests_alone_run_elsewhere_after_the_rest() {
     check(
         2,
         2,

@@ -335,9 +335,9 @@ fn show(effect: &Effect) -> Option<String> {
                 probed.elsewhere_failed,
                 probed.elsewhere_ran
             ),
-            Happening::RerunQueued { item, replaces, .. } => {
-                let what = if replaces.probe { "probe" } else { "again" };
-                format!("{what} {} as {}", replaces.item, item.item)
+            Happening::RepeatQueued { item, repeat, .. } => {
+                let what = if repeat.probe { "probe" } else { "repeat" };
+                format!("{what} {} as {}", repeat.item, item.item)
             }
             Happening::RetriesStopped { failed, finished } => {
                 format!("stopped {failed}/{finished}")

@@ -22,7 +22,7 @@ const PROBES: &str = "probe 1 as 6; probe 2 as 7; probe 3 as 8; publish 6 not on
 const PROBES_PASS: &str = "a1 passes 6; a1 passes 7; a1 passes 8";
 const PROBES_PASSED: &str = "passed 6; publish 7 not on b; passed 7; publish 8 not on b; passed 8";
 const FENCED: &str =
-    "sick b 5/5 0/1; send away m.b; again 4 as 9; again 5 as 10; publish 9 not on b";
+    "sick b 5/5 0/1; send away m.b; repeat 4 as 9; repeat 5 as 10; publish 9 not on b";
 
 #[test]
 fn what_failed_on_a_sick_host_runs_again_elsewhere() {
@@ -288,7 +288,7 @@ fn failures_of_a_sick_host_are_not_retried_and_do_not_count() {
 }
 
 #[test]
-fn a_cancel_ends_probes_and_further_executions() {
+fn a_cancel_ends_probes_and_repeats() {
     check(
         6,
         &format!("a1 passes 0; {FIVE_FAIL}; a1 starts 6; cancel; a1 passes 6; +1"),

@@ -133,12 +133,9 @@ impl World {
                         _ => continue,
                     };
                     *self.verdicts.entry(item).or_default() += 1;
-                    if let Happening::ItemFinished {
-                        finish, replaces, ..
-                    } = told
-                    {
+                    if let Happening::ItemFinished { finish, repeat, .. } = told {
                         self.ended.insert(item, finish.hostname.clone());
-                        self.again.extend(replaces.map(|it| (it.item, item)));
+                        self.again.extend(repeat.map(|it| (it.item, item)));
                     }
                 }
                 Effect::Done(ending) => self.over = Some(ending),

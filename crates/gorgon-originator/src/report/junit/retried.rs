@@ -7,7 +7,7 @@ use gorgon_proto::outcome::{Outcome, TestResult};
 use super::super::retries::{Retried, Retry};
 use super::super::visible::{xml, xml_attribute};
 use super::{Tally, classname, first_line, open_case, whole};
-use crate::ledger::Again;
+use crate::ledger::RetryResult;
 
 /// An attempt that failed, as Surefire writes it beside the outcome that counts.
 fn failed(out: &mut String, prefix: &str, failed: &TestResult) {
@@ -43,10 +43,10 @@ fn element(
 }
 
 /// A retry of a test, unless it passed.
-pub(super) fn rerun(out: &mut String, prefix: &str, retry: &Retry) {
-    match &retry.again {
-        Again::Ended(result) if result.outcome.is_bad() => failed(out, prefix, result),
-        Again::Ended(result) if result.outcome == Outcome::Skipped => {
+pub(super) fn further_failure(out: &mut String, prefix: &str, retry: &Retry) {
+    match &retry.result {
+        RetryResult::Ended(result) if result.outcome.is_bad() => failed(out, prefix, result),
+        RetryResult::Ended(result) if result.outcome == Outcome::Skipped => {
             let message = format!("skipped when it was tried again: {}", result.message);
             element(
                 out,
@@ -57,15 +57,15 @@ pub(super) fn rerun(out: &mut String, prefix: &str, retry: &Retry) {
                 "",
             );
         }
-        Again::Ended(_) => {}
-        Again::Broken(error) => {
+        RetryResult::Ended(_) => {}
+        RetryResult::Broken(error) => {
             let kind = error.exception.as_deref().unwrap_or(&error.what);
             let output = retry.ran.as_ref().map_or("", |ran| &ran.output);
             let (message, trace) = (&error.message, &error.backtrace);
             let name = format!("{prefix}Error");
             element(out, &name, kind, message, trace, output);
         }
-        Again::Gone(why) => {
+        RetryResult::Gone(why) => {
             let message = format!("not found when it was tried again: {why}");
             element(
                 out,
@@ -81,9 +81,9 @@ pub(super) fn rerun(out: &mut String, prefix: &str, retry: &Retry) {
 
 /// A test that failed first and passed then: one that passed, with what had failed.
 pub(super) fn flaky_case(out: &mut String, file: &str, tried: &Retried<'_>) -> Tally {
-    let passed = tried.retries.iter().find_map(|retry| match &retry.again {
-        Again::Ended(result) if result.outcome == Outcome::Passed => Some(result.seconds),
-        Again::Ended(_) | Again::Broken(_) | Again::Gone(_) => None,
+    let passed = tried.retries.iter().find_map(|retry| match &retry.result {
+        RetryResult::Ended(result) if result.outcome == Outcome::Passed => Some(result.seconds),
+        RetryResult::Ended(_) | RetryResult::Broken(_) | RetryResult::Gone(_) => None,
     });
     let seconds = passed.unwrap_or(tried.test.seconds);
     open_case(
@@ -96,7 +96,7 @@ pub(super) fn flaky_case(out: &mut String, file: &str, tried: &Retried<'_>) -> T
     out.push_str(">\n");
     failed(out, "flaky", tried.test);
     for retry in tried.retries {
-        rerun(out, "flaky", retry);
+        further_failure(out, "flaky", retry);
     }
     out.push_str("    </testcase>\n");
     Tally {

@@ -9,7 +9,7 @@ use super::super::reproduce::{reproduce, reproduce_retry};
 use super::super::retries::{Retried, Retry};
 use super::super::visible::one_line;
 use super::{Facts, Paint, indented, push_backtrace, push_output, push_test};
-use crate::ledger::Again;
+use crate::ledger::RetryResult;
 
 /// Names the tests that failed and then passed, each with its attempts and why it failed first.
 pub(super) fn push_flaky(out: &mut String, results: &Results, facts: &Facts<'_>) {
@@ -59,10 +59,10 @@ fn push_retries(out: &mut String, results: &Results, tried: &Retried<'_>, facts:
     let mut last = tried.test;
     for retry in tried.retries {
         push_retry(out, last, retry, facts);
-        if let Again::Ended(result) = &retry.again {
+        if let RetryResult::Ended(result) = &retry.result {
             last = result;
         }
-        if matches!(&retry.again, Again::Broken(_)) || retry.again.failed() {
+        if matches!(&retry.result, RetryResult::Broken(_)) || retry.result.failed() {
             let (seed, keep) = (facts.job.seed, facts.keep_list);
             if retry.ran.is_some() {
                 let line = reproduce_retry(results, tried.file, retry, seed, keep);
@@ -78,15 +78,15 @@ fn push_retry(out: &mut String, last: &TestResult, retry: &Retry, facts: &Facts<
         format!(" at '{}:{}'", one_line(&ran.hostname), ran.worker_id)
     });
     let head = format!("    {}", retry.number + 1);
-    match &retry.again {
-        Again::Ended(result) if result.outcome == Outcome::Passed => {
+    match &retry.result {
+        RetryResult::Ended(result) if result.outcome == Outcome::Passed => {
             let _ = writeln!(out, "{head} {}{place}", paint.green("passed"));
         }
-        Again::Ended(result) if result.outcome == Outcome::Skipped => {
+        RetryResult::Ended(result) if result.outcome == Outcome::Skipped => {
             let why = one_line(result.message.lines().next().unwrap_or_default());
             let _ = writeln!(out, "{head} was skipped{place}: {why}");
         }
-        Again::Ended(result) => {
+        RetryResult::Ended(result) => {
             let same = result.message == last.message && result.exception == last.exception;
             if same {
                 let _ = writeln!(out, "{head} failed{place} in the same way");
@@ -102,13 +102,13 @@ fn push_retry(out: &mut String, last: &TestResult, retry: &Retry, facts: &Facts<
                 &paint,
             );
         }
-        Again::Broken(error) => {
+        RetryResult::Broken(error) => {
             let what = one_line(&error.what);
             let _ = writeln!(out, "{head}{place} came to no result: {what}");
             let output = retry.ran.as_ref().map_or("", |ran| &ran.output);
             push_fault(out, &error.message, &error.backtrace, output, &paint);
         }
-        Again::Gone(why) => {
+        RetryResult::Gone(why) => {
             let _ = writeln!(
                 out,
                 "{head}{place} did not find the test: {}",

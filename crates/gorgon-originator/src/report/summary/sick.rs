@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::super::Results;
-use super::super::progress::again::grounds;
+use super::super::progress::attempts::grounds;
 use super::super::visible::one_line;
 use super::{Paint, counted};
 

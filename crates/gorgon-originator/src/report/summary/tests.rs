@@ -72,7 +72,7 @@ fn results() -> Results {
             finish: Box::new(finish),
             verdict,
             attempts: 1,
-            replaces: None,
+            repeat: None,
         };
         results.take(Duration::from_secs(2), &happening);
     };

@@ -1,4 +1,4 @@
-//! What is said on the way of executions besides the first: retries, probes, re-runs.
+//! What is said on the way of executions besides the first: retries, probes, repeats.
 
 use std::fmt::Write as _;
 
@@ -6,7 +6,7 @@ use gorgon_proto::item::{ItemId, WorkItem};
 use gorgon_proto::outcome::Outcome;
 
 use super::NAMES_LIMIT;
-use crate::ledger::{Again, Probed, Ran, Replaces};
+use crate::ledger::{Probed, Ran, Repeat, RetryResult};
 use crate::report::Results;
 use crate::report::summary::counted;
 use crate::report::visible::one_line;
@@ -24,21 +24,21 @@ pub(super) fn retried(
     of: ItemId,
     number: u32,
     ran: Option<&Ran>,
-    tests: &[(String, Again)],
+    tests: &[(String, RetryResult)],
 ) -> String {
     let place = ran.map_or_else(String::new, |ran| {
         format!(" at {}:{}", one_line(&ran.hostname), ran.worker_id)
     });
     let file = results.files.get(of.0 as usize);
-    let line = |(id, again): &(String, Again)| {
+    let line = |(id, result): &(String, RetryResult)| {
         let test = file.and_then(|file| file.tests.iter().find(|test| test.id == *id));
         let name = test.map_or(id.as_str(), |test| &test.name);
-        let what = match again {
-            again if again.passed() => "flaky: passed",
-            Again::Ended(result) if result.outcome == Outcome::Skipped => "skipped",
-            Again::Ended(_) => "failed again",
-            Again::Broken(_) => "not proven",
-            Again::Gone(_) => "not found",
+        let what = match result {
+            result if result.passed() => "flaky: passed",
+            RetryResult::Ended(result) if result.outcome == Outcome::Skipped => "skipped",
+            RetryResult::Ended(_) => "failed again",
+            RetryResult::Broken(_) => "not proven",
+            RetryResult::Gone(_) => "not found",
         };
         format!("{what} in retry {number}{place}: {}", one_line(name))
     };
@@ -51,20 +51,20 @@ pub(super) fn retried(
 }
 
 /// Returns what execution of a file it is, if it is not the first.
-pub(super) fn further(number: u32, replaces: Option<Replaces>) -> String {
-    match replaces {
+pub(super) fn attempt_of(number: u32, repeat: Option<Repeat>) -> String {
+    match repeat {
         None => retry(number),
-        Some(Replaces { probe: true, .. }) => "probe of ".to_owned(),
-        Some(Replaces { probe: false, .. }) => "re-run of ".to_owned(),
+        Some(Repeat { probe: true, .. }) => "probe of ".to_owned(),
+        Some(Repeat { probe: false, .. }) => "repeat of ".to_owned(),
     }
 }
 
-pub(super) fn rerun(item: &WorkItem, replaces: Replaces, hostname: &str) -> String {
+pub(super) fn repeat_queued(item: &WorkItem, repeat: Repeat, hostname: &str) -> String {
     format!(
         "{} failed at {} and is queued to run elsewhere{}",
         one_line(&item.filename),
         one_line(hostname),
-        if replaces.probe { ", as a probe" } else { "" }
+        if repeat.probe { ", as a probe" } else { "" }
     )
 }
 

@@ -7,7 +7,7 @@ use gorgon_proto::item::{ItemId, WorkItem};
 use super::Results;
 use super::junit::first_line;
 use super::results::FileResult;
-use crate::ledger::{Probed, Replaces};
+use crate::ledger::{Probed, Repeat, hook_of_sick_host};
 
 /// A host that was found sick.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,9 +20,9 @@ pub struct SickHost {
 
 /// Executions of items of the plan besides their first.
 #[derive(Debug, Default)]
-pub(super) struct Reruns {
+pub(super) struct Repeats {
     /// What was queued, by its own id.
-    queued: BTreeMap<ItemId, (WorkItem, Replaces)>,
+    queued: BTreeMap<ItemId, (WorkItem, Repeat)>,
     /// The probes of the host that is suspected now, by the item of the plan.
     probes: BTreeMap<ItemId, ItemId>,
     /// Those of them that have ended, by the item of the plan.
@@ -31,14 +31,14 @@ pub(super) struct Reruns {
     waiting: BTreeSet<ItemId>,
 }
 
-impl Reruns {
-    pub(super) fn queued(&mut self, item: &WorkItem, replaces: Replaces) {
-        if replaces.probe {
+impl Repeats {
+    pub(super) fn queued(&mut self, item: &WorkItem, repeat: Repeat) {
+        if repeat.probe {
             // One of an earlier suspicion that was dropped proves nothing.
-            self.probes.insert(replaces.item, item.item);
-            self.probed.remove(&replaces.item);
+            self.probes.insert(repeat.item, item.item);
+            self.probed.remove(&repeat.item);
         }
-        self.queued.insert(item.item, (item.clone(), replaces));
+        self.queued.insert(item.item, (item.clone(), repeat));
     }
 
     pub(super) fn item(&self, id: ItemId) -> Option<&WorkItem> {
@@ -66,16 +66,16 @@ fn why(file: &FileResult) -> Option<String> {
 }
 
 impl Results {
-    /// A probe or a re-run came to its end.
-    pub(super) fn ran_again(&mut self, item: ItemId, file: FileResult) {
-        let Some((_, replaces)) = self.reruns.queued.get(&item) else {
+    /// A probe or a repeat came to its end.
+    pub(super) fn repeat_ended(&mut self, item: ItemId, file: FileResult) {
+        let Some((_, repeat)) = self.repeats.queued.get(&item) else {
             return;
         };
-        let of = replaces.item;
-        if !replaces.probe {
+        let of = repeat.item;
+        if !repeat.probe {
             self.replace(of, file);
-        } else if self.reruns.probes.get(&of) == Some(&item) {
-            self.reruns.probed.insert(of, file);
+        } else if self.repeats.probes.get(&of) == Some(&item) {
+            self.repeats.probed.insert(of, file);
         }
     }
 
@@ -84,7 +84,7 @@ impl Results {
         if file.is_bad() {
             self.bad.push(of);
         }
-        if self.reruns.waiting.remove(&of) {
+        if self.repeats.waiting.remove(&of) {
             self.done += 1;
         }
         if let Some(first) = self.files.get_mut(of.0 as usize) {
@@ -94,15 +94,15 @@ impl Results {
 
     /// A host is found sick: nothing that failed there counts. Or it is not, and all of it does.
     pub(super) fn host_probed(&mut self, probed: &Probed) {
-        let mut probes = std::mem::take(&mut self.reruns.probed);
+        let mut probes = std::mem::take(&mut self.repeats.probed);
         // What still runs of them ends too late to count, and the others were of a suspicion that
         // was dropped.
-        self.reruns.probes.clear();
+        self.repeats.probes.clear();
         probes.retain(|of, _| probed.probes.contains(of));
         if !probed.sick {
             return;
         }
-        let failed = |id: &&ItemId| probed.again.contains(id) || probed.probes.contains(id);
+        let failed = |id: &&ItemId| probed.repeats.contains(id) || probed.probes.contains(id);
         let first = self.bad.iter().find(failed);
         let first = first.and_then(|id| self.files.get(id.0 as usize));
         let first = first.and_then(|file| Some((file.filename.clone(), why(file)?)));
@@ -110,11 +110,11 @@ impl Results {
             probed: probed.clone(),
             first,
         });
-        for of in probed.again.iter().chain(&probed.probes) {
+        for of in probed.repeats.iter().chain(&probed.probes) {
             self.open.forget(*of);
         }
-        for of in &probed.again {
-            self.reruns.waiting.insert(*of);
+        for of in &probed.repeats {
+            self.repeats.waiting.insert(*of);
             self.done = self.done.saturating_sub(1);
         }
         for (of, file) in probes {
@@ -127,11 +127,7 @@ impl Results {
             .partition(theirs);
         self.suite_hooks = kept;
         for hook in Vec::from_iter::<Vec<_>>(gone) {
-            let message = hook.error.message.lines().next().unwrap_or_default();
-            self.warn(format!(
-                "{}:{}: a suite hook of the sick host raised: {message}",
-                hook.hostname, hook.worker_id
-            ));
+            self.warn_of(&hook_of_sick_host(&hook));
         }
     }
 
@@ -139,9 +135,9 @@ impl Results {
     #[must_use]
     pub fn ended_elsewhere(&self, probed: &Probed) -> (usize, usize, usize) {
         let (mut passed, mut failed, mut open) = (0, 0, 0);
-        for of in probed.again.iter().chain(&probed.probes) {
+        for of in probed.repeats.iter().chain(&probed.probes) {
             match self.files.get(of.0 as usize) {
-                _ if self.reruns.waits(*of) => open += 1,
+                _ if self.repeats.waits(*of) => open += 1,
                 Some(file) if file.is_bad() => failed += 1,
                 Some(_) | None => passed += 1,
             }
