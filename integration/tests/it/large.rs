@@ -1,6 +1,11 @@
 //! Messages that are larger than the broker takes: less of them arrives, and the job ends.
 
-use integration::{cluster::Cluster, project::Project};
+use integration::{
+    cluster::Cluster,
+    gate::Gate,
+    project::Project,
+    wait::{secs, until},
+};
 
 /// What RabbitMQ is told to take.
 const LIMIT_BYTES: u32 = 262_144;
@@ -54,6 +59,45 @@ fn a_file_with_more_tests_than_the_broker_takes_names_of_has_not_passed() {
         "max_message_size",
         "2 files: 1 passed, 1 failed",
     ]);
+    cluster.assert_nothing_left();
+}
+
+#[test]
+fn a_worker_of_which_the_broker_takes_nothing_leaves_and_its_file_runs_elsewhere() {
+    let cluster = cluster(LIMIT_BYTES);
+    let gate = Gate::open(cluster.home());
+    let spec =
+        "require_relative '../gate'\nRSpec.describe('a') { it('waits') { Gate.pass('a') } }\n";
+    let project = Project::of(cluster.home(), &[("spec/a_spec.rb", spec)]);
+    gate.write_into(&project);
+    let run = cluster.begin(&project, &[]);
+    let visit = gate.next();
+    let limit = |bytes: u32| {
+        let set = format!("application:set_env(rabbit, max_message_size, {bytes}).");
+        cluster.node().eval(&set);
+    };
+    // A channel keeps the limit that it began with.
+    limit(10);
+    cluster.node().eval(
+        "[rabbit_networking:close_connection(C, \"test\") || C <- rabbit_networking:connections(), \
+         [{client_properties, P}] <- [rabbit_networking:connection_info(C, [client_properties])], \
+         re:run(io_lib:format(\"~p\", [P]), \"gorgon-worker [^m]\") =/= nomatch], ok.",
+    );
+    until("the worker to give up", secs(30), || {
+        let logs = cluster.logs();
+        let told = |(_, log): &(String, String)| log.contains("not even take the least");
+        if logs.iter().any(told) {
+            Ok(())
+        } else {
+            Err(logs)
+        }
+    });
+    limit(LIMIT_BYTES);
+    drop(visit);
+    gate.next_within(secs(60)).expect("it runs again").release();
+    run.finished(secs(60))
+        .exited(0)
+        .reported(&["spec/a_spec.rb"]);
     cluster.assert_nothing_left();
 }
 
