@@ -31,6 +31,10 @@ pub struct TestResult {
     pub id: String,
     /// Full description, or `Class#method`.
     pub name: String,
+    /// RSpec: the name without what may differ from run to run, which alone in the file has it at
+    /// that line; none where the name is that already, or others share it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
     /// RSpec: the outermost group's description; else the class.
     #[serde(default)]
     pub classname: String,

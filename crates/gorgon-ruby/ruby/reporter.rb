@@ -68,6 +68,7 @@ module Gorgon
       raise Interrupt if interrupted && bad
 
       result = result.merge(event: 'test_finished', name: cut(result[:name], NAME_BYTES))
+      result[:key] = cut(result[:key], NAME_BYTES) if result[:key]
       tell_fault(result, bad) if result[:outcome].to_s != 'passed'
       send(result)
       raise Interrupt if interrupted

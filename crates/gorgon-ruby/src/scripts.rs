@@ -32,6 +32,7 @@ const SCRIPTS: &[(&str, &str)] = scripts![
     "frameworks/rspec_filters.rb",
     "frameworks/rspec_globals.rb",
     "frameworks/rspec_options.rb",
+    "frameworks/rspec_keys.rb",
     "frameworks/rspec_results.rb",
     "frameworks/rspec_statuses.rb",
     "frameworks/scan.rb",

@@ -275,6 +275,7 @@ mod tests {
 
     fn result(outcome: Outcome) -> TestResult {
         TestResult {
+            key: None,
             id: "1:1".into(),
             name: "adds".into(),
             classname: "Sum".into(),

@@ -54,6 +54,7 @@ impl RetryResult {
 struct Failing {
     id: String,
     name: String,
+    key: Option<String>,
     place: (String, u32),
 }
 
@@ -62,18 +63,20 @@ impl Failing {
         Self {
             id: test.id.clone(),
             name: test.name.clone(),
+            key: test.key.clone(),
             place: (test.file.clone(), test.line),
         }
     }
 
     /// Returns why a result of the same id is another test's, if it is: RSpec's ids are places in
-    /// the file, and groups that are made by chance may have changed theirs.
+    /// the file, and groups that are made by chance may have changed theirs. A name with a time or a
+    /// directory in it, or from the matcher that ran last, is the same by its key, at the same line.
     fn differs_from(&self, test: &TestResult) -> Option<String> {
         let same = !is_place(&self.id)
             || unaddressed(&self.name) == unaddressed(&test.name)
-            // A one-liner gets its name from the matcher that ran last, if it came to one.
-            || (self.place == (test.file.clone(), test.line)
-                && [&self.name, &test.name].iter().any(|n| n.contains("example at ")));
+            || (self.key.is_some()
+                && self.key == test.key
+                && self.place == (test.file.clone(), test.line));
         (!same).then(|| format!("under its id there was another test: {}", test.name))
     }
 }

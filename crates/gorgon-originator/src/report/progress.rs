@@ -380,6 +380,7 @@ mod tests {
         failed.verdict = Some(Verdict::Failed);
         failed.tests = ["1:1", "1:2"]
             .map(|id| TestResult {
+                key: None,
                 id: id.to_owned(),
                 name: id.to_owned(),
                 classname: String::new(),

@@ -52,7 +52,7 @@ module Gorgon
         ::RSpec::Core::Runner.disable_autorun!
         @config = ::RSpec.configuration
         @world = ::RSpec.world
-        @results = RspecResults.new(@config, @reporter, @places)
+        @results = RspecResults.new(@config, @world, @reporter, @places)
         @filters = RspecFilters.new(@config, @world, @reporter)
         listen
         @globals = RspecGlobals.new(@config, @world)

@@ -1,5 +1,7 @@
 # frozen_string_literal: true
 
+require_relative 'rspec_keys'
+
 module Gorgon
   module Frameworks
     # Turns what RSpec tells a formatter into results.
@@ -34,8 +36,9 @@ module Gorgon
 
       EVENTS = %i[example_started example_passed example_failed example_pending message dump_profile].freeze
 
-      def initialize(config, reporter, places)
+      def initialize(config, world, reporter, places)
         @config = config
+        @keys = RspecKeys.new(world)
         @reporter = reporter
         @places = places
       end
@@ -60,6 +63,7 @@ module Gorgon
 
       def begin_file(path)
         @path = ::RSpec::Core::Metadata.relative_path(File.expand_path(path))
+        @keys.begin_file
         @told = {}.compare_by_identity
         @failed_again = false
       end
@@ -79,9 +83,10 @@ module Gorgon
         metadata = example.metadata
         seconds = @started_at ? Frameworks.now - @started_at : 0.0
         @started_at = nil
-        result = { id: id(example), name: example.full_description, classname: group_name(example),
+        result = { id: id(example), name: example.full_description, key: @keys.of(example), classname: group_name(example),
                    file: @places.relative(metadata[:absolute_file_path] || metadata[:file_path]),
                    line: metadata[:line_number], outcome: outcome, seconds: seconds }
+        result.delete(:key) unless result[:key]
         result.merge!(fault(example, notification)) if outcome == 'failed'
         result[:message] = example.execution_result.pending_message.to_s if outcome == 'skipped'
         @reporter.test_finished(result)

@@ -76,20 +76,34 @@ fn a_test_that_is_gone_or_another_one_stays_failed() {
                 class GoneTest < Minitest::Test\n\
                 define_method(:test_gone) { flunk 'no luck' } if Tries.count('gone') == 1\n\
                 def test_here; assert true; end\nend\n";
+    // Tests of a loop are told apart by their names alone, also where only digits differ.
+    let looped = "require_relative '../tries'\nRSpec.describe 'loop' do\n\
+                  order = Tries.count('loop') == 1 ? [1, 2] : [2, 1]\n\
+                  order.each { |n| it(\"takes #{n}\") { raise 'not one' if n == 1 } }\n\
+                  order.each { |n| it { raise 'nor nameless' if n == 1; expect(n).to eq 2 } }\n\
+                  order.each { |n| context(\"of #{n}\") { it('is in') { raise 'nor within' if n == 1 } } }\n\
+                  end\n";
     let project = project(
         &home,
-        &[("spec/a_spec.rb", spec), ("test/gone_test.rb", test)],
+        &[
+            ("spec/a_spec.rb", spec),
+            ("spec/loop_spec.rb", looped),
+            ("test/gone_test.rb", test),
+        ],
     );
     let run = run::run(&home, &project, &["--local=2", "--retries", "3"]);
     run.exited(1).says(&[
-        "3 tests: 1 passed, 2 failed",
+        "9 tests: 4 passed, 5 failed",
+        "under its id there was another test: loop takes 2",
+        "under its id there was another test: loop is expected to eq 2",
+        "under its id there was another test: loop of 2 is in",
         "2 at '",
         "did not find the test: under its id there was another test: a is another",
         "did not find the test: the file had no such test",
         "first time unlucky",
         "no luck",
     ]);
-    assert_eq!(retries(&run).len(), 2);
+    assert_eq!(retries(&run).len(), 3);
     home.assert_nothing_left();
 }
 

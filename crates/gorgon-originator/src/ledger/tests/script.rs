@@ -63,6 +63,7 @@ fn note(who: &str, what: &str) -> ItemNote {
 fn result(word: &str) -> TestResult {
     let (sign, id) = word.split_at(1);
     TestResult {
+        key: None,
         id: id.to_owned(),
         name: id.to_owned(),
         classname: String::new(),

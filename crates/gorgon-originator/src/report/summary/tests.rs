@@ -38,6 +38,7 @@ fn finish(item: u32, name: &str, kind: FinishType) -> Finish {
 
 fn test(name: &str, outcome: Outcome, message: &str) -> TestResult {
     TestResult {
+        key: None,
         id: "1:1".to_owned(),
         name: name.to_owned(),
         classname: "Cart".to_owned(),
