@@ -249,3 +249,24 @@ pub fn job_finished(at: Duration, ending: &Ending, results: &Results, status: u8
         }),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_readme_names_each_field_of_the_last_line() {
+        let readme = include_str!("../../../../README.md");
+        let last = job_finished(Duration::ZERO, &Ending::Complete, &Results::new(&[]), 0);
+        let last: Map<String, Value> = serde_json::from_str(&last).unwrap();
+        assert_eq!(last["event"], "job_finished");
+        let row = |line: &&str| line.starts_with("| `job_finished` |");
+        let row = readme.lines().find(row).expect("a row of the table");
+        for field in last
+            .keys()
+            .filter(|key| !["event", "at"].contains(&key.as_str()))
+        {
+            assert!(row.contains(&format!("`{field}`")), "{field}");
+        }
+    }
+}
