@@ -175,6 +175,9 @@ pub struct Finish {
     /// Which Ruby child of this worker ran it, from 1 on: files of one number ran in one process.
     #[serde(default)]
     pub child: u32,
+    /// The file ran no test, and its configuration has it that a run without any fails.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub needs_tests: bool,
 }
 
 /// A worker says something of an item.

@@ -92,6 +92,11 @@ module Gorgon
       send(event: 'warning', message: cut(text, NAME_BYTES))
     end
 
+    # No test ran, where the configuration has it that a run without any fails.
+    def needs_tests
+      send(event: 'needs_tests')
+    end
+
     # Whether this is the process that the reporter was made in.
     def ours?
       $$ == @pid

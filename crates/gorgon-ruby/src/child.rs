@@ -45,6 +45,8 @@ pub enum ChildEvent {
     FileError(FileError),
     /// Something the user should know that fails nothing.
     Warning(String),
+    /// The file ran no test, and its configuration has it that a run without any fails.
+    NeedsTests,
     /// The file has ended: nothing about it will follow.
     FileFinished {
         /// Seconds of load and tests, by a clock that tests cannot stub.
@@ -183,6 +185,7 @@ impl Told {
             FromChild::TestStarted { id, name } => Event::TestStarted { id, name },
             FromChild::TestFinished(result) => Event::TestFinished(result),
             FromChild::FileError(error) => Event::FileError(error),
+            FromChild::NeedsTests => Event::NeedsTests,
             FromChild::Warning { message } => Event::Warning(message),
             FromChild::FileFinished {
                 time,

@@ -108,6 +108,7 @@ pub(crate) enum FromChild {
     Warning {
         message: String,
     },
+    NeedsTests,
     FileFinished {
         time: f64,
         #[serde(default)]

@@ -122,6 +122,7 @@ pub struct Record {
     output: String,
     runner: Option<Framework>,
     child: u32,
+    needs_tests: bool,
 }
 
 impl Record {
@@ -139,6 +140,7 @@ impl Record {
             output: String::new(),
             runner: None,
             child: 0,
+            needs_tests: false,
         }
     }
 
@@ -148,6 +150,7 @@ impl Record {
         self.runner = Some(framework);
         self.tests.clear();
         self.errors.clear();
+        self.needs_tests = false;
         self.running = None;
     }
 
@@ -170,6 +173,11 @@ impl Record {
     /// Notes a warning.
     pub fn warning(&mut self, text: String) {
         self.warnings.push(text);
+    }
+
+    /// Notes that the file ran no test, where its configuration wants one in the run.
+    pub fn needs_tests(&mut self) {
+        self.needs_tests = true;
     }
 
     /// Notes what the Ruby child said at the end of the item.
@@ -229,6 +237,7 @@ impl Record {
             },
             warnings: self.warnings,
             child: self.child,
+            needs_tests: self.needs_tests,
         }
     }
 

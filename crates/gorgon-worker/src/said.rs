@@ -85,6 +85,11 @@ impl Work {
             } => {
                 self.file_finished(now, no, time, output, spent, out);
             }
+            ChildEvent::NeedsTests => {
+                if let Some(record) = self.record_of(no) {
+                    record.needs_tests();
+                }
+            }
             ChildEvent::Warning(text) => match self.record_of(no) {
                 Some(record) => record.warning(text),
                 None => self.warn(text, out),

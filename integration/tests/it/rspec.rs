@@ -117,3 +117,35 @@ fn all_workers_add_to_the_file_of_statuses_that_rspec_keeps() {
     );
     home.assert_nothing_left();
 }
+
+/// A tag that is mistyped selects nothing.
+#[test]
+fn a_job_without_examples_fails_where_rspec_is_told_so_and_a_file_without_any_does_not() {
+    let home = Home::new();
+    let helper = "RSpec.configure { |c| c.fail_if_no_examples = true }\n";
+    let spec = "RSpec.describe('a') { it('passes', :smoke) {} }\n";
+    let project = Project::of(
+        &home,
+        &[
+            (".rspec", "--require ./spec/helper\n"),
+            ("spec/helper.rb", helper),
+            ("spec/a_spec.rb", spec),
+            (
+                "spec/b_spec.rb",
+                "RSpec.describe('b') { it('passes') {} }\n",
+            ),
+        ],
+    );
+    let fault = "no test was found in any file: that fails the job";
+    run::run(&home, &project, &["--local=2", "--", "--tag", "smoek"])
+        .exited(1)
+        .says(&[fault, "fail_if_no_examples"]);
+    let run = run::run(&home, &project, &["--local=2", "--", "--tag", "smoke"]);
+    run.exited(0);
+    assert!(!run.stdout.contains(fault), "{}", run.stdout);
+    project.write("spec/helper.rb", "");
+    run::run(&home, &project, &["--local=2", "--", "--tag", "smoek"])
+        .exited(0)
+        .says(&["warning: no test was found in any file"]);
+    home.assert_nothing_left();
+}

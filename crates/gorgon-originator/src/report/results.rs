@@ -151,6 +151,8 @@ pub struct Results {
     pub bad: Vec<ItemId>,
     /// Suite-level hooks that raised.
     pub suite_hooks: Vec<SuiteHookFailed>,
+    /// A file without tests has it in its configuration that a run without any fails.
+    pub needs_tests: bool,
     /// Warnings, each once, with where they came from.
     pub warnings: Vec<String>,
     /// Hosts and workers that left by an error.
@@ -308,6 +310,7 @@ impl Results {
     fn finished(&mut self, at: Duration, finish: &Finish, verdict: Verdict, attempts: u32) {
         self.running.remove(&finish.item);
         self.ran_on.insert(finish.hostname.clone());
+        self.needs_tests |= finish.needs_tests;
         for warning in &finish.warnings {
             self.warn(format!(
                 "{} at {}:{}: {warning}",

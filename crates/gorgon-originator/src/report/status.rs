@@ -14,10 +14,19 @@ pub fn failed(results: &Results, flaky_fails: bool) -> bool {
         || (flaky_fails && results.flaky().next().is_some())
 }
 
+/// Returns whether no file ran a test where the suite's configuration wants one.
+#[must_use]
+pub fn lacks_tests(results: &Results) -> bool {
+    results.needs_tests && results.counts().tests == 0
+}
+
 /// Returns the exit status of a job that ended so, with these results.
 #[must_use]
 pub fn of(ending: &Ending, results: &Results, flaky_fails: bool) -> u8 {
     let failed = failed(results, flaky_fails);
+    if *ending == Ending::Complete && lacks_tests(results) {
+        return FAILED;
+    }
     match ending {
         Ending::Cancelled => CANCELLED,
         Ending::Complete | Ending::FailFast => {

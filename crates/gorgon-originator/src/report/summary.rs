@@ -374,7 +374,8 @@ pub fn write(results: &Results, facts: &Facts<'_>) -> String {
     }
     let counts = results.counts();
     let figures = figures(results, facts);
-    let good = !status::failed(results, facts.flaky_fails);
+    let lacks_tests = *facts.ending == Ending::Complete && status::lacks_tests(results);
+    let good = !status::failed(results, facts.flaky_fails) && !lacks_tests;
     out.push_str(&match (good, counts.files_not_run + counts.flaky) {
         (true, 0) => paint.green(figures.trim_end()),
         (true, _) => paint.yellow(figures.trim_end()),
@@ -396,6 +397,12 @@ pub fn write(results: &Results, facts: &Facts<'_>) -> String {
         let tests = counted(counts.flaky, "flaky test");
         let text = format!("{tests} {verb} the job: --flaky-result fail");
         let _ = writeln!(out, "{}", paint.red(&text));
+    }
+    if lacks_tests {
+        out.push_str(&paint.red(
+            "no test was found in any file: that fails the job, as `fail_if_no_examples` of RSpec is set",
+        ));
+        out.push('\n');
     }
     if counts.tests == 0 && good && *facts.ending == Ending::Complete {
         out.push_str(&paint.yellow("warning: no test was found in any file"));

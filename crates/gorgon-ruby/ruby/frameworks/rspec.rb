@@ -222,10 +222,16 @@ module Gorgon
         reporter = @config.reporter
         groups = @world.ordered_example_groups
         @results.expect(@world.example_count(groups))
+        @reporter.needs_tests if @results.expected.zero? && fails_without_examples?
         groups.each { |group| group.run(reporter) }
         @statuses.remember if @reporter.ours?
         @filters.tell_what_was_left_out
         tell_what_did_not_run
+      end
+
+      # RSpec has the setting since 3.8.
+      def fails_without_examples?
+        @config.respond_to?(:fail_if_no_examples) && @config.fail_if_no_examples
       end
 
       # A file whose examples did not all end has not passed, whatever those say that did.

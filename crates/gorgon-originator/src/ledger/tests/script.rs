@@ -124,6 +124,7 @@ pub(super) fn finish(who: &str, what: &str, kind: FinishType, tests: &[&str]) ->
         output: String::new(),
         warnings: Vec::new(),
         child: 1,
+        needs_tests: false,
     }))
 }
 

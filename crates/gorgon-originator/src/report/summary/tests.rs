@@ -33,6 +33,7 @@ fn finish(item: u32, name: &str, kind: FinishType) -> Finish {
         output: String::new(),
         warnings: Vec::new(),
         child: 1,
+        needs_tests: false,
     }
 }
 
@@ -257,8 +258,12 @@ while this test was running: Cart dies</error>
 #[test]
 fn the_exit_status_follows_from_ending_and_results() {
     let empty = Results::new(&[]);
+    let mut lacks_tests = Results::new(&[]);
+    lacks_tests.needs_tests = true;
     let table = [
         (Ending::Complete, &empty, 0),
+        (Ending::Complete, &lacks_tests, 1),
+        (Ending::Cancelled, &lacks_tests, 130),
         (Ending::FailFast, &results(), 1),
         (Ending::Complete, &results(), 1),
         (Ending::Cancelled, &empty, 130),
