@@ -15,6 +15,10 @@ use crate::screen;
 use crate::select::{Selected, select};
 use crate::settings::Settings;
 
+/// Why `--only-failures` runs more than the tests that failed.
+const HOOKS_FAILED: &str =
+    "a suite hook raised in an earlier run, which belongs to no file: all files run";
+
 /// The files of a run, in order, each with what it looked like.
 pub struct Files {
     /// The files with what is known of them.
@@ -38,7 +42,12 @@ pub fn choose(settings: &Settings, args: &SelectionArgs) -> Result<Files, RunErr
     let history = Store::of(root)
         .map(|store| store.load())
         .unwrap_or_default();
-    if args.only_failures {
+    let mut whole = args.what.is_empty();
+    let mut warnings = selection.warnings.clone();
+    if args.only_failures && history.hooks_failed {
+        warnings.push(HOOKS_FAILED.to_owned());
+    } else if args.only_failures {
+        whole = false;
         let mut failures = Vec::new();
         for failure in history.failures() {
             let known = selection
@@ -46,6 +55,12 @@ pub fn choose(settings: &Settings, args: &SelectionArgs) -> Result<Files, RunErr
                 .iter()
                 .any(|selected| selected.file == failure.file);
             if !known {
+                if args.what.is_empty() {
+                    let file = one_line(&failure.file);
+                    warnings.push(format!(
+                        "{file} failed in an earlier run and is none of the suite's files any more"
+                    ));
+                }
                 continue;
             }
             // Ids of a file that was changed since may name other tests by now.
@@ -59,7 +74,6 @@ pub fn choose(settings: &Settings, args: &SelectionArgs) -> Result<Files, RunErr
         }
         selection.files = failures;
     }
-    let mut warnings = selection.warnings.clone();
     let runtimes = match settings.config.runtime_file.as_ref() {
         Some(path) => read_runtime_file(&root.join(path)).unwrap_or_else(|error| {
             warnings.push(exit::chain(&error));
@@ -92,7 +106,6 @@ pub fn choose(settings: &Settings, args: &SelectionArgs) -> Result<Files, RunErr
         .iter()
         .filter_map(|p| stamps.remove(&p.candidate.filename))
         .collect();
-    let whole = args.what.is_empty() && !args.only_failures;
     Ok(Files {
         planned,
         selected,

@@ -7,7 +7,7 @@ use crate::choose::Files;
 use crate::cli::FlakyResult;
 use crate::history::Store;
 use crate::ledger::Ending;
-use crate::record;
+use crate::record::{self, Kept};
 use crate::report::junit::JobFacts;
 use crate::report::summary::Facts;
 use crate::report::{Results, json, junit, status, summary};
@@ -28,14 +28,16 @@ impl Run<'_> {
         let mut status = status::of(ending, results, flaky_fails);
         let root = &self.settings.root;
         let config = &self.settings.config;
-        let filtered = !self.args.framework_options.is_empty();
         let kept = record::keep(
             root,
             config,
             results,
             &files.selected,
-            files.whole,
-            filtered,
+            &Kept {
+                whole_suite: files.whole,
+                filtered: !self.args.framework_options.is_empty(),
+                flaky_fails,
+            },
             ending,
         );
         let facts = Facts {

@@ -162,6 +162,7 @@ fn played(bytes: &[u8]) -> Results {
     let rules = Rules {
         retries: 2,
         fail_fast: Some(5),
+        gone_run_whole: true,
         local: false,
         wait_limit: Duration::from_secs(60),
         callback_limit: Duration::from_secs(600),

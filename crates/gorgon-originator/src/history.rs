@@ -24,6 +24,9 @@ pub struct History {
     /// One record a file.
     #[serde(default)]
     pub files: BTreeMap<String, FileRecord>,
+    /// Suite hooks raised, and the whole suite has not run without that since. They belong to no file.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub hooks_failed: bool,
 }
 
 /// What is known of one file.

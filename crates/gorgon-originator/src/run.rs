@@ -158,7 +158,7 @@ pub fn start(args: &StartArgs, broker_url: Option<&str>) -> Result<u8, RunError>
         .iter()
         .map(|(it, _)| root.join(&it.file))
         .collect();
-    destinations::check(args, paths.iter().map(PathBuf::as_path))?;
+    destinations::check(args, &settings, paths.iter().map(PathBuf::as_path))?;
     let stream = Stream::open(args.json.as_deref())?;
     let signals =
         signals::listen(&[Signal::Int, Signal::Term, Signal::Hup]).map_err(RunError::Signals)?;
@@ -343,6 +343,8 @@ impl Run<'_> {
         let rules = Rules {
             retries: self.args.retries.unwrap_or(config.retries),
             fail_fast: self.args.fail_fast,
+            gone_run_whole: self.args.selection.only_failures
+                && self.args.framework_options.is_empty(),
             local: local.is_some(),
             wait_limit: self.args.wait,
             callback_limit: config.callback_timeout,

@@ -47,6 +47,7 @@ impl Originator {
         let rules = Rules {
             retries: plan.retries,
             fail_fast: plan.fail_fast,
+            gone_run_whole: false,
             local: plan.local,
             wait_limit: WAIT_LIMIT,
             callback_limit: CALLBACK_LIMIT,

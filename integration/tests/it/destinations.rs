@@ -79,6 +79,73 @@ fn a_report_does_not_go_over_a_ruby_file() {
     }
 }
 
+/// `--junit gorgon.json` took the configuration, `--junit Gemfile` the Gemfile.
+#[test]
+fn a_report_does_not_go_over_a_file_that_makes_the_project() {
+    let home = Home::new();
+    let files = [
+        ("gorgon.json", r#"{ "files": ["spec/*_spec.rb"] }"#),
+        ("ci/other.json", r#"{ "files": ["spec/*_spec.rb"] }"#),
+        ("ci/gorgon_secret.json", "{}"),
+        ("engines/a/Gemfile", "# none\n"),
+        ("Gemfile", "# none\n"),
+        ("Gemfile.lock", "GEM\n"),
+        ("a.gemspec", "# none\n"),
+        ("Rakefile", "# none\n"),
+        (".rspec", "--order defined\n"),
+    ];
+    let project = Project::of(&home, &files);
+    project.write(GREEN.0, GREEN.1);
+    symlink("gorgon.json", project.path().join("report.xml")).expect("a link");
+    let refused = |more: &[&str], option: &str, file: &str| {
+        let arguments = [more, &[option, file, GREEN.0]].concat();
+        let (status, stdout, stderr) = say(&home, &project, &arguments);
+        assert_eq!(status, 3, "{option} {file}: {stderr}");
+        assert!(stderr.contains("would replace"), "{stderr}");
+        assert_eq!(stdout, "", "nothing ran");
+    };
+    for option in ["--junit", "--json"] {
+        for (file, _) in files {
+            if !file.starts_with("ci/") {
+                refused(&[], option, file);
+            }
+        }
+        refused(&[], option, "report.xml");
+        refused(&["--config", "ci/other.json"], option, "./ci/other.json");
+        refused(
+            &["--config", "ci/other.json"],
+            option,
+            "ci/gorgon_secret.json",
+        );
+    }
+    for (file, text) in files {
+        assert_eq!(project.read(file), text);
+    }
+    // A report over a report is none of them, wherever it lies.
+    let project = Project::of(&home, &[GREEN]);
+    for option in ["--junit", "--json"] {
+        for file in [".report", "report", ".report"] {
+            let (status, _, stderr) = say(&home, &project, &[option, file, GREEN.0]);
+            assert_eq!(status, 0, "{option} {file}: {stderr}");
+        }
+    }
+    home.assert_nothing_left();
+}
+
+#[test]
+fn links_that_lead_round_are_told_before_the_suite_runs() {
+    let home = Home::new();
+    let project = Project::of(&home, &[GREEN]);
+    symlink("l2", project.path().join("l1")).expect("a link");
+    symlink("l1", project.path().join("l2")).expect("a link back");
+    for option in ["--junit", "--json"] {
+        let (status, stdout, stderr) = say(&home, &project, &[option, "l1"]);
+        assert_eq!(status, 3, "{option}: {stderr}");
+        assert!(stderr.contains("its links lead round"), "{stderr}");
+        assert_eq!(stdout, "", "nothing ran");
+    }
+}
+
 /// A report's place may be a link into a directory of artifacts.
 #[test]
 fn a_report_is_written_through_a_link() {

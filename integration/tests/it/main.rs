@@ -27,6 +27,7 @@ mod large;
 mod listener;
 mod manager;
 mod network;
+mod only_failures;
 mod options;
 mod output;
 mod poison;

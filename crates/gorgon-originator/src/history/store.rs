@@ -135,18 +135,28 @@ impl Store {
 
     /// Lays what a job says over what the file holds by now, and returns the whole.
     ///
-    /// Files that are gone from the project are forgotten.
+    /// Files that are gone from the project are forgotten. `hooks_failed`: whether suite hooks
+    /// raised; none when the job does not tell.
     ///
     /// # Errors
     /// The file cannot be written.
-    pub fn merge(&self, ran: &BTreeMap<String, Ran>) -> Result<History, HistoryError> {
-        self.try_merge(ran).map_err(|source| HistoryError {
-            path: self.path(),
-            source,
-        })
+    pub fn merge(
+        &self,
+        ran: &BTreeMap<String, Ran>,
+        hooks_failed: Option<bool>,
+    ) -> Result<History, HistoryError> {
+        self.try_merge(ran, hooks_failed)
+            .map_err(|source| HistoryError {
+                path: self.path(),
+                source,
+            })
     }
 
-    fn try_merge(&self, ran: &BTreeMap<String, Ran>) -> io::Result<History> {
+    fn try_merge(
+        &self,
+        ran: &BTreeMap<String, Ran>,
+        hooks_failed: Option<bool>,
+    ) -> io::Result<History> {
         self.make_directory()?;
         // Held for a read and a write of one file; but whoever holds it may be stopped.
         let mut options = OpenOptions::new();
@@ -155,6 +165,7 @@ impl Store {
         let _lock = lock::within(lock, LOCK_LIMIT)?;
         let mut history = self.load();
         history.merge(ran);
+        history.hooks_failed = hooks_failed.unwrap_or(history.hooks_failed);
         history
             .files
             .retain(|file, _| ran.contains_key(file) || self.project.join(file).exists());

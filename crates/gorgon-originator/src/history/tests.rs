@@ -97,29 +97,35 @@ fn only_what_ran_is_replaced() {
     let store = place.store();
     assert_eq!(store.load(), History::default());
     store
-        .merge(&ran(&[
-            (
-                "a.rb",
-                whole(1.0, vec![test("1", 0.5, true), test("2", 0.5, false)]),
-            ),
-            ("b.rb", whole(2.0, vec![test("1", 2.0, true)])),
-        ]))
+        .merge(
+            &ran(&[
+                (
+                    "a.rb",
+                    whole(1.0, vec![test("1", 0.5, true), test("2", 0.5, false)]),
+                ),
+                ("b.rb", whole(2.0, vec![test("1", 2.0, true)])),
+            ]),
+            None,
+        )
         .unwrap();
     let history = store
-        .merge(&ran(&[
-            (
-                "a.rb",
-                Ran::Some {
-                    tests: vec![test("1", 0.1, false)],
-                },
-            ),
-            (
-                "c.rb",
-                Ran::Broken {
-                    tests: vec![test("9", 0.1, true)],
-                },
-            ),
-        ]))
+        .merge(
+            &ran(&[
+                (
+                    "a.rb",
+                    Ran::Some {
+                        tests: vec![test("1", 0.1, false)],
+                    },
+                ),
+                (
+                    "c.rb",
+                    Ran::Broken {
+                        tests: vec![test("9", 0.1, true)],
+                    },
+                ),
+            ]),
+            None,
+        )
         .unwrap();
     assert_eq!(history, store.load());
     assert_eq!(history.seconds("a.rb"), Some(1.0));
@@ -140,7 +146,9 @@ fn only_what_ran_is_replaced() {
             },
         ]
     );
-    let history = store.merge(&ran(&[("c.rb", whole(3.0, vec![]))])).unwrap();
+    let history = store
+        .merge(&ran(&[("c.rb", whole(3.0, vec![]))]), None)
+        .unwrap();
     assert_eq!(
         history.failures().len(),
         1,
@@ -161,13 +169,15 @@ fn files_that_are_gone_are_forgotten() {
     let place = Place::new();
     let store = place.store();
     store
-        .merge(&ran(&[
-            ("a.rb", whole(1.0, vec![])),
-            ("b.rb", whole(1.0, vec![])),
-        ]))
+        .merge(
+            &ran(&[("a.rb", whole(1.0, vec![])), ("b.rb", whole(1.0, vec![]))]),
+            None,
+        )
         .unwrap();
     std::fs::remove_file(place.project.join("b.rb")).unwrap();
-    let history = store.merge(&ran(&[("c.rb", whole(1.0, vec![]))])).unwrap();
+    let history = store
+        .merge(&ran(&[("c.rb", whole(1.0, vec![]))]), None)
+        .unwrap();
     assert_eq!(history.files.keys().collect::<Vec<_>>(), ["a.rb", "c.rb"]);
 }
 
@@ -194,7 +204,9 @@ fn a_changed_file_is_noticed() {
 fn a_garbled_history_is_an_empty_one() {
     let place = Place::new();
     let store = place.store();
-    store.merge(&ran(&[("a.rb", whole(1.0, vec![]))])).unwrap();
+    store
+        .merge(&ran(&[("a.rb", whole(1.0, vec![]))]), None)
+        .unwrap();
     let path = store.directory().join("history.json");
     let text = std::fs::read_to_string(&path).unwrap();
     for garbled in [
@@ -207,7 +219,9 @@ fn a_garbled_history_is_an_empty_one() {
         std::fs::write(&path, garbled).unwrap();
         assert_eq!(store.load(), History::default(), "{garbled}");
     }
-    store.merge(&ran(&[("b.rb", whole(1.0, vec![]))])).unwrap();
+    store
+        .merge(&ran(&[("b.rb", whole(1.0, vec![]))]), None)
+        .unwrap();
     assert_eq!(store.load().files.len(), 1);
 }
 
@@ -223,7 +237,9 @@ fn jobs_at_the_same_time_lose_nothing_of_each_other() {
             let store = place.store();
             scope.spawn(move || {
                 for file in chunk {
-                    store.merge(&ran(&[(file, whole(1.0, vec![]))])).unwrap();
+                    store
+                        .merge(&ran(&[(file, whole(1.0, vec![]))]), None)
+                        .unwrap();
                 }
             });
         }

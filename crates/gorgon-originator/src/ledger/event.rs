@@ -20,6 +20,8 @@ pub struct Rules {
     pub retries: u32,
     /// Ends the job after so many failed tests and file errors.
     pub fail_fast: Option<u32>,
+    /// A file runs as a whole where it has a test no more that was asked for by id.
+    pub gone_run_whole: bool,
     /// The only listener is the one of `--local`: nobody else is asked or waited for.
     pub local: bool,
     /// How long the job waits for a listener when there is none.
@@ -278,6 +280,15 @@ pub enum Happening {
         repeat: Repeat,
         /// Where that failed.
         hostname: String,
+    },
+    /// Tests that were asked for by id are gone: the whole file was queued, as an item of its own.
+    WholeQueued {
+        /// The item.
+        item: WorkItem,
+        /// The item of the plan whose place it takes.
+        repeat: Repeat,
+        /// The ids that the file does not have any more.
+        gone: Vec<String>,
     },
     /// What failed on a host is found to be the host's fault, or the suite's own.
     HostProbed(Probed),

@@ -12,10 +12,13 @@
 //!   own; what they say changes the verdicts of tests, never that an item has one;
 //! - where much fails on one host and little elsewhere, some of it runs elsewhere as probes; when
 //!   all pass, the host is sent away, and what failed there runs again elsewhere;
+//! - where a test that failed in an earlier job is gone from its file, the whole file runs in its
+//!   place;
 //! - after a cancel or `--fail-fast` nothing is published any more.
 
 mod dropped;
 mod event;
+mod gone;
 mod hosts;
 mod items;
 mod recovery;

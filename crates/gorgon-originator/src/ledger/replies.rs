@@ -227,7 +227,11 @@ impl Ledger {
         let repeat = self.items.get(finish.item).and_then(|item| item.repeat);
         if let Some(repeat) = repeat {
             let bad = finish.kind != FinishType::Pass;
-            self.repeat_ended(finish.item, repeat, &finish, bad);
+            if self.is_whole(finish.item, repeat) {
+                self.count_first(repeat.item, &finish, out);
+            } else {
+                self.repeat_ended(finish.item, repeat, &finish, bad);
+            }
             out.push(Effect::Tell(Happening::ItemFinished {
                 finish,
                 verdict,
@@ -236,16 +240,12 @@ impl Ledger {
             }));
             return;
         }
+        let mut whole = Vec::new();
         let (verdict, retried) = match self.retried(&finish, verdict, out) {
             Some((verdict, retried)) => (verdict, Some(retried)),
+            None if self.run_whole(&finish, &mut whole) => (verdict, None),
             None => {
-                let failures = if self.want_retries(&finish, out) {
-                    // Its tests count after their retries.
-                    u32::try_from(finish.errors.len()).unwrap_or(u32::MAX)
-                } else {
-                    failures_of(&finish)
-                };
-                self.failures = self.failures.saturating_add(failures);
+                let failures = self.count_first(finish.item, &finish, out);
                 let bad = finish.kind != FinishType::Pass;
                 self.sick.ended(&finish, bad, failures);
                 (verdict, None)
@@ -258,5 +258,19 @@ impl Ledger {
             repeat: None,
         }));
         out.extend(retried.map(Effect::Tell));
+        out.extend(whole);
+    }
+
+    /// What ran of an item of the plan counts: its failures now, or after their retries. Returns how
+    /// many count now.
+    fn count_first(&mut self, of: ItemId, finish: &Finish, out: &mut Vec<Effect>) -> u32 {
+        let failures = if self.want_retries(of, finish, out) {
+            // Its tests count after their retries.
+            u32::try_from(finish.errors.len()).unwrap_or(u32::MAX)
+        } else {
+            failures_of(finish)
+        };
+        self.failures = self.failures.saturating_add(failures);
+        failures
     }
 }

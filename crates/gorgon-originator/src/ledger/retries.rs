@@ -174,7 +174,12 @@ fn judge(test: &Failing, finish: &Finish) -> RetryResult {
 impl Ledger {
     /// An item of the plan came to its end: its failed tests are wanted again, where retries are.
     /// Returns whether they are: then they have not failed for good, and are not counted now.
-    pub(super) fn want_retries(&mut self, finish: &Finish, out: &mut Vec<Effect>) -> bool {
+    pub(super) fn want_retries(
+        &mut self,
+        of: ItemId,
+        finish: &Finish,
+        out: &mut Vec<Effect>,
+    ) -> bool {
         self.retries.count(&finish.tests);
         let mut tests: Vec<Failing> = Vec::new();
         for test in finish.tests.iter().filter(|test| test.outcome.is_bad()) {
@@ -185,7 +190,7 @@ impl Ledger {
         if finish.kind != FinishType::Fail {
             return false;
         }
-        self.want(finish.item, 1, tests, finish, out)
+        self.want(of, 1, tests, finish, out)
     }
 
     /// Notes that tests are wanted again; `false` when they had their last chance.

@@ -173,6 +173,19 @@ pub fn happened(at: Duration, happening: &Happening) -> Option<String> {
                 }),
             ),
         ),
+        Happening::WholeQueued { item, repeat, gone } => (
+            "item_redelivered",
+            repeat_of(
+                Some(*repeat),
+                json!({
+                    "filename": item.filename,
+                    "item": item.item,
+                    "attempt": item.attempt,
+                    "reason": "tests gone",
+                    "gone": gone,
+                }),
+            ),
+        ),
         Happening::HostProbed(probed) => ("host_probed", host_probed(probed)),
         Happening::WorkerEnded(message) => ("worker_ended", with(message, json!({}))),
         Happening::WorkerDied(message) => ("worker_ended", with(message, json!({"died": true}))),

@@ -276,6 +276,9 @@ pub fn said(
             repeat,
             hostname,
         } => verbose.then(|| repeat_queued(item, *repeat, hostname)),
+        Happening::WholeQueued { item, gone, .. } => {
+            verbose.then(|| one_line(&super::repeats::whole(item, gone)))
+        }
         Happening::HostProbed(it) => (verbose || it.sick).then(|| probed(it)),
         Happening::RetriesStopped { failed, finished } => Some(format!(
             "warning: nothing is retried: {failed} of {finished} tests failed, more than a tenth"

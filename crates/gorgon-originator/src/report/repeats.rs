@@ -9,6 +9,9 @@ use super::junit::first_line;
 use super::results::FileResult;
 use crate::ledger::{Probed, Repeat, hook_of_sick_host};
 
+/// So many ids are named in one line.
+const MOST_NAMED: usize = 5;
+
 /// A host that was found sick.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SickHost {
@@ -65,7 +68,33 @@ fn why(file: &FileResult) -> Option<String> {
     test.or_else(|| error.map(|error| first_line("", &error.message)))
 }
 
+/// Says that tests are gone from a file, so that all of it runs.
+pub(super) fn whole(item: &WorkItem, gone: &[String]) -> String {
+    let mut names = gone[..gone.len().min(MOST_NAMED)].join(", ");
+    if gone.len() > MOST_NAMED {
+        names.push_str(&format!(" and {} more", gone.len() - MOST_NAMED));
+    }
+    let (be, failed) = if gone.len() == 1 {
+        ("is", "a test that failed")
+    } else {
+        ("are", "tests that failed")
+    };
+    format!(
+        "{}: {names}: {failed} earlier {be} there no more; the whole file runs",
+        item.filename
+    )
+}
+
 impl Results {
+    /// Tests that failed earlier are gone from a file, which runs as a whole in their place.
+    pub(super) fn whole_queued(&mut self, item: &WorkItem, repeat: Repeat, gone: &[String]) {
+        self.repeats.queued(item, repeat);
+        if self.repeats.waiting.insert(repeat.item) {
+            self.done = self.done.saturating_sub(1);
+        }
+        self.warn(whole(item, gone));
+    }
+
     /// A probe or a repeat came to its end.
     pub(super) fn repeat_ended(&mut self, item: ItemId, file: FileResult) {
         let Some((_, repeat)) = self.repeats.queued.get(&item) else {

@@ -253,6 +253,7 @@ impl Results {
                 tests,
             } => self.retried(*item, *of, *number, ran.as_ref(), tests),
             Happening::RepeatQueued { item, repeat, .. } => self.repeats.queued(item, *repeat),
+            Happening::WholeQueued { item, repeat, gone } => self.whole_queued(item, *repeat, gone),
             Happening::HostProbed(probed) => self.host_probed(probed),
             Happening::RetriesStopped { failed, finished } => {
                 self.open.stopped();

@@ -23,6 +23,17 @@ impl Items {
         work
     }
 
+    /// Adds another execution of an item, which is for anybody and goes to the queue at once.
+    pub(in crate::ledger) fn add_in_place_of(
+        &mut self,
+        work: WorkItem,
+        repeat: Repeat,
+    ) -> WorkItem {
+        let work = self.add(work);
+        self.item(work.item).repeat = Some(repeat);
+        work
+    }
+
     /// No worker of this listener is to run the item from now on.
     pub(in crate::ledger) fn shun(&mut self, id: ItemId, listener: ListenerId) {
         let item = self.item(id);

@@ -22,6 +22,7 @@ pub(crate) fn rules() -> Rules {
     Rules {
         retries: 0,
         fail_fast: None,
+        gone_run_whole: false,
         local: false,
         wait_limit: Duration::from_secs(60),
         callback_limit: Duration::from_secs(600),
@@ -340,6 +341,14 @@ fn show(effect: &Effect) -> Option<String> {
             Happening::RepeatQueued { item, repeat, .. } => {
                 let what = if repeat.probe { "probe" } else { "repeat" };
                 format!("{what} {} as {}", repeat.item, item.item)
+            }
+            Happening::WholeQueued { item, repeat, gone } => {
+                format!(
+                    "whole {} as {} without {}",
+                    repeat.item,
+                    item.item,
+                    gone.join(",")
+                )
             }
             Happening::RetriesStopped { failed, finished } => {
                 format!("stopped {failed}/{finished}")
