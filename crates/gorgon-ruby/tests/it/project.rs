@@ -234,6 +234,7 @@ impl Seen {
                 return true;
             }
             ChildEvent::Interrupted => self.interrupted = true,
+            ChildEvent::AfterComplete => {}
             ChildEvent::Finished => self.finished = true,
             ChildEvent::Ended { end, output, left } => {
                 (self.end, self.output, self.left) = (Some(end), output, left);

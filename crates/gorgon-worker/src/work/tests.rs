@@ -760,14 +760,17 @@ fn a_worker_that_came_after_an_outage_waits_for_its_queue() {
 #[test]
 fn an_after_complete_that_ran_into_its_limit_is_not_run_again() {
     for (begun, owed) in [(true, ""), (false, "fork c2 after_complete")] {
-        let mut play = Play::new(settings());
+        let mut play = Play::new(Settings {
+            callbacks: true,
+            ..settings()
+        });
         for line in ["item 1", "c1 ready", "c1 done", "ok", "deleted"] {
             play.act(line);
         }
         if begun {
             play.act("c1 after_complete");
         }
-        let stopped = play.act("600s");
+        let stopped = [play.act("600s"), play.act("2s")].join("; ");
         assert!(stopped.contains("KILL c1"), "{stopped}");
         let after = play.act("c1 killed");
         assert_eq!(
