@@ -132,13 +132,14 @@ fn what_is_loaded_before_the_fork_is_loaded_once_and_kept() {
     );
     running.preloader.stop();
     let event = running.preloader.events().recv_timeout(LIMIT).unwrap();
-    assert_eq!(
-        event,
+    // Some of the noise before it may still have been on its way when the workers began.
+    match event {
         PreloaderEvent::Ended {
             end: End::Exited(0),
-            output: "bye\n".into()
-        }
-    );
+            output,
+        } => assert_eq!(output.lines().last(), Some("bye")),
+        other => panic!("{other:?}"),
+    }
     assert_eq!(project.read("log"), "before\nstart\nstart\nafter\n");
 }
 
