@@ -1,7 +1,6 @@
 //! Whatever is killed: every file has one verdict, the run ends, nothing is left.
 
 use std::{
-    path::{Path, PathBuf},
     thread,
     time::{Duration, Instant},
 };
@@ -236,35 +235,6 @@ fn a_killed_manager_and_a_killed_listener_cost_a_team_an_attempt() {
             cluster.assert_nothing_left();
         }
     }
-}
-
-#[test]
-fn a_listener_that_starts_anew_leaves_a_dying_jobs_workspace_to_it() {
-    let mut cluster = Cluster::start(&[("a", 1)]);
-    let gate = Gate::open(cluster.home());
-    let project = project(cluster.home(), &gate);
-    project.write(
-        "gorgon.json",
-        r#"{ "files": ["spec/**/*_spec.rb"], "job": { "callbacks": { "after_complete": "after.rb" } } }"#,
-    );
-    project.write("after.rb", "require_relative 'gate'\nGate.pass('end')\n");
-    let run = cluster.begin(&project, &[FILES[1], FILES[0]]);
-    let test = gate.next();
-    let workspace = PathBuf::from(&test.who.directory);
-    run.item_started(FILES[0]);
-    cluster.restart_host("a");
-    test.closed_within(secs(10));
-    // The old job is at its end when the new listener has swept and takes jobs.
-    let end = gate.next();
-    assert_eq!(
-        (end.who.name.as_str(), Path::new(&end.who.directory)),
-        ("end", workspace.as_path())
-    );
-    cluster.wait_for_listener("a");
-    assert!(workspace.exists(), "swept: {}", cluster.host("a").log());
-    end.release();
-    until_done(&gate, run).exited(0).reported(&FILES[..2]);
-    cluster.assert_nothing_left();
 }
 
 /// Runs one more job of a file that needs no gate.
