@@ -10,10 +10,14 @@ use std::{
     time::Duration,
 };
 
-use crossbeam_channel::{Receiver, unbounded};
+use crossbeam_channel::{Receiver, TryRecvError, unbounded};
 use serde::Deserialize;
 
-use crate::{home::Home, project::Project};
+use crate::{
+    home::Home,
+    project::Project,
+    run::{self, Run},
+};
 
 /// Where test files of one test come through.
 #[derive(Debug)]
@@ -111,6 +115,26 @@ end
     /// Waits for the next test file; none when none comes.
     pub fn next_within(&self, limit: Duration) -> Option<Visit> {
         self.visits.recv_timeout(limit).ok()
+    }
+
+    /// Lets everybody through until the run ends, also attempts that come to the gate and are lost there.
+    ///
+    /// # Panics
+    /// When the run does not end within its limit.
+    pub fn open_until_finished(&self, run: Run) -> run::Finished {
+        let (running, over) = crossbeam_channel::bounded::<()>(0);
+        thread::scope(|scope| {
+            scope.spawn(move || {
+                while over.try_recv() != Err(TryRecvError::Disconnected) {
+                    if let Some(visit) = self.next_within(Duration::from_millis(50)) {
+                        visit.release();
+                    }
+                }
+            });
+            let finished = run.finished(run::RUN_LIMIT);
+            drop(running);
+            finished
+        })
     }
 
     /// Asserts that nobody waits.

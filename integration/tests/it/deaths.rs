@@ -1,11 +1,10 @@
 //! Whatever is killed: every file has one verdict, the run ends, nothing is left.
 
 use std::{
-    thread,
-    time::{Duration, Instant},
+    path::{Path, PathBuf},
+    time::Instant,
 };
 
-use crossbeam_channel::TryRecvError;
 use gorgon_process::signals::Signal;
 use integration::{
     cluster::Cluster,
@@ -158,28 +157,10 @@ fn a_killed_preloader_is_started_again() {
     visit.closed_within(secs(5));
     // The worker lived on and saw its child end with the preloader: whether that is the file's crash or a lost attempt
     // is told by the verdict, and either way the others run.
-    let run = until_done(&gate, run);
+    let run = gate.open_until_finished(run);
     run.reported(&FILES);
     run.verdict(FILES[1], "passed").verdict(FILES[2], "passed");
     home.assert_nothing_left();
-}
-
-/// Lets everybody through the gate until the run ends: while a preloader dies, an attempt may still
-/// come to the gate and be lost there.
-fn until_done(gate: &Gate, run: Run) -> run::Finished {
-    let (running, over) = crossbeam_channel::bounded::<()>(0);
-    thread::scope(|scope| {
-        scope.spawn(move || {
-            while over.try_recv() != Err(TryRecvError::Disconnected) {
-                if let Some(visit) = gate.next_within(Duration::from_millis(50)) {
-                    visit.release();
-                }
-            }
-        });
-        let finished = run.finished(secs(40));
-        drop(running);
-        finished
-    })
 }
 
 #[test]
@@ -235,6 +216,37 @@ fn a_killed_manager_and_a_killed_listener_cost_a_team_an_attempt() {
             cluster.assert_nothing_left();
         }
     }
+}
+
+#[test]
+fn a_listener_that_starts_anew_leaves_a_dying_jobs_workspace_to_it() {
+    let mut cluster = Cluster::start(&[("a", 1)]);
+    let gate = Gate::open(cluster.home());
+    let project = project(cluster.home(), &gate);
+    project.write(
+        "gorgon.json",
+        r#"{ "files": ["spec/**/*_spec.rb"], "job": { "callbacks": { "after_complete": "after.rb" } } }"#,
+    );
+    project.write("after.rb", "require_relative 'gate'\nGate.pass('end')\n");
+    let run = cluster.begin(&project, &[FILES[1], FILES[0]]);
+    let test = gate.next();
+    let workspace = PathBuf::from(&test.who.directory);
+    run.item_started(FILES[0]);
+    cluster.restart_host("a");
+    test.closed_within(secs(10));
+    // The old job is at its end when the new listener has swept and takes jobs.
+    let end = gate.next();
+    assert_eq!(
+        (end.who.name.as_str(), Path::new(&end.who.directory)),
+        ("end", workspace.as_path())
+    );
+    cluster.wait_for_listener("a");
+    assert!(workspace.exists(), "swept: {}", cluster.host("a").log());
+    end.release();
+    gate.open_until_finished(run)
+        .exited(0)
+        .reported(&FILES[..2]);
+    cluster.assert_nothing_left();
 }
 
 /// Runs one more job of a file that needs no gate.
