@@ -152,7 +152,7 @@ impl Supervisor {
         }
     }
 
-    /// after_creating_workers in every preloader that is still there.
+    /// after_creating_workers in every preloader that is still there, unless nobody is left above us.
     pub(crate) fn close(&mut self, now: Instant, out: &mut Vec<Effect>) {
         let limit = match self.leaving {
             Some(LeaveReason::Cancelled) => CANCELLED_CALLBACK_LIMIT.min(self.callback_limit),
@@ -163,6 +163,9 @@ impl Supervisor {
                 continue;
             };
             match preloader.state {
+                PreloaderState::Ready if self.leaving == Some(LeaveReason::Lost) => {
+                    self.end_preloader(now, no, out);
+                }
                 PreloaderState::Ready => {
                     preloader.state = PreloaderState::Closing;
                     preloader.limit_at = Some(now + limit);

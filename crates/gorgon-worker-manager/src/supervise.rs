@@ -24,8 +24,8 @@ use crate::lookout::Lookout;
 pub const CANCEL_LIMIT: Duration = Duration::from_secs(12);
 /// How long they may take to hand back what runs.
 pub const HAND_BACK_LIMIT: Duration = Duration::from_secs(20);
-/// How long they may take when nobody is left above us.
-pub const PARENT_GONE_LIMIT: Duration = Duration::from_secs(1);
+/// How long they may take when nobody is left above us: the rungs of their children, and a last message.
+pub const PARENT_GONE_LIMIT: Duration = Duration::from_secs(2);
 /// How long after_creating_workers may take once the job is cancelled.
 pub const CANCELLED_CALLBACK_LIMIT: Duration = Duration::from_secs(5);
 /// How long a preloader may take to end.
@@ -328,7 +328,10 @@ impl Supervisor {
             }
         }
         for no in self.preloaders.keys().copied().collect::<Vec<_>>() {
-            if why == LeaveReason::Lost || self.preloaders[&no].state == PreloaderState::Starting {
+            // A ready one stays until its workers have ended: they stop their children through it.
+            if self.preloaders[&no].state == PreloaderState::Starting
+                || (self.phase == Phase::Closing && why == LeaveReason::Lost)
+            {
                 self.end_preloader(now, no, out);
             }
         }

@@ -319,7 +319,7 @@ fn workers_that_do_not_end_are_killed() {
 }
 
 #[test]
-fn a_stop_hands_back_and_a_lost_parent_ends_everything_at_once() {
+fn a_stop_and_a_lost_parent_hand_back() {
     played(
         &[1],
         &[
@@ -346,10 +346,20 @@ fn a_stop_hands_back_and_a_lost_parent_ends_everything_at_once() {
         &[1],
         &[
             ("p0 ready", "join [1]; start w1 on p0"),
-            ("parent gone", "TERM w1; stop p0"),
-            // The preloader has had its second too.
-            ("1s", "KILL w1"),
-            ("w1 killed", "leave Lost"),
+            // It stops its children through its preloader, which has to stay for that.
+            ("parent gone", "TERM w1"),
+            ("w1 exited 0", "stop p0"),
+            ("p0 exited 0", "leave Lost"),
+        ],
+    );
+    played(
+        &[1],
+        &[
+            ("p0 ready", "join [1]; start w1 on p0"),
+            ("parent gone", "TERM w1"),
+            ("2s", "KILL w1"),
+            ("w1 killed", "stop p0"),
+            ("2s", "leave Lost"),
         ],
     );
 }
