@@ -47,7 +47,8 @@ impl Work {
             | Phase::Leaving { .. }
             | Phase::Done => Reply::Idle(me.note()),
         };
-        self.publish(note, out);
+        self.outdate_word();
+        self.word = Some(self.publish(note, out));
         let idle = matches!(self.phase, Phase::Idle);
         if self.consuming == Consuming::Yes && !idle {
             self.stop_consuming(out);
@@ -55,6 +56,16 @@ impl Work {
             // The queue was missing when the connection was lost once more.
             self.consuming = Consuming::Yes;
             out.push(Effect::Consume);
+        }
+    }
+
+    /// What it said last of what it holds is true no longer: if it found no queue, it is not said again,
+    /// or an item that it has begun since would be taken for one that nobody runs.
+    pub(crate) fn outdate_word(&mut self) {
+        if let Some(word) = self.word.take()
+            && !self.unroutable.remove(&word)
+        {
+            self.stale_words.insert(word);
         }
     }
 

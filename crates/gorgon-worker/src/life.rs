@@ -72,6 +72,7 @@ impl Work {
             return self.settle(Some(delivery), Some(reply), out);
         }
         let start = Reply::Start(me.start(&item));
+        self.outdate_word();
         self.publish(start, out);
         let framework = self.guess.of(&item.filename);
         let record = Record::open(item, now);

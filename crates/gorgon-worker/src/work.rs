@@ -106,7 +106,10 @@ pub struct Work {
     /// A child died that had run before_start: its framework.
     pub(crate) owed: Option<Framework>,
     next_tag: u64,
-    unroutable: BTreeSet<u64>,
+    pub(crate) unroutable: BTreeSet<u64>,
+    /// The last word on what it holds, if the broker has not confirmed it; and those that hold no longer.
+    pub(crate) word: Option<u64>,
+    pub(crate) stale_words: BTreeSet<u64>,
     resend_at: Option<Instant>,
     /// Until when a file queue that is missing after a reconnect is looked for.
     pub(crate) patience_until: Option<Instant>,
@@ -143,6 +146,8 @@ impl Work {
             owed: None,
             next_tag: 0,
             unroutable: BTreeSet::new(),
+            word: None,
+            stale_words: BTreeSet::new(),
             resend_at: None,
             patience_until: None,
             look_at: None,
@@ -163,6 +168,7 @@ impl Work {
         match event {
             Event::Delivered(delivered) => self.extra.push_back(delivered),
             Event::Confirmed(tag) => self.confirmed(tag, &mut out),
+            Event::Unroutable(tag) if self.stale_words.remove(&tag) => {}
             Event::Unroutable(tag) => {
                 self.unroutable.insert(tag);
                 self.resend_at.get_or_insert(now + RESEND_AFTER);
@@ -296,6 +302,8 @@ impl Work {
 
     fn confirmed(&mut self, tag: u64, out: &mut Vec<Effect>) {
         self.unroutable.remove(&tag);
+        self.stale_words.remove(&tag);
+        self.word = self.word.filter(|word| *word != tag);
         self.at_fault = false;
         if let Some(delivery) = self.notes.remove(&tag) {
             out.push(Effect::Ack(delivery));

@@ -127,14 +127,13 @@ impl World {
         for pid in self.on(machine) {
             self.sessions.remove(&pid);
         }
-        let items: Vec<_> = self
-            .workers
-            .values()
-            .filter(|w| w.machine == machine)
-            .collect();
-        let items: Vec<_> = items.iter().filter_map(|w| w.item.clone()).collect();
-        for item in items {
-            self.truth.loses(item.item, item.attempt);
+        let workers = self.workers.iter().filter(|(_, w)| w.machine == machine);
+        let workers: Vec<_> = workers.map(|(pid, w)| (*pid, w.item.clone())).collect();
+        for (pid, item) in workers {
+            self.truth.takes_with_it(pid);
+            if let Some(item) = item {
+                self.truth.loses(item.item, item.attempt);
+            }
         }
         self.workers.retain(|_, worker| worker.machine != machine);
         self.managers

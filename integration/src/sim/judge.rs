@@ -72,11 +72,20 @@ fn verdicts(world: &World) -> Option<String> {
 /// No item runs for ever; where nothing goes wrong each runs once.
 fn attempts(world: &World) -> Option<String> {
     let truth = &world.truth;
+    // A manager that joins late is taken for one that follows another.
+    let managers = truth
+        .managers
+        .saturating_sub(u32::try_from(world.plan.hosts.len()).unwrap_or(0));
+    // What counts against an item is what was lost with a worker or its connection, no outage.
+    for (item, lost) in &truth.lost {
+        let losses = truth.losses_of(*item);
+        if *lost > losses + managers {
+            return Some(format!(
+                "item {item} has lost {losses} attempts, told are {lost}"
+            ));
+        }
+    }
     for (item, attempts) in &truth.attempts {
-        // A manager that joins late is taken for one that follows another.
-        let managers = truth
-            .managers
-            .saturating_sub(u32::try_from(world.plan.hosts.len()).unwrap_or(0));
         let excused = truth.handed_back(*item) + 2 * truth.outages + truth.cuts + managers;
         let most = 1 + truth.losses_of(*item).min(3) + excused;
         if *attempts > most {
@@ -84,6 +93,13 @@ fn attempts(world: &World) -> Option<String> {
                 "item {item} is queued as attempt {attempts} of {most}"
             ));
         }
+    }
+    // What is published twice may run twice: only who was cut off publishes twice.
+    if truth.cuts == 0
+        && truth.outages == 0
+        && let Some((item, attempt)) = truth.ran_twice()
+    {
+        return Some(format!("attempt {attempt} of item {item} runs twice"));
     }
     let queued = truth
         .attempts

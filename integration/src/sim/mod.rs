@@ -5,6 +5,7 @@
 //! the sessions with it, the network, the processes, and Ruby. All of it dies, is cut off, is late,
 //! forgets, and says things twice; after each history `judge` looks at what must be true of every one.
 
+mod again;
 mod broker;
 mod child;
 mod faults;

@@ -208,6 +208,7 @@ impl World {
             if !matches!(effect, Effect::LookAtHosts(_) | Effect::LookAtFileQueue) {
                 self.note(|_| format!("  ledger: {}", short(&effect)));
             }
+            self.judge_again(&effect);
             self.truth.sees(self.now - self.begun, &effect);
             self.perform_for_ledger(effect);
         }

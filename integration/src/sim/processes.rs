@@ -51,7 +51,12 @@ impl World {
         if let Some(worker) = self.workers.remove(&pid) {
             let end = worker.exiting.unwrap_or_else(killed);
             self.note(|_| format!("worker {pid} has ended: {end}"));
+            self.truth.takes_with_it(pid);
             if let Some(item) = worker.item {
+                let manager = self.managers.get(&worker.manager);
+                if manager.is_some_and(|manager| manager.exiting.is_none()) {
+                    self.truth.dies(self.now, item.item, item.attempt);
+                }
                 self.truth.loses(item.item, item.attempt);
             }
             if let Some(manager) = self.managers.get_mut(&worker.manager) {

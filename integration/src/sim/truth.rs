@@ -1,7 +1,7 @@
 //! What really happened, beside what the ledger makes of it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use gorgon_originator::ledger::{Cause, Effect, Happening, RetryResult};
 use gorgon_proto::item::{ItemId, WorkItem};
@@ -11,6 +11,7 @@ use gorgon_ruby::ChildEvent;
 use gorgon_worker::children::ChildNo;
 
 use super::Pid;
+use super::again::Deaths;
 
 /// One execution of an item by a Ruby child.
 #[derive(Debug)]
@@ -31,11 +32,14 @@ pub(super) struct Truth {
     executions: Vec<Execution>,
     /// Attempts whose worker, or its connection, was lost.
     losses: BTreeSet<(ItemId, u32)>,
+    deaths: Deaths,
     handed_back: BTreeMap<ItemId, u32>,
     /// Properties found broken on the way.
     pub(super) wrongs: Vec<String>,
     pub(super) verdicts: BTreeMap<ItemId, Vec<Verdict>>,
     pub(super) attempts: BTreeMap<ItemId, u32>,
+    /// So many attempts were told as lost with an item's finish.
+    pub(super) lost: BTreeMap<ItemId, u32>,
     /// Of each test that failed, by item of the plan and id: what each of its retries said.
     pub(super) retried: BTreeMap<(ItemId, String), Vec<RetryResult>>,
     pub(super) failing: BTreeSet<(ItemId, String)>,
@@ -70,6 +74,24 @@ impl Truth {
 
     pub(super) fn loses(&mut self, item: ItemId, attempt: u32) {
         self.losses.insert((item, attempt));
+    }
+
+    /// A worker is gone. A broker that stopped may have forgotten the finishes of what it ran before,
+    /// and what an originator that was cut off had not taken comes late.
+    pub(super) fn takes_with_it(&mut self, pid: Pid) {
+        let ran = self.executions.iter().filter(|e| e.pid == pid);
+        if self.outages + self.cuts > 0 {
+            self.losses.extend(ran.map(|e| (e.item, e.attempt)));
+        }
+    }
+
+    /// A worker has died under a manager that lives.
+    pub(super) fn dies(&mut self, now: Instant, item: ItemId, attempt: u32) {
+        self.deaths.insert((item, attempt), now);
+    }
+
+    pub(super) fn died_at(&self, item: ItemId, attempt: u32) -> Option<Instant> {
+        self.deaths.get(&(item, attempt)).copied()
     }
 
     pub(super) fn losses_of(&self, id: ItemId) -> u32 {
@@ -116,6 +138,13 @@ impl Truth {
         }
     }
 
+    /// Returns an attempt that ran more than once.
+    pub(super) fn ran_twice(&self) -> Option<(ItemId, u32)> {
+        let mut seen = BTreeSet::new();
+        let mut ran = self.executions.iter().map(|e| (e.item, e.attempt));
+        ran.find(|one| !seen.insert(*one))
+    }
+
     /// Looks at what the ledger does and tells.
     pub(super) fn sees(&mut self, at: Duration, effect: &Effect) {
         match effect {
@@ -142,8 +171,12 @@ impl Truth {
     fn told(&mut self, at: Duration, happening: &Happening) {
         match happening {
             Happening::ItemFinished {
-                finish, verdict, ..
+                finish,
+                verdict,
+                attempts,
+                ..
             } => {
+                self.lost.insert(finish.item, attempts - 1);
                 self.verdicts.entry(finish.item).or_default().push(*verdict);
                 self.holds_against(at, finish, *verdict);
                 if !self.retries.contains(&finish.item) && finish.kind == FinishType::Fail {

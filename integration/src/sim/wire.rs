@@ -21,6 +21,12 @@ pub(super) struct Link {
     arrives_at: [[Instant; 2]; 2],
 }
 
+impl Link {
+    pub(super) fn is_cut(&self) -> bool {
+        self.cut
+    }
+}
+
 /// The lane of a frame: publishing has a connection of its own, but for workers.
 fn lane(frame: &Frame) -> usize {
     usize::from(matches!(frame, Frame::Publish(_)))

@@ -178,6 +178,7 @@ impl Ledger {
         self.release(now, &mut out);
         self.queue_retries(&mut out);
         self.conclude(now, &mut out);
+        self.remember_published(&out);
         out
     }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
+use gorgon_proto::item::ItemId;
 use gorgon_proto::message::WorkerKey;
 
 use super::event::{Cause, Effect, Happening};
@@ -17,6 +18,8 @@ pub(super) struct Recovery {
     pub(super) awaited: BTreeSet<WorkerKey>,
     /// When the items that nobody holds are queued again; absent afterwards.
     pub(super) refill_at: Option<Instant>,
+    /// Items that went to the new queue before that.
+    published: BTreeSet<ItemId>,
     /// When silent workers lose their items.
     pub(super) mute_at: Instant,
 }
@@ -81,8 +84,16 @@ impl Ledger {
             begun_at: now,
             awaited: self.hosts.workers(),
             refill_at: Some(now + HOLDS_LIMIT),
+            published: BTreeSet::new(),
             mute_at: now + MUTE_LIMIT,
         });
+    }
+
+    /// What goes to the new queue while its refill is due is there already.
+    pub(super) fn remember_published(&mut self, out: &[Effect]) {
+        if let Some(recovery) = self.recovery.as_mut().filter(|r| r.refill_at.is_some()) {
+            recovery.published.extend(published(out));
+        }
     }
 
     pub(super) fn pass_recovery(&mut self, now: Instant, out: &mut Vec<Effect>) {
@@ -94,16 +105,19 @@ impl Ledger {
             .is_some_and(|at| at <= now || recovery.awaited.is_empty())
         {
             recovery.refill_at = None;
+            recovery.published.extend(published(out));
+            let there = std::mem::take(&mut recovery.published);
             for id in self.items.open() {
                 match self.items.get(id).map(|item| &item.phase) {
-                    Some(Phase::Queued) => {
+                    Some(Phase::Queued) if !there.contains(&id) => {
                         let work = self.items.get(id).map(|item| item.work.clone());
                         out.extend(work.map(Effect::Publish));
                     }
                     Some(Phase::Doubtful { .. }) => {
                         self.requeue(id, Cause::BrokerOutage, None, false, out);
                     }
-                    Some(Phase::Parked | Phase::Started(_) | Phase::Settled(_)) | None => {}
+                    Some(Phase::Queued | Phase::Parked | Phase::Started(_) | Phase::Settled(_))
+                    | None => {}
                 }
             }
         }
@@ -122,4 +136,11 @@ impl Ledger {
             }
         }
     }
+}
+
+fn published(out: &[Effect]) -> impl Iterator<Item = ItemId> {
+    out.iter().filter_map(|effect| match effect {
+        Effect::Publish(work) => Some(work.item),
+        _ => None,
+    })
 }

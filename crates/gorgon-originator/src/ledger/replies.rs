@@ -67,7 +67,9 @@ impl Ledger {
                     return;
                 }
                 out.push(Effect::Tell(Happening::HostJoined(message)));
-                self.lose_workers(dead, true, out);
+                // A host that took us for gone left without a word: that is the outage's fault.
+                let costs = self.recovery.is_none();
+                self.lose_workers(dead, costs, out);
             }
             Reply::Start(start) => {
                 let worker = WorkerKey {

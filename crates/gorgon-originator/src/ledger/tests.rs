@@ -290,6 +290,13 @@ fn a_lost_file_queue_is_refilled_with_what_nobody_holds() {
     );
     check(2, "a1 starts 0; down; up; +4", "offer");
     check(2, "a1 starts 0; missing; a1 holds 0", "declare; publish 1");
+    // A host that left meanwhile and is back lost nothing by its own fault, and what went to the new
+    // queue before the refill is there already.
+    check(
+        2,
+        "a1 starts 0; down; up missing; a joins anew; +1",
+        "declare; offer; delete m.a; publish 0.2; publish 1",
+    );
     // Each item that finds no queue asks for a look.
     check(
         2,

@@ -654,6 +654,24 @@ fn a_reply_without_a_queue_is_sent_again() {
 }
 
 #[test]
+fn what_it_said_of_being_idle_is_not_said_again_once_it_runs_an_item() {
+    for late in [false, true] {
+        let mut play = Play::new(settings());
+        assert_eq!(play.act("down"), "");
+        assert_eq!(play.act("up"), "idle");
+        if !late {
+            assert_eq!(play.act("unroutable 1"), "");
+        }
+        assert_eq!(play.act("item 1"), "start 1; fork c1 rspec");
+        if late {
+            assert_eq!(play.act("unroutable 1"), "");
+        }
+        assert_eq!(play.act("c1 ready"), "run c1 1");
+        assert_eq!(play.act("3s"), "");
+    }
+}
+
+#[test]
 fn a_job_that_is_over_stops_a_file_that_still_runs() {
     check(
         settings(),
