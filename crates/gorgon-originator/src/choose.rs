@@ -5,15 +5,17 @@ use std::collections::HashMap;
 use gorgon_process::exit;
 use gorgon_proto::item::{ItemId, WorkItem};
 
-use crate::cli::SelectionArgs;
+use crate::cli::{SelectionArgs, Slots, StartArgs};
 use crate::history::original::read_runtime_file;
-use crate::history::{Stamp, Store};
-use crate::plan::{Candidate, Planned, Seconds, plan};
+use crate::history::{History, Stamp, Store};
+use crate::plan::{Candidate, Part, Planned, Seconds, plan};
+use crate::report::summary::counted;
 use crate::report::visible::one_line;
 use crate::run::RunError;
 use crate::screen;
 use crate::select::{Selected, select};
 use crate::settings::Settings;
+use crate::split::Splitting;
 
 /// Why `--only-failures` runs more than the tests that failed.
 const HOOKS_FAILED: &str =
@@ -21,9 +23,9 @@ const HOOKS_FAILED: &str =
 
 /// The files of a run, in order, each with what it looked like.
 pub struct Files {
-    /// The files with what is known of them.
+    /// The items, with what is known of them.
     pub planned: Vec<Planned>,
-    /// What was asked of each, and what it looked like.
+    /// What was asked of each file, and what it looked like.
     pub selected: Vec<(Selected, Option<Stamp>)>,
     /// Lines for the user.
     pub warnings: Vec<String>,
@@ -31,11 +33,62 @@ pub struct Files {
     pub whole: bool,
 }
 
+impl Files {
+    /// Returns the names of the files, in the order in which they begin.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        self.selected
+            .iter()
+            .map(|(it, _)| it.file.clone())
+            .collect()
+    }
+
+    /// Returns how many items are queued.
+    #[must_use]
+    pub fn queued(&self) -> usize {
+        let queued = |planned: &&Planned| !matches!(planned.part, Part::Rest(_));
+        self.planned.iter().filter(queued).count()
+    }
+}
+
+/// How many workers run here unless the user says it: one a core.
+#[must_use]
+pub fn local_slots(slots: Slots) -> u32 {
+    match slots {
+        Slots::Cores => std::thread::available_parallelism()
+            .map_or(1, std::num::NonZero::get)
+            .try_into()
+            .unwrap_or(1),
+        Slots::Number(slots) => slots.get(),
+    }
+}
+
+/// Returns when files are split: never where only some of their tests are wanted.
+fn splitting(settings: &Settings, args: &StartArgs, history: &History) -> Splitting {
+    if args.selection.only_failures || !args.framework_options.is_empty() {
+        return Splitting::Never;
+    }
+    match settings.config.split_over {
+        Some(limit) if limit.is_zero() => Splitting::Never,
+        Some(limit) => Splitting::Over(limit.as_secs_f64()),
+        None => Splitting::Automatic {
+            slots: match args.local {
+                Some(slots) => {
+                    let most = args.slots.unwrap_or(u32::MAX);
+                    local_slots(slots).min(most) as usize
+                }
+                None => history.slots,
+            },
+        },
+    }
+}
+
 /// Chooses and plans the files.
 ///
 /// # Errors
 /// A word of the command line that means nothing.
-pub fn choose(settings: &Settings, args: &SelectionArgs) -> Result<Files, RunError> {
+pub fn choose(settings: &Settings, start: &StartArgs) -> Result<Files, RunError> {
+    let args = &start.selection;
     let root = &settings.root;
     let globs = settings.globs();
     let mut selection = select(root, &args.what, &globs)?;
@@ -82,6 +135,7 @@ pub fn choose(settings: &Settings, args: &SelectionArgs) -> Result<Files, RunErr
         None => Vec::new(),
     };
     let runtimes: HashMap<_, _> = runtimes.into_iter().collect();
+    let splitting = splitting(settings, start, &history);
     let mut stamps = HashMap::new();
     let candidates = selection
         .files
@@ -90,7 +144,12 @@ pub fn choose(settings: &Settings, args: &SelectionArgs) -> Result<Files, RunErr
             let file = &selected.file;
             let stamp = Stamp::of(&root.join(file));
             stamps.insert(file.clone(), (selected.clone(), stamp));
+            let all = selected.tests.is_empty() && selected.lines.is_empty();
+            let known = history.files.get(file).filter(|record| {
+                all && splitting != Splitting::Never && stamp.is_some() && record.stamp == stamp
+            });
             Candidate {
+                pieces: known.and_then(|record| record.pieces()),
                 filename: file.clone(),
                 size_bytes: stamp.map_or(0, |stamp| stamp.bytes),
                 seconds: history
@@ -101,7 +160,7 @@ pub fn choose(settings: &Settings, args: &SelectionArgs) -> Result<Files, RunErr
             }
         })
         .collect();
-    let planned = plan(candidates, selection.order());
+    let planned = plan(candidates, selection.order(), splitting);
     let selected = planned
         .iter()
         .filter_map(|p| stamps.remove(&p.candidate.filename))
@@ -129,9 +188,10 @@ pub fn no_files(settings: &Settings, args: &SelectionArgs) -> RunError {
 ///
 /// # Errors
 /// Why they cannot be told.
-pub fn list(args: &SelectionArgs, broker_url: Option<&str>) -> Result<u8, RunError> {
+pub fn list(start: &StartArgs, broker_url: Option<&str>) -> Result<u8, RunError> {
+    let args = &start.selection;
     let settings = Settings::load(args.config.as_deref(), broker_url)?;
-    let files = choose(&settings, args)?;
+    let files = choose(&settings, start)?;
     for warning in settings.warnings.iter().chain(&files.warnings) {
         screen::to_stderr(&format!("warning: {warning}\n"));
     }
@@ -146,7 +206,12 @@ pub fn list(args: &SelectionArgs, broker_url: Option<&str>) -> Result<u8, RunErr
             Seconds::Unknown => "?".to_owned(),
         };
         let name = one_line(&planned.candidate.filename);
-        text.push_str(&format!("{seconds:>9}  {name}\n"));
+        let part = match &planned.part {
+            Part::Whole => String::new(),
+            Part::Tests(tests) => format!(" ({})", counted(tests.len(), "test")),
+            Part::Rest(_) => continue,
+        };
+        text.push_str(&format!("{seconds:>9}  {name}{part}\n"));
     }
     screen::to_stdout(&text)?;
     Ok(exit::OK)
@@ -157,10 +222,25 @@ pub fn list(args: &SelectionArgs, broker_url: Option<&str>) -> Result<u8, RunErr
 pub fn work_of(planned: &[Planned]) -> Vec<WorkItem> {
     (0u32..)
         .zip(planned)
-        .map(|(n, planned)| WorkItem {
-            tests: planned.candidate.tests.clone(),
-            lines: planned.candidate.lines.clone(),
-            ..WorkItem::whole(ItemId(n), planned.candidate.filename.clone())
+        .map(|(n, planned)| {
+            let whole = WorkItem::whole(ItemId(n), planned.candidate.filename.clone());
+            match &planned.part {
+                Part::Whole => WorkItem {
+                    tests: planned.candidate.tests.clone(),
+                    lines: planned.candidate.lines.clone(),
+                    ..whole
+                },
+                Part::Tests(tests) => WorkItem {
+                    part: true,
+                    tests: tests.clone(),
+                    ..whole
+                },
+                Part::Rest(given) => WorkItem {
+                    part: true,
+                    except: given.clone(),
+                    ..whole
+                },
+            }
         })
         .collect()
 }

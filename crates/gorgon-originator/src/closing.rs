@@ -5,7 +5,7 @@ use gorgon_proto::job::JobId;
 
 use crate::choose::Files;
 use crate::cli::FlakyResult;
-use crate::history::Store;
+use crate::history::{Store, fnv1a};
 use crate::ledger::Ending;
 use crate::record::{self, Kept};
 use crate::report::junit::JobFacts;
@@ -37,6 +37,7 @@ impl Run<'_> {
                 whole_suite: files.whole,
                 filtered: !self.args.framework_options.is_empty(),
                 flaky_fails,
+                distributed: self.args.local.is_none(),
             },
             ending,
         );
@@ -84,9 +85,10 @@ fn keep_list(settings: &Settings, job: &JobId, names: &[&str]) -> Option<String>
     store.make_directory().ok()?;
     let directory = store.directory().join("reproduce");
     std::fs::create_dir_all(&directory).ok()?;
-    let path = directory.join(format!("{job}-{}.files", names.len()));
     let mut text = names.join("\n");
     text.push('\n');
+    // Two of one length may be of different children.
+    let path = directory.join(format!("{job}-{:016x}.files", fnv1a(text.as_bytes())));
     std::fs::write(&path, text).ok()?;
     path.to_str().map(str::to_owned)
 }

@@ -14,6 +14,7 @@ use crate::report::junit::{self, JobFacts};
 use crate::report::progress::{self, Detail};
 use crate::report::visible::{Colours, one_line, visible, xml, xml_attribute};
 use crate::report::{Results, json, summary};
+use crate::split::Splitting;
 
 /// Items of the job that is played.
 const ITEMS: u32 = 9;
@@ -85,7 +86,8 @@ pub fn history(cache: &Path, bytes: &[u8]) {
     assert_eq!(
         plan::plan(
             candidates(&|name| history.seconds(name)),
-            Order::LongestFirst
+            Order::LongestFirst,
+            Splitting::Automatic { slots: 3 }
         )
         .len(),
         3
@@ -99,7 +101,12 @@ pub fn history(cache: &Path, bytes: &[u8]) {
                 .and_then(|(_, s)| *s)
         };
         assert_eq!(
-            plan::plan(candidates(&seconds), Order::LongestFirst).len(),
+            plan::plan(
+                candidates(&seconds),
+                Order::LongestFirst,
+                Splitting::Over(1.0)
+            )
+            .len(),
             3
         );
     }

@@ -8,15 +8,17 @@
 pub mod original;
 mod store;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-pub(crate) use store::LOCK_LIMIT;
+use crate::split::{Piece, Pieces};
+
 pub use store::{HistoryError, Store};
+pub(crate) use store::{LOCK_LIMIT, fnv1a};
 
 /// What is known of the files of a project, by their paths.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -27,6 +29,14 @@ pub struct History {
     /// Suite hooks raised, and the whole suite has not run without that since. They belong to no file.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub hooks_failed: bool,
+    /// How many tests ran at once in the last job that ran on listeners; 0 where there was none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub slots: usize,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
+fn is_zero(number: &usize) -> bool {
+    *number == 0
 }
 
 /// What is known of one file.
@@ -45,6 +55,9 @@ pub struct FileRecord {
     /// something outside of its tests failed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub broken: bool,
+    /// Each of its tests can be told from every other: it may be split.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub divisible: bool,
 }
 
 /// What is known of one test.
@@ -58,6 +71,9 @@ pub struct TestRecord {
     /// It failed, or raised.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub failed: bool,
+    /// What it is not to be torn from, where it does not stand for itself.
+    #[serde(default, rename = "g", skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
 }
 
 /// What tells whether a file was changed.
@@ -95,6 +111,8 @@ pub enum Ran {
         stamp: Option<Stamp>,
         /// All its tests.
         tests: Vec<TestRecord>,
+        /// Each of them can be told from every other.
+        divisible: bool,
     },
     /// It ran to its end with options for the framework, which may have left tests out.
     Filtered {
@@ -139,8 +157,17 @@ impl History {
                     seconds,
                     stamp,
                     tests,
+                    divisible,
+                } => {
+                    *record = FileRecord {
+                        seconds: Some(*seconds),
+                        stamp: *stamp,
+                        tests: tests.clone(),
+                        broken: false,
+                        divisible: *divisible,
+                    };
                 }
-                | Ran::Filtered {
+                Ran::Filtered {
                     seconds,
                     stamp,
                     tests,
@@ -150,6 +177,7 @@ impl History {
                         stamp: *stamp,
                         tests: tests.clone(),
                         broken: false,
+                        divisible: false,
                     };
                 }
                 Ran::Some { tests } => record.lay_over(tests),
@@ -205,6 +233,42 @@ impl FileRecord {
                 .tests
                 .iter()
                 .all(|known| ran.contains(known.id.as_str()))
+    }
+
+    /// Returns what the file may be cut into, if it may.
+    #[must_use]
+    pub fn pieces(&self) -> Option<Pieces> {
+        let seconds = self.seconds.filter(|_| self.divisible && !self.broken)?;
+        let mut pieces: Vec<Piece> = Vec::new();
+        let mut groups: HashMap<&str, usize> = HashMap::new();
+        let mut ids: HashSet<&str> = HashSet::new();
+        for test in &self.tests {
+            if !ids.insert(&test.id) {
+                return None;
+            }
+            let spent = if test.seconds.is_finite() {
+                test.seconds.max(0.0)
+            } else {
+                0.0
+            };
+            let group = test.group.as_deref();
+            match group.and_then(|group| groups.get(group)) {
+                Some(place) => {
+                    pieces[*place].tests.push(test.id.clone());
+                    pieces[*place].seconds += spent;
+                }
+                None => {
+                    groups.extend(group.map(|group| (group, pieces.len())));
+                    pieces.push(Piece {
+                        tests: vec![test.id.clone()],
+                        seconds: spent,
+                    });
+                }
+            }
+        }
+        let spent: f64 = pieces.iter().map(|piece| piece.seconds).sum();
+        let load = (seconds - spent).max(0.0);
+        (pieces.len() > 1 && load.is_finite()).then_some(Pieces { load, pieces })
     }
 
     fn lay_over(&mut self, tests: &[TestRecord]) {

@@ -29,3 +29,4 @@ pub mod screen;
 pub mod select;
 pub mod settings;
 pub mod source;
+pub mod split;

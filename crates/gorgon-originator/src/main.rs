@@ -24,7 +24,7 @@ fn main() -> ExitCode {
     match &cli.command {
         None => exit::report(NAME, run::start(&cli.start, broker_url)),
         Some(Command::Start(args)) => exit::report(NAME, run::start(args, broker_url)),
-        Some(Command::List(args)) => exit::report(NAME, choose::list(&args.selection, broker_url)),
+        Some(Command::List(args)) => exit::report(NAME, choose::list(args, broker_url)),
         Some(Command::Guard { directory }) => ExitCode::from(guard::run(directory)),
         Some(Command::Init) => exit::report(NAME, init::run(Path::new("."))),
         Some(Command::Ping { json, config }) => {

@@ -1,4 +1,6 @@
-//! The plan: in which order the files are queued. Pure.
+//! The plan: in which order the files are queued, and in which parts. Pure.
+
+use crate::split::{Pieces, Splitting, Whole, split};
 
 /// A file that is to run, and what is known of it.
 #[derive(Debug, Clone, PartialEq)]
@@ -13,6 +15,8 @@ pub struct Candidate {
     pub tests: Vec<String>,
     /// Only the tests at these lines.
     pub lines: Vec<u32>,
+    /// What it may be cut into.
+    pub pieces: Option<Pieces>,
 }
 
 impl Candidate {
@@ -25,6 +29,7 @@ impl Candidate {
             seconds,
             tests: Vec::new(),
             lines: Vec::new(),
+            pieces: None,
         }
     }
 }
@@ -58,18 +63,32 @@ impl Seconds {
     }
 }
 
-/// A file in its place.
+/// How much of a file an item is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Part {
+    /// All that was asked for.
+    Whole,
+    /// These of its tests.
+    Tests(Vec<String>),
+    /// What the other parts leave, if they leave anything: they have these tests.
+    Rest(Vec<String>),
+}
+
+/// A file, or a part of it, in its place.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Planned {
     /// The file.
     pub candidate: Candidate,
     /// How long it will take.
     pub seconds: Seconds,
+    /// How much of it.
+    pub part: Part,
 }
 
-/// Puts the files in the order in which they are queued.
+/// Puts the files, or their parts, in the order in which they are queued; what the parts leave comes
+/// last, and is not queued unless there is something.
 #[must_use]
-pub fn plan(candidates: Vec<Candidate>, order: Order) -> Vec<Planned> {
+pub fn plan(candidates: Vec<Candidate>, order: Order, splitting: Splitting) -> Vec<Planned> {
     let known: f64 = candidates.iter().filter_map(|c| c.seconds).sum();
     let size: u64 = candidates
         .iter()
@@ -85,19 +104,47 @@ pub fn plan(candidates: Vec<Candidate>, order: Order) -> Vec<Planned> {
         }
         None => Seconds::Unknown,
     };
-    let mut planned: Vec<Planned> = candidates
+    let files: Vec<(Seconds, Candidate)> = candidates
         .into_iter()
-        .map(|candidate| Planned {
-            seconds: estimate(&candidate),
-            candidate,
+        .map(|candidate| (estimate(&candidate), candidate))
+        .collect();
+    let seen: Vec<Whole<'_>> = files
+        .iter()
+        .map(|(seconds, candidate)| Whole {
+            seconds: seconds.value(),
+            pieces: candidate.pieces.as_ref(),
         })
         .collect();
+    let parts = split(&seen, splitting);
+    let mut planned: Vec<Planned> = Vec::new();
+    let mut rests: Vec<Planned> = Vec::new();
+    for ((seconds, mut candidate), parts) in files.into_iter().zip(parts) {
+        let load = candidate.pieces.take().map_or(0.0, |known| known.load);
+        let push = |list: &mut Vec<Planned>, seconds, part| {
+            list.push(Planned {
+                candidate: candidate.clone(),
+                seconds,
+                part,
+            });
+        };
+        if parts.is_empty() {
+            push(&mut planned, seconds, Part::Whole);
+            continue;
+        }
+        let given = parts.iter().flat_map(|part| part.tests.clone()).collect();
+        push(&mut rests, Seconds::Known(0.0), Part::Rest(given));
+        for part in parts {
+            let seconds = Seconds::Known(load + part.seconds);
+            push(&mut planned, seconds, Part::Tests(part.tests));
+        }
+    }
     if order == Order::LongestFirst && any_known {
         planned.sort_by(|a, b| {
             let longest = b.seconds.value().total_cmp(&a.seconds.value());
             longest.then_with(|| a.candidate.filename.cmp(&b.candidate.filename))
         });
     }
+    planned.append(&mut rests);
     planned
 }
 
@@ -117,7 +164,7 @@ mod tests {
                 Candidate::whole(name, bytes, parts.next().map(|s| s.parse().unwrap()))
             })
             .collect();
-        let names: Vec<_> = plan(candidates, order)
+        let names: Vec<_> = plan(candidates, order, Splitting::Never)
             .into_iter()
             .map(|p| match p.seconds {
                 Seconds::Known(s) => format!("{}={s}", p.candidate.filename),

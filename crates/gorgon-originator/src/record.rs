@@ -1,6 +1,6 @@
 //! What a job leaves for the next one: the history, and the files of the original.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
 use gorgon_process::exit;
@@ -10,7 +10,8 @@ use gorgon_proto::outcome::Verdict;
 use crate::history::original::{write_failed_files, write_runtime_file};
 use crate::history::{Ran, Stamp, Store, TestRecord};
 use crate::ledger::Ending;
-use crate::report::{FileResult, Results};
+use crate::report::Results;
+use crate::report::files::{Share, Whole};
 use crate::select::Selected;
 
 /// What of the command line decides what is kept.
@@ -22,34 +23,44 @@ pub struct Kept {
     pub filtered: bool,
     /// A test that passed on a retry has failed the job.
     pub flaky_fails: bool,
+    /// It ran on listeners, not on this machine alone.
+    pub distributed: bool,
 }
 
 /// Says of one file what the history keeps.
-fn ran(file: &FileResult, stamp: Option<Stamp>, rules: &Kept) -> Option<Ran> {
+fn ran(file: &Whole<'_>, stamp: Option<Stamp>, rules: &Kept) -> Option<Ran> {
     let tests: Vec<TestRecord> = file
         .tests()
+        .into_iter()
         .map(|tried| TestRecord {
             id: tried.test.id.clone(),
             seconds: tried.test.seconds,
+            group: tried.test.group.clone(),
             failed: tried.is_bad() || (rules.flaky_fails && tried.is_flaky()),
         })
         .collect();
-    match file.verdict? {
+    let part_is_open = file.items().len() > 1 && file.is_open();
+    match file.verdict()? {
+        // Parts that ran say what they can.
+        Verdict::NotRun if part_is_open && !tests.is_empty() => Some(Ran::Some { tests }),
         Verdict::NotRun => None,
         Verdict::Crashed | Verdict::TimedOut | Verdict::Lost => Some(Ran::Broken { tests }),
         Verdict::Passed | Verdict::Flaky | Verdict::Failed => {
-            let whole = file.asked.is_empty();
-            Some(match (file.errors.is_empty(), whole) {
+            // All parts of a file are all of it.
+            let first = file.first();
+            let whole = first.share != Share::All || first.asked.is_empty();
+            Some(match (file.errors().is_empty(), whole && !part_is_open) {
                 (false, _) => Ran::Broken { tests },
                 (true, true) if rules.filtered => Ran::Filtered {
-                    seconds: file.time,
+                    seconds: file.time(),
                     stamp,
                     tests,
                 },
                 (true, true) => Ran::Whole {
-                    seconds: file.time,
+                    seconds: file.time(),
                     stamp,
                     tests,
+                    divisible: file.divisible(),
                 },
                 (true, false) => Ran::Some { tests },
             })
@@ -78,14 +89,23 @@ pub fn keep(
 ) -> Vec<String> {
     let mut warnings = Vec::new();
     let mut all = BTreeMap::new();
-    for (file, (_, stamp)) in results.files.iter().zip(selected) {
-        if let Some(ran) = ran(file, *stamp, rules) {
-            all.insert(file.filename.clone(), ran);
+    let stamps: HashMap<&str, Option<Stamp>> = selected
+        .iter()
+        .map(|(selected, stamp)| (selected.file.as_str(), *stamp))
+        .collect();
+    let files = results.by_file();
+    for file in &files {
+        let name = &file.first().filename;
+        let stamp = stamps.get(name.as_str()).copied().flatten();
+        if let Some(ran) = ran(file, stamp, rules) {
+            all.insert(name.clone(), ran);
         }
     }
     let mut known: Vec<(String, f64)> = Vec::new();
     if let Some(store) = Store::of(root) {
-        match store.merge(&all, hooks_failed(results, rules, ending)) {
+        let slots = rules.distributed.then_some(results.most_slots);
+        let slots = slots.filter(|slots| *slots > 0);
+        match store.merge(&all, hooks_failed(results, rules, ending), slots) {
             Ok(history) => {
                 let seconds = |(file, record): (String, crate::history::FileRecord)| {
                     record.seconds.map(|seconds| (file, seconds))
@@ -101,10 +121,9 @@ pub fn keep(
         .filter(|_| *ending == Ending::Complete)
     {
         if rules.whole_suite {
-            known = results
-                .files
+            known = files
                 .iter()
-                .map(|f| (f.filename.clone(), f.time))
+                .map(|file| (file.first().filename.clone(), file.time()))
                 .collect();
         }
         if let Err(error) = write_runtime_file(&root.join(path), &known) {
@@ -119,10 +138,12 @@ pub fn keep(
         let flaky = results.files.iter().filter(|file| {
             rules.flaky_fails && !file.is_bad() && file.tests().any(|tried| tried.is_flaky())
         });
+        let mut seen = HashSet::new();
         let names: Vec<String> = bad
             .chain(flaky)
             .chain(results.unfinished())
             .map(|file| file.filename.clone())
+            .filter(|name| seen.insert(name.clone()))
             .collect();
         if let Err(error) = write_failed_files(&root.join(path), &names) {
             warnings.push(exit::chain(&error));

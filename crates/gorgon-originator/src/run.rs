@@ -1,6 +1,5 @@
 //! The shell of `start`: from the command line to the exit status.
 
-use std::num::NonZero;
 use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -15,8 +14,8 @@ use gorgon_proto::{message, names};
 use gorgon_ruby::{Callback, CallbackError, RubySettings};
 
 use crate::callbacks::{self, Ran};
-use crate::choose::{Files, choose, no_files, work_of};
-use crate::cli::{Slots, StartArgs};
+use crate::choose::{Files, choose, local_slots, no_files, work_of};
+use crate::cli::StartArgs;
 use crate::destinations;
 use crate::drive::Drive;
 use crate::job::{Job, define, draw_id, draw_seed};
@@ -98,14 +97,6 @@ impl Hint for RunError {
     }
 }
 
-/// How many workers run here unless the user says it: one a core.
-fn cores() -> u32 {
-    std::thread::available_parallelism()
-        .map_or(1, NonZero::get)
-        .try_into()
-        .unwrap_or(1)
-}
-
 /// One run, from the files on.
 #[derive(Debug)]
 pub(crate) struct Run<'a> {
@@ -141,7 +132,7 @@ pub fn start(args: &StartArgs, broker_url: Option<&str>) -> Result<u8, RunError>
         },
         ..LogFields::default()
     })?;
-    let files = choose(&settings, &args.selection)?;
+    let files = choose(&settings, args)?;
     for warning in settings.warnings.iter().chain(&files.warnings) {
         screen.say(&format!("warning: {warning}"));
     }
@@ -250,10 +241,7 @@ impl Run<'_> {
         let Some(slots) = self.args.local else {
             return Ok(None);
         };
-        let slots = match slots {
-            Slots::Cores => cores(),
-            Slots::Number(slots) => slots.get(),
-        };
+        let slots = local_slots(slots);
         let in_place = !self.args.sync && self.settings.config.workspace == WorkspaceMode::Job;
         let used = slots.min(u32::try_from(items).unwrap_or(u32::MAX));
         let numbers = in_place.then(|| take_numbers(&self.settings.root, used));
@@ -276,7 +264,7 @@ impl Run<'_> {
 
     fn job(&mut self, files: &Files) -> Result<u8, RunError> {
         let (started, clock) = (SystemTime::now(), Instant::now());
-        let local = self.local(files.planned.len())?;
+        let local = self.local(files.queued())?;
         let cluster = match self.before_originate()? {
             Ok(cluster) => cluster.filter(|_| local.is_none()),
             Err(status) => return Ok(status),
@@ -286,16 +274,13 @@ impl Run<'_> {
             .as_ref()
             .map_or_else(|| self.settings.target(), |(local, ..)| local.target());
         let in_place = local.as_ref().is_some_and(|(_, in_place, _)| *in_place);
-        let names: Vec<String> = files
-            .planned
-            .iter()
-            .map(|p| p.candidate.filename.clone())
-            .collect();
+        let names = files.names();
         let mut job = Job {
             definition: define(self.args, self.settings, &self.id, self.seed, &names),
             cluster,
             secret: config.job_secret.clone().filter(|_| local.is_none()),
         };
+        job.definition.items = u32::try_from(files.queued()).unwrap_or(u32::MAX);
         let setup = job.setup(&self.settings.host_name());
         let session = Session::open(&target, setup, Patience::Limit(BROKER_LIMIT))?;
         let served = if in_place {
@@ -329,12 +314,12 @@ impl Run<'_> {
                 job: self.id.0.clone(),
                 version: env!("CARGO_PKG_VERSION").to_owned(),
                 seed: self.seed,
-                items: work.len(),
-                files: work.iter().map(|item| item.filename.clone()).collect(),
+                items: files.queued(),
+                files: names,
             }));
         }
         session.declare_once(job.file_queue());
-        for item in &work {
+        for item in work.iter().filter(|item| item.except.is_empty()) {
             let tag = u64::from(item.item.0);
             let queue = &job.definition.file_queue_name;
             session.publish(Publish::to_queue(queue, message::write(item), tag));

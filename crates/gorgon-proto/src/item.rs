@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 /// Names one item of a job, from 0 on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct ItemId(pub u32);
 
@@ -30,6 +32,13 @@ pub struct WorkItem {
     /// Only these tests of the file: RSpec example ids (`1:2:1`), or `Class#method`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tests: Vec<String>,
+    /// A part of a file that was split: of the tests that a run of the whole file would have, only
+    /// `tests`, or, where there are none, all but `except`. What the file defines is to be told.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub part: bool,
+    /// The tests of all other parts, in the part that takes what they leave.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub except: Vec<String>,
     /// Only the tests at these lines of the file.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lines: Vec<u32>,
@@ -53,6 +62,8 @@ impl WorkItem {
             attempt: 1,
             filename: filename.into(),
             tests: Vec::new(),
+            part: false,
+            except: Vec::new(),
             lines: Vec::new(),
             fresh: false,
             retry: 0,

@@ -157,6 +157,8 @@ fn of_finish(finish: &mut Finish, step: Step, bytes: usize) {
                 counts.join(", ")
             );
             finish.tests.clear();
+            finish.defined = None;
+            finish.divisible = false;
             finish.warnings.clear();
             finish.errors.truncate(1);
             finish.errors.push(FileError {

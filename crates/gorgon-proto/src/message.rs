@@ -178,6 +178,12 @@ pub struct Finish {
     /// The file ran no test, and its configuration has it that a run without any fails.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub needs_tests: bool,
+    /// Of a part of a file: the ids of all tests that a run of the whole file would have had.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub defined: Option<Vec<String>>,
+    /// Each test of the file can be told from every other, so that the file may be split.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub divisible: bool,
 }
 
 /// A worker says something of an item.

@@ -35,6 +35,10 @@ pub struct TestResult {
     /// that line; none where the name is that already, or others share it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
+    /// The group that it cannot be told apart from, where there is one: an RSpec group with context
+    /// hooks or an order of its own, a class with startup or shutdown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
     /// RSpec: the outermost group's description; else the class.
     #[serde(default)]
     pub classname: String,

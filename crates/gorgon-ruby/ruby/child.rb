@@ -135,11 +135,16 @@ module Gorgon
 
       begin_file
       started = System.now
-      selection = { tests: line['tests'], lines: line['lines'] }
-      run_with_adapter(path, selection.values.all?(&:empty?) ? nil : selection)
+      run_with_adapter(path, selection(line))
       # A fork inside a test that came to its end here.
       Process.exit!(0) unless $$ == @pid
       end_file(path, System.now - started)
+    end
+
+    # nil: the whole file.
+    def selection(line)
+      chosen = { tests: line['tests'], lines: line['lines'], except: line['except'] || [], part: line['part'] || false }
+      chosen if chosen[:part] || !(chosen[:tests].empty? && chosen[:lines].empty?)
     end
 
     # Compared as bytes: tests change the encodings that Ruby gives to names of files.

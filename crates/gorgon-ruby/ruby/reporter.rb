@@ -97,6 +97,16 @@ module Gorgon
       send(event: 'needs_tests')
     end
 
+    # All tests that a run of the whole file would have.
+    def defined(ids)
+      send(event: 'defined', ids: ids)
+    end
+
+    # Each test of the file can be told from every other.
+    def divisible
+      send(event: 'divisible')
+    end
+
     # Whether this is the process that the reporter was made in.
     def ours?
       $$ == @pid

@@ -45,6 +45,10 @@ pub enum ChildEvent {
     FileError(FileError),
     /// Something the user should know that fails nothing.
     Warning(String),
+    /// All tests that a run of the whole file would have, of which this is a part.
+    Defined(Vec<String>),
+    /// Each test of the file can be told from every other.
+    Divisible,
     /// The file ran no test, and its configuration has it that a run without any fails.
     NeedsTests,
     /// The file has ended: nothing about it will follow.
@@ -125,6 +129,8 @@ impl RubyChild {
             file: &item.filename,
             tests: &item.tests,
             lines: &item.lines,
+            part: item.part,
+            except: &item.except,
         });
     }
 
@@ -185,6 +191,8 @@ impl Told {
             FromChild::TestStarted { id, name } => Event::TestStarted { id, name },
             FromChild::TestFinished(result) => Event::TestFinished(result),
             FromChild::FileError(error) => Event::FileError(error),
+            FromChild::Defined { ids } => Event::Defined(ids),
+            FromChild::Divisible => Event::Divisible,
             FromChild::NeedsTests => Event::NeedsTests,
             FromChild::Warning { message } => Event::Warning(message),
             FromChild::FileFinished {

@@ -78,6 +78,8 @@ pub(crate) enum ToChild<'a> {
         file: &'a str,
         tests: &'a [String],
         lines: &'a [u32],
+        part: bool,
+        except: &'a [String],
     },
     Finish,
 }
@@ -108,6 +110,10 @@ pub(crate) enum FromChild {
     Warning {
         message: String,
     },
+    Defined {
+        ids: Vec<String>,
+    },
+    Divisible,
     NeedsTests,
     FileFinished {
         time: f64,

@@ -1,5 +1,6 @@
 //! What is known of the item that runs, from its arrival to its finish message.
 
+use std::collections::HashSet;
 use std::time::Instant;
 
 use gorgon_proto::item::WorkItem;
@@ -123,6 +124,8 @@ pub struct Record {
     runner: Option<Framework>,
     child: u32,
     needs_tests: bool,
+    defined: Option<Vec<String>>,
+    divisible: bool,
 }
 
 impl Record {
@@ -141,6 +144,8 @@ impl Record {
             runner: None,
             child: 0,
             needs_tests: false,
+            defined: None,
+            divisible: false,
         }
     }
 
@@ -151,6 +156,8 @@ impl Record {
         self.tests.clear();
         self.errors.clear();
         self.needs_tests = false;
+        self.defined = None;
+        self.divisible = false;
         self.running = None;
     }
 
@@ -180,6 +187,35 @@ impl Record {
         self.needs_tests = true;
     }
 
+    /// Notes which tests a run of the whole file would have.
+    pub fn defined(&mut self, ids: Vec<String>) {
+        self.defined = Some(ids);
+    }
+
+    /// Notes that each test of the file can be told from every other.
+    pub fn divisible(&mut self) {
+        self.divisible = true;
+    }
+
+    /// Returns how many tests the file has that this part was to run, and that have no result.
+    fn unsaid(&self) -> usize {
+        let Some(defined) = self.defined.as_ref().filter(|_| self.item.part) else {
+            return 0;
+        };
+        let said: HashSet<&String> = self.tests.iter().map(|test| &test.id).collect();
+        let asked: HashSet<&String> = self.item.tests.iter().collect();
+        let except: HashSet<&String> = self.item.except.iter().collect();
+        let mine = |id: &&String| {
+            if asked.is_empty() {
+                !except.contains(id)
+            } else {
+                asked.contains(id)
+            }
+        };
+        let all = defined.iter().filter(mine);
+        all.filter(|id| !said.contains(id)).count()
+    }
+
     /// Notes what the Ruby child said at the end of the item.
     pub fn ended(&mut self, time: f64, output: String) {
         self.time = time;
@@ -191,6 +227,16 @@ impl Record {
     pub fn close(mut self, me: &Identity, now: Instant, how: How) -> Finish {
         let kind = match how {
             How::Finished => {
+                let unsaid = self.unsaid();
+                if unsaid > 0 && self.errors.is_empty() {
+                    self.errors.push(FileError {
+                        what: "quit".to_owned(),
+                        exception: None,
+                        message: format!("{unsaid} tests of this part of the file did not run"),
+                        backtrace: Vec::new(),
+                        test: None,
+                    });
+                }
                 if self.errors.is_empty() && !self.tests.iter().any(|t| t.outcome.is_bad()) {
                     FinishType::Pass
                 } else {
@@ -238,6 +284,8 @@ impl Record {
             warnings: self.warnings,
             child: self.child,
             needs_tests: self.needs_tests,
+            defined: self.defined,
+            divisible: self.divisible,
         }
     }
 
@@ -285,6 +333,7 @@ mod tests {
     fn result(outcome: Outcome) -> TestResult {
         TestResult {
             key: None,
+            group: None,
             id: "1:1".into(),
             name: "adds".into(),
             classname: "Sum".into(),

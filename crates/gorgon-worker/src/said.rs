@@ -85,6 +85,16 @@ impl Work {
             } => {
                 self.file_finished(now, no, time, output, spent, out);
             }
+            ChildEvent::Defined(ids) => {
+                if let Some(record) = self.record_of(no) {
+                    record.defined(ids);
+                }
+            }
+            ChildEvent::Divisible => {
+                if let Some(record) = self.record_of(no) {
+                    record.divisible();
+                }
+            }
             ChildEvent::NeedsTests => {
                 if let Some(record) = self.record_of(no) {
                     record.needs_tests();

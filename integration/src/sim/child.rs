@@ -41,6 +41,7 @@ fn test_id(n: u32) -> String {
 fn result(n: u32, outcome: Outcome) -> TestResult {
     TestResult {
         key: None,
+        group: None,
         id: test_id(n),
         name: format!("test {n}"),
         classname: String::new(),

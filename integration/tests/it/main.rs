@@ -30,6 +30,7 @@ mod network;
 mod only_failures;
 mod options;
 mod output;
+mod parts;
 mod poison;
 mod retries;
 mod rspec;

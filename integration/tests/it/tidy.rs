@@ -130,9 +130,10 @@ fn a_file_has_one_subject_and_so_an_end() {
 
 #[test]
 fn a_core_has_no_world_and_no_clock() {
-    const CORES: [&str; 12] = [
+    const CORES: [&str; 13] = [
         "gorgon-originator/src/ledger",
         "gorgon-originator/src/plan",
+        "gorgon-originator/src/split",
         "gorgon-listener/src/slots",
         "gorgon-listener/src/host_job",
         "gorgon-worker-manager/src/supervise",

@@ -136,7 +136,7 @@ impl Store {
     /// Lays what a job says over what the file holds by now, and returns the whole.
     ///
     /// Files that are gone from the project are forgotten. `hooks_failed`: whether suite hooks
-    /// raised; none when the job does not tell.
+    /// raised; none when the job does not tell. `slots`: how many tests ran at once on listeners.
     ///
     /// # Errors
     /// The file cannot be written.
@@ -144,8 +144,9 @@ impl Store {
         &self,
         ran: &BTreeMap<String, Ran>,
         hooks_failed: Option<bool>,
+        slots: Option<usize>,
     ) -> Result<History, HistoryError> {
-        self.try_merge(ran, hooks_failed)
+        self.try_merge(ran, hooks_failed, slots)
             .map_err(|source| HistoryError {
                 path: self.path(),
                 source,
@@ -156,6 +157,7 @@ impl Store {
         &self,
         ran: &BTreeMap<String, Ran>,
         hooks_failed: Option<bool>,
+        slots: Option<usize>,
     ) -> io::Result<History> {
         self.make_directory()?;
         // Held for a read and a write of one file; but whoever holds it may be stopped.
@@ -166,6 +168,7 @@ impl Store {
         let mut history = self.load();
         history.merge(ran);
         history.hooks_failed = hooks_failed.unwrap_or(history.hooks_failed);
+        history.slots = slots.unwrap_or(history.slots);
         history
             .files
             .retain(|file, _| ran.contains_key(file) || self.project.join(file).exists());
@@ -183,7 +186,7 @@ impl Store {
 /// A hash that is the same in every version of ours (the standard library's need not be). Two
 /// projects that collide would take the history from each other, and are told apart by the path
 /// that the file holds.
-fn fnv1a(bytes: &[u8]) -> u64 {
+pub(crate) fn fnv1a(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
     })

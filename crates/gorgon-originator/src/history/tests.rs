@@ -10,6 +10,7 @@ fn test(id: &str, seconds: f64, failed: bool) -> TestRecord {
         id: id.into(),
         seconds,
         failed,
+        group: None,
     }
 }
 
@@ -18,6 +19,7 @@ fn whole(seconds: f64, tests: Vec<TestRecord>) -> Ran {
         seconds,
         stamp: None,
         tests,
+        divisible: false,
     }
 }
 
@@ -106,6 +108,7 @@ fn only_what_ran_is_replaced() {
                 ("b.rb", whole(2.0, vec![test("1", 2.0, true)])),
             ]),
             None,
+            None,
         )
         .unwrap();
     let history = store
@@ -124,6 +127,7 @@ fn only_what_ran_is_replaced() {
                     },
                 ),
             ]),
+            None,
             None,
         )
         .unwrap();
@@ -147,7 +151,7 @@ fn only_what_ran_is_replaced() {
         ]
     );
     let history = store
-        .merge(&ran(&[("c.rb", whole(3.0, vec![]))]), None)
+        .merge(&ran(&[("c.rb", whole(3.0, vec![]))]), None, None)
         .unwrap();
     assert_eq!(
         history.failures().len(),
@@ -172,11 +176,12 @@ fn files_that_are_gone_are_forgotten() {
         .merge(
             &ran(&[("a.rb", whole(1.0, vec![])), ("b.rb", whole(1.0, vec![]))]),
             None,
+            None,
         )
         .unwrap();
     std::fs::remove_file(place.project.join("b.rb")).unwrap();
     let history = store
-        .merge(&ran(&[("c.rb", whole(1.0, vec![]))]), None)
+        .merge(&ran(&[("c.rb", whole(1.0, vec![]))]), None, None)
         .unwrap();
     assert_eq!(history.files.keys().collect::<Vec<_>>(), ["a.rb", "c.rb"]);
 }
@@ -193,6 +198,7 @@ fn a_changed_file_is_noticed() {
             seconds: 1.0,
             stamp,
             tests: vec![],
+            divisible: true,
         },
     )]));
     assert!(history.unchanged(&place.project, "a.rb").is_some());
@@ -205,7 +211,7 @@ fn a_garbled_history_is_an_empty_one() {
     let place = Place::new();
     let store = place.store();
     store
-        .merge(&ran(&[("a.rb", whole(1.0, vec![]))]), None)
+        .merge(&ran(&[("a.rb", whole(1.0, vec![]))]), None, None)
         .unwrap();
     let path = store.directory().join("history.json");
     let text = std::fs::read_to_string(&path).unwrap();
@@ -220,7 +226,7 @@ fn a_garbled_history_is_an_empty_one() {
         assert_eq!(store.load(), History::default(), "{garbled}");
     }
     store
-        .merge(&ran(&[("b.rb", whole(1.0, vec![]))]), None)
+        .merge(&ran(&[("b.rb", whole(1.0, vec![]))]), None, None)
         .unwrap();
     assert_eq!(store.load().files.len(), 1);
 }
@@ -238,7 +244,7 @@ fn jobs_at_the_same_time_lose_nothing_of_each_other() {
             scope.spawn(move || {
                 for file in chunk {
                     store
-                        .merge(&ran(&[(file, whole(1.0, vec![]))]), None)
+                        .merge(&ran(&[(file, whole(1.0, vec![]))]), None, None)
                         .unwrap();
                 }
             });
@@ -291,4 +297,43 @@ fn the_formats_of_the_original_are_written_and_read() {
     assert_eq!(std::fs::read_to_string(&failed).unwrap(), "[\n  \"b\"\n]\n");
     write_failed_files(&failed, &[]).unwrap();
     assert_eq!(std::fs::read_to_string(&failed).unwrap(), "[]\n");
+}
+
+#[test]
+fn pieces_are_tests_and_the_groups_that_hold_them() {
+    let grouped = |id: &str, group: &str| TestRecord {
+        group: Some(group.to_owned()),
+        ..test(id, 1.0, false)
+    };
+    let record = |tests| FileRecord {
+        seconds: Some(5.0),
+        divisible: true,
+        tests,
+        ..FileRecord::default()
+    };
+    let tests = vec![
+        grouped("1", "A"),
+        test("2", 1.5, true),
+        grouped("3", "A"),
+        grouped("4", "B"),
+    ];
+    let known = record(tests.clone()).pieces().unwrap();
+    let shown: Vec<_> = known
+        .pieces
+        .iter()
+        .map(|piece| piece.tests.join("+"))
+        .collect();
+    assert_eq!(shown, ["1+3", "2", "4"]);
+    assert!((known.load - 0.5).abs() < 1e-9, "{}", known.load);
+
+    let whole = |change: &dyn Fn(&mut FileRecord)| {
+        let mut record = record(tests.clone());
+        change(&mut record);
+        assert_eq!(record.pieces(), None, "{record:?}");
+    };
+    whole(&|record| record.divisible = false);
+    whole(&|record| record.broken = true);
+    whole(&|record| record.seconds = None);
+    whole(&|record| record.tests.push(test("2", 1.0, false)));
+    whole(&|record| record.tests.truncate(1));
 }

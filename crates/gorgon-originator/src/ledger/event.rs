@@ -290,6 +290,20 @@ pub enum Happening {
         /// The ids that the file does not have any more.
         gone: Vec<String>,
     },
+    /// A file that is split has tests that none of its parts was given: they run as one more item.
+    RestQueued {
+        /// The item, one of the plan.
+        item: WorkItem,
+        /// How many tests, as far as is known.
+        tests: usize,
+    },
+    /// Tests of a file that is split are there no more.
+    TestsGone {
+        /// The file.
+        filename: String,
+        /// Their ids.
+        gone: Vec<String>,
+    },
     /// What failed on a host is found to be the host's fault, or the suite's own.
     HostProbed(Probed),
     /// Too much failed for retries to be of use: none runs.

@@ -1,5 +1,6 @@
 //! The state of each item: queued, started, in doubt, settled.
 
+mod rest;
 mod shunning;
 
 use std::collections::{BTreeSet, HashMap};
@@ -105,7 +106,7 @@ impl Items {
             planned: work.len(),
             unsettled_planned: work.len(),
             unsettled: work.len(),
-            items: work.into_iter().map(Item::queued).collect(),
+            items: work.into_iter().map(Item::planned).collect(),
             doubtful: BTreeSet::new(),
             shunning: BTreeSet::new(),
             held: HashMap::new(),

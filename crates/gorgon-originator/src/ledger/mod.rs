@@ -14,6 +14,7 @@
 //!   all pass, the host is sent away, and what failed there runs again elsewhere;
 //! - where a test that failed in an earlier job is gone from its file, the whole file runs in its
 //!   place;
+//! - a file may be split into parts, items of the plan each; what no part was given runs as one more;
 //! - after a cancel or `--fail-fast` nothing is published any more.
 
 mod dropped;
@@ -21,6 +22,7 @@ mod event;
 mod gone;
 mod hosts;
 mod items;
+mod parts;
 mod recovery;
 mod replies;
 mod retries;
@@ -46,6 +48,7 @@ pub use sick::{Probed, Repeat, hook_of_sick_host};
 use dropped::Dropped;
 use hosts::{HostState, Hosts};
 use items::{Items, Phase};
+use parts::Splits;
 use recovery::Recovery;
 use retries::Retries;
 use sick::Sick;
@@ -73,6 +76,7 @@ pub const LOCAL_RESTARTS: u32 = 2;
 pub struct Ledger {
     rules: Rules,
     items: Items,
+    splits: Splits,
     retries: Retries,
     sick: Sick,
     hosts: Hosts,
@@ -99,6 +103,7 @@ impl Ledger {
     pub fn new(rules: Rules, work: Vec<WorkItem>) -> Self {
         Self {
             rules,
+            splits: Splits::new(&work),
             items: Items::new(work),
             retries: Retries::default(),
             sick: Sick::default(),
@@ -252,6 +257,7 @@ impl Ledger {
         if self.publishes() {
             if let Some(hosts) = self.items.requeue(id, cause, hostname, costs, out) {
                 self.retry_lost(id, &hosts, out);
+                self.part_over(id);
                 self.probe_ended(id, false);
             }
         } else {

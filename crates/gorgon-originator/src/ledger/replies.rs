@@ -227,6 +227,10 @@ impl Ledger {
             return;
         }
         let repeat = self.items.get(finish.item).and_then(|item| item.repeat);
+        let mut left = Vec::new();
+        let part = repeat.map_or(finish.item, |repeat| repeat.item);
+        self.part_told(part, &finish, &mut left);
+        self.part_over(finish.item);
         if let Some(repeat) = repeat {
             let bad = finish.kind != FinishType::Pass;
             if self.is_whole(finish.item, repeat) {
@@ -240,6 +244,7 @@ impl Ledger {
                 attempts,
                 repeat: Some(repeat),
             }));
+            out.extend(left);
             return;
         }
         let mut whole = Vec::new();
@@ -261,6 +266,7 @@ impl Ledger {
         }));
         out.extend(retried.map(Effect::Tell));
         out.extend(whole);
+        out.extend(left);
     }
 
     /// What ran of an item of the plan counts: its failures now, or after their retries. Returns how

@@ -1,6 +1,7 @@
 //! Tables of what the ledger does: `check(events, effects)`, in the words of `script`.
 
 mod late;
+pub(crate) mod parts;
 mod retries;
 pub(crate) mod script;
 mod sick;

@@ -42,14 +42,15 @@ impl Results {
     #[must_use]
     pub fn counts(&self) -> Counts {
         let mut counts = Counts {
-            files: self.files.len(),
+            files: self.total(),
             file_errors: self.suite_hooks.len(),
             ..Counts::default()
         };
-        for file in &self.files {
-            counts.tests += file.tests.len();
-            counts.file_errors += file.errors.len();
-            for test in file.tests() {
+        for file in self.by_file() {
+            let tests = file.tests();
+            counts.tests += tests.len();
+            counts.file_errors += file.errors().len();
+            for test in tests {
                 counts.flaky += usize::from(test.is_flaky());
                 match test.outcome() {
                     Outcome::Passed => counts.passed += 1,
@@ -58,7 +59,7 @@ impl Results {
                     Outcome::Skipped => counts.skipped += 1,
                 }
             }
-            match file.verdict {
+            match file.verdict() {
                 Some(Verdict::Passed | Verdict::Flaky) => counts.files_passed += 1,
                 Some(Verdict::Failed) => counts.files_failed += 1,
                 Some(Verdict::Crashed) => counts.files_crashed += 1,

@@ -191,6 +191,8 @@ pub fn happened(at: Duration, happening: &Happening) -> Option<String> {
         Happening::WorkerDied(message) => ("worker_ended", with(message, json!({"died": true}))),
         Happening::HostLeft(message) => ("host_left", with(message, json!({}))),
         Happening::HostAnswered(_)
+        | Happening::RestQueued { .. }
+        | Happening::TestsGone { .. }
         | Happening::RetryWanted { .. }
         | Happening::RetryQueued { .. }
         | Happening::Retried { .. }
@@ -209,8 +211,16 @@ pub fn happened(at: Duration, happening: &Happening) -> Option<String> {
 #[must_use]
 pub fn job_finished(at: Duration, ending: &Ending, results: &Results, status: u8) -> String {
     let counts = results.counts();
-    let not_run: Vec<_> = results.not_run().map(|f| f.filename.clone()).collect();
-    let unfinished: Vec<_> = results.unfinished().map(|f| f.filename.clone()).collect();
+    let not_run: Vec<_> = results
+        .not_run()
+        .iter()
+        .map(|f| f.filename.clone())
+        .collect();
+    let unfinished: Vec<_> = results
+        .unfinished()
+        .iter()
+        .map(|f| f.filename.clone())
+        .collect();
     let hooks: Vec<_> = results.suite_hooks.iter().map(fields).collect();
     let flaky: Vec<_> = results
         .flaky()

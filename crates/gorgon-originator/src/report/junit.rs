@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use gorgon_proto::outcome::{FileError, Outcome, TestResult, Verdict};
 
 use super::Results;
+use super::files::Whole;
 use super::results::FileResult;
 use super::retries::Retried;
 use super::visible::{one_line, xml, xml_attribute};
@@ -256,15 +257,16 @@ pub fn write(results: &Results, job: &JobFacts) -> String {
             started: job.started + began,
             output: String::new(),
         };
+        let whole = Whole::new(items.clone());
+        for tried in whole.tests() {
+            suite.tally.add(test_case(&mut suite.body, name, &tried));
+        }
+        for error in whole.errors() {
+            suite
+                .tally
+                .add(error_case(&mut suite.body, name, &error.what, error));
+        }
         for file in items {
-            for tried in file.tests() {
-                suite.tally.add(test_case(&mut suite.body, name, &tried));
-            }
-            for error in &file.errors {
-                suite
-                    .tally
-                    .add(error_case(&mut suite.body, name, &error.what, error));
-            }
             suite.output.push_str(&file.output);
         }
         total.add(suite.tally);

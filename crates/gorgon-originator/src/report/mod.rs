@@ -2,6 +2,7 @@
 //! which it is shown. Everything here is pure: text in, text out.
 
 pub mod counts;
+pub mod files;
 pub mod json;
 pub mod junit;
 pub mod progress;

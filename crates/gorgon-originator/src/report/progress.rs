@@ -51,7 +51,7 @@ fn clock(elapsed: Duration) -> String {
 /// Returns the bar, `width` columns wide: green until the first failure, then red.
 #[must_use]
 pub fn bar(results: &Results, elapsed: Duration, width: usize, colour: bool) -> String {
-    let (done, total) = (results.done, results.files.len());
+    let (done, total) = (results.done(), results.total());
     let failed = results.failed_so_far();
     let head = format!(
         " F: {failed}{} H: {} W: {} | [",
@@ -113,8 +113,8 @@ pub fn line(results: &Results, elapsed: Duration) -> String {
         to_retry(results),
         results.hosts_that_ran(),
         results.running(),
-        results.done,
-        results.files.len(),
+        results.done(),
+        results.total(),
         clock(elapsed)
     )
 }
@@ -279,6 +279,16 @@ pub fn said(
         Happening::WholeQueued { item, gone, .. } => {
             verbose.then(|| one_line(&super::repeats::whole(item, gone)))
         }
+        Happening::RestQueued { item, tests } => verbose.then(|| {
+            format!(
+                "{} of {} that no part has are queued",
+                counted(*tests, "test"),
+                one_line(&item.filename)
+            )
+        }),
+        Happening::TestsGone { filename, gone } => {
+            verbose.then(|| one_line(&super::repeats::gone_from_parts(filename, gone)))
+        }
         Happening::HostProbed(it) => (verbose || it.sick).then(|| probed(it)),
         Happening::RetriesStopped { failed, finished } => Some(format!(
             "warning: nothing is retried: {failed} of {finished} tests failed, more than a tenth"
@@ -344,7 +354,9 @@ mod tests {
             .map(|n| WorkItem::whole(ItemId(n), "f"))
             .collect();
         let mut results = Results::new(&work);
-        results.done = done;
+        for item in 0..done {
+            results.progress.close(ItemId(u32::try_from(item).unwrap()));
+        }
         results
     }
 
@@ -384,6 +396,7 @@ mod tests {
         failed.tests = ["1:1", "1:2"]
             .map(|id| TestResult {
                 key: None,
+                group: None,
                 id: id.to_owned(),
                 name: id.to_owned(),
                 classname: String::new(),

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use gorgon_proto::item::{ItemId, WorkItem};
 
 use super::Results;
+use super::files::Share;
 use super::junit::first_line;
 use super::results::FileResult;
 use crate::ledger::{Probed, Repeat, hook_of_sick_host};
@@ -68,12 +69,28 @@ fn why(file: &FileResult) -> Option<String> {
     test.or_else(|| error.map(|error| first_line("", &error.message)))
 }
 
+fn named(ids: &[String]) -> String {
+    let mut names = ids[..ids.len().min(MOST_NAMED)].join(", ");
+    if ids.len() > MOST_NAMED {
+        names.push_str(&format!(" and {} more", ids.len() - MOST_NAMED));
+    }
+    names
+}
+
+/// Says that tests are gone from a file whose parts were to run them.
+pub(super) fn gone_from_parts(filename: &str, gone: &[String]) -> String {
+    let names = named(gone);
+    let tests = if gone.len() == 1 {
+        "a test of the last run is"
+    } else {
+        "tests of the last run are"
+    };
+    format!("{filename}: {names}: {tests} there no more")
+}
+
 /// Says that tests are gone from a file, so that all of it runs.
 pub(super) fn whole(item: &WorkItem, gone: &[String]) -> String {
-    let mut names = gone[..gone.len().min(MOST_NAMED)].join(", ");
-    if gone.len() > MOST_NAMED {
-        names.push_str(&format!(" and {} more", gone.len() - MOST_NAMED));
-    }
+    let names = named(gone);
     let (be, failed) = if gone.len() == 1 {
         ("is", "a test that failed")
     } else {
@@ -90,9 +107,21 @@ impl Results {
     pub(super) fn whole_queued(&mut self, item: &WorkItem, repeat: Repeat, gone: &[String]) {
         self.repeats.queued(item, repeat);
         if self.repeats.waiting.insert(repeat.item) {
-            self.done = self.done.saturating_sub(1);
+            self.progress.open(repeat.item);
         }
         self.warn(whole(item, gone));
+    }
+
+    /// The parts of a file leave tests, which run as one more item.
+    pub(super) fn rest_queued(&mut self, item: &WorkItem, tests: usize) {
+        if let Some(file) = self.files.get_mut(item.item.0 as usize)
+            && file.share == Share::Nothing
+        {
+            file.share = Share::Part;
+            file.verdict = None;
+            self.progress.open(item.item);
+        }
+        log::info!(target: "gorgon::originator", file:% = item.filename, tests; "tests that no part was given");
     }
 
     /// A probe or a repeat came to its end.
@@ -114,10 +143,15 @@ impl Results {
             self.bad.push(of);
         }
         if self.repeats.waiting.remove(&of) {
-            self.done += 1;
+            self.progress.close(of);
         }
         if let Some(first) = self.files.get_mut(of.0 as usize) {
-            *first = file;
+            let share = first.share;
+            *first = FileResult {
+                item: of,
+                share,
+                ..file
+            };
         }
     }
 
@@ -144,7 +178,7 @@ impl Results {
         }
         for of in &probed.repeats {
             self.repeats.waiting.insert(*of);
-            self.done = self.done.saturating_sub(1);
+            self.progress.open(*of);
         }
         for (of, file) in probes {
             self.replace(of, file);

@@ -9,6 +9,9 @@ use super::visible::is_harmless;
 
 /// So many files stand on a reproduce line; more are named by a file.
 pub const REPRODUCE_LIMIT: usize = 20;
+/// Names of so many bytes in all stand on a reproduce line: a part of a file may name many tests.
+const BYTES_LIMIT: usize = 2000;
+
 /// Returns the command that runs in one process what the Ruby child had run up to this failure.
 #[must_use]
 pub fn reproduce(
@@ -51,7 +54,8 @@ fn line(
         names.push(file);
     }
     let start = format!("gorgon-worker --workspace . --seed {seed}");
-    if names.len() > REPRODUCE_LIMIT
+    let bytes: usize = names.iter().map(|name| name.len()).sum();
+    if (names.len() > REPRODUCE_LIMIT || bytes > BYTES_LIMIT)
         && let Some(path) = keep_list(&names)
     {
         return format!("{start} --files-from {}", shell_words::quote(&path));

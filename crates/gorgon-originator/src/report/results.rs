@@ -10,6 +10,7 @@ use gorgon_proto::message::{
 };
 use gorgon_proto::outcome::{FileError, TestResult, Verdict};
 
+use super::files::{Progress, Share};
 use super::repeats::{Repeats, SickHost};
 use super::retries::{Open, Retry};
 use crate::ledger::Happening;
@@ -20,6 +21,14 @@ type Child = (WorkerKey, u32);
 /// What is known of one item.
 #[derive(Debug, Clone)]
 pub struct FileResult {
+    /// The item.
+    pub item: ItemId,
+    /// How much of the file it is.
+    pub share: Share,
+    /// Of a part: all tests of the file, by id.
+    pub defined: Option<Vec<String>>,
+    /// Each test can be told from every other.
+    pub divisible: bool,
     /// The file, as queued.
     pub filename: String,
     /// The verdict; absent while there is none.
@@ -57,6 +66,10 @@ pub struct FileResult {
 impl FileResult {
     pub(super) fn new(item: &WorkItem) -> Self {
         Self {
+            item: item.item,
+            share: Share::of(item),
+            defined: None,
+            divisible: false,
             filename: item.filename.clone(),
             asked: asked(item),
             verdict: None,
@@ -97,6 +110,8 @@ impl FileResult {
         self.errors.clone_from(&finish.errors);
         self.output.clone_from(&finish.output);
         self.ran_in_child = ran_in_child;
+        self.defined.clone_from(&finish.defined);
+        self.divisible = finish.divisible;
     }
 
     fn lose(&mut self, at: Duration, hosts: &[String]) {
@@ -104,6 +119,13 @@ impl FileResult {
         self.ended_at = at;
         self.attempts = u32::try_from(hosts.len()).unwrap_or(u32::MAX);
         self.errors = vec![FileError::lost(hosts)];
+    }
+
+    /// Returns whether there is no verdict, or that it was not run.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.verdict
+            .is_none_or(|verdict| verdict == Verdict::NotRun)
     }
 
     /// Returns whether the verdict makes the job fail.
@@ -161,11 +183,12 @@ pub struct Results {
     pub answers: BTreeMap<ListenerId, (String, Answer, String)>,
     /// Hosts that were found sick, in order.
     pub sick: Vec<SickHost>,
-    /// How many items have a verdict.
-    pub done: usize,
+    /// How many tests ran at once, at most.
+    pub most_slots: usize,
     /// How many failed tests were to be tried again when the job ended.
     pub not_retried: usize,
-    hosts: BTreeMap<ListenerId, String>,
+    pub(super) progress: Progress,
+    hosts: BTreeMap<ListenerId, usize>,
     pub(super) running: BTreeMap<ItemId, Duration>,
     pub(super) open: Open,
     pub(super) repeats: Repeats,
@@ -182,6 +205,7 @@ impl Results {
     pub fn new(work: &[WorkItem]) -> Self {
         Self {
             files: work.iter().map(FileResult::new).collect(),
+            progress: Progress::new(work),
             ..Self::default()
         }
     }
@@ -202,7 +226,8 @@ impl Results {
             Happening::HostJoined(message) => {
                 self.answers.remove(&message.listener_id);
                 self.hosts
-                    .insert(message.listener_id.clone(), message.hostname.clone());
+                    .insert(message.listener_id.clone(), message.slots.len());
+                self.most_slots = self.most_slots.max(self.hosts.values().sum());
             }
             Happening::ItemStarted(start) => {
                 self.ran_on.insert(start.hostname.clone());
@@ -232,7 +257,7 @@ impl Results {
                     return;
                 }
                 self.bad.push(*item);
-                self.done += 1;
+                self.progress.close(*item);
                 if let Some(file) = self.files.get_mut(item.0 as usize) {
                     file.lose(at, hosts);
                 }
@@ -254,6 +279,10 @@ impl Results {
             } => self.retried(*item, *of, *number, ran.as_ref(), tests),
             Happening::RepeatQueued { item, repeat, .. } => self.repeats.queued(item, *repeat),
             Happening::WholeQueued { item, repeat, gone } => self.whole_queued(item, *repeat, gone),
+            Happening::RestQueued { item, tests } => self.rest_queued(item, *tests),
+            Happening::TestsGone { filename, gone } => {
+                self.warn(super::repeats::gone_from_parts(filename, gone));
+            }
             Happening::HostProbed(probed) => self.host_probed(probed),
             Happening::RetriesStopped { failed, finished } => {
                 self.open.stopped();
@@ -338,7 +367,7 @@ impl Results {
             file.end(at, finish, verdict, attempts, ran_in_child);
             return self.repeat_ended(finish.item, file);
         }
-        self.done += 1;
+        self.progress.close(finish.item);
         if is_bad(verdict) {
             self.bad.push(finish.item);
         }
@@ -407,19 +436,5 @@ impl Results {
         }
         let file = self.files.get(id.0 as usize)?;
         Some(format!("{}{}", file.filename, file.asked))
-    }
-
-    /// Returns the files that began and have no verdict, or did not have one at the close.
-    pub fn unfinished(&self) -> impl Iterator<Item = &FileResult> {
-        self.files
-            .iter()
-            .filter(|f| f.started && f.verdict.is_none_or(|v| v == Verdict::NotRun))
-    }
-
-    /// Returns the files that never began.
-    pub fn not_run(&self) -> impl Iterator<Item = &FileResult> {
-        self.files
-            .iter()
-            .filter(|f| !f.started && f.verdict.is_none_or(|v| v == Verdict::NotRun))
     }
 }

@@ -151,9 +151,9 @@ impl Results {
         };
         let counts = self.bad.iter().filter(|id| !self.repeats.waits(**id));
         if self.open.waiting.is_empty() {
-            counts.count()
+            self.files_among(counts)
         } else {
-            counts.filter(waits).count()
+            self.files_among(counts.filter(waits))
         }
     }
 

@@ -3,11 +3,13 @@
 mod retried;
 mod sick;
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
 use gorgon_proto::outcome::{FileError, TestResult, Verdict};
 
+use super::files::Share;
 use super::reproduce::reproduce;
 use super::results::{FileResult, HostFailure};
 use super::shorten::shorten;
@@ -153,7 +155,7 @@ fn verb(verdict: Option<Verdict>) -> &'static str {
 }
 
 /// Returns `count` with its noun, in the plural where it needs one.
-pub(super) fn counted(count: usize, noun: &str) -> String {
+pub(crate) fn counted(count: usize, noun: &str) -> String {
     if count == 1 {
         format!("1 {noun}")
     } else {
@@ -161,7 +163,13 @@ pub(super) fn counted(count: usize, noun: &str) -> String {
     }
 }
 
-fn push_file(out: &mut String, results: &Results, file: &FileResult, facts: &Facts<'_>) {
+fn push_file(
+    out: &mut String,
+    results: &Results,
+    file: &FileResult,
+    errors: &[&FileError],
+    facts: &Facts<'_>,
+) {
     let paint = Paint(facts.colour);
     let name = one_line(&file.filename);
     let place = if file.hostname.is_empty() {
@@ -180,7 +188,7 @@ fn push_file(out: &mut String, results: &Results, file: &FileResult, facts: &Fac
         push_test(out, tried.test, &paint);
         retried::push_attempts(out, results, &tried, facts);
     }
-    for error in &file.errors {
+    for error in errors {
         out.push('\n');
         push_error(out, error, &paint);
     }
@@ -195,8 +203,7 @@ fn push_file(out: &mut String, results: &Results, file: &FileResult, facts: &Fac
     out.push('\n');
 }
 
-fn push_names<'a>(out: &mut String, title: &str, files: impl Iterator<Item = &'a FileResult>) {
-    let files: Vec<_> = files.collect();
+fn push_names(out: &mut String, title: &str, files: &[&FileResult]) {
     if files.is_empty() {
         return;
     }
@@ -243,22 +250,18 @@ fn push_host_failure(out: &mut String, failure: &HostFailure, paint: &Paint) {
 }
 
 fn push_slowest(out: &mut String, results: &Results) {
-    let mut slow: Vec<&FileResult> = results
-        .files
-        .iter()
-        .filter(|file| file.time >= SLOW_FROM)
+    let files = results.by_file().into_iter();
+    let mut slow: Vec<(f64, &str)> = files
+        .map(|file| (file.time(), file.first().filename.as_str()))
+        .filter(|(time, _)| *time >= SLOW_FROM)
         .collect();
-    slow.sort_by(|a, b| {
-        b.time
-            .total_cmp(&a.time)
-            .then_with(|| a.filename.cmp(&b.filename))
-    });
+    slow.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(b.1)));
     if slow.is_empty() {
         return;
     }
     out.push_str("Slowest files:\n");
-    for file in slow.iter().take(SLOWEST) {
-        let _ = writeln!(out, "{:>9.2} s  {}", file.time, one_line(&file.filename));
+    for (time, name) in slow.iter().take(SLOWEST) {
+        let _ = writeln!(out, "{time:>9.2} s  {}", one_line(name));
     }
     out.push('\n');
 }
@@ -328,9 +331,17 @@ fn figures(results: &Results, facts: &Facts<'_>) -> String {
 pub fn write(results: &Results, facts: &Facts<'_>) -> String {
     let paint = Paint(facts.colour);
     let mut out = String::new();
+    // What every part of a file says is said once.
+    let mut told: HashMap<&str, Vec<&FileError>> = HashMap::new();
     for id in &results.bad {
         if let Some(file) = results.files.get(id.0 as usize) {
-            push_file(&mut out, results, file, facts);
+            let known = told.entry(&file.filename).or_default();
+            let news = |error: &&FileError| file.share == Share::All || !known.contains(error);
+            let errors: Vec<&FileError> = file.errors.iter().filter(news).collect();
+            if file.share == Share::All || !errors.is_empty() || file.failed().next().is_some() {
+                known.extend(&errors);
+                push_file(&mut out, results, file, &errors, facts);
+            }
         }
     }
     for hook in &results.suite_hooks {
@@ -364,10 +375,10 @@ pub fn write(results: &Results, facts: &Facts<'_>) -> String {
         }
         out.push('\n');
     }
-    push_names(&mut out, "Unfinished files", results.unfinished());
+    push_names(&mut out, "Unfinished files", &results.unfinished());
     // Where none ran, the figures say it all.
     if results.files.iter().any(|file| file.started) {
-        push_names(&mut out, "Files not run", results.not_run());
+        push_names(&mut out, "Files not run", &results.not_run());
     }
     if !facts.quiet {
         push_slowest(&mut out, results);

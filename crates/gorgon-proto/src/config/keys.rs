@@ -100,7 +100,7 @@ const OLD: &[&str] = &[
 ];
 
 /// Keys that are read, but that nothing follows from in this version.
-const WITHOUT_EFFECT: &[&str] = &["split_over", "artifacts"];
+const WITHOUT_EFFECT: &[&str] = &["artifacts"];
 
 /// Objects whose keys are the user's own.
 const FREE: &[&str] = &["env"];
@@ -256,8 +256,8 @@ mod tests {
     #[test]
     fn a_key_without_effect_is_named_when_it_asks_for_something() {
         assert_eq!(
-            warnings(r#"{"split_over": 2, "artifacts": [],}"#),
-            [r#"gorgon.json:1:2: the key "split_over" has no effect in this version"#]
+            warnings(r#"{"split_over": 2, "artifacts": ["log/*"],}"#),
+            [r#"gorgon.json:1:19: the key "artifacts" has no effect in this version"#]
         );
     }
 

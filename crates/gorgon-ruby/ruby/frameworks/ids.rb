@@ -12,12 +12,20 @@ module Gorgon
 
       def initialize
         @seen = Hash.new(0)
+        @distinct = true
+      end
+
+      # Whether each id that was given says by itself which test it is.
+      def distinct?
+        @distinct
       end
 
       # To be asked in the order in which the tests are defined.
       def id(name)
-        id = Json.utf8(name).gsub(ADDRESS, '0xXXXX')
+        text = Json.utf8(name)
+        id = text.gsub(ADDRESS, '0xXXXX')
         number = @seen[id] += 1
+        @distinct = false if number > 1 || id != text
         number > 1 ? "#{id}@#{number}" : id
       end
     end

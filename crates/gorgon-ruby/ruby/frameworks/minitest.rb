@@ -4,7 +4,9 @@ require_relative '../frameworks'
 require_relative 'faults'
 require_relative 'ids'
 require_relative 'memory'
+require_relative 'part'
 require_relative 'selection'
+require_relative 'minitest_groups'
 require_relative 'minitest_options'
 require_relative 'minitest_recorder'
 
@@ -14,7 +16,7 @@ module Gorgon
     # the file whose loading brought it.
     class Minitest
       # A test method of a class; `last` is the line where it ends.
-      Test = Struct.new(:klass, :method_name, :id, :name, :file, :line) do
+      Test = Struct.new(:klass, :method_name, :id, :name, :file, :line, :group) do
         def last
           Lines.last(klass.instance_method(method_name), line)
         end
@@ -47,6 +49,7 @@ module Gorgon
         @recorder = MinitestRecorder.new(reporter, @places)
         @memory = Memory.new(@places) { |klass| method_names(klass) }
         @files = {} # path => its tests, for its further parts
+        @divisible = {} # path => whether each of these is known by an id of its own
       end
 
       def start
@@ -58,8 +61,7 @@ module Gorgon
       # what its first loading brought. `loaded`: another adapter has loaded it, and found none.
       def run(path, selection = nil, loaded: false)
         tests = @files[path] || load_tests(path, loaded) or return
-        tests = Selection.new(@places.absolute(path), selection, @reporter).of(tests)
-        run_suites(tests.select { |test| named?(test) })
+        run_suites(chosen(tests, path, selection))
       ensure
         # A test may have reset it; to name the tests of a class asks for it.
         ::Minitest.seed = @options[:seed] if @options
@@ -76,6 +78,14 @@ module Gorgon
 
       private
 
+      def chosen(tests, path, selection)
+        part = Part.of(selection)
+        @reporter.divisible if @divisible[path] && (part || !selection)
+        return part.of(tests.select { |test| named?(test) }, @reporter) if part
+
+        Selection.new(@places.absolute(path), selection, @reporter).of(tests).select { |test| named?(test) }
+      end
+
       def runnables
         ::Minitest::Runnable.runnables
       end
@@ -86,6 +96,7 @@ module Gorgon
         return unless prepared?
 
         @files[path] = new_tests(absolute)
+        @divisible[path] = @distinct
         @reporter.warning(Frameworks.loaded_before(path)) if !now && @files[path].empty?
         @files[path]
       rescue UnknownOption, *PASSED_UP
@@ -123,9 +134,11 @@ module Gorgon
 
       def new_tests(path)
         ids = Ids.new
-        @memory.fresh(runnables, path, Frameworks.opened).flat_map do |klass, names|
+        tests = @memory.fresh(runnables, path, Frameworks.opened).flat_map do |klass, names|
           names.sort.map { |name| test(klass, name, ids) }
         end
+        @distinct = ids.distinct?
+        tests
       end
 
       def method_names(klass)
@@ -141,7 +154,7 @@ module Gorgon
         name = "#{klass.name || klass.inspect}##{method_name}"
         # A class may list names that it answers by method_missing.
         file, line = klass.instance_method(method_name).source_location if klass.method_defined?(method_name)
-        Test.new(klass, method_name, ids.id(name), name, file && @places.absolute(file), line)
+        Test.new(klass, method_name, ids.id(name), name, file && @places.absolute(file), line, MinitestGroups.of(klass))
       end
 
       # Minitest's option -n; Rails lets it be a description with spaces.

@@ -72,8 +72,8 @@ module Gorgon
       end
 
       def of_test(test)
-        { id: test.id, name: test.name, classname: test.name.delete_suffix("##{test.method_name}"),
-          file: test.file ? @places.relative(test.file) : '', line: test.line || 0 }
+        { id: test.id, name: test.name, classname: test.name.delete_suffix("##{test.method_name}"), group: test.group,
+          file: test.file ? @places.relative(test.file) : '', line: test.line || 0 }.compact
       end
 
       # The first failure decides, as in Minitest's own summary; the text holds all of them.

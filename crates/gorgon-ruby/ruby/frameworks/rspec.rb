@@ -5,6 +5,7 @@ require_relative 'faults'
 require_relative 'rspec_filters'
 require_relative 'rspec_globals'
 require_relative 'rspec_options'
+require_relative 'rspec_parts'
 require_relative 'rspec_results'
 require_relative 'rspec_statuses'
 
@@ -53,6 +54,8 @@ module Gorgon
         @config = ::RSpec.configuration
         @world = ::RSpec.world
         @results = RspecResults.new(@config, @world, @reporter, @places)
+        @parts = RspecParts.new(@world, @results, @reporter)
+        @results.parts = @parts
         @filters = RspecFilters.new(@config, @world, @reporter)
         listen
         @globals = RspecGlobals.new(@config, @world)
@@ -68,9 +71,11 @@ module Gorgon
         return refuse if @broken
 
         begin_file(path)
-        return unless load(path)
+        @part = Part.of(selection)
+        return unless (@part && @parts.take_up) || load(path)
 
-        @filters.select(path, selection) if selection
+        @filters.select(path, selection) if selection && !@part
+        @selected = selection && !@part
         RspecOptions.ignore_endings(@config, @reporter)
         run_groups if before_suite
       ensure
@@ -165,6 +170,7 @@ module Gorgon
         @config.files_or_directories_to_run = [path]
         @filters.begin_file(path)
         @results.begin_file(path)
+        @parts.begin_file(path)
       end
 
       def load(path)
@@ -218,15 +224,27 @@ module Gorgon
 
       def run_groups
         scope(:suite)
-        @filters.settle
+        settle
         reporter = @config.reporter
         groups = @world.ordered_example_groups
+        # A focus comes and goes with the file that is loaded.
+        @reporter.divisible if !@selected && !@filters.of_the_file? && @parts.divisible?
         @results.expect(@world.example_count(groups))
         @reporter.needs_tests if @results.expected.zero? && fails_without_examples?
         groups.each { |group| group.run(reporter) }
         @statuses.remember if @reporter.ours?
-        @filters.tell_what_was_left_out
+        @filters.tell_what_was_left_out unless @part
         tell_what_did_not_run
+      end
+
+      # Which examples run.
+      def settle
+        return @filters.settle unless @part
+
+        @parts.choose(@part) do
+          @filters.settle
+          @filters.tell_what_was_left_out
+        end
       end
 
       # RSpec has the setting since 3.8.

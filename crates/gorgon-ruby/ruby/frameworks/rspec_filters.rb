@@ -85,6 +85,11 @@ module Gorgon
         @reporter.warning("a focus filter was active in #{@path.delete_prefix("#{::Dir.pwd}/")}: #{examples} left out")
       end
 
+      # Whether the file brought filters with it: by focus, or of its own.
+      def of_the_file?
+        !!(@focus || @own_before)
+      end
+
       def end_file
         inclusions, exclusions = @own_before || @before
         if inclusions

@@ -48,6 +48,9 @@ module Gorgon
         Formatter.new(self)
       end
 
+      # What holds examples together.
+      attr_writer :parts
+
       # How many examples are to end.
       attr_reader :expected
 
@@ -87,9 +90,16 @@ module Gorgon
                    file: @places.relative(metadata[:absolute_file_path] || metadata[:file_path]),
                    line: metadata[:line_number], outcome: outcome, seconds: seconds }
         result.delete(:key) unless result[:key]
+        group = @parts.group_of(example) and result[:group] = group
         result.merge!(fault(example, notification)) if outcome == 'failed'
         result[:message] = example.execution_result.pending_message.to_s if outcome == 'skipped'
         @reporter.test_finished(result)
+      end
+
+      # The part in brackets of RSpec's id; all of it where the example is another file's.
+      def id(example)
+        full = example.id
+        full.start_with?("#{@path}[") ? full[(@path.size + 1)...-1] : full
       end
 
       private
@@ -101,12 +111,6 @@ module Gorgon
 
         @failed_again = true
         @reporter.file_error(what: "group of #{group_name(example)}", **fault(example, notification))
-      end
-
-      # The part in brackets of RSpec's id; all of it where the example is another file's.
-      def id(example)
-        full = example.id
-        full.start_with?("#{@path}[") ? full[(@path.size + 1)...-1] : full
       end
 
       def group_name(example)

@@ -4,6 +4,7 @@ require_relative '../frameworks'
 require_relative 'faults'
 require_relative 'ids'
 require_relative 'memory'
+require_relative 'part'
 require_relative 'selection'
 require_relative 'test_unit_options'
 require_relative 'test_unit_recorder'
@@ -14,7 +15,7 @@ module Gorgon
     # it, inside the startup and shutdown of its class and of the classes above that.
     class TestUnit
       # A test of a class; `last` is the line where its method ends.
-      Test = Struct.new(:instance, :id, :name, :file, :line) do
+      Test = Struct.new(:instance, :id, :name, :file, :line, :group) do
         def last
           Lines.last(instance.method(instance.method_name), line)
         end
@@ -64,8 +65,7 @@ module Gorgon
       # what its first loading brought. `loaded`: another adapter has loaded it, and found none.
       def run(path, selection = nil, loaded: false)
         turns = @files[path] || load_turns(path, loaded) or return
-        tests = Selection.new(@places.absolute(path), selection, @reporter).of(tests(turns))
-        run_tests(path, tests.select { |test| wanted?(test.instance) })
+        run_tests(path, chosen(turns, path, selection))
       ensure
         @memory.pass_over(classes, (turns || []).map(&:first))
       end
@@ -80,6 +80,16 @@ module Gorgon
       end
 
       private
+
+      def chosen(turns, path, selection)
+        ids = Ids.new
+        tests = tests(turns, ids)
+        part = Part.of(selection)
+        @reporter.divisible if ids.distinct? && (part || !selection)
+        return part.of(tests.select { |test| wanted?(test.instance) }, @reporter) if part
+
+        Selection.new(@places.absolute(path), selection, @reporter).of(tests).select { |test| wanted?(test.instance) }
+      end
 
       def classes
         ::Test::Unit::TestCase::DESCENDANTS
@@ -141,8 +151,7 @@ module Gorgon
         suite.tests.flat_map { |test| test.is_a?(::Test::Unit::TestSuite) ? flatten(test) : [test] }
       end
 
-      def tests(turns)
-        ids = Ids.new
+      def tests(turns, ids)
         turns.flat_map do |klass, names|
           found = instances(klass).select { |instance| names.include?(instance.method_name) }
           found.map { |instance| test(instance, ids) }
@@ -152,7 +161,23 @@ module Gorgon
       def test(instance, ids)
         name = "#{instance.class.name}##{instance.local_name}"
         file, line = instance.method(instance.method_name).source_location
-        Test.new(instance, ids.id(name), name, file && @places.absolute(file), line)
+        Test.new(instance, ids.id(name), name, file && @places.absolute(file), line, group(instance.class))
+      end
+
+      # The outermost class that is never cut: it starts up and shuts down, or has a defined order. nil
+      # where there is none.
+      def group(klass)
+        above = klass.ancestors.grep(Class).take_while { |ancestor| ancestor != ::Test::Unit::TestCase }
+        held = above.reverse_each.find { |ancestor| holds?(ancestor) }
+        held && Json.utf8(held.name || held.inspect)
+      end
+
+      def holds?(klass)
+        @holds ||= {}.compare_by_identity
+        @holds.fetch(klass) do
+          hooks = %i[startup shutdown].any? { |name| klass.method(name).owner != ::Test::Unit::TestCase.singleton_class }
+          @holds[klass] = hooks || klass.test_order == :defined
+        end
       end
 
       def wanted?(instance)

@@ -51,8 +51,8 @@ module Gorgon
       end
 
       def of_test(test)
-        { id: test.id, name: test.name, classname: test.instance.class.name.to_s,
-          file: test.file ? @places.relative(test.file) : '', line: test.line || 0 }
+        { id: test.id, name: test.name, classname: test.instance.class.name.to_s, group: test.group,
+          file: test.file ? @places.relative(test.file) : '', line: test.line || 0 }.compact
       end
 
       # The first failure or error decides, else an omission or pending; a notification never.

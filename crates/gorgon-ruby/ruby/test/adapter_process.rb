@@ -3,7 +3,8 @@
 # Runs files through an adapter in this process, as a Ruby child does, and writes what the adapter
 # reported to the file named first: [[event, fields], …], marshalled.
 # usage: ruby adapter_process.rb RESULT FRAMEWORK SEED OPTIONS FILE[@SELECTION]…
-#   OPTIONS: words separated by spaces; SELECTION: lines or ids separated by commas
+#   OPTIONS: words separated by spaces; SELECTION: lines or ids separated by commas; after a + they are
+#   those of a part of the file, after a - those of all other parts
 require_relative '../frameworks'
 
 # Writes down what an adapter reports; each event reaches the file at once, as tests may crash.
@@ -24,6 +25,14 @@ class Record
 
   def warning(text)
     write(:warning, { text: text })
+  end
+
+  def defined(ids)
+    write(:defined, { ids: ids })
+  end
+
+  def divisible
+    write(:divisible, {})
   end
 
   def file(path)
@@ -59,9 +68,12 @@ adapter.start
 files.each do |file|
   path, wanted = file.split('@', 2)
   record.file(path)
-  wanted = wanted.to_s.split(',')
+  sign = wanted.to_s[/\A[+-]/]
+  wanted = wanted.to_s.sub(/\A[+-]/, '').split(',')
   lines, tests = wanted.partition { |word| word.match?(/\A\d+\z/) }
-  adapter.run(path, wanted.empty? ? nil : { tests: tests, lines: lines.map(&:to_i) })
+  selection = { tests: tests, lines: lines.map(&:to_i), part: !sign.nil?, except: [] }
+  selection.update(tests: [], except: tests) if sign == '-'
+  adapter.run(path, wanted.empty? ? nil : selection)
 rescue Gorgon::Frameworks::UnknownOption => e
   record.refused(e.message)
 end

@@ -219,7 +219,7 @@ impl Seen {
                 self.errors
                     .push(format!("{}: {}", error.what, error.message));
             }
-            ChildEvent::NeedsTests => {}
+            ChildEvent::NeedsTests | ChildEvent::Divisible | ChildEvent::Defined(_) => {}
             ChildEvent::Warning(text) => self.warnings.push(text),
             ChildEvent::CallbackFailed(failure) => {
                 self.errors

@@ -71,9 +71,9 @@ fn replay(rules: Rules) -> (Results, BTreeMap<String, u32>, Option<Ending>) {
         for effect in ledger.step(now, event) {
             match effect {
                 Effect::Tell(happening) => {
-                    let before = results.done;
+                    let before = results.done();
                     results.take(now - begun, &happening);
-                    if results.done > before {
+                    if results.done() > before {
                         *verdicts.entry(text.clone()).or_default() += 1;
                     }
                 }
@@ -132,5 +132,5 @@ fn a_late_failure_does_not_end_the_job_early() {
     };
     let (results, _, over) = replay(two);
     assert_eq!(over, Some(Ending::Complete));
-    assert_eq!(results.done, 3);
+    assert_eq!(results.done(), 3);
 }

@@ -2,7 +2,7 @@
 //!
 //! Events: `+2` lets seconds pass (to each deadline on the way) · `offer` · `a joins` (`a joins one`: with one slot) · `a answers
 //! busy|refused|accepted` · `a leaves done|sync|callback|stopped|lost|sick` · `a1 starts 0` (of attempt 2:
-//! `0.2`) · `a1 passes|fails|crashes 0` (with tests: `a1 fails 0 -x +y`, failed and passed) · `a1 returns|holds|hands|declines 0` · `a1 idle` · `a1
+//! `0.2`) · `a1 passes|fails|crashes 0` (with tests: `a1 fails 0 -x +y`, failed and passed; `=x,y`: those that the file of a part has) · `a1 returns|holds|hands|declines 0` · `a1 idle` · `a1
 //! dies|ends` · `down` · `up` · `up missing` · `missing` · `cancel` · `a seen|unseen` · `a
 //! announces` · `listener ends`.
 
@@ -65,6 +65,7 @@ fn result(word: &str) -> TestResult {
     let (sign, id) = word.split_at(1);
     TestResult {
         key: None,
+        group: None,
         id: id.to_owned(),
         name: id.to_owned(),
         classname: String::new(),
@@ -113,7 +114,7 @@ pub(super) fn finish(who: &str, what: &str, kind: FinishType, tests: &[&str]) ->
         failures: Vec::new(),
         tests: tests
             .iter()
-            .filter(|word| !word.starts_with('!'))
+            .filter(|word| !word.starts_with(['!', '=']))
             .map(|word| result(word))
             .collect(),
         errors: tests
@@ -126,6 +127,11 @@ pub(super) fn finish(who: &str, what: &str, kind: FinishType, tests: &[&str]) ->
         warnings: Vec::new(),
         child: 1,
         needs_tests: false,
+        defined: tests
+            .iter()
+            .find_map(|word| word.strip_prefix('='))
+            .map(|ids| ids.split(',').map(str::to_owned).collect()),
+        divisible: false,
     }))
 }
 
@@ -350,6 +356,8 @@ fn show(effect: &Effect) -> Option<String> {
                     gone.join(",")
                 )
             }
+            Happening::RestQueued { item, tests } => format!("rest of {tests} as {}", item.item),
+            Happening::TestsGone { gone, .. } => format!("gone {}", gone.join(",")),
             Happening::RetriesStopped { failed, finished } => {
                 format!("stopped {failed}/{finished}")
             }
@@ -372,6 +380,10 @@ impl Run {
         let work = (0..count)
             .map(|n| WorkItem::whole(ItemId(n), format!("f{n}")))
             .collect();
+        Self::of(rules, work)
+    }
+
+    pub(super) fn of(rules: Rules, work: Vec<WorkItem>) -> Self {
         Self {
             ledger: Ledger::new(rules, work),
             now: Instant::now(),

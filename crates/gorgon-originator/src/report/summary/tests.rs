@@ -34,12 +34,15 @@ fn finish(item: u32, name: &str, kind: FinishType) -> Finish {
         warnings: Vec::new(),
         child: 1,
         needs_tests: false,
+        defined: None,
+        divisible: false,
     }
 }
 
 fn test(name: &str, outcome: Outcome, message: &str) -> TestResult {
     TestResult {
         key: None,
+        group: None,
         id: "1:1".to_owned(),
         name: name.to_owned(),
         classname: "Cart".to_owned(),

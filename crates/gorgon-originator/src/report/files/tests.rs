@@ -1,0 +1,98 @@
+use std::time::{Duration, Instant};
+
+use gorgon_proto::outcome::Verdict;
+
+use crate::ledger::tests::parts::work;
+use crate::ledger::tests::script::{event, rules};
+use crate::ledger::{Effect, Ledger};
+use crate::report::Results;
+
+/// What the reports know after these events.
+fn results(events: &str) -> Results {
+    let (mut results, mut ledger) = (Results::new(&work()), Ledger::new(rules(), work()));
+    for text in events.split("; ") {
+        for effect in ledger.step(Instant::now(), event(text)) {
+            if let Effect::Tell(happening) = effect {
+                results.take(Duration::ZERO, &happening);
+            }
+        }
+    }
+    results
+}
+
+/// The files as `verdict tests errors`, and how many are done.
+#[track_caller]
+fn check(events: &str, expected: &str) {
+    let results = results(&format!("offer; a joins; {events}"));
+    let mut shown: Vec<String> = Vec::new();
+    for file in results.by_file() {
+        let tests: Vec<_> = file.tests().iter().map(|it| it.test.id.clone()).collect();
+        shown.push(format!(
+            "{:?} {} {}",
+            file.verdict(),
+            tests.join(","),
+            file.errors().len()
+        ));
+    }
+    shown.push(format!("{}/{}", results.done(), results.total()));
+    assert_eq!(shown.join("; "), expected, "{events}");
+}
+
+#[test]
+fn a_file_has_passed_when_all_its_parts_have() {
+    check(
+        "a1 passes 0 +a +b =a,c,b,d; a2 passes 2",
+        "None a,b 0; Some(Passed)  0; 1/2",
+    );
+    check(
+        "a1 passes 0 +a +b =a,c,b,d; a2 passes 2; a2 passes 1 +c +d =a,c,b,d",
+        "Some(Passed) a,c,b,d 0; Some(Passed)  0; 2/2",
+    );
+    check(
+        "a1 passes 0 +a +b =a,b,c,d; a2 passes 1 +c +d =a,b,c,d,e",
+        "None a,b,c,d 0; None  0; 0/2",
+    );
+    check(
+        "a1 passes 0 +a +b =a,b,c,d,e; a2 passes 1 +c +d =a,b,c,d,e; a1 fails 3 -e =a,b,c,d,e",
+        "Some(Failed) a,b,c,d,e 0; None  0; 1/2",
+    );
+}
+
+#[test]
+fn the_worst_part_is_the_files_verdict_and_a_common_fault_is_one() {
+    check(
+        "a1 fails 0 -a +b =a,b,c,d; a2 crashes 1 +c",
+        "Some(Crashed) a,b,c 1; None  0; 1/2",
+    );
+    check(
+        "a1 fails 0 !load; a2 fails 1 !load",
+        "Some(Failed)  1; None  0; 1/2",
+    );
+}
+
+#[test]
+fn a_test_that_ran_in_two_parts_counts_once() {
+    check(
+        "a1 passes 0 +a +b =a,b,c,d; a2 passes 1 +b +c +d =a,b,c,d",
+        "Some(Passed) a,b,c,d 0; None  0; 1/2",
+    );
+}
+
+#[test]
+fn files_are_counted_once_and_a_file_that_was_begun_is_unfinished() {
+    let mut results = results("offer; a joins; a1 fails 0 -a +b =a,b,c,d; a2 starts 1");
+    results.close();
+    let counts = results.counts();
+    assert_eq!(
+        (counts.files, counts.files_failed, counts.files_not_run),
+        (2, 1, 1)
+    );
+    let names = |files: Vec<&crate::report::FileResult>| {
+        let names = files.iter().map(|file| file.filename.clone());
+        names.collect::<Vec<_>>().join(",")
+    };
+    assert_eq!(names(results.unfinished()), "giant");
+    assert_eq!(names(results.not_run()), "small");
+    assert_eq!(results.by_file()[0].verdict(), Some(Verdict::Failed));
+    assert_eq!(results.failed_so_far(), 1);
+}
