@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use gorgon_process::command::Bounds;
@@ -45,14 +45,23 @@ pub(crate) enum Place {
     },
 }
 
-/// A workspace that is ready. Dropped, what was made for it is removed.
+/// A place that is ready. Dropped, what was made for it is removed.
 #[derive(Debug)]
 pub(crate) struct Ready {
     /// The manager's `--workspace`.
     pub(crate) directory: PathBuf,
     pub(crate) files: JobFiles,
-    /// The tree that was pulled into, and the copies for the slots.
-    _workspaces: Vec<Workspace>,
+    /// None in place; with what all that is kept may take up.
+    workspace: Option<(Workspace, u64)>,
+}
+
+impl Ready {
+    /// Ends it after its job; the workspace is kept for the next one, if it can be.
+    pub(crate) fn end(self) {
+        if let Some((workspace, cache_limit_bytes)) = self.workspace {
+            workspace.keep(cache_limit_bytes);
+        }
+    }
 }
 
 /// A preparation under way.
@@ -114,7 +123,7 @@ fn prepare(order: &Order, cancelled: &Receiver<()>) -> Result<Ready, Failure> {
             Ok(Ready {
                 directory: directory.clone(),
                 files: JobFiles::of_originator(config.clone()),
-                _workspaces: Vec::new(),
+                workspace: None,
             })
         }
         Place::Workspace {
@@ -128,51 +137,68 @@ fn prepare(order: &Order, cancelled: &Receiver<()>) -> Result<Ready, Failure> {
                 cancel: cancelled.clone(),
                 ..Bounds::within(SYNC_LIMIT)
             };
-            let workspace = fetch(job, workspaces, cache, *cache_limit_bytes, &bounds)?;
-            callbacks_inside(job, workspace.path())?;
-            after_sync(job, workspace.path(), false, cancelled)?;
-            match job.workspace {
-                WorkspaceMode::Job => Ok(Ready {
-                    directory: workspace.path().to_owned(),
-                    files,
-                    _workspaces: vec![workspace],
-                }),
-                WorkspaceMode::Slot => {
-                    let copies = workspace
-                        .copy_for_slots(workspaces, order.slots)
-                        .map_err(sync_failed)?;
-                    Ok(Ready {
-                        directory: copies.path().to_owned(),
-                        files,
-                        _workspaces: vec![copies, workspace],
-                    })
-                }
+            let mut workspace = fetch(order, workspaces, cache, *cache_limit_bytes, &bounds)?;
+            callbacks_inside(job, workspace.first())?;
+            if after_sync(job, workspace.first(), false, cancelled)? {
+                workspace.follow_first().map_err(sync_failed)?;
             }
+            workspace.hand_over();
+            Ok(Ready {
+                directory: workspace.path().to_owned(),
+                files,
+                workspace: Some((workspace, *cache_limit_bytes)),
+            })
         }
     }
 }
 
-/// Brings the cache up to date and makes a workspace from it.
+/// Makes a workspace that equals the source: of what an earlier job has left if that can be proven,
+/// else from the cache, which is brought up to date before.
 fn fetch(
-    job: &JobDefinition,
+    order: &Order,
     workspaces: &Path,
     cache: &Path,
     cache_limit_bytes: u64,
     bounds: &Bounds,
 ) -> Result<Workspace, Failure> {
+    let begun = Instant::now();
+    let job = &order.job;
     let cache =
         Cache::open(cache, &job.originator_host, &job.project, bounds).map_err(sync_failed)?;
-    let report = pull::pull(&job.sync, &cache, bounds).map_err(sync_failed)?;
+    let workspace = match job.workspace {
+        WorkspaceMode::Job => Workspace::create(workspaces, &job.project),
+        WorkspaceMode::Slot => Workspace::for_slots(workspaces, order.slots),
+    };
+    let mut workspace = workspace.map_err(sync_failed)?;
+    let digest = job.sync.manifest_digest.as_deref();
+    let kept = digest.and_then(|digest| workspace.fill_from_kept(&cache, digest));
+    let filled = match kept {
+        Some(filled) => {
+            info!(
+                target: "gorgon::listener",
+                job:% = job.job; "nothing has changed: a workspace of an earlier job is used"
+            );
+            filled
+        }
+        None => {
+            let report = pull::pull(&job.sync, &cache, bounds).map_err(sync_failed)?;
+            info!(
+                target: "gorgon::listener",
+                job:% = job.job, from = report.pulled_from.as_deref().unwrap_or("nowhere: nothing has changed"),
+                took:? = report.took, forced = report.forced;
+                "source is there"
+            );
+            workspace.fill_from(&cache).map_err(sync_failed)?
+        }
+    };
     info!(
         target: "gorgon::listener",
-        job:% = job.job, from = report.pulled_from.as_deref().unwrap_or("nowhere: nothing has changed"),
-        took:? = report.took, forced = report.forced;
-        "source is there"
+        job:% = job.job, copied = filled.copied, bytes = filled.bytes, removed = filled.removed,
+        took:? = begun.elapsed();
+        "workspace is there"
     );
-    let workspace = Workspace::create(workspaces, &job.project).map_err(sync_failed)?;
-    workspace.fill_from(&cache).map_err(sync_failed)?;
     for path in cache.evict(cache_limit_bytes) {
-        info!(target: "gorgon::listener", path:% = path.display(); "an unused cache was removed");
+        info!(target: "gorgon::listener", path:% = path.display(); "what was kept is removed");
     }
     Ok(workspace)
 }
@@ -208,14 +234,15 @@ fn callbacks_inside(job: &JobDefinition, workspace: &Path) -> Result<(), Failure
     Ok(())
 }
 
+/// Returns whether there is one, and it ran.
 fn after_sync(
     job: &JobDefinition,
     directory: &Path,
     in_place: bool,
     cancelled: &Receiver<()>,
-) -> Result<(), Failure> {
+) -> Result<bool, Failure> {
     if job.callbacks.callbacks_class_file.is_none() && job.callbacks.after_sync.is_none() {
-        return Ok(());
+        return Ok(false);
     }
     let settings = RubySettings {
         ruby: job.ruby.clone(),
@@ -233,7 +260,7 @@ fn after_sync(
     match run_callback(&settings, Callback::AfterSync, &waiting) {
         Ok(_) => {
             info!(target: "gorgon::listener", job:% = job.job; "after_sync is done");
-            Ok(())
+            Ok(true)
         }
         Err(error) => {
             let reason = match &error {

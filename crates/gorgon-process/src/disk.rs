@@ -116,6 +116,35 @@ pub fn set_modified(path: &Path, secs: i64, nanos: u32) -> io::Result<()> {
     }
 }
 
+/// Returns whether `path` itself has extended attributes: access rights beyond its mode, or what
+/// users put there. The kernel's own security labels, which every file may have, do not count.
+///
+/// # Errors
+/// When it does not exist.
+pub fn has_attributes(path: &Path) -> io::Result<bool> {
+    let path = c_path(path)?;
+    // The names, each ended by NUL; the kernel limits them all together.
+    let mut names = [0_u8; 65_536];
+    // SAFETY: `path` ends with NUL, `names` is as large as is said; both live through the call.
+    #[expect(unsafe_code, reason = "llistxattr(2) has no form in std")]
+    let length = unsafe { libc::llistxattr(path.as_ptr(), names.as_mut_ptr().cast(), names.len()) };
+    match usize::try_from(length) {
+        Ok(length) => {
+            let names = names
+                .get(..length)
+                .unwrap_or_default()
+                .split(|byte| *byte == 0);
+            Ok(names
+                .into_iter()
+                .any(|name| !name.is_empty() && !name.starts_with(b"security.")))
+        }
+        Err(_) => match io::Error::last_os_error() {
+            error if error.raw_os_error() == Some(libc::ENOTSUP) => Ok(false),
+            error => Err(error),
+        },
+    }
+}
+
 /// Makes a named pipe.
 ///
 /// # Errors
@@ -186,6 +215,23 @@ mod tests {
         set_modified(&link, 1_000_000_000, 123).unwrap();
         let meta = fs::symlink_metadata(&link).unwrap();
         assert_eq!((meta.mtime(), meta.mtime_nsec()), (1_000_000_000, 123));
+    }
+
+    #[test]
+    fn attributes_of_users_are_seen() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(!has_attributes(dir.path()).unwrap());
+        let path = c_path(dir.path()).unwrap();
+        let (name, value) = (c"user.colour", b"red");
+        // SAFETY: both strings end with NUL, the value is as long as is said; all live through the call.
+        #[expect(unsafe_code, reason = "setxattr(2) has no form in std")]
+        let set = unsafe {
+            let value = value.as_ptr().cast();
+            libc::setxattr(path.as_ptr(), name.as_ptr(), value, 3, 0)
+        };
+        // A filesystem without them has none.
+        assert_eq!(has_attributes(dir.path()).unwrap(), set == 0);
+        assert!(has_attributes(Path::new("/nowhere/at/all")).is_err());
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::child::{self, End};
@@ -95,6 +96,27 @@ pub fn with_environment(name: &str, value: &str) -> Vec<u32> {
     let mut found = find(|pid, stat| !stat.is_zombie() && has_environment(pid, name, value));
     found.retain(|pid| !ancestors.contains(pid));
     found
+}
+
+/// Returns the living processes that are in this directory, or have something in it open, but for us.
+/// Those of other users are not seen.
+#[must_use]
+pub fn working_in(directory: &Path) -> Vec<u32> {
+    let own = std::process::id();
+    let inside = |link: PathBuf| fs::read_link(link).is_ok_and(|to| to.starts_with(directory));
+    let works = |pid: &u32| {
+        let place = PathBuf::from(format!("/proc/{pid}"));
+        let open = fs::read_dir(place.join("fd"))
+            .into_iter()
+            .flatten()
+            .flatten();
+        inside(place.join("cwd")) || open.into_iter().any(|fd| inside(fd.path()))
+    };
+    processes()
+        .into_iter()
+        .filter(|pid| *pid != own)
+        .filter(works)
+        .collect()
 }
 
 /// Kills every process that was started with `name=value` in its environment, but for `except`,

@@ -2,7 +2,7 @@
 //!
 //! Its parts: `tree/`, the copy; `manifest`, what the originator's tree was at the last pull that
 //! ended well; `complete`, the digest of that manifest, absent while the tree may differ from it;
-//! `used`, touched by each job. Beside the cache lies its lock file, which is never removed, so
+//! `used`, touched by each job; `kept/`, workspaces of ended jobs. Beside the cache lies its lock file, which is never removed, so
 //! that two jobs can't hold two files of one name.
 
 use std::fs::{self, File, OpenOptions};
@@ -10,7 +10,6 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::thread;
-use std::time::SystemTime;
 
 use crossbeam_channel::{bounded, select_biased};
 use gorgon_process::command::Bounds;
@@ -24,8 +23,8 @@ use crate::workspace::tree_bytes;
 
 const COMPLETE: &str = "complete";
 const MANIFEST: &str = "manifest";
-const SIZE: &str = "size_bytes";
-const USED: &str = "used";
+pub(crate) const SIZE: &str = "size_bytes";
+pub(crate) const USED: &str = "used";
 
 /// A cache, locked for as long as this lives: hold it over the pull and the copy, not longer.
 #[derive(Debug)]
@@ -58,6 +57,28 @@ impl Cache {
         };
         cache.touch()?;
         Ok(cache)
+    }
+
+    /// Holds the cache at this path, unless another job does, or it was removed.
+    pub(crate) fn try_at(path: &Path) -> Option<Self> {
+        let lock = open_lock(&lock_path(path)).ok()?;
+        lock.try_lock().ok()?;
+        let cache = Self {
+            path: path.to_owned(),
+            root: path.parent()?.to_owned(),
+            _lock: lock,
+        };
+        cache.tree().is_dir().then_some(cache)
+    }
+
+    /// Returns where it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Returns where the caches of all projects are.
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
     }
 
     /// Returns the directory that is a copy of the project.
@@ -95,25 +116,6 @@ impl Cache {
                 "a cache is not what the last pull left: it is pulled again");
         }
         whole
-    }
-
-    /// Removes the caches of other projects, the longest unused first, until all together are
-    /// within `limit_bytes`; those in use are left alone. Returns what was removed.
-    pub fn evict(&self, limit_bytes: u64) -> Vec<PathBuf> {
-        let mut others = others(&self.root, &self.path);
-        let mut total = size(&self.path) + others.iter().map(|other| other.bytes).sum::<u64>();
-        others.sort_by_key(|other| other.used);
-        let mut evicted = Vec::new();
-        for other in others {
-            if total <= limit_bytes {
-                break;
-            }
-            if remove_unused(&other.path) {
-                total = total.saturating_sub(other.bytes);
-                evicted.push(other.path);
-            }
-        }
-        evicted
     }
 
     /// Returns where the originator's manifest of this pull is put.
@@ -172,56 +174,6 @@ impl Cache {
     }
 }
 
-struct Other {
-    path: PathBuf,
-    used: SystemTime,
-    bytes: u64,
-}
-
-fn others(root: &Path, own: &Path) -> Vec<Other> {
-    let Ok(entries) = fs::read_dir(root) else {
-        return Vec::new();
-    };
-    entries
-        .flatten()
-        .map(|entry| entry.path())
-        .filter(|path| path != own && path.join("tree").is_dir() && lock_path(path).exists())
-        .map(|path| {
-            let used = fs::metadata(path.join(USED)).and_then(|meta| meta.modified());
-            let bytes = size(&path);
-            Other {
-                used: used.unwrap_or(SystemTime::UNIX_EPOCH),
-                bytes,
-                path,
-            }
-        })
-        .collect()
-}
-
-fn size(path: &Path) -> u64 {
-    let known = fs::read_to_string(path.join(SIZE))
-        .ok()
-        .and_then(|text| text.parse().ok());
-    known.unwrap_or_else(|| tree_bytes(&path.join("tree")))
-}
-
-fn remove_unused(path: &Path) -> bool {
-    let Ok(lock) = open_lock(&lock_path(path)) else {
-        return false;
-    };
-    if lock.try_lock().is_err() {
-        return false;
-    }
-    match owned::remove(path) {
-        Ok(()) => true,
-        Err(error) => {
-            log::warn!(target: "gorgon::sync", path:% = path.display(), cause:% = error;
-                "a cache cannot be removed");
-            false
-        }
-    }
-}
-
 /// flock(2) waits without a limit, so a thread waits for us; if it comes too late it lets go.
 fn lock(file: &Path, path: &Path, bounds: &Bounds) -> Result<File, SyncError> {
     let opened = open_lock(file).map_err(SyncError::file("open", file))?;
@@ -250,7 +202,7 @@ fn lock(file: &Path, path: &Path, bounds: &Bounds) -> Result<File, SyncError> {
     }
 }
 
-fn open_lock(path: &Path) -> io::Result<File> {
+pub(crate) fn open_lock(path: &Path) -> io::Result<File> {
     OpenOptions::new()
         .write(true)
         .create(true)
@@ -259,7 +211,7 @@ fn open_lock(path: &Path) -> io::Result<File> {
         .open(path)
 }
 
-fn lock_path(cache: &Path) -> PathBuf {
+pub(crate) fn lock_path(cache: &Path) -> PathBuf {
     let mut name = cache.file_name().unwrap_or_default().to_owned();
     name.push(".lock");
     cache.with_file_name(name)
@@ -341,30 +293,5 @@ mod tests {
         cache.begin().unwrap();
         assert_eq!(cache.digest(), None);
         assert_eq!(cache.manifest(), Some(manifest));
-    }
-
-    #[test]
-    fn the_longest_unused_go_first_and_those_in_use_stay() {
-        let root = tempfile::tempdir().unwrap();
-        let make = |project: &str, age: u64| {
-            let cache = Cache::open(root.path(), "h", project, &within(SOON)).unwrap();
-            fs::write(cache.tree().join("f"), [0; 1000]).unwrap();
-            cache.finish(None, true).unwrap();
-            let used = File::options()
-                .write(true)
-                .open(cache.path.join(USED))
-                .unwrap();
-            used.set_modified(SystemTime::now() - Duration::from_secs(age))
-                .unwrap();
-            cache
-        };
-        let old = make("/old", 300).path.clone();
-        let busy = make("/busy", 200);
-        let new = make("/new", 100).path.clone();
-        let own = make("/own", 0);
-        assert!(own.evict(4000).is_empty());
-        assert_eq!(own.evict(3000), std::slice::from_ref(&old));
-        assert_eq!(own.evict(0), [new]);
-        assert!(busy.tree().exists() && own.tree().exists() && !old.exists());
     }
 }

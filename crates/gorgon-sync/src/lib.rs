@@ -2,7 +2,8 @@
 //!
 //! By default the originator serves its own directory from a private daemon ([`serve`]); with a
 //! file server it pushes there ([`push`]). A listener pulls ([`pull`]) into its cache of the
-//! project ([`cache`]), and makes each job's workspace ([`workspace`]) from that by local copy.
+//! project ([`cache`]), and makes each job's workspace ([`workspace`]) from that by local copy, or
+//! from the workspace of an ended job, of which each path is proven to be as it was.
 //! What rsync's quick check cannot see is found by comparing manifests ([`manifest`]).
 //!
 //! No shell is involved anywhere: patterns and paths are elements of argument vectors ([`args`]).
@@ -22,8 +23,15 @@ pub mod serve;
 pub mod workspace;
 
 mod copy;
+mod difference;
+mod evict;
+mod kept;
 mod owned;
+mod record;
+mod restore;
 mod scan;
+mod stamp;
+mod view;
 mod wildmatch;
 
 pub use cache::Cache;

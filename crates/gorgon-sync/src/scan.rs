@@ -15,7 +15,7 @@ use crate::manifest::{Entry, Kind, Manifest, Nanos};
 /// The kernel stamps changes with a clock that ticks coarsely: a file that changed so short before
 /// the scan may change again without another stamp. Its entry is made unique, so that the next job
 /// looks at it again.
-const TICK: Nanos = 50_000_000;
+pub(crate) const TICK: Nanos = 50_000_000;
 
 /// Reads all that is synced of the project at `root`.
 ///
@@ -23,10 +23,7 @@ const TICK: Nanos = 50_000_000;
 /// A directory whose path is longer than the system lets one be ends the scan: each host would
 /// walk it down for a long time, to the same end.
 pub(crate) fn scan(root: &Path, excludes: &Excludes) -> Result<Manifest, SyncError> {
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_nanos());
-    let now = Nanos::try_from(now).unwrap_or(Nanos::MAX);
+    let now = now();
     let mut entries = Vec::new();
     // The root itself must be readable.
     let mut waiting: Vec<Vec<u8>> = Vec::new();
@@ -107,6 +104,13 @@ fn kind(meta: &Metadata, path: impl FnOnce() -> PathBuf) -> Option<Kind> {
     } else {
         None
     }
+}
+
+/// The moment now.
+pub(crate) fn now() -> Nanos {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    let now = since.map_or(0, |since| since.as_nanos());
+    Nanos::try_from(now).unwrap_or(Nanos::MAX)
 }
 
 pub(crate) fn nanos(secs: i64, nanos: i64) -> Nanos {

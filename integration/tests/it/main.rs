@@ -23,6 +23,7 @@ mod destinations;
 mod disk;
 mod happy;
 mod hung;
+mod kept;
 mod large;
 mod listener;
 mod manager;

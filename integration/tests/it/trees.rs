@@ -9,7 +9,7 @@ use std::{
 
 use integration::{cluster::Cluster, home::Home, project::Project, run};
 
-/// Returns the copies of the project's file in the caches of a cluster.
+/// Returns the copies of the project's file in the caches of a cluster, and in the workspaces that are kept there.
 fn cached(cluster: &Cluster, file: &str) -> Vec<PathBuf> {
     let below = integration::home::files_below(&cluster.home().path().join("run"));
     let name = format!("/tree/{file}");
@@ -42,10 +42,15 @@ fn a_cache_that_somebody_cleaned_is_pulled_again() {
         |path| fs::remove_dir_all(path.parent().unwrap()).unwrap(),
     ];
     for spoiled in spoil {
-        let copies = cached(&cluster, "lib/one.rb");
-        assert_eq!(copies.len(), 2);
-        copies.iter().for_each(|path| spoiled(path));
-        cluster.run(&project, &["spec"]).exited(0);
+        // First the caches, then also the workspaces that were kept and served in spite of that.
+        for kept in [false, true] {
+            cluster.assert_nothing_left();
+            let mut copies = cached(&cluster, "lib/one.rb");
+            copies.retain(|path| path.to_string_lossy().contains("/kept/") == kept);
+            assert_eq!(copies.len(), 2);
+            copies.iter().for_each(|path| spoiled(path));
+            cluster.run(&project, &["spec"]).exited(0);
+        }
     }
     cluster.assert_nothing_left();
 }

@@ -111,7 +111,8 @@ impl Shell {
         }
     }
 
-    /// Removes the workspace in a thread: a big one takes seconds, and a ping wants its answer.
+    /// Puts the workspace back or removes it, in a thread: a big one takes seconds, and a ping wants
+    /// its answer.
     fn clean(&mut self) {
         let Some(ready) = self.ready.take() else {
             self.soon.push(Event::Cleaned);
@@ -121,7 +122,7 @@ impl Shell {
         let thread = thread::Builder::new()
             .name("clean".to_owned())
             .spawn(move || {
-                drop(ready);
+                ready.end();
                 drop(cleaned);
             });
         match thread {

@@ -1,0 +1,89 @@
+//! What a tree shall be made equal to: another tree, path by path.
+
+use std::path::{Path, PathBuf};
+
+use crate::failure::SyncError;
+use crate::record::Record;
+use crate::stamp::{Kind, Stamp, stamps};
+
+/// A tree to be copied.
+#[derive(Debug)]
+pub(crate) struct View {
+    pub(crate) root: PathBuf,
+    /// In the order of their paths.
+    pub(crate) entries: Vec<Viewed>,
+    /// Nobody has looked at the tree itself: what is copied must still be what is expected.
+    pub(crate) unseen: bool,
+}
+
+/// One path of it.
+#[derive(Debug)]
+pub(crate) struct Viewed {
+    pub(crate) path: Vec<u8>,
+    /// What lies there.
+    pub(crate) stamp: Stamp,
+    /// Whose content it has: the path itself, or what it was copied from and is still equal to.
+    pub(crate) identity: Stamp,
+}
+
+impl View {
+    /// Looks at a tree, in which nothing changes meanwhile.
+    pub(crate) fn of_tree(root: &Path) -> Result<Self, SyncError> {
+        let entries = look(root)?
+            .into_iter()
+            .map(|(path, stamp)| Viewed {
+                path,
+                stamp,
+                identity: stamp,
+            })
+            .collect();
+        Ok(Self {
+            root: root.to_owned(),
+            entries,
+            unseen: false,
+        })
+    }
+
+    /// Takes for granted that a tree is what a workspace was copied from.
+    pub(crate) fn of_record(root: &Path, record: &Record) -> Self {
+        let entries = record
+            .entries
+            .iter()
+            .map(|entry| Viewed {
+                path: entry.path.clone(),
+                stamp: entry.source,
+                identity: entry.source,
+            })
+            .collect();
+        Self {
+            root: root.to_owned(),
+            entries,
+            unseen: true,
+        }
+    }
+
+    /// Looks at a workspace in which something has worked since it was made.
+    pub(crate) fn of_workspace(root: &Path, record: &Record) -> Result<Self, SyncError> {
+        let mut view = Self::of_tree(root)?;
+        let mut known = record.entries.iter().peekable();
+        for viewed in &mut view.entries {
+            while known.next_if(|entry| entry.path < viewed.path).is_some() {}
+            let Some(entry) = known.next_if(|entry| entry.path == viewed.path) else {
+                continue;
+            };
+            // A directory is what it holds: for it alone its own mode and time say all.
+            if entry.own == Some(viewed.stamp) && viewed.stamp.kind() != Kind::Directory {
+                viewed.identity = entry.source;
+            }
+        }
+        Ok(view)
+    }
+}
+
+/// Sockets and devices are left out.
+fn look(root: &Path) -> Result<Vec<crate::stamp::Stamped>, SyncError> {
+    let mut found =
+        stamps(root).map_err(|(path, error)| SyncError::file("look at", path)(error))?;
+    found.retain(|(_, stamp)| stamp.kind() != Kind::Other);
+    Ok(found)
+}
