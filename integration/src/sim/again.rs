@@ -11,6 +11,8 @@ use super::{ORIGINATOR, Pid, World};
 
 /// The word of a worker that has come back finds no queue of replies at first, and goes out again.
 const WORD_LIMIT: Duration = Duration::from_millis(1_500);
+/// Where the broker has not stopped, the queue is there.
+const CALM_WORD_LIMIT: Duration = Duration::from_millis(50);
 /// The originator's first connection stands by then.
 const FIRST: Duration = Duration::from_millis(100);
 /// A manager whose queue nobody reads is written off after this, and not before.
@@ -52,7 +54,8 @@ impl World {
     fn heard_holder(&self, item: ItemId, attempt: u32, cause: Cause) -> Option<Pid> {
         let late = 4 * Duration::from_millis(self.plan.lag_ms);
         let limit = match cause {
-            Cause::Returned | Cause::BrokerOutage => WORD_LIMIT + late,
+            Cause::Returned | Cause::BrokerOutage if self.truth.outages > 0 => WORD_LIMIT + late,
+            Cause::Returned | Cause::BrokerOutage => CALM_WORD_LIMIT + late,
             Cause::WorkerLost => SILENCE + late,
             Cause::HandedBack | Cause::Dropped | Cause::HostSick => return None,
         };

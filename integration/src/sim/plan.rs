@@ -142,6 +142,11 @@ impl Plan {
         let kinds: &[Fault] = if local { &LOCAL_FAULTS } else { &FAULTS };
         let one = *dice.pick(kinds).unwrap_or(&Fault::Worker);
         let only = dice.roll(2) == 0;
+        // Files that outlive the link of their worker.
+        let item_ms = match one {
+            Fault::Connection | Fault::Network | Fault::Broker if only => 4 * item_ms,
+            _ => item_ms,
+        };
         let count = dice.roll(if only { 4 } else { 10 });
         let faults = (0..count)
             .map(|_| {

@@ -34,6 +34,8 @@ pub(super) struct Truth {
     losses: BTreeSet<(ItemId, u32)>,
     deaths: Deaths,
     handed_back: BTreeMap<ItemId, u32>,
+    /// How often an item was told to be queued again because its worker was lost.
+    told_lost: BTreeMap<ItemId, u32>,
     /// Properties found broken on the way.
     pub(super) wrongs: Vec<String>,
     pub(super) verdicts: BTreeMap<ItemId, Vec<Verdict>>,
@@ -177,6 +179,7 @@ impl Truth {
                 ..
             } => {
                 self.lost.insert(finish.item, attempts - 1);
+                self.counts_losses(finish.item, attempts - 1);
                 self.verdicts.entry(finish.item).or_default().push(*verdict);
                 self.holds_against(at, finish, *verdict);
                 if !self.retries.contains(&finish.item) && finish.kind == FinishType::Fail {
@@ -185,7 +188,10 @@ impl Truth {
                         .extend(bad.map(|test| (finish.item, test.id.clone())));
                 }
             }
-            Happening::ItemLost { item, .. } => {
+            Happening::ItemLost { item, hosts, .. } => {
+                // The last loss is told by this alone.
+                let before = u32::try_from(hosts.len()).unwrap_or(u32::MAX) - 1;
+                self.counts_losses(*item, before);
                 self.verdicts.entry(*item).or_default().push(Verdict::Lost);
                 let losses = self.losses_of(*item);
                 if losses < 3 {
@@ -199,6 +205,11 @@ impl Truth {
             } => self.wrong(format!(
                 "item {item} was dropped by a broker that drops nothing"
             )),
+            Happening::ItemRedelivered {
+                item,
+                cause: Cause::WorkerLost | Cause::Returned,
+                ..
+            } => *self.told_lost.entry(*item).or_default() += 1,
             Happening::RetryQueued { item, .. } | Happening::RepeatQueued { item, .. } => {
                 self.retries.insert(item.item);
             }
@@ -213,6 +224,16 @@ impl Truth {
             }
             Happening::RetriesStopped { .. } => self.retries_stopped = true,
             _ => {}
+        }
+    }
+
+    /// An outage, or an item that was handed back, costs no attempt.
+    fn counts_losses(&mut self, item: ItemId, lost: u32) {
+        let told = self.told_lost.get(&item).copied().unwrap_or_default();
+        if lost > told {
+            self.wrong(format!(
+                "item {item} has lost {lost} attempts, of which {told} were told as its workers' loss"
+            ));
         }
     }
 

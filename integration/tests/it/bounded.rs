@@ -1,6 +1,6 @@
 //! What resists, holds on, or has no other end: nothing waits for it without a bound.
 
-use std::{fs, process::Command};
+use std::{fs, process::Command, time::Duration};
 
 use gorgon_process::command;
 use integration::{
@@ -100,9 +100,8 @@ fn kill_pulls(cluster: &Cluster, host: &str) -> u32 {
     killed
 }
 
-#[test]
-fn an_rsync_that_is_killed_in_mid_pull_costs_the_job_nothing() {
-    let cluster = Cluster::start(&[("a", 1), ("b", 1)]);
+/// A project that takes rsync long enough to be seen.
+fn large(cluster: &Cluster) -> Project {
     let project = Project::of(cluster.home(), &[GREEN]);
     let block: Vec<u8> = (0..64 << 20)
         .map(|n: u32| n.wrapping_mul(2_654_435_761).to_be_bytes()[0])
@@ -110,6 +109,41 @@ fn an_rsync_that_is_killed_in_mid_pull_costs_the_job_nothing() {
     for number in 0..4 {
         fs::write(project.path().join(format!("big-{number}")), &block).unwrap();
     }
+    project
+}
+
+#[test]
+fn a_host_on_which_every_rsync_is_killed_drops_out_and_alone_it_ends_the_run() {
+    for (hosts, status) in [(&[("a", 1), ("b", 1)][..], 0), (&[("a", 1)][..], 2)] {
+        let cluster = Cluster::start(hosts);
+        let project = large(&cluster);
+        let run = cluster.begin(&project, &["spec"]);
+        let mut killed = 0;
+        while run.runs_for(Duration::from_millis(20)) {
+            killed += kill_pulls(&cluster, "a");
+        }
+        let run = run.finished(secs(90));
+        assert!(killed > 0, "no rsync was seen");
+        run.exited(status).says(&["rsync"]);
+        if status == 0 {
+            // The other may be done before this one has tried for the last time.
+            run.verdict(GREEN.0, "passed");
+        } else {
+            let left = run.events("host_left");
+            assert!(
+                left.iter().any(|e| e["reason"] == "sync_failed"),
+                "{left:?}"
+            );
+        }
+        println!("{killed} rsyncs killed, {status}: {:?}", run.took);
+        cluster.assert_nothing_left();
+    }
+}
+
+#[test]
+fn an_rsync_that_is_killed_in_mid_pull_costs_the_job_nothing() {
+    let cluster = Cluster::start(&[("a", 1), ("b", 1)]);
+    let project = large(&cluster);
     let run = cluster.begin(&project, &["spec"]);
     until("an rsync that pulls to a", secs(30), || {
         if kill_pulls(&cluster, "a") > 0 {
