@@ -154,6 +154,7 @@ impl Server {
                         let id = id as ConnectionId;
                         if let Some(client) = self.clients.get_mut(&id) {
                             client.writable |= event.is_writable();
+                            client.ends |= event.is_read_closed() || event.is_error();
                             self.readable.insert(id);
                         }
                     }

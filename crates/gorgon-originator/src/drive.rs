@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, after, at, bounded, never, select_biased};
-use gorgon_broker::{Event as Broker, Publish, Session, Target, look_at_queue};
+use gorgon_broker::{Event as Broker, Publish, Session, Target, Token, look_at_queue};
 use gorgon_process::child::End;
 use gorgon_process::{Signal, exit};
 use gorgon_proto::item::ItemId;
@@ -21,6 +21,9 @@ use crate::screen::{Screen, Stream};
 
 /// How long a look at a queue may take.
 const LOOK_LIMIT: Duration = Duration::from_secs(4);
+/// So many deliveries are acknowledged at once: each acknowledgement by itself would wake three threads. A
+/// fraction of what the broker lets us hold unacknowledged.
+const ACKS: usize = 32;
 /// So many looks wait for their turn; further ones are left out, and come again.
 const LOOKS: usize = 16;
 
@@ -54,6 +57,8 @@ pub struct Drive<'a> {
     pub stream: &'a mut Stream,
     /// When the job started.
     pub started: Instant,
+    /// Deliveries that are in the ledger, and not acknowledged yet: soon, or with the next tick.
+    pub taken: Vec<Token>,
 }
 
 impl Drive<'_> {
@@ -148,6 +153,7 @@ impl Drive<'_> {
             recv(ended) -> end => Some(self.listener_ended(end.ok())),
             recv(timer) -> _ => Some(Event::DeadlinePassed),
             recv(tick) -> _ => {
+                self.acknowledge();
                 self.tell_long(told_long);
                 self.screen.draw(&self.results, self.started.elapsed());
                 None
@@ -158,6 +164,12 @@ impl Drive<'_> {
             },
         };
         queue.extend(event);
+    }
+
+    fn acknowledge(&mut self) {
+        for token in self.taken.drain(..) {
+            self.session.ack(token);
+        }
     }
 
     fn listener_ended(&mut self, end: Option<End>) -> Event {
@@ -195,7 +207,10 @@ impl Drive<'_> {
                 first.then_some(Event::BrokerLost)
             }
             Broker::Delivery(delivery) => {
-                self.session.ack(delivery.token);
+                self.taken.push(delivery.token);
+                if self.taken.len() >= ACKS {
+                    self.acknowledge();
+                }
                 if delivery.queue == self.job.definition.reply_queue_name {
                     read(message::read_reply(&delivery.body))
                         .map(|reply| Event::Reply(Box::new(reply)))

@@ -13,7 +13,7 @@ use gorgon_proto::{message, names, sign};
 use crate::cli::StartArgs;
 use crate::settings::Settings;
 
-/// So many replies wait unacknowledged; a reply is acknowledged as soon as it is in the ledger.
+/// So many replies wait unacknowledged; a reply is acknowledged soon after it is in the ledger.
 const REPLIES: u16 = 500;
 /// So much of a file is read to guess its framework.
 const PEEK_BYTES: usize = 16 * 1024;

@@ -354,6 +354,7 @@ impl Run<'_> {
             screen: &mut self.screen,
             stream: &mut self.stream,
             started: clock,
+            taken: Vec::new(),
         };
         let ending = drive.run();
         let limit = if ending == Ending::Cancelled {

@@ -28,7 +28,7 @@ module Gorgon
     def run
       System.deaf
       watch_children
-      Frameworks.disarmed { preload }
+      preload
       ::Kernel.loop do
         ready, = IO.select([@socket, @ended], nil, nil, @children.empty? ? nil : LOOK_S)
         @children.each { |child| child.capture.shrink } if ready.nil?
@@ -47,7 +47,11 @@ module Gorgon
       # Under a Bundler that the suite sets up by itself, the versions are not ours to choose.
       return if @framework != 'rspec' && Frameworks.versions_open?
 
-      Frameworks.adapter(@framework).preload
+      adapter = Frameworks.adapter(@framework)
+      # RSpec runs nothing at exit unless it is asked to, so nobody need watch while it is loaded, which costs.
+      return adapter.preload.tap { Frameworks.disarm } if @framework == 'rspec'
+
+      Frameworks.disarmed { adapter.preload }
     rescue SystemExit, ScriptError, StandardError => e
       STDERR.puts("gorgon: preload of #{@framework}: #{e.class}: #{e.message}")
     end

@@ -62,68 +62,82 @@ module Gorgon
       end
     end
 
-    # Reads one value of JSON.
+    # Reads one value of JSON, cut into its words at one go: to look at each character costs more than
+    # a small test does.
     class Reader
-      STRING = /\G"((?:[^"\\]|\\.)*)"/m.freeze
-      NUMBER = /\G-?\d+(\.\d+)?([eE][-+]?\d+)?/.freeze
+      WORD = /"[^"\\]*+(?:\\.[^"\\]*+)*+"|[{}\[\],:]|[^\s{}\[\],:"]+|"/m.freeze
+      NUMBER = /\A-?\d+(\.\d+)?([eE][-+]?\d+)?\z/.freeze
       ESCAPE = /\\u(d[89ab]..)\\u(d[c-f]..)|\\u(....)|\\(.)/im.freeze
-      WORDS = { 'true' => true, 'false' => false, 'null' => nil }.freeze
+      CONSTANTS = { 'true' => true, 'false' => false, 'null' => nil }.freeze
 
       def initialize(text)
-        @text = text
-        @at = 0
+        @words = text.scan(WORD)
+        @at = -1
       end
 
       def value
-        case peek
+        word = following
+        case word
         when '{' then object
         when '[' then array
-        when '"' then string
-        else word_or_number
+        else plain(word)
         end
       end
 
       private
 
-      def peek
-        @at += 1 while " \t\r\n".include?(@text[@at] || '.')
-        @text[@at]
-      end
-
-      def skip(char)
-        raise ArgumentError, "#{char} expected at #{@at} of #{@text[0, 200]}" unless peek == char
-
-        @at += 1
+      def following
+        @words[@at += 1] || raise(ArgumentError, "a value or its end is missing after #{@words.last(5).join(' ')}")
       end
 
       def object
-        list('{', '}').each_with_object({}) { |(key, item), hash| hash[key] = item }
+        list('}').each_with_object({}) { |(key, item), hash| hash[key] = item }
       end
 
       def array
-        list('[', ']')
+        list(']')
       end
 
-      def list(open, close)
+      def list(close)
         items = []
-        skip(open)
-        until peek == close
-          skip(',') unless items.empty?
-          items << (open == '{' ? pair : value)
+        until @words[@at + 1] == close
+          expect(',') unless items.empty?
+          items << (close == '}' ? pair : value)
         end
-        skip(close)
+        @at += 1
         items
       end
 
       def pair
-        peek
-        key = string
-        skip(':')
+        key = string(following)
+        expect(':')
         [key, value]
       end
 
-      def string
-        match(STRING)[1].gsub(ESCAPE) do
+      def expect(char)
+        word = following
+        raise ArgumentError, "#{char} expected in place of #{word[0, 200]}" unless word == char
+      end
+
+      def plain(word)
+        return string(word) if word.start_with?('"')
+        return CONSTANTS[word] if CONSTANTS.key?(word)
+
+        found = NUMBER.match(word)
+        raise ArgumentError, "no value: #{word[0, 200]}" unless found
+
+        found[1] || found[2] ? word.to_f : word.to_i
+      end
+
+      def string(word)
+        raise ArgumentError, "no text: #{word[0, 200]}" unless word.size > 1 && word.start_with?('"')
+
+        text = word[1..-2]
+        text.include?('\\') ? unescaped(text) : text
+      end
+
+      def unescaped(text)
+        text.gsub(ESCAPE) do
           found = Regexp.last_match
           next surrogates(found[1].hex, found[2].hex) if found[1]
           next [found[3].hex].pack('U') if found[3]
@@ -134,27 +148,6 @@ module Gorgon
 
       def surrogates(high, low)
         [0x10000 + ((high - 0xd800) << 10) + (low - 0xdc00)].pack('U')
-      end
-
-      def word_or_number
-        found = WORDS.keys.find { |text| @text[@at, text.size] == text }
-        return number unless found
-
-        @at += found.size
-        WORDS[found]
-      end
-
-      def number
-        text = match(NUMBER)
-        text[1] || text[2] ? text[0].to_f : text[0].to_i
-      end
-
-      def match(pattern)
-        found = pattern.match(@text, @at)
-        raise ArgumentError, "no value at #{@at} of #{@text[0, 200]}" unless found
-
-        @at = found.end(0)
-        found
       end
     end
   end

@@ -14,7 +14,8 @@ use crate::lines::{self, Read, line_of};
 use crate::protocol::{CallbackFailure, FromChild, ToChild};
 
 /// What a Ruby child tells, in this order of life: `Forked`, `Ready`, for each file `Loading` … to
-/// `FileFinished`, then `Finished`, `Ended`.
+/// `FileFinished`, then `Finished`, `Ended`. `Loading`, `TestStarted` and `TestFinished` come together with
+/// what follows them, at the latest with the end.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ChildEvent {
     /// It exists: from now on it can be signalled by this number.
@@ -89,6 +90,20 @@ pub enum ChildEvent {
     PreloaderLost,
 }
 
+/// So many events that may wait are kept until others come.
+const MOST_KEPT: usize = 63;
+
+impl ChildEvent {
+    /// Returns whether nothing is to be done about it before the next event that may not wait: the
+    /// worker is woken once a file, and not for each of its tests.
+    fn may_wait(&self) -> bool {
+        matches!(
+            self,
+            Self::Loading | Self::TestStarted { .. } | Self::TestFinished(_)
+        )
+    }
+}
+
 /// A Ruby child. Dropped, it ends as soon as it looks for its next line; use
 /// [`crate::PreloaderLink::signal`] to end one that is busy.
 #[derive(Debug)]
@@ -100,6 +115,7 @@ pub struct RubyChild {
 impl RubyChild {
     pub(crate) fn new(stream: UnixStream) -> io::Result<Self> {
         let mut told = Told::default();
+        let mut kept = Vec::new();
         // A slow worker makes its child wait, which harms nobody.
         let (sender, events) = bounded(1024);
         lines::read(
@@ -110,8 +126,15 @@ impl RubyChild {
                     Read::Line(line) => told.event(line),
                     Read::End => ChildEvent::PreloaderLost,
                 };
+                if event.may_wait() && kept.len() < MOST_KEPT {
+                    kept.push(event);
+                    return true;
+                }
                 let last = matches!(event, ChildEvent::Ended { .. } | ChildEvent::ForkFailed(_));
-                sender.send(event).is_ok() && !last
+                kept.drain(..)
+                    .chain([event])
+                    .all(|event| sender.send(event).is_ok())
+                    && !last
             },
         )?;
         Ok(Self { stream, events })

@@ -3,6 +3,7 @@
 use std::io::{BufReader, Write};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -54,7 +55,12 @@ impl Hint for WorkerError {
 pub struct Worker {
     child: Child,
     lines: Receiver<WorkerLine>,
+    item: Item,
 }
+
+/// The latest item that it began. Of interest only when it dies, so nobody is woken for each: a lock
+/// in place of a message.
+type Item = Arc<Mutex<Option<WorkerLine>>>;
 
 impl Worker {
     /// Starts the worker of a slot.
@@ -107,6 +113,8 @@ impl Worker {
         let stdout = child.take_stdout().ok_or_else(broken)?;
         // A slow manager makes its workers wait, which harms nobody.
         let (sender, lines) = bounded(16);
+        let item = Item::default();
+        let latest = Arc::clone(&item);
         thread::Builder::new()
             .name(format!("worker {slot}"))
             .spawn(move || {
@@ -117,6 +125,9 @@ impl Worker {
                 let mut line = Vec::new();
                 while let Ok(Some(_)) = lines::next(&mut reader, &mut line, LINE_MAX_BYTES) {
                     match message::read(&line) {
+                        Ok(line @ WorkerLine::Item { .. }) => {
+                            *latest.lock().unwrap_or_else(PoisonError::into_inner) = Some(line);
+                        }
                         Ok(line) => {
                             if sender.send(line).is_err() {
                                 return;
@@ -128,7 +139,7 @@ impl Worker {
                 drop(stdin);
             })
             .map_err(WorkerError::Talk)?;
-        Ok(Self { child, lines })
+        Ok(Self { child, lines, item })
     }
 
     /// Returns its process id.
@@ -143,17 +154,22 @@ impl Worker {
         self.child.end()
     }
 
-    /// Returns where its lines arrive.
+    /// Returns where its lines arrive, but for those of its items.
     #[must_use]
     pub fn lines(&self) -> &Receiver<WorkerLine> {
         &self.lines
     }
 
-    /// Returns what it said last, after its end.
+    /// Returns what it said last, after its end, and which item it began last.
     #[must_use]
     pub fn last_words(&self) -> Vec<WorkerLine> {
         let until = Instant::now() + LAST_WORDS_LIMIT;
-        std::iter::from_fn(|| self.lines.recv_deadline(until).ok()).collect()
+        let mut said: Vec<WorkerLine> =
+            std::iter::from_fn(|| self.lines.recv_deadline(until).ok()).collect();
+        // The reader has ended: what it read last is there.
+        let mut item = self.item.lock().unwrap_or_else(PoisonError::into_inner);
+        said.extend(item.take());
+        said
     }
 
     /// Signals it; a KILL goes to its whole group.

@@ -43,6 +43,8 @@ pub(super) struct Client {
     /// How much of `output` is written.
     written: usize,
     pub(super) writable: bool,
+    /// The system said that the client writes no more: it says it once, so the end must be read.
+    pub(super) ends: bool,
     /// Held back by us, so its silence means nothing.
     held_back: bool,
     /// There are frames in `input` that nobody has looked at.
@@ -64,6 +66,7 @@ impl Client {
             output: Vec::new(),
             written: 0,
             writable: true,
+            ends: false,
             held_back: false,
             unworked: false,
             full: false,
@@ -87,7 +90,8 @@ impl Client {
         if self.held_back || self.gone {
             return Progress::Waits;
         }
-        let read = if std::mem::take(&mut self.unworked) {
+        let again = std::mem::take(&mut self.unworked);
+        let read = if again {
             0
         } else {
             match self.socket.read(scratch) {
@@ -121,7 +125,12 @@ impl Client {
         }
         broker.end_of_batch(self.id, self.machine.open_channels());
         self.machine.set_blocked(alarmed, broker);
-        Progress::More
+        // Less than there was room for: the socket is empty, and the system tells when it is not any more.
+        if again || self.unworked || self.ends || read == scratch.len() {
+            Progress::More
+        } else {
+            Progress::Waits
+        }
     }
 
     fn work_through(

@@ -16,22 +16,22 @@ module Gorgon
 
       # A class and what stands above it.
       BELOW = /^([ \t]*)class\s[^<\n]+<\s*(?:::)?/.freeze
-      # What only tests of a framework say.
+      # What only tests of a framework say; where the last word is missing, there is no need to look.
       CERTAIN = [
-        ['rspec', /^([ \t]*)(?:::)?RSpec\.(?:x|f)?(?:describe|context|feature|configure|shared_\w+)\b/],
-        ['test_unit', /#{BELOW}Test::Unit::TestCase\b/],
-        ['minitest', /#{BELOW}Mini[Tt]est::(?:Test|Spec|Benchmark|BenchSpec|Unit::TestCase)\b/],
-        ['minitest', /#{BELOW}(?:Active(?:Support|Job|Record)|Action(?:View|Mailer|Controller|Mailbox|Cable))::TestCase\b/],
-        ['minitest', /#{BELOW}(?:ActionDispatch::(?:IntegrationTest|SystemTestCase)|Rails::Generators::TestCase)\b/]
+        ['rspec', /^([ \t]*)(?:::)?RSpec\.(?:x|f)?(?:describe|context|feature|configure|shared_\w+)\b/, 'RSpec.'],
+        ['test_unit', /#{BELOW}Test::Unit::TestCase\b/, 'Test::Unit::TestCase'],
+        ['minitest', /#{BELOW}Mini[Tt]est::(?:Test|Spec|Benchmark|BenchSpec|Unit::TestCase)\b/, 'est::'],
+        ['minitest', /#{BELOW}(?:Active(?:Support|Job|Record)|Action(?:View|Mailer|Controller|Mailbox|Cable))::TestCase\b/, '::TestCase'],
+        ['minitest', /#{BELOW}(?:ActionDispatch::(?:IntegrationTest|SystemTestCase)|Rails::Generators::TestCase)\b/, 'Test']
       ].freeze
       # How a library is asked for.
       ASKED = /^([ \t]*)(?:require|gem)[ (]+['"]/.freeze
       # Libraries of a framework.
       LIBRARY = [
-        ['rspec', /#{ASKED}rspec(?:[-\/](?:core|rails|autorun|puppet)[^'"]*)?['"]/],
-        ['test_unit', /#{ASKED}(?:test\/unit|test-unit)(?:\/testcase)?['"]/],
-        ['minitest', /#{ASKED}(?:minitest(?![\/-](?:assertions|mock|expectations|stub))|maxitest)[^'"]*['"]/],
-        ['minitest', /#{ASKED}(?:rails\/test_help|active_support\/(?:testing\/autorun|test_case))['"]/]
+        ['rspec', /#{ASKED}rspec(?:[-\/](?:core|rails|autorun|puppet)[^'"]*)?['"]/, 'rspec'],
+        ['test_unit', /#{ASKED}(?:test\/unit|test-unit)(?:\/testcase)?['"]/, 'unit'],
+        ['minitest', /#{ASKED}(?:minitest(?![\/-](?:assertions|mock|expectations|stub))|maxitest)[^'"]*['"]/, 'itest'],
+        ['minitest', /#{ASKED}(?:rails\/test_help|active_support\/(?:testing\/autorun|test_case))['"]/, 'test']
       ].freeze
       # Words that one of them has and the others lack.
       WORDS = {
@@ -61,7 +61,8 @@ module Gorgon
       def read(file)
         text = File.binread(file, BYTES).to_s
         text[/^__END__$.*/m] = '' if text.include?("\n__END__\n")
-        text.gsub(/^[ \t]*#.*$/, '').gsub(/^=begin\b.*?^=end\b.*?$/m, '')
+        text = text.gsub(/^[ \t]*#.*$/, '') if text.include?('#')
+        text.include?('=begin') ? text.gsub(/^=begin\b.*?^=end\b.*?$/m, '') : text
       rescue SystemCallError
         ''
       end
@@ -75,10 +76,13 @@ module Gorgon
       end
 
       def first(signs, text)
-        found = signs.map do |name, pattern|
-          text.to_enum(:scan, pattern).map { [Regexp.last_match(1).size, Regexp.last_match.begin(0), name] }.min
+        found = []
+        signs.each do |name, pattern, word|
+          next unless text.include?(word)
+
+          text.scan(pattern) { found << [Regexp.last_match(1).size, Regexp.last_match.begin(0), name] }
         end
-        found.compact.min&.last
+        found.min&.last
       end
 
       # What the classes above are, where an earlier file or callbacks have loaded them.

@@ -3,12 +3,12 @@
 use gorgon_process::child::End;
 use gorgon_ruby::{ChildEvent, PreloaderEvent, Purpose};
 
-use crate::project::{LIMIT, Project, fork, forked};
+use crate::project::{LIMIT, Project, SLEEP, fork, forked};
 
-const SLEEPER: (&str, &str) = (
-    "spec/a_spec.rb",
-    "RSpec.describe('x') { it('sleeps') { sleep } }",
-);
+fn sleeper() -> Project {
+    let spec = format!("RSpec.describe('x') {{ it('sleeps') {{ {SLEEP} }} }}");
+    Project::new(&[("spec/a_spec.rb", &spec)])
+}
 
 #[test]
 fn the_environment_of_a_slot_is_set() {
@@ -26,24 +26,28 @@ fn the_environment_of_a_slot_is_set() {
 
 #[test]
 fn the_end_of_the_worker_is_the_end_of_its_children() {
-    let project = Project::new(&[SLEEPER]);
+    let project = sleeper();
     let mut running = project.start();
     running.send("spec/a_spec.rb");
-    while !matches!(running.next(), ChildEvent::TestStarted { .. }) {}
+    project.wait_for_sleeper();
     let link = std::mem::replace(
         &mut running.link,
         gorgon_ruby::PreloaderLink::connect(&project.socket()).unwrap(),
     );
     drop(link);
-    assert_eq!(running.rest().end, Some(End::Signaled(9)));
+    let seen = running.rest();
+    assert_eq!(
+        (seen.running.as_deref(), seen.end),
+        (Some("x sleeps"), Some(End::Signaled(9)))
+    );
 }
 
 #[test]
 fn the_end_of_the_preloader_is_the_end_of_its_children() {
-    let project = Project::new(&[SLEEPER]);
+    let project = sleeper();
     let mut running = project.start();
     running.send("spec/a_spec.rb");
-    while !matches!(running.next(), ChildEvent::TestStarted { .. }) {}
+    project.wait_for_sleeper();
     drop(running.preloader);
     let last = std::iter::from_fn(|| running.child.events().recv_timeout(LIMIT).ok()).last();
     assert!(
@@ -57,7 +61,7 @@ fn the_end_of_the_preloader_is_the_end_of_its_children() {
 
 #[test]
 fn a_stopped_preloader_ends_by_itself() {
-    let project = Project::new(&[SLEEPER]);
+    let project = sleeper();
     let running = project.start();
     running.preloader.stop();
     match running.preloader.events().recv_timeout(LIMIT).unwrap() {

@@ -3,7 +3,7 @@
 use gorgon_process::child::End;
 use gorgon_process::signals::Signal;
 
-use crate::project::Project;
+use crate::project::{Project, SLEEP};
 
 /// Runs a file with one example that passes and one that does this.
 fn run(body: &str) -> (Project, crate::project::Running, crate::project::Seen) {
@@ -128,15 +128,15 @@ fn processes_left_behind_are_named_and_ended() {
 
 #[test]
 fn an_interrupted_child_runs_its_hooks() {
-    let project = Project::new(&[(
-        "spec/a_spec.rb",
-        "RSpec.configure { |c| c.after(:suite) { File.write('hook', 'x') } }
-         RSpec.describe('x') { it('sleeps') { sleep } }",
-    )])
-    .callbacks("def after_complete; File.write('complete', 'x'); end");
+    let spec = format!(
+        "RSpec.configure {{ |c| c.after(:suite) {{ File.write('hook', 'x') }} }}
+         RSpec.describe('x') {{ it('sleeps') {{ {SLEEP} }} }}"
+    );
+    let project = Project::new(&[("spec/a_spec.rb", &spec)])
+        .callbacks("def after_complete; File.write('complete', 'x'); end");
     let mut running = project.start();
     running.send("spec/a_spec.rb");
-    while !matches!(running.next(), gorgon_ruby::ChildEvent::TestStarted { .. }) {}
+    project.wait_for_sleeper();
     running.link.signal(running.pid, Signal::Int).unwrap();
     let seen = running.rest();
     assert!(seen.interrupted && seen.finished, "{seen:?}");

@@ -1,6 +1,7 @@
 //! A Ruby project in a temporary directory, its preloader, and a child of it.
 
 use std::fs;
+use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -16,10 +17,15 @@ use tempfile::TempDir;
 /// Longer than anything here takes on a busy machine.
 pub(crate) const LIMIT: Duration = Duration::from_secs(60);
 
+/// A body for a test: it tells [`Project::wait_for_sleeper`] that it runs, and does not end.
+pub(crate) const SLEEP: &str =
+    "Socket.new(:UNIX, :DGRAM).send('x', 0, Socket.sockaddr_un('runs')); sleep";
+
 pub(crate) struct Project {
     pub(crate) settings: RubySettings,
     directory: TempDir,
     sockets: TempDir,
+    sleeper: UnixDatagram,
 }
 
 impl Project {
@@ -35,6 +41,7 @@ impl Project {
             .insert("HOME".to_owned(), Some("/nonexistent".to_owned()));
         let project = Self {
             settings,
+            sleeper: UnixDatagram::bind(directory.path().join("runs")).unwrap(),
             directory,
             sockets: tempfile::tempdir().unwrap(),
         };
@@ -42,6 +49,12 @@ impl Project {
             project.write(path, content);
         }
         project
+    }
+
+    /// Waits until a test runs whose body is [`SLEEP`]: its events come with its end.
+    pub(crate) fn wait_for_sleeper(&self) {
+        self.sleeper.set_read_timeout(Some(LIMIT)).unwrap();
+        self.sleeper.recv(&mut [0]).unwrap();
     }
 
     /// Adds a callbacks file whose class has this body.
