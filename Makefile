@@ -47,7 +47,7 @@ lint: setup ## fmt, clippy, rustdoc, ruby -wc, sh -n; warnings are errors
 audit: ## known faults in the crates, their licenses; the unit (needs cargo-deny, systemd-analyze)
 	scripts/audit
 
-bench: setup release ## ratios against rspec and parallel_rspec
+bench: setup release ## figures against their budgets: rspec, parallel_rspec, RabbitMQ, memory
 	scripts/bench
 
 soak: setup release ## 100,000 simulated jobs; hundreds of real ones, some killed; one in a storm of kills: minutes

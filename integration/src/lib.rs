@@ -8,6 +8,7 @@
 //! The binaries are those beside the test's own executable. `cargo test` builds no binary of another package, so the
 //! first use in a test process has cargo build them ([`binaries`]); a test can then never meet an old one.
 
+pub mod bench;
 pub mod binaries;
 pub mod cluster;
 pub mod expected;

@@ -1,59 +1,35 @@
-//! From `gorgon-originator` to its first test over RabbitMQ, on a warm host: `bench_start [--runs N] [FILES]…`.
-//!
-//! Milliseconds until the first file is started, medians of N runs: of an unchanged tree, of one with a changed line,
-//! and of an unchanged one with a workspace for each of two slots.
-#![expect(clippy::print_stdout, reason = "its table is what it is for")]
+//! From `gorgon-originator` to its first test over RabbitMQ, on a warm host: of an unchanged tree, of one with a
+//! changed line, and of an unchanged one with a workspace for each of two slots.
 
 use std::io::{BufRead as _, BufReader};
-use std::process::{ExitCode, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use integration::cluster::Cluster;
-use integration::project::Project;
-use integration::wait::until;
+use super::{Bench, figure::Figure, timing::median};
+use crate::cluster::Cluster;
+use crate::project::Project;
+use crate::wait::until;
 
 /// Sizes of trees, and their budgets (ms).
-const BUDGETS: [(usize, u128); 2] = [(2_000, 300), (20_000, 1_000)];
+const BUDGETS: [(usize, f64); 2] = [(2_000, 300.0), (20_000, 1_000.0)];
 const SPEC: &str = "RSpec.describe('a') { it('adds') { expect(1 + 1).to eq(2) } }\n";
 /// Files in a directory, as projects have them.
 const TOGETHER: usize = 50;
 
-fn main() -> ExitCode {
-    let mut runs = 7;
-    let mut sizes = Vec::new();
-    let mut words = std::env::args().skip(1);
-    while let Some(word) = words.next() {
-        let number = match word.as_str() {
-            "--runs" => words.next().and_then(|n| n.parse().ok()),
-            _ => word.parse().ok(),
-        };
-        match (word.as_str(), number) {
-            ("--runs", Some(number)) => runs = number,
-            (_, Some(number)) => sizes.push(number),
-            (_, None) => {
-                println!("usage: bench_start [--runs N] [FILES]…");
-                return ExitCode::FAILURE;
-            }
-        }
-    }
-    if sizes.is_empty() {
-        sizes.extend(BUDGETS.map(|(files, _)| files));
-    }
-    println!(
-        "{:<34} {:>8} {:>8} {:>8}",
-        "ms to the first test", "files", "median", "budget"
-    );
-    for files in sizes {
-        measure(files, runs);
-    }
-    ExitCode::SUCCESS
+/// Milliseconds until the first file is started.
+///
+/// # Errors
+/// None: a run that fails panics.
+pub fn rows(bench: &Bench) -> Result<Vec<Figure>, String> {
+    let sizes = BUDGETS.into_iter();
+    Ok(sizes
+        .flat_map(|(files, budget)| measure(files, budget, bench.runs))
+        .collect())
 }
 
-fn measure(files: usize, runs: usize) {
+fn measure(files: usize, budget: f64, runs: usize) -> Vec<Figure> {
     let cluster = Cluster::start(&[("a", 2)]);
     let project = tree(&cluster, files);
-    let budget = BUDGETS.iter().find(|(size, _)| *size == files);
-    let budget = budget.map_or(String::new(), |(_, budget)| budget.to_string());
     let mut rows = vec![("unchanged", Vec::new()), ("one line changed", Vec::new())];
     rows.push(("unchanged, workspace: slot", Vec::new()));
     // The first two runs fill cache and kept workspaces.
@@ -75,16 +51,16 @@ fn measure(files: usize, runs: usize) {
             }
             let took = run(&cluster, &project);
             if round >= 2 {
-                times.push(took.as_millis());
+                times.push(took.as_secs_f64() * 1000.0);
             }
         }
     }
-    for (nth, (what, mut times)) in rows.into_iter().enumerate() {
-        times.sort_unstable();
-        let median = times.get(times.len() / 2).copied().unwrap_or_default();
-        let budget = if nth == 0 { budget.as_str() } else { "" };
-        println!("{what:<34} {files:>8} {median:>8} {budget:>8}   {times:?}");
-    }
+    let rows = rows.into_iter().enumerate();
+    rows.map(|(nth, (what, times))| {
+        let what = format!("to the first test, {files} files, {what}");
+        Figure::new(what, "ms", median(times), (nth == 0).then_some(budget))
+    })
+    .collect()
 }
 
 fn tree(cluster: &Cluster, files: usize) -> Project {

@@ -1,0 +1,41 @@
+//! What `make bench` measures: each subject is a file, and adds its rows to [`all`].
+//!
+//! Timings live here and in no test: a shared machine is no judge of right and wrong.
+
+pub mod facter;
+pub mod figure;
+pub mod overhead;
+pub mod rabbit;
+pub mod small;
+pub mod start;
+pub mod timing;
+pub mod trivial;
+
+use figure::Figure;
+
+use crate::home::Home;
+
+/// What all subjects get.
+#[derive(Debug)]
+pub struct Bench {
+    /// How often each command is measured.
+    pub runs: usize,
+    /// Where all of it takes place.
+    pub home: Home,
+}
+
+/// A subject: its rows, or why there are none.
+pub type Subject = fn(&Bench) -> Result<Vec<Figure>, String>;
+
+/// Returns the subjects by name, in the order of the table.
+pub fn all() -> Vec<(&'static str, Subject)> {
+    vec![
+        ("trivial", trivial::rows),
+        ("one", trivial::one),
+        ("rabbit", rabbit::rows),
+        ("overhead", overhead::rows),
+        ("start", start::rows),
+        ("facter", facter::rows),
+        ("small", small::rows),
+    ]
+}
