@@ -282,20 +282,18 @@ impl Run<'_> {
         };
         job.definition.items = u32::try_from(files.queued()).unwrap_or(u32::MAX);
         let setup = job.setup(&self.settings.host_name());
+        let own = source::own_files(self.args, self.settings);
+        let origin = match in_place {
+            true => None,
+            false => Some(source::begin(self.settings, &own, local.is_some())?),
+        };
         let session = Session::open(&target, setup, Patience::Limit(BROKER_LIMIT))?;
-        let served = if in_place {
-            job.definition.sync = Source {
-                kind: SourceKind::InPlace,
-                ..Source::default()
-            };
-            None
-        } else {
-            let own = source::own_files(self.args, self.settings);
+        let served = if let Some(origin) = origin {
             let hosts = match local {
                 Some(_) => Hosts::Local,
                 None => Hosts::Network(session.local_address()),
             };
-            let served = match source::offer(self.settings, &own, hosts, &self.signals) {
+            let served = match source::offer(self.settings, &own, origin, hosts, &self.signals) {
                 Ok(served) => served,
                 Err(error) => {
                     discard(session, &job);
@@ -307,6 +305,12 @@ impl Run<'_> {
                 self.screen.tell(hint);
             }
             Some(served)
+        } else {
+            job.definition.sync = Source {
+                kind: SourceKind::InPlace,
+                ..Source::default()
+            };
+            None
         };
         let work = work_of(&files.planned);
         if self.stream.is_open() {

@@ -11,7 +11,7 @@ use gorgon_process::exit::{self, ERROR, Hint, SYNC_FAILED};
 use gorgon_process::host;
 use gorgon_proto::job::{Source, SourceKind};
 use gorgon_sync::push::{self, Transport};
-use gorgon_sync::serve::Reach;
+use gorgon_sync::serve::{Reach, Reading};
 use gorgon_sync::{Excludes, ServeTree, SyncError};
 
 use crate::cli::StartArgs;
@@ -81,59 +81,79 @@ pub enum Hosts {
     Network(Option<IpAddr>),
 }
 
-/// Begins to serve the source, in the way that the configuration asks for. `own`: files that we
-/// write ourselves, which are never synced. A signal ends a push.
+/// Where listeners get the source from.
+#[derive(Debug)]
+pub enum Origin {
+    /// This machine: its tree is being read.
+    Here(Reading),
+    /// A tree of somebody else.
+    Path(String),
+    /// A file server, to which it is pushed.
+    Server(String),
+}
+
+/// Decides where listeners get the source from, and begins to read it where that is from here:
+/// connecting to the broker takes a while too. `own`: files that we write ourselves, which are
+/// never synced.
+///
+/// # Errors
+/// It cannot be begun.
+pub fn begin(settings: &Settings, own: &[String], local: bool) -> Result<Origin, SourceError> {
+    let config = &settings.config;
+    match (&config.source_tree_path, &config.file_server) {
+        (Some(path), _) if !local => Ok(Origin::Path(path.clone())),
+        (None, Some(server)) if !local => Ok(Origin::Server(server.clone())),
+        _ => Reading::begin(&settings.root, Excludes::new(&config.exclude, own))
+            .map(Origin::Here)
+            .map_err(|error| SourceError::Serve(Box::new(error))),
+    }
+}
+
+/// Begins to serve the source, or pushes it. A signal ends a push.
 ///
 /// # Errors
 /// It cannot be served or pushed.
 pub fn offer(
     settings: &Settings,
     own: &[String],
+    origin: Origin,
     hosts: Hosts,
     signals: &Receiver<Signal>,
 ) -> Result<Served, SourceError> {
     let config = &settings.config;
-    let excludes = Excludes::new(&config.exclude, own);
-    if let Hosts::Network(address) = hosts {
-        let by_path = |path: String| Served {
-            source: Source {
-                kind: SourceKind::Path,
-                source_tree_path: Some(path),
-                rsync_transport: config.rsync_transport.clone(),
-                exclude: config.exclude.clone(),
-                ..Source::default()
-            },
-            hints: Vec::new(),
-            _tree: None,
-        };
-        if let Some(path) = &config.source_tree_path {
-            return Ok(by_path(path.clone()));
+    let by_path = |path: String| Served {
+        source: Source {
+            kind: SourceKind::Path,
+            source_tree_path: Some(path),
+            rsync_transport: config.rsync_transport.clone(),
+            exclude: config.exclude.clone(),
+            ..Source::default()
+        },
+        hints: Vec::new(),
+        _tree: None,
+    };
+    match (origin, hosts) {
+        (Origin::Here(reading), Hosts::Network(address)) => {
+            serve(reading, Reach::Network, &addresses(settings, address))
         }
-        if let Some(server) = &config.file_server {
+        (Origin::Here(reading), Hosts::Local) => {
+            serve(reading, Reach::Loopback, &[Ipv4Addr::LOCALHOST.to_string()])
+        }
+        (Origin::Path(path), _) => Ok(by_path(path)),
+        (Origin::Server(server), _) => {
             let transport = Transport::parse(config.rsync_transport.as_deref().or(Some("ssh")));
             let host = settings.host_name();
-            let destination = push::destination(server, transport, &host, &settings.root);
-            push_bounded(settings, server, &destination, excludes, signals)?;
+            let destination = push::destination(&server, transport, &host, &settings.root);
+            let excludes = Excludes::new(&config.exclude, own);
+            push_bounded(settings, &server, &destination, excludes, signals)?;
             let mut served = by_path(destination);
             served
                 .source
                 .rsync_transport
                 .get_or_insert_with(|| "ssh".to_owned());
-            return Ok(served);
+            Ok(served)
         }
-        return serve(
-            settings,
-            &excludes,
-            Reach::Network,
-            &addresses(settings, address),
-        );
     }
-    serve(
-        settings,
-        &excludes,
-        Reach::Loopback,
-        &[Ipv4Addr::LOCALHOST.to_string()],
-    )
 }
 
 /// Files that we write ourselves, relative to the project: they are never synced.
@@ -158,14 +178,9 @@ pub fn own_files(args: &StartArgs, settings: &Settings) -> Vec<String> {
         .collect()
 }
 
-fn serve(
-    settings: &Settings,
-    excludes: &Excludes,
-    reach: Reach,
-    addresses: &[String],
-) -> Result<Served, SourceError> {
-    let tree = ServeTree::start(&settings.root, excludes, reach)
-        .map_err(|error| SourceError::Serve(Box::new(error)))?;
+fn serve(reading: Reading, reach: Reach, addresses: &[String]) -> Result<Served, SourceError> {
+    let tree =
+        ServeTree::start(reading, reach).map_err(|error| SourceError::Serve(Box::new(error)))?;
     let guard = guard::start(tree.directory()).inspect_err(|error| {
         log::warn!(target: "gorgon::originator", error:% = exit::chain(error); "no guard");
     });

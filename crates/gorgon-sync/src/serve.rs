@@ -66,16 +66,52 @@ pub struct ServeTree {
     directory: OwnedDir,
 }
 
-impl ServeTree {
-    /// Reads the manifest of `project`, and begins to serve it.
+/// A project whose manifest is being read, in a thread of its own: others connect meanwhile.
+#[derive(Debug)]
+pub struct Reading {
+    project: PathBuf,
+    excludes: Excludes,
+    manifest: JoinHandle<Result<(Manifest, Vec<u8>), SyncError>>,
+}
+
+impl Reading {
+    /// Begins. Never served are the secrets, our artifacts, and what `excludes` names.
     ///
-    /// Never served are the secrets, our artifacts, and what `excludes` names.
+    /// # Errors
+    /// When there can be no thread.
+    pub fn begin(project: &Path, excludes: Excludes) -> Result<Self, SyncError> {
+        let (root, rules) = (project.to_owned(), excludes.clone());
+        let read = move || {
+            let manifest = scan::scan(&root, &rules)?;
+            let encoded = manifest.encode();
+            Ok((manifest, encoded))
+        };
+        let manifest = thread::Builder::new()
+            .name("read".to_owned())
+            .spawn(read)
+            .map_err(SyncError::file("read", project))?;
+        Ok(Self {
+            project: project.to_owned(),
+            excludes,
+            manifest,
+        })
+    }
+}
+
+impl ServeTree {
+    /// Waits for the manifest of a project, and begins to serve it.
     ///
     /// # Errors
     /// When the project cannot be read, no port can be had, or no private file be written.
-    pub fn start(project: &Path, excludes: &Excludes, reach: Reach) -> Result<Self, SyncError> {
-        let manifest = scan::scan(project, excludes)?;
-        let encoded = manifest.encode();
+    pub fn start(reading: Reading, reach: Reach) -> Result<Self, SyncError> {
+        let Reading {
+            project,
+            excludes,
+            manifest,
+        } = reading;
+        let read = manifest.join().expect("reading a tree does not panic");
+        let (manifest, encoded) = read?;
+        let project = project.as_path();
         let listener = listen(reach).map_err(SyncError::file("open a port to serve", project))?;
         let port = listener
             .local_addr()
@@ -89,7 +125,7 @@ impl ServeTree {
             directory: directory.path(),
             project,
         }
-        .write(excludes, &user, &password, &encoded)
+        .write(&excludes, &user, &password, &encoded)
         .map_err(SyncError::file(
             "write the rsync daemon's files to",
             directory.path(),
