@@ -6,6 +6,7 @@ pub mod facter;
 pub mod figure;
 pub mod overhead;
 pub mod rabbit;
+pub mod skewed;
 pub mod small;
 pub mod start;
 pub mod timing;
@@ -35,6 +36,7 @@ pub fn all() -> Vec<(&'static str, Subject)> {
         ("rabbit", rabbit::rows),
         ("overhead", overhead::rows),
         ("start", start::rows),
+        ("skewed", skewed::rows),
         ("facter", facter::rows),
         ("small", small::rows),
     ]

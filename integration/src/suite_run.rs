@@ -39,6 +39,17 @@ pub enum Place<'a> {
     Broker(&'a str),
 }
 
+/// Has the next run of the copy of `suite` in `directory` cut each file that can be cut into all its pieces.
+///
+/// # Errors
+/// The configuration cannot be changed.
+pub fn cut_all(suite: &Suite, directory: &Path) -> Result<(), String> {
+    let path = directory.join(&suite.name).join("gorgon.json");
+    let text = std::fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()))?;
+    let text = text.replacen('{', "{ \"split_over\": 0.02,", 1);
+    std::fs::write(&path, text).map_err(|e| format!("{}: {e}", path.display()))
+}
+
 /// Runs a copy of `suite` in `directory`.
 ///
 /// # Errors

@@ -1,5 +1,6 @@
-//! Holds real suites against their truth: `suites [--rabbitmq] [--slots N] [NAME…]`, all of them
-//! without a name. `--rabbitmq`: over a private RabbitMQ with two listeners, default sync.
+//! Holds real suites against their truth: `suites [--rabbitmq] [--slots N] [--again] [NAME…]`, all of them
+//! without a name. `--rabbitmq`: over a private RabbitMQ with two listeners, default sync. `--again`: once more,
+//! with the history of the first time, and every file that took a while in parts.
 //!
 //! A line for each suite, a line for each file that differs; exit 1 when anything does.
 #![expect(clippy::print_stdout, reason = "its table is what it is for")]
@@ -8,7 +9,7 @@ use std::process::ExitCode;
 
 use integration::cluster::Cluster;
 use integration::suite::{ALL, Suite};
-use integration::suite_run::{Place, run_suite};
+use integration::suite_run::{Place, cut_all, run_suite};
 
 fn main() -> ExitCode {
     let mut names: Vec<String> = std::env::args().skip(1).collect();
@@ -28,6 +29,11 @@ fn main() -> ExitCode {
             ("two", (slots / 2).max(1)),
         ]));
     }
+    let mut again = false;
+    if let Some(at) = names.iter().position(|n| n == "--again") {
+        names.remove(at);
+        again = true;
+    }
     let url = cluster.as_ref().map(Cluster::url);
     let place = url.as_deref().map_or(Place::Local(slots), Place::Broker);
     if names.is_empty() {
@@ -39,7 +45,7 @@ fn main() -> ExitCode {
     );
     let mut right = true;
     for name in &names {
-        match check(name, place) {
+        match check(name, place, again) {
             Ok(ok) => right &= ok,
             Err(what) => {
                 right = false;
@@ -54,10 +60,20 @@ fn main() -> ExitCode {
     }
 }
 
-fn check(name: &str, place: Place<'_>) -> Result<bool, String> {
+fn check(name: &str, place: Place<'_>, again: bool) -> Result<bool, String> {
     let suite = Suite::fetch(name)?;
     let directory = tempfile::tempdir().map_err(|e| e.to_string())?;
-    let run = run_suite(&suite, directory.path(), place)?;
+    let mut right = one_run(&suite, directory.path(), place)?;
+    if again {
+        cut_all(&suite, directory.path())?;
+        right &= one_run(&suite, directory.path(), place)?;
+    }
+    Ok(right)
+}
+
+fn one_run(suite: &Suite, directory: &std::path::Path, place: Place<'_>) -> Result<bool, String> {
+    let name = &suite.name;
+    let run = run_suite(suite, directory, place)?;
     let tests: u32 = suite.truth.values().map(|c| c[0].total()).sum();
     let status = run.status.map_or("-".to_owned(), |s| s.to_string());
     println!(

@@ -11,6 +11,7 @@ use gorgon_worker::children::ChildNo;
 use gorgon_worker::event as work;
 
 use super::plan::{Nature, Trouble};
+use super::split::asks_for;
 use super::{Due, Pid, World, killed};
 
 /// Tests of a file.
@@ -34,7 +35,7 @@ pub(super) fn ended(end: End) -> ChildEvent {
     }
 }
 
-fn test_id(n: u32) -> String {
+pub(super) fn test_id(n: u32) -> String {
     format!("1:{n}")
 }
 
@@ -132,17 +133,15 @@ impl World {
             return;
         };
         worker.item = Some(item.clone());
-        let place = item
-            .filename
-            .trim_matches(|c: char| !c.is_ascii_digit())
-            .parse();
-        let nature = place
-            .ok()
-            .and_then(|n: usize| self.plan.natures.get(n).copied());
+        let nature = self.plan.nature_of(&item.filename);
         self.truth.runs(pid, no, item);
         let takes = 5 + self.dice.roll(self.plan.item_ms);
         let mut events = vec![(1, ChildEvent::Loading)];
-        match nature.unwrap_or(Nature::Passes) {
+        if item.part && nature != Nature::Unloadable {
+            let defined = (1..=TESTS).map(test_id).collect();
+            events.push((2, ChildEvent::Defined(defined)));
+        }
+        match nature {
             Nature::Unloadable => {
                 let error = FileError {
                     what: "load".to_owned(),
@@ -155,8 +154,10 @@ impl World {
             }
             Nature::Hangs => return self.fate(pid, no, &events),
             Nature::Crashes => {
-                events.push((takes / 2, passed(1)));
-                events.push((takes, ended(End::Signaled(11))));
+                if asks_for(item, &test_id(1)) {
+                    events.push((2 + takes / 2, passed(1)));
+                }
+                events.push((3 + takes, ended(End::Signaled(11))));
                 return self.fate(pid, no, &events);
             }
             nature => {
@@ -166,13 +167,13 @@ impl World {
                     _ => false,
                 };
                 for n in 1..=TESTS {
-                    let asked = item.tests.is_empty() || item.tests.contains(&test_id(n));
+                    let asked = asks_for(item, &test_id(n));
                     let outcome = if bad && n == BAD {
                         Outcome::Failed
                     } else {
                         Outcome::Passed
                     };
-                    let at = 1 + takes * u64::from(n) / u64::from(TESTS + 1);
+                    let at = 2 + takes * u64::from(n) / u64::from(TESTS + 1);
                     if asked {
                         events.push((at, ChildEvent::TestFinished(Box::new(result(n, outcome)))));
                     }
@@ -184,7 +185,7 @@ impl World {
             output: String::new(),
             spent: self.dice.roll(30) == 0,
         };
-        events.push((takes + 1, finished));
+        events.push((takes + 3, finished));
         self.fate(pid, no, &events);
     }
 

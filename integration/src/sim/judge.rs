@@ -5,7 +5,9 @@ use std::time::Duration;
 use gorgon_originator::ledger::{Ending, RetryResult};
 use gorgon_proto::item::ItemId;
 
+use super::child::{TESTS, test_id};
 use super::originator::WAIT_LIMIT;
+use super::plan::Nature;
 use super::{GONE_WITHIN, World};
 
 /// However bad a history is, its job ends by then.
@@ -20,6 +22,7 @@ pub(super) fn wrong(world: &World) -> Option<String> {
         .cloned()
         .or_else(|| ending(world))
         .or_else(|| verdicts(world))
+        .or_else(|| tests(world))
         .or_else(|| attempts(world))
         .or_else(|| retries(world))
         .or_else(|| left(world))
@@ -58,7 +61,10 @@ fn ending(world: &World) -> Option<String> {
 /// One verdict an item; after a cancel, or under fail-fast, one at most.
 fn verdicts(world: &World) -> Option<String> {
     let complete = matches!(world.originator.ended, Some((Ending::Complete, _)));
-    let planned = world.originator.work.iter().map(|work| work.item);
+    // What parts leave may be nothing.
+    let planned = world.originator.work.iter();
+    let planned = planned.filter(|work| work.except.is_empty());
+    let planned = planned.map(|work| work.item);
     let told = &world.truth.verdicts;
     for item in planned {
         if complete && !told.contains_key(&item) {
@@ -67,6 +73,27 @@ fn verdicts(world: &World) -> Option<String> {
     }
     let double = told.iter().find(|(_, verdicts)| verdicts.len() != 1)?;
     Some(format!("item {} has the verdicts {:?}", double.0, double.1))
+}
+
+/// Every test of a file has one result, in one part or the other.
+fn tests(world: &World) -> Option<String> {
+    if !matches!(world.originator.ended, Some((Ending::Complete, _))) || world.truth.sick {
+        return None;
+    }
+    for (file, items) in &world.truth.parts {
+        let nature = world.plan.nature_of(file);
+        let sound = matches!(nature, Nature::Passes | Nature::Fails | Nature::Flaky);
+        if !sound || items.values().any(|(_, ended)| !ended) {
+            continue;
+        }
+        let mut ran: Vec<&String> = items.values().flat_map(|(tests, _)| tests).collect();
+        ran.sort();
+        let all: Vec<String> = (1..=TESTS).map(test_id).collect();
+        if ran != all.iter().collect::<Vec<_>>() {
+            return Some(format!("of {file} these tests have results: {ran:?}"));
+        }
+    }
+    None
 }
 
 /// No item runs for ever; where nothing goes wrong each runs once.

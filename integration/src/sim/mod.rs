@@ -17,6 +17,7 @@ mod originator;
 mod plan;
 mod processes;
 mod session;
+mod split;
 mod truth;
 mod wire;
 mod worker;
@@ -154,7 +155,7 @@ impl World {
         let plan = Plan::draw(&mut dice);
         let now = Instant::now();
         let mut world = Self {
-            originator: Originator::new(&plan),
+            originator: Originator::new(&plan, split::work(&plan, seed)),
             machines: Machine::all(&plan, now),
             dice,
             begun: now,

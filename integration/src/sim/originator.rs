@@ -39,11 +39,7 @@ pub(super) struct Originator {
 }
 
 impl Originator {
-    pub(super) fn new(plan: &Plan) -> Self {
-        let work: Vec<WorkItem> = (0u32..)
-            .zip(&plan.natures)
-            .map(|(n, _)| WorkItem::whole(ItemId(n), format!("f{n}_spec.rb")))
-            .collect();
+    pub(super) fn new(plan: &Plan, work: Vec<WorkItem>) -> Self {
         let rules = Rules {
             retries: plan.retries,
             fail_fast: plan.fail_fast,
@@ -111,6 +107,10 @@ impl World {
         let files = queue(names::file_queue(&job()));
         self.order(ORIGINATOR, Order::Once(Once::Declare(files)));
         for item in self.originator.work.clone() {
+            // What parts leave waits in the ledger.
+            if !item.except.is_empty() {
+                continue;
+            }
             self.queue_item(item);
         }
         self.post_offer(To::Exchange(Exchange::Jobs));

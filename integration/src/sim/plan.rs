@@ -185,6 +185,13 @@ impl Plan {
         }
     }
 
+    /// Returns what a file does to whoever runs it.
+    pub(super) fn nature_of(&self, filename: &str) -> Nature {
+        let place = filename.trim_matches(|c: char| !c.is_ascii_digit()).parse();
+        let nature = place.ok().and_then(|n: usize| self.natures.get(n));
+        nature.copied().unwrap_or(Nature::Passes)
+    }
+
     /// Returns whether nothing goes wrong but tests.
     pub(super) fn is_calm(&self) -> bool {
         let troubled = self.hosts.iter().any(|host| host.trouble.is_some());

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use gorgon_originator::ledger::{Cause, Effect, Happening, RetryResult};
+use gorgon_originator::ledger::{Cause, Effect, Happening, Repeat, RetryResult};
 use gorgon_proto::item::{ItemId, WorkItem};
 use gorgon_proto::message::{Finish, Reply};
 use gorgon_proto::outcome::{FinishType, Outcome, Verdict};
@@ -44,6 +44,8 @@ pub(super) struct Truth {
     pub(super) lost: BTreeMap<ItemId, u32>,
     /// Of each test that failed, by item of the plan and id: what each of its retries said.
     pub(super) retried: BTreeMap<(ItemId, String), Vec<RetryResult>>,
+    /// By file and item of the plan: the tests of the finish that counts, and whether it came to an end.
+    pub(super) parts: BTreeMap<String, BTreeMap<ItemId, (Vec<String>, bool)>>,
     pub(super) failing: BTreeSet<(ItemId, String)>,
     pub(super) retries_stopped: bool,
     /// A host was found sick: what failed there has run once more.
@@ -176,10 +178,12 @@ impl Truth {
                 finish,
                 verdict,
                 attempts,
+                repeat,
                 ..
             } => {
                 self.lost.insert(finish.item, attempts - 1);
                 self.counts_losses(finish.item, attempts - 1);
+                self.part_ended(finish, *repeat);
                 self.verdicts.entry(finish.item).or_default().push(*verdict);
                 self.holds_against(at, finish, *verdict);
                 if !self.retries.contains(&finish.item) && finish.kind == FinishType::Fail {
@@ -188,10 +192,20 @@ impl Truth {
                         .extend(bad.map(|test| (finish.item, test.id.clone())));
                 }
             }
-            Happening::ItemLost { item, hosts, .. } => {
+            Happening::ItemLost {
+                item,
+                filename,
+                retry,
+                hosts,
+                repeat,
+            } => {
                 // The last loss is told by this alone.
                 let before = u32::try_from(hosts.len()).unwrap_or(u32::MAX) - 1;
                 self.counts_losses(*item, before);
+                if *retry == 0 && repeat.is_none() {
+                    let items = self.parts.entry(filename.clone()).or_default();
+                    items.insert(*item, (Vec::new(), false));
+                }
                 self.verdicts.entry(*item).or_default().push(Verdict::Lost);
                 let losses = self.losses_of(*item);
                 if losses < 3 {
@@ -235,6 +249,22 @@ impl Truth {
                 "item {item} has lost {lost} attempts, of which {told} were told as its workers' loss"
             ));
         }
+    }
+
+    /// What counts of a file, of all its items together.
+    fn part_ended(&mut self, finish: &Finish, repeat: Option<Repeat>) {
+        // Whether a probe counts is known later, and where it does, its file is not looked at.
+        if repeat.is_some_and(|repeat| repeat.probe) {
+            return;
+        }
+        if self.retries.contains(&finish.item) && repeat.is_none() {
+            return;
+        }
+        let item = repeat.map_or(finish.item, |repeat| repeat.item);
+        let tests = finish.tests.iter().map(|test| test.id.clone()).collect();
+        let ended = matches!(finish.kind, FinishType::Pass | FinishType::Fail);
+        let items = self.parts.entry(finish.filename.clone()).or_default();
+        items.insert(item, (tests, ended));
     }
 
     /// A finish that counts tells what a child has said, all of it, and nothing else.

@@ -100,6 +100,20 @@ fn outcomes(run: &Finished) -> BTreeMap<String, String> {
             assert_eq!(twice, None, "{name} is reported twice");
         }
     }
+    // Nor has it run twice: no two parts have it.
+    let finishes = run.events("item_finished").into_iter();
+    let first = finishes.filter(|finish| finish["retry"].is_null());
+    let ran: usize = first
+        .map(|finish| finish["tests"].as_array().unwrap().len())
+        .sum();
+    let faults = run.junit().suites.iter().flat_map(|(_, cases)| cases);
+    let faults = faults.filter(|case| case.classname == case.file).count();
+    assert_eq!(
+        ran,
+        found.len() - faults,
+        "{:?}",
+        run.events("item_finished")
+    );
     let finished = run.events("job_finished");
     assert_eq!(finished[0]["tests"], found.len(), "{}", finished[0]);
     assert_eq!(finished[0]["files"], run.junit().suites.len());

@@ -374,4 +374,54 @@ class MinitestAdapterTest < AdapterCase
     assert_equal 3, ran.tests.size
     assert_equal %w[ATest#test_two], run_files('a_test.rb', options: '-i /two/', ruby: %w[-r ./six.rb]).outcomes.keys
   end
+
+  def test_a_part_runs_its_own_tests_and_tells_of_all
+    write('a_test.rb', <<~RUBY)
+      require 'minitest/autorun'
+      class ATest < Minitest::Test
+        %w[a b c].each { |name| define_method("test_\#{name}") {} }
+      end
+    RUBY
+    ran = run_files('a_test.rb@+ATest#test_a,ATest#test_gone', 'a_test.rb@-ATest#test_a')
+    assert_equal %w[ATest#test_a ATest#test_b ATest#test_c], ran.tests.map { |test| test[:id] }.sort
+    assert_equal [%w[ATest#test_a ATest#test_b ATest#test_c]] * 2, ran.of(:defined).map { |fields| fields[:ids] }
+    assert_equal 2, ran.of(:divisible).size
+    assert_empty ran.of(:warning)
+  end
+
+  def test_classes_that_are_not_to_be_cut_name_themselves
+    write('a_test.rb', <<~RUBY)
+      require 'minitest/autorun'
+      class Free < Minitest::Test
+        def test_x; end
+      end
+      class Parallel < Minitest::Test
+        parallelize_me!
+        def test_x; end
+      end
+      class InOrder < Minitest::Test
+        def self.test_order = :sorted
+        def test_x; end
+      end
+      module Hooks
+        def run(*) = super
+      end
+      class Around < Minitest::Test
+        extend Hooks
+        def test_x; end
+      end
+      describe('spec') { it('is free') {} }
+    RUBY
+    groups = run_files('a_test.rb').tests.to_h { |test| [test[:classname], test[:group]] }
+    assert_equal({ 'Free' => nil, 'Parallel' => nil, 'InOrder' => 'InOrder', 'Around' => 'Around', 'spec' => nil }, groups)
+  end
+
+  def test_a_file_whose_ids_are_made_up_is_not_to_be_cut
+    write('a_test.rb', <<~RUBY)
+      require 'minitest/autorun'
+      2.times { Class.new(Minitest::Test) { def self.name = 'Twin'; def test_x; end } }
+    RUBY
+    write('b_test.rb', "require 'minitest/autorun'\nClass.new(Minitest::Test) { def test_x; end }\n")
+    assert_empty run_files('a_test.rb', 'b_test.rb').of(:divisible)
+  end
 end

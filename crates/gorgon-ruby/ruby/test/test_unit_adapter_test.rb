@@ -187,4 +187,41 @@ class TestUnitAdapterTest < AdapterCase
     assert_equal order, run_files('a_test.rb', seed: 5).outcomes.keys
     refute_equal order, run_files('a_test.rb', seed: 6).outcomes.keys
   end
+
+  def test_a_part_runs_its_own_tests_and_tells_of_all
+    write('a_test.rb', <<~RUBY)
+      require 'test/unit'
+      class ATest < Test::Unit::TestCase
+        %w[a b c].each { |name| define_method("test_\#{name}") {} }
+      end
+    RUBY
+    ran = run_files('a_test.rb@+ATest#test_a,ATest#test_gone', 'a_test.rb@-ATest#test_a')
+    assert_equal %w[ATest#test_a ATest#test_b ATest#test_c], ran.tests.map { |test| test[:id] }.sort
+    assert_equal [%w[ATest#test_a ATest#test_b ATest#test_c]] * 2, ran.of(:defined).map { |fields| fields[:ids] }
+    assert_equal 2, ran.of(:divisible).size
+    assert_empty ran.of(:warning)
+  end
+
+  def test_classes_that_are_not_to_be_cut_name_the_outermost_of_them
+    write('a_test.rb', <<~RUBY)
+      require 'test/unit'
+      class Free < Test::Unit::TestCase
+        def test_x; end
+      end
+      class Held < Test::Unit::TestCase
+        def self.shutdown; end
+        def test_x; end
+      end
+      class Below < Held
+        def self.startup; end
+        def test_x; end
+      end
+      class InOrder < Test::Unit::TestCase
+        self.test_order = :defined
+        def test_x; end
+      end
+    RUBY
+    groups = run_files('a_test.rb').tests.to_h { |test| [test[:classname], test[:group]] }
+    assert_equal({ 'Free' => nil, 'Held' => 'Held', 'Below' => 'Held', 'InOrder' => 'InOrder' }, groups)
+  end
 end

@@ -1,0 +1,55 @@
+//! Files that are split by what their last run had, which may differ from what they have.
+
+use gorgon_proto::item::{ItemId, WorkItem};
+
+use super::child::{TESTS, test_id};
+use super::plan::{Plan, u32_of};
+use crate::soak::dice::Dice;
+
+/// Of so many histories one splits files; none that was known before there were parts.
+const ONE_OF: u64 = 5;
+const WHICH: u64 = 1;
+
+/// Returns the items of a job: files, and parts of files, and what these leave.
+pub(super) fn work(plan: &Plan, seed: u64) -> Vec<WorkItem> {
+    // Of its own, so that the rest of the history is the same.
+    let mut dice = Dice::new(seed.wrapping_mul(31));
+    let mut work: Vec<WorkItem> = Vec::new();
+    let mut rests = Vec::new();
+    for n in 0..plan.natures.len() {
+        let whole = WorkItem::whole(ItemId(0), format!("f{n}_spec.rb"));
+        if seed % ONE_OF != WHICH || dice.roll(2) == 0 {
+            work.push(whole);
+            continue;
+        }
+        // The last run had one test less, or more, or as many.
+        let known = TESTS - 1 + u32_of(dice.roll(3));
+        let mut parts = vec![Vec::new(); 2 + usize::from(dice.roll(3) == 0)];
+        let count = parts.len();
+        for (place, n) in (1..=known).enumerate() {
+            parts[place % count].push(test_id(n));
+        }
+        let parts: Vec<_> = parts.into_iter().filter(|ids| !ids.is_empty()).collect();
+        rests.push(WorkItem {
+            part: true,
+            except: parts.concat(),
+            ..whole.clone()
+        });
+        work.extend(parts.into_iter().map(|tests| WorkItem {
+            part: true,
+            tests,
+            ..whole.clone()
+        }));
+    }
+    work.append(&mut rests);
+    for (n, item) in (0u32..).zip(&mut work) {
+        item.item = ItemId(n);
+    }
+    work
+}
+
+/// Returns whether an item is to run a test.
+pub(super) fn asks_for(item: &WorkItem, id: &str) -> bool {
+    let named = item.tests.iter().any(|test| test == id);
+    named || (item.tests.is_empty() && !item.except.iter().any(|test| test == id))
+}
