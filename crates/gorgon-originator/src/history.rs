@@ -58,6 +58,12 @@ pub struct FileRecord {
     /// Each of its tests can be told from every other: it may be split.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub divisible: bool,
+    /// Tests failed when it ran in parts that had not before: the next run is whole, and shows whether the cut was to blame.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub doubted: bool,
+    /// What failed in parts passed in the whole file: as long as it is unchanged it is not cut again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub entire: bool,
 }
 
 /// What is known of one test.
@@ -113,6 +119,8 @@ pub enum Ran {
         tests: Vec<TestRecord>,
         /// Each of them can be told from every other.
         divisible: bool,
+        /// It ran in parts.
+        cut: bool,
     },
     /// It ran to its end with options for the framework, which may have left tests out.
     Filtered {
@@ -158,8 +166,13 @@ impl History {
                     stamp,
                     tests,
                     divisible,
+                    cut,
                 } => {
+                    let same = stamp.is_some() && record.stamp == *stamp;
+                    let blamed = record.doubted && !cut && record.passes_in(tests);
                     *record = FileRecord {
+                        doubted: *cut && record.fails_anew_in(tests),
+                        entire: same && (record.entire || blamed),
                         seconds: Some(*seconds),
                         stamp: *stamp,
                         tests: tests.clone(),
@@ -178,6 +191,8 @@ impl History {
                         tests: tests.clone(),
                         broken: false,
                         divisible: false,
+                        doubted: false,
+                        entire: false,
                     };
                 }
                 Ran::Some { tests } => record.lay_over(tests),
@@ -196,12 +211,12 @@ impl History {
             .iter()
             .filter_map(|(file, record)| {
                 let failed = || record.tests.iter().filter(|test| test.failed);
-                let tests = if record.broken {
+                let tests = if record.broken || (record.doubted && failed().next().is_some()) {
                     Vec::new()
                 } else {
                     failed().map(|test| test.id.clone()).collect()
                 };
-                (record.broken || !tests.is_empty()).then(|| Failure {
+                (record.broken || failed().next().is_some()).then(|| Failure {
                     file: file.clone(),
                     tests,
                 })
@@ -238,7 +253,8 @@ impl FileRecord {
     /// Returns what the file may be cut into, if it may.
     #[must_use]
     pub fn pieces(&self) -> Option<Pieces> {
-        let seconds = self.seconds.filter(|_| self.divisible && !self.broken)?;
+        let whole = self.broken || self.doubted || self.entire;
+        let seconds = self.seconds.filter(|_| self.divisible && !whole)?;
         let mut pieces: Vec<Piece> = Vec::new();
         let mut groups: HashMap<&str, usize> = HashMap::new();
         let mut ids: HashSet<&str> = HashSet::new();
@@ -269,6 +285,22 @@ impl FileRecord {
         let spent: f64 = pieces.iter().map(|piece| piece.seconds).sum();
         let load = (seconds - spent).max(0.0);
         (pieces.len() > 1 && load.is_finite()).then_some(Pieces { load, pieces })
+    }
+
+    /// Returns whether a test has failed now that is not known to have failed.
+    fn fails_anew_in(&self, tests: &[TestRecord]) -> bool {
+        let failed = self.tests.iter().filter(|test| test.failed);
+        let failed: HashSet<&str> = failed.map(|test| test.id.as_str()).collect();
+        let mut now = tests.iter().filter(|test| test.failed);
+        now.any(|test| !failed.contains(test.id.as_str()))
+    }
+
+    /// Returns whether a test that is known to have failed has passed now.
+    fn passes_in(&self, tests: &[TestRecord]) -> bool {
+        let passed = tests.iter().filter(|test| !test.failed);
+        let passed: HashSet<&str> = passed.map(|test| test.id.as_str()).collect();
+        let mut failed = self.tests.iter().filter(|test| test.failed);
+        failed.any(|test| passed.contains(test.id.as_str()))
     }
 
     fn lay_over(&mut self, tests: &[TestRecord]) {

@@ -12,6 +12,7 @@ use crate::history::{Ran, Stamp, Store, TestRecord};
 use crate::ledger::Ending;
 use crate::report::Results;
 use crate::report::files::{Share, Whole};
+use crate::report::visible::one_line;
 use crate::select::Selected;
 
 /// What of the command line decides what is kept.
@@ -61,6 +62,7 @@ fn ran(file: &Whole<'_>, stamp: Option<Stamp>, rules: &Kept) -> Option<Ran> {
                     stamp,
                     tests,
                     divisible: file.divisible(),
+                    cut: file.first().share != Share::All,
                 },
                 (true, false) => Ran::Some { tests },
             })
@@ -107,6 +109,14 @@ pub fn keep(
         let slots = slots.filter(|slots| *slots > 0);
         match store.merge(&all, hooks_failed(results, rules, ending), slots) {
             Ok(history) => {
+                for name in all.keys() {
+                    if history.files.get(name).is_some_and(|record| record.doubted) {
+                        let name = one_line(name);
+                        warnings.push(format!(
+                            "{name} failed in parts: the next run is whole, and shows whether its tests rely on each other"
+                        ));
+                    }
+                }
                 let seconds = |(file, record): (String, crate::history::FileRecord)| {
                     record.seconds.map(|seconds| (file, seconds))
                 };

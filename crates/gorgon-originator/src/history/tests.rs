@@ -20,6 +20,7 @@ fn whole(seconds: f64, tests: Vec<TestRecord>) -> Ran {
         stamp: None,
         tests,
         divisible: false,
+        cut: false,
     }
 }
 
@@ -199,6 +200,7 @@ fn a_changed_file_is_noticed() {
             stamp,
             tests: vec![],
             divisible: true,
+            cut: false,
         },
     )]));
     assert!(history.unchanged(&place.project, "a.rb").is_some());
@@ -336,4 +338,47 @@ fn pieces_are_tests_and_the_groups_that_hold_them() {
     whole(&|record| record.seconds = None);
     whole(&|record| record.tests.push(test("2", 1.0, false)));
     whole(&|record| record.tests.truncate(1));
+}
+
+#[test]
+fn a_file_that_fails_in_parts_and_passes_as_a_whole_is_not_cut_again_until_it_changes() {
+    let ran_as = |mtime_ns, cut, failed| Ran::Whole {
+        seconds: 3.0,
+        stamp: Some(Stamp { bytes: 1, mtime_ns }),
+        tests: vec![test("1", 1.0, failed), test("2", 1.0, false)],
+        divisible: true,
+        cut,
+    };
+    let check = |runs: &[(i64, bool, bool)], may_be_cut: bool| {
+        let mut history = History::default();
+        for (mtime_ns, cut, failed) in runs {
+            history.merge(&ran(&[("a.rb", ran_as(*mtime_ns, *cut, *failed))]));
+        }
+        let pieces = history.files["a.rb"].pieces();
+        assert_eq!(pieces.is_some(), may_be_cut, "{runs:?}");
+    };
+    check(&[(1, false, false)], true);
+    check(&[(1, false, true)], true);
+    check(&[(1, true, false)], true);
+    check(&[(1, true, true)], false);
+    // It has failed before, as a whole.
+    check(&[(1, false, true), (1, true, true)], true);
+    // The whole file fails too: the cut is not to blame.
+    check(&[(1, true, true), (1, false, true)], true);
+    check(&[(1, true, true), (1, false, false)], false);
+    check(
+        &[(1, true, true), (1, false, false), (1, false, false)],
+        false,
+    );
+    check(
+        &[(1, true, true), (1, false, false), (2, false, false)],
+        true,
+    );
+
+    // What failed in parts may need what was cut away.
+    let mut history = History::default();
+    history.merge(&ran(&[("a.rb", ran_as(1, true, true))]));
+    assert_eq!(history.failures()[0].tests, [""; 0]);
+    history.merge(&ran(&[("a.rb", ran_as(1, false, true))]));
+    assert_eq!(history.failures()[0].tests, ["1"]);
 }

@@ -68,9 +68,11 @@ fn a_failed_test_of_a_part_is_tried_again_alone() {
         "Attempts: 2",
         "1 file: 1 failed",
     ]);
-    // Only the test that failed, whichever part it was in.
-    let run = run::run(&home, &project, &["--local=2", "--only-failures"]);
-    assert_eq!(parts(run.exited(1), FILE), [["1:2"]]);
+    // Whether the cut is to blame shows in the whole file; it is not, so its test is known alone.
+    for ids in [&[][..], &["1:2"]] {
+        let run = run::run(&home, &project, &["--local=2", "--only-failures"]);
+        assert_eq!(parts(run.exited(1), FILE), [ids.to_vec()]);
+    }
     home.assert_nothing_left();
 }
 
@@ -115,10 +117,11 @@ fn fail_fast_leaves_parts_out_and_keeps_what_is_known_of_them() {
     let ran = last["tests"].as_u64().unwrap();
     let unfinished = last["unfinished"].as_array().unwrap().len();
     assert_eq!(unfinished, usize::from(ran < 3), "{last}");
-    // Nothing is forgotten: it is still known how to cut it.
+    // Nothing is forgotten: it is still known how to cut it, unless all of it failed in parts.
     project.write("spec/deed.rb", "");
     let run = run::run(&home, &project, &["--local=2"]);
-    assert_eq!(parts(run.exited(0), FILE).len(), 3);
+    let count = if ran < 3 { 3 } else { 1 };
+    assert_eq!(parts(run.exited(0), FILE).len(), count);
     home.assert_nothing_left();
 }
 
@@ -154,6 +157,27 @@ fn a_part_whose_worker_is_killed_runs_again_and_the_file_has_each_test_once() {
 }
 
 #[test]
+fn a_file_whose_tests_rely_on_each_other_is_cut_once_and_not_again() {
+    let home = Home::new();
+    let spec = "RSpec.describe('a') do
+  it('one') { $one = 1 }
+  it('two') { expect($one).to eq 1 }
+end
+";
+    // Else both parts may have one process.
+    let config = r#"{ "split_over": 0.0000001, "isolation": "file" }"#;
+    let project = Project::of(&home, &[("gorgon.json", config), (FILE, spec)]);
+    for (count, status) in [(1, 0), (2, 1), (1, 0), (1, 0)] {
+        let run = run::run(&home, &project, &["--local=1"]);
+        assert_eq!(parts(run.exited(status), FILE).len(), count);
+        if status == 1 {
+            run.says(&["spec/a_spec.rb failed in parts: the next run is whole"]);
+        }
+    }
+    home.assert_nothing_left();
+}
+
+#[test]
 fn reports_and_records_name_a_file_once() {
     let home = Home::new();
     let config = r#"{ "files": ["spec/*_spec.rb"], "split_over": 0.0000001, "failed_files": "failed.json",
@@ -170,6 +194,10 @@ end
         run.exited(1)
             .says(&["3 tests: 1 passed, 2 failed", "1 file: 1 failed"]);
         assert_eq!(parts(&run, FILE).len(), count);
+        if count == 3 {
+            // What a failure's line runs is the part in which it failed.
+            run.says(&["--file 'spec/a_spec.rb[1:1]'"]);
+        }
         for file in ["failed.json", "runtime.json"] {
             assert_eq!(project.read(file).matches(FILE).count(), 1, "{file}");
         }
@@ -190,8 +218,5 @@ end
             assert!(case.unwrap().text.contains(name));
         }
     }
-    // What a failure's line runs is the part in which it failed.
-    let listed = run::run(&home, &project, &["--local=2"]);
-    listed.says(&["--file 'spec/a_spec.rb[1:1]'"]);
     home.assert_nothing_left();
 }
