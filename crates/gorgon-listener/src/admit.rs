@@ -109,7 +109,8 @@ impl Gate {
         let Some(to) = ReplyTo::new(&heading.reply_exchange, &heading.reply_queue_name) else {
             return Admission::Malformed(format!(
                 "{:?} is no exchange for replies to {:?}",
-                heading.reply_exchange, heading.reply_queue_name
+                shown(&heading.reply_exchange, 200),
+                shown(&heading.reply_queue_name, 200)
             ));
         };
         let refused = |reason: String| Admission::Refused {
@@ -126,7 +127,7 @@ impl Gate {
         if heading.schema != SCHEMA || heading.version != ours {
             return refused(format!(
                 "this host runs Gorgon {ours}, the originator {}: install the same version on both",
-                heading.version
+                shown(&heading.version, 200)
             ));
         }
         match message::read_job_definition(body) {

@@ -8,6 +8,8 @@
 pub mod admit;
 pub mod cli;
 pub mod config;
+#[cfg(test)]
+mod foreign;
 pub mod host;
 pub mod host_job;
 mod job_files;

@@ -46,8 +46,9 @@ impl Location {
             return None;
         }
         let before_slash = text.split('/').next().unwrap_or(text);
-        if let Some(rest) = text.strip_prefix("rsync://") {
-            return (!rest.starts_with(['-', '/'])).then(|| Self::Daemon(text.to_owned()));
+        if let Some(rest) = after_scheme(text) {
+            let authority = rest.split('/').next().unwrap_or(rest);
+            return is_authority(authority).then(|| Self::Daemon(text.to_owned()));
         }
         match host(before_slash) {
             // rsync takes the brackets of an address off before ssh sees it.
@@ -73,6 +74,25 @@ impl Location {
     }
 }
 
+/// What follows `rsync://`, which rsync knows in capitals too.
+fn after_scheme(text: &str) -> Option<&str> {
+    let (scheme, rest) = text.split_at_checked("rsync://".len())?;
+    scheme.eq_ignore_ascii_case("rsync://").then_some(rest)
+}
+
+/// Whether this is `user@host:port`, of which rsync needs the host alone. Where it is not, rsync goes by ssh to `rsync`.
+fn is_authority(text: &str) -> bool {
+    let (user, place) = text.rsplit_once('@').unwrap_or(("", text));
+    let (host, port) = match place.find("]:") {
+        Some(end) => (&place[..=end], &place[end + 2..]),
+        None if is_address(place) => (place, ""),
+        None => place.split_once(':').unwrap_or((place, "")),
+    };
+    let plain = |name: &str| !name.starts_with('-') && !name.contains(['[', ']', ':', '@']);
+    let known = is_address(host) || !host.is_empty() && plain(host);
+    known && plain(user) && port.bytes().all(|byte| byte.is_ascii_digit())
+}
+
 /// Splits where rsync does: at the first colon that is not inside of an address's brackets.
 fn host(text: &str) -> Option<(&str, &str)> {
     let colon = text.find(':')?;
@@ -88,10 +108,11 @@ fn host(text: &str) -> Option<(&str, &str)> {
 
 /// Whether a host in brackets is an IPv6 address, with or without a zone.
 fn is_address(host: &str) -> bool {
-    let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
+    let (user, host) = host.rsplit_once('@').unwrap_or(("", host));
     let inside = host
         .strip_prefix('[')
-        .and_then(|host| host.strip_suffix(']'));
+        .and_then(|host| host.strip_suffix(']'))
+        .filter(|_| !user.contains(['[', ']']));
     let Some(inside) = inside else {
         return false;
     };
@@ -242,6 +263,8 @@ mod tests {
         let directory = |text: &str| Some(Location::Directory(text.into()));
         for text in [
             "rsync://h:43434/src/a b",
+            "Rsync://h/src",
+            "rsync://u@[::1]:873/src",
             "h::src/x",
             "u@h::src",
             "[fe80::1]::src",
@@ -275,8 +298,13 @@ mod tests {
             "u@[::1]x:y",
             "[host]:y",
             "a[::1]:y",
+            "u@[::1]s@[::1]:y",
             "-l@h:y",
             "rsync://-h/x",
+            "rsync://u@-h/x",
+            "rsync://u@[::",
+            "rsync://h:8x/y",
+            "RSYNC://-oProxyCommand=x/y",
             ":x",
             "a\nb:c",
         ] {

@@ -24,6 +24,9 @@ const CLOSE_LIMIT: Duration = Duration::from_secs(3);
 /// How many deliveries it holds at most.
 const PREFETCH: usize = 16;
 
+/// One for an offer, and two that follow managers that died.
+const MOST_MANAGERS: u32 = 3;
+
 /// A listener.
 #[derive(Debug)]
 pub(super) struct Listener {
@@ -39,6 +42,8 @@ pub(super) struct Listener {
     soon: Vec<host_job::Event>,
     /// The manager of our job.
     pub(super) manager: Option<Pid>,
+    /// So many were started for the offer that is served.
+    managers: u32,
     /// It has said its last word.
     exiting: bool,
 }
@@ -102,6 +107,7 @@ impl World {
             tags: 0,
             soon: Vec::new(),
             manager: None,
+            managers: 0,
             exiting: false,
         };
         let mut session = Session::new(machine, self.now, None);
@@ -322,6 +328,7 @@ impl World {
         let machine = listener.machine;
         match effect {
             host_job::Effect::Prepare => {
+                listener.managers = 0;
                 let event = if self.plan.hosts[machine - 1].trouble == Some(Trouble::Sync) {
                     self.truth.fails(machine);
                     host_job::Event::PreparationFailed(LeaveReason::SyncFailed, trouble("rsync"))
@@ -340,6 +347,11 @@ impl World {
             }
             host_job::Effect::StartManager => {
                 self.truth.managers += 1;
+                listener.managers += 1;
+                if listener.managers > MOST_MANAGERS {
+                    let what = format!("listener {pid} starts a manager too often for an offer");
+                    self.truth.wrong(what);
+                }
                 self.start_manager(pid);
             }
             host_job::Effect::SignalManager(Signal::Kill) => {

@@ -5,8 +5,13 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crossbeam_channel::{RecvTimeoutError, bounded};
+use gorgon_broker::{Consume, Declare, Event, Publish};
 use gorgon_process::command;
 use integration::{cluster::Cluster, home::Home, project::Project, run};
+use serde_json::{Value, json};
+
+use crate::broker_contract::{LIMIT, open, until};
 
 const GREEN: (&str, &str) = (
     "spec/a_spec.rb",
@@ -289,4 +294,59 @@ fn what_is_missing_is_named_in_a_few_lines_with_what_to_do() {
         .exited(0)
         .says(&["retires", "retries"]);
     cluster.assert_nothing_left();
+}
+
+#[test]
+fn a_ping_ends_at_its_limit_however_many_answers_come() {
+    let cluster = Cluster::start(&[]);
+    let project = Project::empty(cluster.home());
+    let declare = vec![
+        Declare::fanout("gorgon.jobs"),
+        Declare::exclusive_queue("asked"),
+        Declare::bind("asked", "gorgon.jobs", ""),
+    ];
+    let wire = open(
+        &cluster.vhost().target(),
+        declare,
+        vec![Consume::many("asked", 10)],
+    );
+    let mut ping = cluster.home().command("gorgon-originator");
+    ping.args(["ping", "--json"])
+        .env("GORGON_BROKER_URL", cluster.url())
+        .current_dir(project.path())
+        .stdin(Stdio::null());
+    let (status, stdout, stderr) = std::thread::scope(|scope| {
+        let (over, ended) = bounded(1);
+        let start = Instant::now();
+        scope.spawn(move || over.send(finish(ping)));
+        let asked = until(&wire, |event| match event {
+            Event::Delivery(delivery) => Some(delivery.body.clone()),
+            _ => None,
+        });
+        let asked: Value = serde_json::from_slice(&asked).unwrap();
+        let (exchange, queue) = (&asked["reply_exchange"], &asked["reply_queue_name"]);
+        for tag in 1.. {
+            let answer = json!({ "type": "ping_response", "hostname": "h", "listener_id": format!("L{tag}"),
+                "version": "0.1.0", "worker_slots": 1, "free": 1, "jobs": [] });
+            wire.publish(Publish::to_exchange(
+                exchange.as_str().unwrap(),
+                queue.as_str().unwrap(),
+                answer.to_string(),
+                tag,
+            ));
+            match ended.recv_timeout(Duration::from_millis(200)) {
+                Ok(said) => {
+                    println!("{tag} answers, {:?}", start.elapsed());
+                    return said;
+                }
+                Err(RecvTimeoutError::Timeout) => while wire.events().try_recv().is_ok() {},
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        panic!("the ping has panicked");
+    });
+    assert_eq!(status, 0, "{stderr}");
+    let told: Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!(told["hosts"][0]["listener_id"], "L1", "{stdout}");
+    wire.close(LIMIT);
 }

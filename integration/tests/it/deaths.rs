@@ -55,15 +55,42 @@ fn worker_of(start: &Value) -> u32 {
         .expect("the start tells the worker's pid")
 }
 
+/// Tells when something was so, after something was killed; nothing is asserted of times, for a machine may be busy.
+struct Clock {
+    victim: &'static str,
+    killed: Instant,
+}
+
+impl Clock {
+    fn start(victim: &'static str) -> Self {
+        let killed = Instant::now();
+        Self { victim, killed }
+    }
+
+    fn tell(&self, what: &str) {
+        println!(
+            "{} killed: {what} after {:?}",
+            self.victim,
+            self.killed.elapsed()
+        );
+    }
+}
+
+const CHILD_ENDED: &str = "its Ruby child has ended";
+const RUNS_ELSEWHERE: &str = "the file runs elsewhere";
+const NOTHING_LEFT: &str = "the job is over and nothing is left";
+
 /// Kills the worker that runs the file at the gate, and lets the file pass the second time.
-fn kill_the_worker(gate: &Gate, run: &Run) {
+fn kill_the_worker(gate: &Gate, run: &Run) -> Clock {
     let visit = gate.next();
     kill_9(worker_of(&run.item_started(FILES[0])));
-    let killed = Instant::now();
+    let clock = Clock::start("worker");
     visit.closed_within(secs(2));
+    clock.tell(CHILD_ENDED);
     let again = gate.next();
-    println!("the file runs again after {:?}", killed.elapsed());
+    clock.tell(RUNS_ELSEWHERE);
     again.release();
+    clock
 }
 
 /// Asserts that all three files passed in the end, the first in its second attempt.
@@ -106,9 +133,10 @@ fn a_killed_worker_gives_its_file_to_the_next_in_place() {
     let gate = Gate::open(&home);
     let project = project(&home, &gate);
     let run = run::start(&home, &project, &["--local=2"]);
-    kill_the_worker(&gate, &run);
+    let clock = kill_the_worker(&gate, &run);
     all_passed(&run.finished(secs(30)));
     home.assert_nothing_left();
+    clock.tell(NOTHING_LEFT);
 }
 
 #[test]
@@ -117,13 +145,14 @@ fn a_killed_worker_gives_its_file_to_the_next_over_rabbitmq() {
     let gate = Gate::open(cluster.home());
     let project = project(cluster.home(), &gate);
     let run = cluster.begin(&project, &[]);
-    kill_the_worker(&gate, &run);
+    let clock = kill_the_worker(&gate, &run);
     all_passed(&run.finished(secs(30)));
     cluster.assert_nothing_left();
+    clock.tell(NOTHING_LEFT);
 }
 
 /// Kills what `victim` names while the first file runs, and expects the file to run again.
-fn kill_in_place(attempts: &[u64], victim: impl Fn(&Home, &Visit) -> u32) {
+fn kill_in_place(name: &'static str, attempts: &[u64], victim: impl Fn(&Home, &Visit) -> u32) {
     let home = Home::new();
     let gate = Gate::open(&home);
     let project = project(&home, &gate);
@@ -131,22 +160,38 @@ fn kill_in_place(attempts: &[u64], victim: impl Fn(&Home, &Visit) -> u32) {
     let visit = gate.next();
     run.item_started(FILES[0]);
     kill_9(victim(&home, &visit));
-    let killed = Instant::now();
+    let clock = Clock::start(name);
     visit.closed_within(secs(5));
+    clock.tell(CHILD_ENDED);
     let again = gate.next();
-    println!("the file runs again after {:?}", killed.elapsed());
+    clock.tell(RUNS_ELSEWHERE);
     again.release();
     passed_in(&run.finished(secs(40)), attempts);
     home.assert_nothing_left();
+    clock.tell(NOTHING_LEFT);
 }
 
 #[test]
 fn a_killed_manager_is_started_again() {
-    kill_in_place(&[2], |home, _| home.process("gorgon-worker-manager").pid);
+    kill_in_place("manager", &[2], |home, _| {
+        home.process("gorgon-worker-manager").pid
+    });
 }
 
 #[test]
 fn a_killed_preloader_is_started_again() {
+    kill_in_place("preloader", &[2], |home, _| {
+        let manager = home.process("gorgon-worker-manager").pid;
+        let all = home.processes();
+        let preloader = all
+            .iter()
+            .find(|it| it.parent == manager && it.arguments.contains("boot.rb"));
+        preloader.unwrap_or_else(|| panic!("{all:#?}")).pid
+    });
+}
+
+#[test]
+fn a_killed_branch_of_the_preloader_is_the_end_of_its_children_alone() {
     let home = Home::new();
     let gate = Gate::open(&home);
     let project = project(&home, &gate);
@@ -154,19 +199,29 @@ fn a_killed_preloader_is_started_again() {
     let visit = gate.next();
     run.item_started(FILES[0]);
     kill_9(visit.who.parent);
+    let clock = Clock::start("branch");
     visit.closed_within(secs(5));
+    clock.tell(CHILD_ENDED);
     // The worker lived on and saw its child end with the preloader: whether that is the file's crash or a lost attempt
     // is told by the verdict, and either way the others run.
     let run = gate.open_until_finished(run);
+    let file = run.file(FILES[0]);
+    clock.tell(&format!(
+        "{}, attempt {}, over",
+        file["type"], file["attempts"]
+    ));
     run.reported(&FILES);
     run.verdict(FILES[1], "passed").verdict(FILES[2], "passed");
     home.assert_nothing_left();
+    clock.tell(NOTHING_LEFT);
 }
 
 #[test]
 fn a_killed_listener_of_a_local_run_is_started_again() {
     // Its manager may live long enough to hand the file back, which costs no attempt.
-    kill_in_place(&[1, 2], |home, _| home.process("gorgon-listener").pid);
+    kill_in_place("local listener", &[1, 2], |home, _| {
+        home.process("gorgon-listener").pid
+    });
 }
 
 #[test]
@@ -177,19 +232,20 @@ fn a_killed_originator_takes_a_local_run_with_it() {
     let run = run::start(&home, &project, &["--local=1"]);
     let visit = gate.next();
     kill_9(run.pid());
-    let killed = Instant::now();
+    let clock = Clock::start("local originator");
     visit.closed_within(secs(3));
+    clock.tell(CHILD_ENDED);
     until("end of all processes", secs(10), || {
         let left = home.processes();
         if left.is_empty() { Ok(()) } else { Err(left) }
     });
-    println!("nothing is left after {:?}", killed.elapsed());
+    clock.tell("no process is left");
 }
 
 #[test]
 fn a_killed_manager_and_a_killed_listener_cost_a_team_an_attempt() {
     // A manager that loses its listener hands its files back, if it is in time: that costs no attempt.
-    let victims: [(&str, &[u64]); 2] = [
+    let victims: [(&'static str, &[u64]); 2] = [
         ("gorgon-worker-manager", &[2]),
         ("gorgon-listener", &[1, 2]),
     ];
@@ -207,14 +263,22 @@ fn a_killed_manager_and_a_killed_listener_cost_a_team_an_attempt() {
         } else {
             kill_9(cluster.home().process(victim).pid);
         }
+        let clock = Clock::start(victim);
         visit.closed_within(secs(10));
-        gate.next_within(secs(40))
-            .unwrap_or_else(|| panic!("the file never ran again: {:#?}", cluster.logs()))
-            .release();
+        clock.tell(CHILD_ENDED);
+        let again = gate.next_within(secs(40));
+        let again =
+            again.unwrap_or_else(|| panic!("the file never ran again: {:#?}", cluster.logs()));
+        clock.tell(RUNS_ELSEWHERE);
+        again.release();
         passed_in(&run.finished(secs(60)), attempts);
-        if victim == "gorgon-worker-manager" {
-            cluster.assert_nothing_left();
+        if victim == "gorgon-listener" {
+            // Nobody was left to remove its workspace but the next listener.
+            cluster.restart_host("a");
+            cluster.wait_for_listener("a");
         }
+        cluster.assert_nothing_left();
+        clock.tell(NOTHING_LEFT);
     }
 }
 
@@ -266,9 +330,20 @@ fn a_killed_originator_leaves_nothing_on_its_hosts() {
     let run = cluster.begin(&project, &[]);
     let visit = gate.next();
     kill_9(run.pid());
-    let killed = Instant::now();
+    let clock = Clock::start("originator");
     visit.closed_within(secs(40));
-    println!("its tests have ended after {:?}", killed.elapsed());
+    clock.tell(CHILD_ENDED);
+    let listener = cluster.host("a").pid();
+    until("end of the job on its host", secs(20), || {
+        let mut left = cluster.home().processes();
+        left.retain(|process| process.pid != listener);
+        if left.is_empty() && cluster.host("a").workspaces().is_empty() {
+            Ok(())
+        } else {
+            Err((left, cluster.logs()))
+        }
+    });
+    clock.tell("nothing is left on its host");
     // The hosts are clean by themselves; what the killed one had in its own TMPDIR is swept by the next one.
     run_one_more(&cluster, &gate);
     cluster.assert_nothing_left();

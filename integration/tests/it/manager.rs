@@ -406,6 +406,7 @@ fn everything_ends_when_the_manager_is_killed() {
     let (stage, gate) = gated();
     let visit = gate.next();
     processes::signal(stage.manager().pid(), "KILL");
+    let killed = Instant::now();
     visit.closed_within(secs(2));
     until("end of all processes", secs(3), || {
         match stage.home.processes() {
@@ -413,6 +414,10 @@ fn everything_ends_when_the_manager_is_killed() {
             left => Err(left),
         }
     });
+    println!(
+        "manager killed: no process is left after {:?}",
+        killed.elapsed()
+    );
 }
 
 #[test]

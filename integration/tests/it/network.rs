@@ -108,8 +108,9 @@ fn a_host_that_is_cut_off_gives_its_file_to_another_and_ends_its_job_when_it_is_
     there.closed_within(secs(60));
     far.cluster.assert_nothing_left();
     println!(
-        "nothing is left {:?} after the link is mended",
-        ended.elapsed()
+        "nothing is left {:?} after the link is mended, {:?} after the cut",
+        ended.elapsed(),
+        cut.elapsed()
     );
 }
 
@@ -121,12 +122,19 @@ fn a_host_that_comes_back_reports_its_file_and_nobody_reports_it_twice() {
     run.item_started(FILES[0]);
     far.start_near();
     far.machine().cut();
+    let cut = Instant::now();
     let again = far
         .gate
         .next_within(secs(60))
         .expect("the file runs elsewhere");
+    println!("the file runs elsewhere {:?} after the cut", cut.elapsed());
+    let mended = Instant::now();
     far.machine().mend();
     far.far_is_back("the far host's return");
+    println!(
+        "the host is back {:?} after the link is mended",
+        mended.elapsed()
+    );
     there.release();
     let first = run.event("finish of the first attempt", |event| {
         event["event"] == "item_finished" && event["filename"] == FILES[0]

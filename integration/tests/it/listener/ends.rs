@@ -1,7 +1,7 @@
 //! What ends a listener, or what it started, or its connection.
 
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use gorgon_process::child::{self, End, Options};
 use gorgon_process::signals::Signal;
@@ -56,8 +56,13 @@ fn a_listener_that_is_killed_leaves_no_process_and_its_workspace_is_swept_at_the
     let visit = at_the_gate(&mut stage, &gate, "j1");
     let listener = stage.listeners.remove(0);
     processes::signal(listener.pid(), "KILL");
+    let killed = Instant::now();
     visit.closed_within(secs(5));
     stage.home.assert_nothing_left();
+    println!(
+        "listener killed: no process is left after {:?}",
+        killed.elapsed()
+    );
     assert!(
         !stage.workspaces().is_empty(),
         "nobody was left to remove it"

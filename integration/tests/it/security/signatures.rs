@@ -64,14 +64,32 @@ impl Stage {
         (run, offer.body, offer.headers[sign::HEADER].clone())
     }
 
-    fn send(&self, body: &[u8], signature: Option<&str>) {
-        let listener = until("the listener's queue", LIMIT, || {
+    fn listener_queue(&self) -> String {
+        until("the listener's queue", LIMIT, || {
             let queues = self.cluster.vhost().queues();
             let found = queues
                 .iter()
                 .find(|queue| queue.name.starts_with("gorgon.listener.a.") && queue.consumers > 0);
             found.map(|queue| queue.name.clone()).ok_or(queues)
-        });
+        })
+    }
+
+    /// Has the broker itself publish: our own crates know no header but texts.
+    fn send_with_header(&self, body: &[u8], erlang: &str) {
+        let (vhost, queue) = (
+            self.cluster.vhost().name().to_owned(),
+            self.listener_queue(),
+        );
+        let hex: String = body.iter().map(|byte| format!("{byte:02x}")).collect();
+        self.cluster.node().eval(&format!(
+            "rabbit_basic:publish(rabbit_misc:r(<<\"{vhost}\">>, exchange, <<>>), <<\"{queue}\">>, \
+             [{{headers, [{{<<\"{}\">>, {erlang}}}]}}], binary:decode_hex(<<\"{hex}\">>)).",
+            sign::HEADER
+        ));
+    }
+
+    fn send(&self, body: &[u8], signature: Option<&str>) {
+        let listener = self.listener_queue();
         let headers = signature.map(|text| (sign::HEADER.to_owned(), text.to_owned()));
         self.wire.publish(Publish {
             headers: headers.into_iter().collect(),
@@ -147,6 +165,28 @@ fn unsigned_forged_changed_and_stale_jobs_are_refused_in_a_line_each() {
         let told = line(&run);
         assert!(told.contains(expected), "{what}: {told}");
         assert!(stage.cluster.host("a").log().contains(expected), "{what}");
+    }
+    stage.wire.close(LIMIT);
+    stage.cluster.assert_nothing_left();
+}
+
+#[test]
+fn a_signature_of_another_type_than_text_is_refused_in_a_line() {
+    let stage = Stage::new();
+    let project = project(&stage, GREEN);
+    for header in [
+        "long, 7",
+        "bool, true",
+        "void, undefined",
+        "array, [{longstr, <<\"v1\">>}]",
+        "table, [{<<\"v1\">>, longstr, <<\"x\">>}]",
+    ] {
+        let (run, body, _) = stage.offered(&project);
+        stage.send_with_header(&body, header);
+        let run = run.finished(Duration::from_secs(20));
+        run.exited(3);
+        let told = line(&run);
+        assert!(told.contains("carries no signature"), "{header}: {told}");
     }
     stage.wire.close(LIMIT);
     stage.cluster.assert_nothing_left();
