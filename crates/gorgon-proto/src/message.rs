@@ -99,6 +99,12 @@ pub struct HostJoined {
     pub slots: Vec<u32>,
     /// The manager's queue: without a consumer for 15 s, the host counts as lost.
     pub manager_queue_name: String,
+    /// The manager's process id; 0: not told.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub pid: u32,
+    /// When the manager began, in milliseconds since 1970 by its host's clock: of two the later one lives.
+    #[serde(default)]
+    pub began_ms: u64,
 }
 
 /// A worker begins an item.
@@ -124,6 +130,9 @@ pub struct Start {
     /// The tests that are asked for; all when empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tests: Vec<String>,
+    /// The process id of the worker's manager; 0: none, or not told.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub manager_pid: u32,
 }
 
 /// A worker ended an item.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crossbeam_channel::{Receiver, Sender, bounded, never};
 use gorgon_broker::{
@@ -47,6 +47,7 @@ pub struct Replies {
     listener_id: ListenerId,
     job: JobId,
     queue: String,
+    began_ms: u64,
     file_queue: String,
     reply_exchange: String,
     reply_queue: String,
@@ -88,6 +89,9 @@ impl Replies {
             listener_id: ListenerId(args.listener_id()),
             job,
             queue,
+            began_ms: SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(0)),
             file_queue: args.file_queue.clone(),
             reply_exchange: reply_exchange.to_owned(),
             reply_queue: args.reply_queue.clone(),
@@ -223,6 +227,8 @@ impl Replies {
             listener_id: self.listener_id.clone(),
             slots,
             manager_queue_name: self.queue.clone(),
+            pid: std::process::id(),
+            began_ms: self.began_ms,
         });
         self.publish(&reply);
     }

@@ -19,6 +19,8 @@ pub struct Identity {
     pub worker_id: u32,
     /// Its process id.
     pub pid: u32,
+    /// The process id of its manager; 0 by hand.
+    pub manager_pid: u32,
 }
 
 impl Identity {
@@ -35,6 +37,7 @@ impl Identity {
             attempt: item.attempt,
             retry: item.retry,
             tests: item.tests.clone(),
+            manager_pid: self.manager_pid,
         }
     }
 
@@ -327,6 +330,7 @@ mod tests {
             listener_id: ListenerId("L1".into()),
             worker_id: 2,
             pid: 9,
+            manager_pid: 8,
         }
     }
 

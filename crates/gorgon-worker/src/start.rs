@@ -1,6 +1,7 @@
 //! From the command line to everything that the loop needs: three ways to be started.
 
 use std::io;
+use std::os::unix::process::parent_id;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -139,6 +140,10 @@ fn identity(args: &Args) -> Identity {
         listener_id: ListenerId(args.listener_id.clone()),
         worker_id: args.worker_id,
         pid: std::process::id(),
+        manager_pid: match args.preloader {
+            Some(_) => parent_id(),
+            None => 0,
+        },
     }
 }
 

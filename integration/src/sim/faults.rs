@@ -121,6 +121,7 @@ impl World {
         let machine = 1 + usize::try_from(self.dice.roll(machines)).unwrap_or_default();
         self.note(|_| format!("machine {machine} loses its power"));
         self.truth.died_badly = true;
+        self.truth.lost_machines += 1;
         for pid in self.on(machine) {
             self.cut(pid);
         }

@@ -217,6 +217,8 @@ impl World {
                     listener_id,
                     slots,
                     manager_queue_name,
+                    pid,
+                    began_ms: u64::from(pid),
                 };
                 self.manager_says(pid, Reply::HostJoined(joined));
             }

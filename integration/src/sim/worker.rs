@@ -84,6 +84,7 @@ impl World {
                 listener_id,
                 worker_id: slot,
                 pid,
+                manager_pid: manager,
             },
             isolation: Isolation::Worker,
             file_limit: self.plan.file_limit,

@@ -71,6 +71,10 @@ pub(super) struct Host {
     /// When it was last known to live.
     alive_at: Instant,
     pub(super) workers: BTreeSet<WorkerKey>,
+    /// Those that named their manager's process.
+    managers: BTreeMap<WorkerKey, u32>,
+    /// When its manager began, by its own clock.
+    began_ms: u64,
     /// How many workers it said it would run.
     slots: usize,
     /// It left, and was offered the job again.
@@ -114,15 +118,20 @@ impl Hosts {
     }
 
     /// Returns the workers of an earlier manager of this host, which died with it, and its queue.
-    /// The word of a manager may come twice, and after that of its workers: then nobody died.
+    /// The word of a manager may come twice, and after that of its workers: those live. None where it comes after
+    /// that of the manager that took its place.
     pub(super) fn joined(
         &mut self,
         now: Instant,
         message: &HostJoined,
-    ) -> (BTreeSet<WorkerKey>, Option<String>) {
+    ) -> Option<(BTreeSet<WorkerKey>, Option<String>)> {
         let before = self.manager_queue(&message.listener_id);
         let fenced = self.is_fenced(&message.listener_id);
         let host = self.host(now, &message.listener_id, &message.hostname);
+        if message.began_ms < host.began_ms {
+            return None;
+        }
+        host.began_ms = message.began_ms;
         if !fenced {
             host.state = HostState::Joined;
         }
@@ -130,11 +139,19 @@ impl Hosts {
         host.slots = message.slots.len();
         let gone = before.filter(|queue| *queue != message.manager_queue_name);
         let died = if gone.is_some() {
-            std::mem::take(&mut host.workers)
+            let theirs = |worker: &WorkerKey| {
+                message.pid != 0 && host.managers.get(worker) == Some(&message.pid)
+            };
+            let (live, died) = std::mem::take(&mut host.workers)
+                .into_iter()
+                .partition(theirs);
+            host.workers = live;
+            died
         } else {
             BTreeSet::new()
         };
-        (died, gone)
+        host.managers.retain(|_, manager| *manager == message.pid);
+        Some((died, gone))
     }
 
     /// Returns the queue of the manager that the host has.
@@ -186,6 +203,15 @@ impl Hosts {
         }
     }
 
+    /// A worker named its manager's process; 0: it has none, or is of a version that does not tell.
+    pub(super) fn heard_manager(&mut self, worker: &WorkerKey, manager_pid: u32) {
+        if manager_pid != 0
+            && let Some(host) = self.hosts.get_mut(&worker.listener_id)
+        {
+            host.managers.insert(worker.clone(), manager_pid);
+        }
+    }
+
     pub(super) fn worker_gone(&mut self, now: Instant, worker: &WorkerKey, hostname: &str) {
         self.host(now, &worker.listener_id, hostname)
             .workers
@@ -199,6 +225,8 @@ impl Hosts {
             queue: names::listener_queue(hostname, id),
             alive_at: now,
             workers: BTreeSet::new(),
+            managers: BTreeMap::new(),
+            began_ms: 0,
             slots: 0,
             asked: false,
         });

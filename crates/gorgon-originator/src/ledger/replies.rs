@@ -59,7 +59,9 @@ impl Ledger {
                 out.push(Effect::Tell(Happening::HostAnswered(message)));
             }
             Reply::HostJoined(message) => {
-                let (dead, queue) = self.hosts.joined(now, &message);
+                let Some((dead, queue)) = self.hosts.joined(now, &message) else {
+                    return out.push(Effect::DeleteQueue(message.manager_queue_name));
+                };
                 out.extend(queue.map(Effect::DeleteQueue));
                 if self.hosts.is_fenced(&message.listener_id) {
                     // A manager was started anew; it does not know yet.
@@ -78,6 +80,7 @@ impl Ledger {
                     pid: start.pid,
                 };
                 self.heard(now, &worker, &start.hostname);
+                self.hosts.heard_manager(&worker, start.manager_pid);
                 if self.hosts.is_fenced(&start.listener_id) {
                     let (host, name) = (&start.listener_id, &start.hostname);
                     return self.still_runs(start.item, start.attempt, host, name, out);

@@ -172,6 +172,19 @@ fn a_host_that_leaves_gives_its_items_back() {
         "delete m.a; publish 0.2",
     );
     check(1, "a1 starts 0; a joins anew", "delete m.a; publish 0.2");
+    // The old manager's word, late.
+    check(
+        1,
+        "a joins anew; a1 starts 0 anew; a joins",
+        "delete m.a; delete m.a",
+    );
+    // What a cut of our own link held up: its worker was heard before its manager.
+    check(1, "a2 starts 0 anew; a joins anew", "delete m.a");
+    check(
+        2,
+        "a1 starts 0; a2 starts 1 anew; a joins anew",
+        "delete m.a; publish 0.2",
+    );
     // The same manager's word, which came twice.
     check(1, "a1 starts 0; a joins", "");
     check(

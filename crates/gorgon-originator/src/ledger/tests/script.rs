@@ -2,7 +2,7 @@
 //!
 //! Events: `+2` lets seconds pass (to each deadline on the way) · `offer` · `a joins` (`a joins one`: with one slot) · `a answers
 //! busy|refused|accepted` · `a leaves done|sync|callback|stopped|lost|sick` · `a1 starts 0` (of attempt 2:
-//! `0.2`) · `a1 passes|fails|crashes 0` (with tests: `a1 fails 0 -x +y`, failed and passed; `=x,y`: those that the file of a part has) · `a1 returns|holds|hands|declines 0` · `a1 idle` · `a1
+//! `0.2`; a worker of the manager that `joins anew`: `starts 0 anew`) · `a1 passes|fails|crashes 0` (with tests: `a1 fails 0 -x +y`, failed and passed; `=x,y`: those that the file of a part has) · `a1 returns|holds|hands|declines 0` · `a1 idle` · `a1
 //! dies|ends` · `down` · `up` · `up missing` · `missing` · `cancel` · `a seen|unseen` · `a
 //! announces` · `listener ends`.
 
@@ -147,6 +147,8 @@ fn host_event(host: &str, verb: &str, rest: &[&str]) -> Option<Event> {
             } else {
                 format!("gorgon.manager.{host}")
             },
+            pid: if rest == ["anew"] { 2 } else { 1 },
+            began_ms: if rest == ["anew"] { 2 } else { 1 },
         }),
         "answers" => Reply::HostAnswered(HostAnswered {
             hostname,
@@ -248,6 +250,7 @@ pub(crate) fn event(text: &str) -> Event {
                 attempt,
                 retry: 0,
                 tests: Vec::new(),
+                manager_pid: if words.get(3) == Some(&"anew") { 2 } else { 1 },
             })
         }
         ("passes", Some(what)) => finish(who, what, FinishType::Pass, &words[3..]),

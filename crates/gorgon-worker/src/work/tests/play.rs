@@ -21,6 +21,7 @@ pub(super) fn settings() -> Settings {
             listener_id: ListenerId("L1".into()),
             worker_id: 2,
             pid: 9,
+            manager_pid: 8,
         },
         isolation: Isolation::Worker,
         file_limit: None,
