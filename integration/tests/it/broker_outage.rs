@@ -53,6 +53,10 @@ fn a_broker_that_comes_back_after_thirty_seconds_costs_no_attempt() {
     let run = run.finished(secs(120));
     println!("over {:?} after the broker was back", back.elapsed());
     all_passed(&run);
+    run.says(&[
+        "the broker is away; trying to reconnect",
+        "the broker is back",
+    ]);
     gate.is_empty();
     cluster.assert_nothing_left();
 }

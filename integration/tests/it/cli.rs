@@ -297,6 +297,42 @@ fn what_is_missing_is_named_in_a_few_lines_with_what_to_do() {
 }
 
 #[test]
+fn a_host_without_ruby_or_whose_bundler_fails_drops_out_and_the_other_does_its_part() {
+    let mut cluster = Cluster::start(&[("a", 1)]);
+    let tools = cluster.home().path().join("tools");
+    std::fs::create_dir(&tools).unwrap();
+    let ruby = std::env::split_paths(&std::env::var_os("PATH").unwrap())
+        .map(|directory| directory.join("ruby"))
+        .find(|path| path.is_file())
+        .expect("a Ruby: make setup");
+    std::os::unix::fs::symlink(ruby, tools.join("team-ruby")).unwrap();
+    cluster.start_host_as("b", 1, &json!({}), |mut command| {
+        let path = std::env::var("PATH").unwrap();
+        command.env("PATH", format!("{}:{path}", tools.display()));
+        command
+    });
+    cluster.wait_for_listener("b");
+    let gemfile = "raise 'no such mirror' if Dir.pwd.include?('/run/a/')\ngem 'rspec'\n";
+    for (more, gemfile, said) in [
+        (r#", "ruby": "team-ruby""#, "", "team-ruby"),
+        ("", gemfile, "no such mirror"),
+    ] {
+        let config = format!(r#"{{ "files": ["spec/*_spec.rb"]{more} }}"#);
+        let project = Project::of(cluster.home(), &[GREEN, ("gorgon.json", &config)]);
+        project.write("spec/c_spec.rb", GREEN.1);
+        if !gemfile.is_empty() {
+            project.write("Gemfile", gemfile);
+        }
+        cluster
+            .run(&project, &[])
+            .exited(0)
+            .reported(&["spec/a_spec.rb", "spec/c_spec.rb"])
+            .says(&["Host 'a' left the job", said]);
+        cluster.assert_nothing_left();
+    }
+}
+
+#[test]
 fn a_ping_ends_at_its_limit_however_many_answers_come() {
     let cluster = Cluster::start(&[]);
     let project = Project::empty(cluster.home());

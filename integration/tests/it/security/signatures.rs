@@ -175,6 +175,7 @@ fn a_signature_of_another_type_than_text_is_refused_in_a_line() {
     let stage = Stage::new();
     let project = project(&stage, GREEN);
     for header in [
+        "longstr, <<255,254>>",
         "long, 7",
         "bool, true",
         "void, undefined",
