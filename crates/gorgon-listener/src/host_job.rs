@@ -84,6 +84,8 @@ pub enum Effect {
     SignalManager(Signal),
     /// Close the manager's stdin, by which it knows that nobody is left above it.
     CloseManagerInput,
+    /// Delete the queue of the manager that has ended: it died before it could do so itself.
+    DeleteManagerQueue,
     /// Tell the originator that this host leaves.
     Leave(LeaveReason, Option<HostError>),
     /// Remove the workspace.
@@ -249,6 +251,12 @@ impl HostJob {
             }
             End::Exited(_) | End::Signaled(_) => {}
         }
+        let mut effects = vec![Effect::DeleteManagerQueue];
+        effects.extend(self.manager_died(now, end, words));
+        effects
+    }
+
+    fn manager_died(&mut self, now: Instant, end: End, words: String) -> Vec<Effect> {
         if let Some(ending) = self.ending {
             return self.clean(now, Some((ending.reason(), None)));
         }

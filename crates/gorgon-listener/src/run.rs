@@ -88,6 +88,7 @@ pub fn run(args: &Args, broker_url: Option<&str>) -> Result<u8, RunError> {
     );
     let code = Shell {
         manager: None,
+        manager_pid: None,
         preparation: None,
         ready: None,
         cleaning: never(),
@@ -193,6 +194,8 @@ fn end_of_stdin() -> io::Result<Receiver<()>> {
 /// What the loop holds. The fields of the running job come first: they end before the session.
 struct Shell {
     manager: Option<Manager>,
+    /// The manager that was started last.
+    manager_pid: Option<u32>,
     preparation: Option<Preparation>,
     ready: Option<Ready>,
     cleaning: Receiver<()>,

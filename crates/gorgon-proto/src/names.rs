@@ -64,6 +64,12 @@ pub fn manager_queue(job: &JobId, id: &str) -> String {
     format!("{MANAGER_QUEUE_PREFIX}{job}.{id}")
 }
 
+/// Returns the queue of the manager that a listener has started with this process number.
+#[must_use]
+pub fn queue_of_manager(job: &JobId, listener: &ListenerId, pid: u32) -> String {
+    manager_queue(job, &format!("{listener}.{pid}"))
+}
+
 /// Returns the queue of a listener: jobs, pings, cancels, and what its managers say.
 #[must_use]
 pub fn listener_queue(host: &str, id: &ListenerId) -> String {

@@ -68,8 +68,8 @@ impl Replies {
     /// When the system gives us no thread.
     pub fn open(args: &Args, target: Target, reply_exchange: &str) -> Result<Self, OpenError> {
         let job = JobId(args.job.clone());
-        let id = format!("{}.{}", args.listener_id(), std::process::id());
-        let queue = names::manager_queue(&job, &id);
+        let listener_id = ListenerId(args.listener_id());
+        let queue = names::queue_of_manager(&job, &listener_id, std::process::id());
         let setup = Setup {
             role: format!(
                 "gorgon-worker-manager {} {}",
@@ -86,7 +86,7 @@ impl Replies {
             session,
             target,
             hostname: args.host_name(),
-            listener_id: ListenerId(args.listener_id()),
+            listener_id,
             job,
             queue,
             began_ms: SystemTime::now()

@@ -46,7 +46,10 @@ impl World {
                 let living: Vec<Pid> = self.managers.keys().copied().collect();
                 if let Some(pid) = self.one_of(&living) {
                     self.note(|_| format!("manager {pid} is killed"));
-                    self.truth.died_badly = true;
+                    // Nobody is left who knows of its queue.
+                    let parent = self.managers.get(&pid).map(|m| m.listener);
+                    self.truth.died_badly |=
+                        parent.is_some_and(|p| !self.listeners.contains_key(&p));
                     self.kill_manager(pid);
                 }
             }

@@ -44,6 +44,7 @@ pub(super) struct Listener {
     pub(super) manager: Option<Pid>,
     /// So many were started for the offer that is served.
     managers: u32,
+    pub(super) last_manager: Option<Pid>,
     /// It has said its last word.
     exiting: bool,
 }
@@ -108,6 +109,7 @@ impl World {
             soon: Vec::new(),
             manager: None,
             managers: 0,
+            last_manager: None,
             exiting: false,
         };
         let mut session = Session::new(machine, self.now, None);
@@ -369,6 +371,12 @@ impl World {
                     self.soon(Due::ParentGone(manager));
                 }
             }
+            host_job::Effect::DeleteManagerQueue => {
+                if let Some(manager) = listener.last_manager.take() {
+                    let queue = names::queue_of_manager(of, &listener.id, manager);
+                    self.order(pid, Order::Once(Once::Delete(queue)));
+                }
+            }
             host_job::Effect::Leave(reason, error) => self.host_leaves(pid, of, reason, error),
             host_job::Effect::Clean => {
                 let takes = Duration::from_millis(5 + self.dice.roll(200));
@@ -388,6 +396,7 @@ impl World {
             }
             host_job::Effect::EndPreparation
             | host_job::Effect::StartManager
+            | host_job::Effect::DeleteManagerQueue
             | host_job::Effect::Leave(..) => return,
             host_job::Effect::Finish => return self.forget(pid, of),
         };

@@ -71,13 +71,14 @@ impl World {
             return;
         };
         parent.manager = Some(pid);
+        parent.last_manager = Some(pid);
         let (machine, listener_id) = (parent.machine, parent.id.clone());
         let items = u32::try_from(self.plan.natures.len()).unwrap_or(u32::MAX);
         let slots = self.plan.hosts[machine - 1].slots.min(items).max(1);
         let slots: Vec<u32> = (1..=slots).collect();
         let own = self.plan.own_preloaders;
         let (supervisor, effects) = Supervisor::begin(self.now, &slots, own, CALLBACK_LIMIT);
-        let queue = names::manager_queue(&job(), &format!("{listener_id}.{pid}"));
+        let queue = names::queue_of_manager(&job(), &listener_id, pid);
         let mut session = Session::new(machine, self.now, Some(BROKER_LIMIT));
         session.declare.push(manager_queue(&queue));
         session.consume.insert(queue.clone(), PREFETCH);

@@ -154,6 +154,8 @@ impl World {
                 });
             }
             Heard::Up => {}
+            // Without a first connection it does not begin: whoever starts it tries again.
+            Heard::Down if !self.originator.begun => {}
             Heard::Down => {
                 if !std::mem::replace(&mut self.originator.down, true) {
                     self.tell_ledger(Event::BrokerLost);

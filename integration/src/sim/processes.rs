@@ -89,7 +89,6 @@ impl World {
 
     pub(super) fn kill_listener(&mut self, pid: Pid) {
         if self.listeners.contains_key(&pid) {
-            self.truth.died_badly = true;
             self.process_ends(pid);
         }
     }

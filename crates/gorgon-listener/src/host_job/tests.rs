@@ -61,6 +61,7 @@ fn shown(effects: &[Effect]) -> String {
             Effect::StartManager => "start manager".into(),
             Effect::SignalManager(signal) => signal.short_name().to_owned(),
             Effect::CloseManagerInput => "close input".into(),
+            Effect::DeleteManagerQueue => "delete queue".into(),
             Effect::Leave(reason, None) => format!("leave {reason:?}"),
             Effect::Leave(reason, Some(error)) => format!("leave {reason:?}: {}", error.message),
             Effect::Clean => "clean".into(),
@@ -118,11 +119,11 @@ fn what_ends_a_job_ends_its_preparation_first() {
 fn a_manager_that_dies_is_started_again_twice_at_most() {
     check(&[
         ("prepared", "start manager"),
-        ("killed", "start manager"),
-        ("panic", "start manager"),
+        ("killed", "delete queue; start manager"),
+        ("panic", "delete queue; start manager"),
         (
             "killed",
-            "leave WorkersFailed: the worker manager died 3 times, the last time with SIGKILL; clean",
+            "delete queue; leave WorkersFailed: the worker manager died 3 times, the last time with SIGKILL; clean",
         ),
         ("cleaned", "finish"),
     ]);
@@ -130,7 +131,7 @@ fn a_manager_that_dies_is_started_again_twice_at_most() {
 
 #[test]
 fn a_manager_that_could_not_begin_is_told_and_not_tried_again() {
-    let leave = "leave WorkersFailed: the worker manager could not begin: exit status 3; clean";
+    let leave = "delete queue; leave WorkersFailed: the worker manager could not begin: exit status 3; clean";
     check(&[("prepared", "start manager"), ("exit 3", leave)]);
     check(&[
         ("prepared", "start manager"),
@@ -156,7 +157,7 @@ fn a_cancelled_manager_is_nudged_and_then_killed() {
         ("+1 deadline", "INT"),
         ("cancel", ""),
         ("+28 deadline", "KILL"),
-        ("killed", "leave Cancelled; clean"),
+        ("killed", "delete queue; leave Cancelled; clean"),
     ]);
 }
 
@@ -172,7 +173,7 @@ fn a_stopped_manager_hands_back_and_a_second_stop_kills() {
         ("stop", "TERM"),
         ("stop", ""),
         ("deadline", "KILL"),
-        ("killed", "leave Stopped; clean"),
+        ("killed", "delete queue; leave Stopped; clean"),
     ]);
     check(&[
         ("prepared", "start manager"),
@@ -187,7 +188,7 @@ fn an_abandoned_manager_has_seconds() {
         ("prepared", "start manager"),
         ("abandoned", "close input"),
         ("+3 deadline", "KILL"),
-        ("killed", "leave Orphaned; clean"),
+        ("killed", "delete queue; leave Orphaned; clean"),
         ("cleaned", "finish"),
     ]);
 }

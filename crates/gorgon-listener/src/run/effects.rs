@@ -5,6 +5,7 @@ use std::thread;
 use crossbeam_channel::{bounded, never};
 use gorgon_proto::job::JobId;
 use gorgon_proto::message::{HostError, LeaveReason};
+use gorgon_proto::names;
 use log::{info, warn};
 
 use super::Shell;
@@ -49,6 +50,7 @@ impl Shell {
                     manager.let_go();
                 }
             }
+            Effect::DeleteManagerQueue => self.delete_manager_queue(job),
             Effect::Leave(reason, error) => self.leave(job, reason, error),
             Effect::Clean => self.clean(),
             Effect::Finish => {
@@ -93,12 +95,21 @@ impl Shell {
         match Manager::start(definition, &place) {
             Ok(manager) => {
                 info!(target: "gorgon::listener", job:%, pid = manager.pid(); "worker manager started");
+                self.manager_pid = Some(manager.pid());
                 self.manager = Some(manager);
             }
             Err(error) => {
                 warn!(target: "gorgon::listener", job:%; "{}", error.message);
                 self.soon.push(Event::ManagerNotStarted(error));
             }
+        }
+    }
+
+    /// Nobody else may know of it: the originator hears of it when the manager joins, and may have ended.
+    fn delete_manager_queue(&mut self, job: &JobId) {
+        if let Some(pid) = self.manager_pid.take() {
+            let queue = names::queue_of_manager(job, &self.voice.id, pid);
+            self.session.delete_queue(&queue);
         }
     }
 

@@ -32,18 +32,24 @@ fn a_manager_that_is_killed_is_started_again_twice_and_its_processes_are_gone() 
     let gate = Gate::open(&stage.home);
     stage.start(|_| {}, &[]);
     let visit = at_the_gate(&mut stage, &gate, "j1");
-    stage.action("host_joined");
-    stage.home.process("gorgon-worker-manager").kill_9();
-    visit.closed_within(secs(5));
-    stage.action("host_joined");
-    stage.home.process("gorgon-worker-manager").kill_9();
-    stage.action("host_joined");
-    stage.home.process("gorgon-worker-manager").kill_9();
+    let mut visit = Some(visit);
+    let mut queues = Vec::new();
+    for _ in 0..3 {
+        let joined = stage.action("host_joined");
+        queues.push(joined["manager_queue_name"].as_str().unwrap().to_owned());
+        stage.home.process("gorgon-worker-manager").kill_9();
+        if let Some(visit) = visit.take() {
+            visit.closed_within(secs(5));
+        }
+    }
     let error = stage.left("workers_failed")["error"]["message"].to_string();
     assert!(
         error.contains("died 3 times") && error.contains("SIGKILL"),
         "{error}"
     );
+    for queue in &queues {
+        stage.has_no_queue(queue);
+    }
     stage.no_workspace_is_left();
     stage.stop();
 }

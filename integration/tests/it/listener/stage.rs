@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::Stdio;
 
 use gorgon_broker::{
-    Connections, Consume, Declare, Event, Patience, Publish, Session, Setup, Target,
+    Connections, Consume, Declare, Event, Patience, Publish, Session, Setup, Target, look_at_queue,
 };
 use gorgon_local_broker::LocalBroker;
 use gorgon_process::child::{self, Child, End, Options};
@@ -187,6 +187,17 @@ impl Stage {
         let left = self.action("host_left");
         assert_eq!(left["reason"], reason, "{left:#}");
         left
+    }
+
+    /// Waits until there is no such queue.
+    pub(super) fn has_no_queue(&self, queue: &str) {
+        let target = Target::from(&connection(&self.broker));
+        until("end of a queue", secs(10), || {
+            match look_at_queue(&target, queue, secs(5)) {
+                Ok(None) => Ok(()),
+                seen => Err(format!("{queue}: {seen:?}")),
+            }
+        });
     }
 
     /// Returns what lies in the directory of workspaces.
