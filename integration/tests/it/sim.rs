@@ -7,7 +7,7 @@ use integration::{sim, soak::seeds};
 /// Histories that once went wrong.
 const SEEDS_THAT_FAILED: &[u64] = &[
     13, 15, 34, 506, 515, 549, 750, 2_162, 2_247, 2_873, 2_912, 4_148, 4_583, 701_187, 705_116,
-    810_704, 831_069,
+    736_760, 810_704, 831_069,
 ];
 
 #[test]

@@ -73,20 +73,31 @@ impl Ledger {
         }
     }
 
-    /// The file queue is gone: make it anew, ask who holds what, refill it.
+    /// The file queue is gone: make it anew, ask who holds what, refill it. After a fail-fast nothing
+    /// goes to it any more, but what runs is waited for, and with the queue the word of a death may be lost.
     fn recover(&mut self, now: Instant, out: &mut Vec<Effect>) {
-        if !self.publishes() {
+        let refills = self.publishes();
+        if !refills && !matches!(self.stage, Stage::Draining { .. }) {
             return;
         }
-        out.push(Effect::DeclareFileQueue);
-        self.queue_look_at = Some(now + QUEUE_LOOK_INTERVAL);
+        if refills {
+            out.push(Effect::DeclareFileQueue);
+            self.queue_look_at = Some(now + QUEUE_LOOK_INTERVAL);
+        }
         self.recovery = Some(Recovery {
             begun_at: now,
             awaited: self.hosts.workers(),
-            refill_at: Some(now + HOLDS_LIMIT),
+            refill_at: refills.then(|| now + HOLDS_LIMIT),
             published: BTreeSet::new(),
             mute_at: now + MUTE_LIMIT,
         });
+    }
+
+    /// Nothing goes to the file queue any more; silent workers still lose what they hold.
+    pub(super) fn stop_refilling(&mut self) {
+        if let Some(recovery) = &mut self.recovery {
+            recovery.refill_at = None;
+        }
     }
 
     /// What goes to the new queue while its refill is due is there already.

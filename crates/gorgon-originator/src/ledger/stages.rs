@@ -99,12 +99,12 @@ impl Ledger {
                 self.conclude(now, out);
             }
             Stage::Running if failed_fast => {
-                self.recovery = None;
                 self.alone_since = None;
                 out.push(Effect::PurgeFileQueue);
                 self.stage = Stage::Draining {
                     strays_until: now + STRAYS_LIMIT,
                 };
+                self.stop_refilling();
                 self.conclude(now, out);
             }
             // To delete the file queue is the word that stops what runs; so it stays until then.

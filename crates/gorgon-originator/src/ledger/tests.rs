@@ -410,6 +410,19 @@ fn fail_fast_publishes_nothing_more_and_lets_running_items_end() {
         "a1 starts 0; a1 fails 0; +0.5; a leaves done",
         "failed 0; purge; delete; done FailFast",
     );
+    // The word of a death may be lost with the broker, before the fail-fast or after it.
+    check_with(
+        fast(1),
+        3,
+        "a1 starts 0; a2 starts 1; down; up missing; a1 fails 0; +14; a seen; +1",
+        "declare; offer; failed 0; purge; look m.a; look m.a; delete",
+    );
+    check_with(
+        fast(1),
+        3,
+        "a1 starts 0; a2 starts 1; a1 fails 0; down; up missing; a1 idle; +14; a seen; +1",
+        "failed 0; purge; look m.a; look m.a; delete",
+    );
     // Nothing was left to be cut off.
     check_with(
         fast(1),
