@@ -1,6 +1,6 @@
 //! A real suite, its truth, and what a job's event stream says of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -210,12 +210,16 @@ impl Suite {
     }
 }
 
-/// Returns the events that tell the end of an item.
+/// Returns the events that tell the end of an item, unless its whole file took the place of its parts.
 fn finished(stream: &str) -> impl Iterator<Item = Event> {
-    stream
-        .lines()
-        .filter_map(|line| serde_json::from_str::<Event>(line).ok())
-        .filter(|event| event.event == "item_finished")
+    let lines = stream.lines();
+    let events: Vec<Event> = lines
+        .filter_map(|line| serde_json::from_str(line).ok())
+        .collect();
+    let replaced: BTreeSet<u32> = events.iter().flat_map(|it| it.parts.clone()).collect();
+    let is_replaced = move |event: &Event| event.item.is_some_and(|it| replaced.contains(&it));
+    let finished = events.into_iter().filter(|it| it.event == "item_finished");
+    finished.filter(move |event| !is_replaced(event))
 }
 
 #[derive(Deserialize)]
@@ -223,6 +227,10 @@ struct Event {
     event: String,
     #[serde(default)]
     filename: String,
+    item: Option<u32>,
+    /// Items whose place another one takes.
+    #[serde(default)]
+    parts: Vec<u32>,
     #[serde(default)]
     tests: Vec<Test>,
     #[serde(default)]

@@ -1,6 +1,6 @@
 //! `list`, and the files of a run: chosen, planned, and what they looked like.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use gorgon_process::exit;
 use gorgon_proto::item::{ItemId, WorkItem};
@@ -29,6 +29,8 @@ pub struct Files {
     pub selected: Vec<(Selected, Option<Stamp>)>,
     /// Lines for the user.
     pub warnings: Vec<String>,
+    /// Of files that may be split: the tests that failed when they last ran.
+    pub failing: BTreeMap<String, Vec<String>>,
     /// The whole suite, not a part of it.
     pub whole: bool,
 }
@@ -137,6 +139,7 @@ pub fn choose(settings: &Settings, start: &StartArgs) -> Result<Files, RunError>
     let runtimes: HashMap<_, _> = runtimes.into_iter().collect();
     let splitting = splitting(settings, start, &history);
     let mut stamps = HashMap::new();
+    let mut failing = BTreeMap::new();
     let candidates = selection
         .files
         .iter()
@@ -148,6 +151,11 @@ pub fn choose(settings: &Settings, start: &StartArgs) -> Result<Files, RunError>
             let known = history.files.get(file).filter(|record| {
                 all && splitting != Splitting::Never && stamp.is_some() && record.stamp == stamp
             });
+            if let Some(record) = known {
+                let failed = record.tests.iter().filter(|test| test.failed);
+                let ids = failed.map(|test| test.id.clone()).collect();
+                failing.insert(file.clone(), ids);
+            }
             Candidate {
                 pieces: known.and_then(|record| record.pieces()),
                 filename: file.clone(),
@@ -169,6 +177,7 @@ pub fn choose(settings: &Settings, start: &StartArgs) -> Result<Files, RunError>
         planned,
         selected,
         warnings,
+        failing,
         whole,
     })
 }

@@ -58,7 +58,8 @@ pub struct FileRecord {
     /// Each of its tests can be told from every other: it may be split.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub divisible: bool,
-    /// Tests failed when it ran in parts that had not before: the next run is whole, and shows whether the cut was to blame.
+    /// Tests failed when it ran in parts that had not before, and the job ended before it could run whole:
+    /// the next run is whole, and shows whether the cut was to blame.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub doubted: bool,
     /// What failed in parts passed in the whole file: as long as it is unchanged it is not cut again.
@@ -121,6 +122,8 @@ pub enum Ran {
         divisible: bool,
         /// It ran in parts.
         cut: bool,
+        /// Something failed in parts of it that has passed now.
+        relies: bool,
     },
     /// It ran to its end with options for the framework, which may have left tests out.
     Filtered {
@@ -135,11 +138,15 @@ pub enum Ran {
     Some {
         /// Those tests.
         tests: Vec<TestRecord>,
+        /// They ran in parts.
+        cut: bool,
     },
     /// It crashed, took too long, was lost, or something outside of its tests failed.
     Broken {
         /// The tests that had come to an end.
         tests: Vec<TestRecord>,
+        /// It ran in parts.
+        cut: bool,
     },
 }
 
@@ -167,12 +174,13 @@ impl History {
                     tests,
                     divisible,
                     cut,
+                    relies,
                 } => {
                     let same = stamp.is_some() && record.stamp == *stamp;
                     let blamed = record.doubted && !cut && record.passes_in(tests);
                     *record = FileRecord {
                         doubted: *cut && record.fails_anew_in(tests),
-                        entire: same && (record.entire || blamed),
+                        entire: *relies || (same && (record.entire || blamed)),
                         seconds: Some(*seconds),
                         stamp: *stamp,
                         tests: tests.clone(),
@@ -195,8 +203,12 @@ impl History {
                         entire: false,
                     };
                 }
-                Ran::Some { tests } => record.lay_over(tests),
-                Ran::Broken { tests } => {
+                Ran::Some { tests, cut } => {
+                    record.doubted |= *cut && record.fails_anew_in(tests);
+                    record.lay_over(tests);
+                }
+                Ran::Broken { tests, cut } => {
+                    record.doubted |= *cut && record.fails_anew_in(tests);
                     record.lay_over(tests);
                     record.broken = true;
                 }

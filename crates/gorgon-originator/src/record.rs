@@ -29,7 +29,7 @@ pub struct Kept {
 }
 
 /// Says of one file what the history keeps.
-fn ran(file: &Whole<'_>, stamp: Option<Stamp>, rules: &Kept) -> Option<Ran> {
+fn ran(file: &Whole<'_>, relies: bool, stamp: Option<Stamp>, rules: &Kept) -> Option<Ran> {
     let tests: Vec<TestRecord> = file
         .tests()
         .into_iter()
@@ -40,18 +40,19 @@ fn ran(file: &Whole<'_>, stamp: Option<Stamp>, rules: &Kept) -> Option<Ran> {
             failed: tried.is_bad() || (rules.flaky_fails && tried.is_flaky()),
         })
         .collect();
+    let cut = file.first().share != Share::All;
     let part_is_open = file.items().len() > 1 && file.is_open();
     match file.verdict()? {
         // Parts that ran say what they can.
-        Verdict::NotRun if part_is_open && !tests.is_empty() => Some(Ran::Some { tests }),
+        Verdict::NotRun if part_is_open && !tests.is_empty() => Some(Ran::Some { tests, cut }),
         Verdict::NotRun => None,
-        Verdict::Crashed | Verdict::TimedOut | Verdict::Lost => Some(Ran::Broken { tests }),
+        Verdict::Crashed | Verdict::TimedOut | Verdict::Lost => Some(Ran::Broken { tests, cut }),
         Verdict::Passed | Verdict::Flaky | Verdict::Failed => {
             // All parts of a file are all of it.
             let first = file.first();
-            let whole = first.share != Share::All || first.asked.is_empty();
+            let whole = cut || first.asked.is_empty();
             Some(match (file.errors().is_empty(), whole && !part_is_open) {
-                (false, _) => Ran::Broken { tests },
+                (false, _) => Ran::Broken { tests, cut },
                 (true, true) if rules.filtered => Ran::Filtered {
                     seconds: file.time(),
                     stamp,
@@ -62,9 +63,10 @@ fn ran(file: &Whole<'_>, stamp: Option<Stamp>, rules: &Kept) -> Option<Ran> {
                     stamp,
                     tests,
                     divisible: file.divisible(),
-                    cut: file.first().share != Share::All,
+                    cut,
+                    relies,
                 },
-                (true, false) => Ran::Some { tests },
+                (true, false) => Ran::Some { tests, cut },
             })
         }
     }
@@ -99,7 +101,8 @@ pub fn keep(
     for file in &files {
         let name = &file.first().filename;
         let stamp = stamps.get(name.as_str()).copied().flatten();
-        if let Some(ran) = ran(file, stamp, rules) {
+        let relies = results.relies(file.first().item);
+        if let Some(ran) = ran(file, relies, stamp, rules) {
             all.insert(name.clone(), ran);
         }
     }

@@ -350,7 +350,7 @@ impl Run<'_> {
         let mut drive = Drive {
             job: &job,
             results: Results::new(&work),
-            ledger: Ledger::new(rules, work),
+            ledger: Ledger::new(rules, work).knowing(&files.failing),
             session: &session,
             target,
             local,

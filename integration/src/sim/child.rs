@@ -164,6 +164,7 @@ impl World {
                 let bad = match nature {
                     Nature::Fails => true,
                     Nature::Flaky => self.dice.roll(2) == 0,
+                    Nature::Relies => !asks_for(item, &test_id(1)),
                     _ => false,
                 };
                 for n in 1..=TESTS {

@@ -82,7 +82,10 @@ fn tests(world: &World) -> Option<String> {
     }
     for (file, items) in &world.truth.parts {
         let nature = world.plan.nature_of(file);
-        let sound = matches!(nature, Nature::Passes | Nature::Fails | Nature::Flaky);
+        let sound = matches!(
+            nature,
+            Nature::Passes | Nature::Fails | Nature::Flaky | Nature::Relies
+        );
         if !sound || items.values().any(|(_, ended)| !ended) {
             continue;
         }
@@ -91,6 +94,11 @@ fn tests(world: &World) -> Option<String> {
         let all: Vec<String> = (1..=TESTS).map(test_id).collect();
         if ran != all.iter().collect::<Vec<_>>() {
             return Some(format!("of {file} these tests have results: {ran:?}"));
+        }
+        // What fails in parts, and is not known to fail, fails in the whole file, or not at all.
+        let doubtful = matches!(nature, Nature::Fails | Nature::Relies);
+        if doubtful && world.plan.fail_fast.is_none() && items.len() > 1 {
+            return Some(format!("{file} failed in parts and has not run whole"));
         }
     }
     None

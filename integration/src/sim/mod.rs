@@ -152,10 +152,12 @@ struct World {
 impl World {
     fn run(seed: u64, told: bool) -> Self {
         let mut dice = Dice::new(seed);
-        let plan = Plan::draw(&mut dice);
+        let mut plan = Plan::draw(&mut dice);
+        let work = split::work(&plan, seed);
+        split::rely(&mut plan, &work, seed);
         let now = Instant::now();
         let mut world = Self {
-            originator: Originator::new(&plan, split::work(&plan, seed)),
+            originator: Originator::new(&plan, work),
             machines: Machine::all(&plan, now),
             dice,
             begun: now,

@@ -13,6 +13,8 @@ pub(super) enum Nature {
     Fails,
     /// One of its tests fails, every other time.
     Flaky,
+    /// One of its tests fails where the first one has not run before it; only of files that are split.
+    Relies,
     /// It cannot be loaded.
     Unloadable,
     /// It kills its Ruby child.

@@ -3,7 +3,7 @@
 use gorgon_proto::item::{ItemId, WorkItem};
 
 use super::child::{TESTS, test_id};
-use super::plan::{Plan, u32_of};
+use super::plan::{Nature, Plan, u32_of};
 use crate::soak::dice::Dice;
 
 /// Of so many histories one splits files; none that was known before there were parts.
@@ -46,6 +46,24 @@ pub(super) fn work(plan: &Plan, seed: u64) -> Vec<WorkItem> {
         item.item = ItemId(n);
     }
     work
+}
+
+/// Makes tests of some files that are split rely on each other.
+pub(super) fn rely(plan: &mut Plan, work: &[WorkItem], seed: u64) {
+    let mut dice = Dice::new(seed.wrapping_mul(37));
+    let mut split: Vec<&str> = work
+        .iter()
+        .filter(|item| item.part)
+        .map(|item| item.filename.as_str())
+        .collect();
+    split.sort_unstable();
+    split.dedup();
+    for (n, nature) in plan.natures.iter_mut().enumerate() {
+        let is_split = split.contains(&format!("f{n}_spec.rb").as_str());
+        if is_split && *nature == Nature::Passes && dice.roll(4) == 0 {
+            *nature = Nature::Relies;
+        }
+    }
 }
 
 /// Returns whether an item is to run a test.

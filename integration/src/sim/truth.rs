@@ -49,6 +49,8 @@ pub(super) struct Truth {
     /// By file and item of the plan: the tests of the finish that counts, and whether it came to an end.
     pub(super) parts: BTreeMap<String, BTreeMap<ItemId, (Vec<String>, bool)>>,
     pub(super) failing: BTreeSet<(ItemId, String)>,
+    /// Files that failed in parts and run whole: by item, the parts.
+    uncut: BTreeMap<ItemId, Vec<ItemId>>,
     pub(super) retries_stopped: bool,
     /// A host was found sick: what failed there has run once more.
     pub(super) sick: bool,
@@ -194,9 +196,10 @@ impl Truth {
                 self.verdicts.entry(finish.item).or_default().push(*verdict);
                 self.holds_against(at, finish, *verdict);
                 if !self.retries.contains(&finish.item) && finish.kind == FinishType::Fail {
+                    let uncut = self.uncut.get(&finish.item).and_then(|parts| parts.first());
+                    let of = *uncut.unwrap_or(&finish.item);
                     let bad = finish.tests.iter().filter(|test| test.outcome.is_bad());
-                    self.failing
-                        .extend(bad.map(|test| (finish.item, test.id.clone())));
+                    self.failing.extend(bad.map(|test| (of, test.id.clone())));
                 }
             }
             Happening::ItemLost {
@@ -240,6 +243,10 @@ impl Truth {
             Happening::RetryQueued { item, .. } | Happening::RepeatQueued { item, .. } => {
                 self.retries.insert(item.item);
             }
+            Happening::UncutQueued { item, parts, .. } => {
+                self.failing.retain(|(of, _)| !parts.contains(of));
+                self.uncut.insert(item.item, parts.clone());
+            }
             Happening::HostProbed(probed) => self.sick |= probed.sick,
             Happening::Retried { of, tests, .. } => {
                 for (id, said) in tests {
@@ -277,6 +284,9 @@ impl Truth {
         let tests = finish.tests.iter().map(|test| test.id.clone()).collect();
         let ended = matches!(finish.kind, FinishType::Pass | FinishType::Fail);
         let items = self.parts.entry(finish.filename.clone()).or_default();
+        if self.uncut.contains_key(&finish.item) {
+            items.clear();
+        }
         items.insert(item, (tests, ended));
     }
 

@@ -3,7 +3,7 @@
 mod changes;
 mod endings;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use integration::{cluster::Cluster, home::Home, project::Project, run, run::Finished};
 use serde_json::Value;
@@ -79,9 +79,25 @@ end
 /// What [`parts`] returns of a file that has run as a whole.
 const WHOLE: [Vec<String>; 1] = [Vec::new()];
 
+/// Returns the items, by number, that ran whole in the place of parts, and those whose place they took.
+fn uncut(run: &Finished) -> (BTreeSet<u64>, BTreeSet<u64>) {
+    let queued = run.events("item_redelivered").into_iter();
+    let uncut = queued.filter(|event| event["reason"] == "failed in parts");
+    let number = |item: &Value| item.as_u64().unwrap();
+    let (mut items, mut parts) = (BTreeSet::new(), BTreeSet::new());
+    for event in uncut {
+        items.insert(number(&event["item"]));
+        parts.extend(event["parts"].as_array().unwrap().iter().map(number));
+        assert!(parts.contains(&number(&event["replaces"])), "{event}");
+    }
+    (items, parts)
+}
+
 /// Returns the tests of each part of a file that has begun, in order.
 fn parts(run: &Finished, file: &str) -> Vec<Vec<String>> {
+    let again = uncut(run).0;
     let starts = run.events("item_started").into_iter();
+    let starts = starts.filter(|start| !again.contains(&start["item"].as_u64().unwrap()));
     let starts = starts.filter(|start| start["filename"] == file && start["retry"].is_null());
     let ids = |tests: &Value| {
         let ids = tests.as_array().into_iter().flatten();
@@ -100,8 +116,10 @@ fn outcomes(run: &Finished) -> BTreeMap<String, String> {
             assert_eq!(twice, None, "{name} is reported twice");
         }
     }
-    // Nor has it run twice: no two parts have it.
+    // Nor has it run twice: no two parts have it. What was replaced does not count.
+    let replaced = uncut(run).1;
     let finishes = run.events("item_finished").into_iter();
+    let finishes = finishes.filter(|it| !replaced.contains(&it["item"].as_u64().unwrap()));
     let first = finishes.filter(|finish| finish["retry"].is_null());
     let ran: usize = first
         .map(|finish| finish["tests"].as_array().unwrap().len())

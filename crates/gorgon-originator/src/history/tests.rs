@@ -21,6 +21,7 @@ fn whole(seconds: f64, tests: Vec<TestRecord>) -> Ran {
         tests,
         divisible: false,
         cut: false,
+        relies: false,
     }
 }
 
@@ -66,7 +67,13 @@ fn tests_that_a_filter_left_out_stay_known() {
             whole(1.0, vec![test("1", 0.5, true), test("2", 0.5, true)]),
         ),
         ("b.rb", whole(1.0, vec![test("1", 1.0, true)])),
-        ("c.rb", Ran::Broken { tests: vec![] }),
+        (
+            "c.rb",
+            Ran::Broken {
+                tests: vec![],
+                cut: false,
+            },
+        ),
     ]));
     history.merge(&ran(&[
         ("a.rb", filtered(vec![test("1", 0.1, false)])),
@@ -119,12 +126,14 @@ fn only_what_ran_is_replaced() {
                     "a.rb",
                     Ran::Some {
                         tests: vec![test("1", 0.1, false)],
+                        cut: false,
                     },
                 ),
                 (
                     "c.rb",
                     Ran::Broken {
                         tests: vec![test("9", 0.1, true)],
+                        cut: false,
                     },
                 ),
             ]),
@@ -165,7 +174,13 @@ fn only_what_ran_is_replaced() {
 fn a_crash_keeps_the_seconds_that_were_known() {
     let mut history = History::default();
     history.merge(&ran(&[("a.rb", whole(4.0, vec![]))]));
-    history.merge(&ran(&[("a.rb", Ran::Broken { tests: vec![] })]));
+    history.merge(&ran(&[(
+        "a.rb",
+        Ran::Broken {
+            tests: vec![],
+            cut: false,
+        },
+    )]));
     assert_eq!(history.seconds("a.rb"), Some(4.0));
 }
 
@@ -201,6 +216,7 @@ fn a_changed_file_is_noticed() {
             tests: vec![],
             divisible: true,
             cut: false,
+            relies: false,
         },
     )]));
     assert!(history.unchanged(&place.project, "a.rb").is_some());
@@ -348,6 +364,7 @@ fn a_file_that_fails_in_parts_and_passes_as_a_whole_is_not_cut_again_until_it_ch
         tests: vec![test("1", 1.0, failed), test("2", 1.0, false)],
         divisible: true,
         cut,
+        relies: false,
     };
     let check = |runs: &[(i64, bool, bool)], may_be_cut: bool| {
         let mut history = History::default();
@@ -381,4 +398,41 @@ fn a_file_that_fails_in_parts_and_passes_as_a_whole_is_not_cut_again_until_it_ch
     assert_eq!(history.failures()[0].tests, [""; 0]);
     history.merge(&ran(&[("a.rb", ran_as(1, false, true))]));
     assert_eq!(history.failures()[0].tests, ["1"]);
+
+    // It ran whole in the same job.
+    for (failed, relies, may_be_cut) in [
+        (false, true, false),
+        (true, true, false),
+        (true, false, true),
+    ] {
+        let mut history = History::default();
+        for relies in [false, relies] {
+            let mut ran_now = ran_as(1, false, failed);
+            if let Ran::Whole { relies: it, .. } = &mut ran_now {
+                *it = relies;
+            }
+            history.merge(&ran(&[("a.rb", ran_now)]));
+        }
+        assert_eq!(history.files["a.rb"].pieces().is_some(), may_be_cut);
+    }
+
+    // The job ended before it could, or before all its parts had.
+    let failed = || vec![test("1", 1.0, true)];
+    for early in [
+        Ran::Some {
+            tests: failed(),
+            cut: true,
+        },
+        Ran::Broken {
+            tests: failed(),
+            cut: true,
+        },
+    ] {
+        let mut history = History::default();
+        history.merge(&ran(&[("a.rb", ran_as(1, false, false))]));
+        history.merge(&ran(&[("a.rb", early)]));
+        assert_eq!(history.files["a.rb"].pieces(), None);
+        history.merge(&ran(&[("a.rb", ran_as(1, false, false))]));
+        assert_eq!(history.files["a.rb"].pieces(), None, "the cut is to blame");
+    }
 }

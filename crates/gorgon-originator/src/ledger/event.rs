@@ -297,6 +297,15 @@ pub enum Happening {
         /// How many tests, as far as is known.
         tests: usize,
     },
+    /// A file failed anew in parts: it was queued whole, as an item of its own.
+    UncutQueued {
+        /// The item.
+        item: WorkItem,
+        /// The first of its parts.
+        repeat: Repeat,
+        /// All of them, whose place it takes.
+        parts: Vec<ItemId>,
+    },
     /// Tests of a file that is split are there no more.
     TestsGone {
         /// The file.

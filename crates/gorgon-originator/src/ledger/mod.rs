@@ -15,6 +15,7 @@
 //! - where a test that failed in an earlier job is gone from its file, the whole file runs in its
 //!   place;
 //! - a file may be split into parts, items of the plan each; what no part was given runs as one more;
+//!   where something fails in them that was not known to fail, the whole file runs in their place;
 //! - after a cancel or `--fail-fast` nothing is published any more.
 
 mod dropped;
@@ -30,6 +31,7 @@ mod sick;
 mod stages;
 #[cfg(test)]
 pub(crate) mod tests;
+mod uncut;
 
 use std::time::{Duration, Instant};
 
@@ -181,7 +183,7 @@ impl Ledger {
         self.pass_deadlines(now, &mut out);
         self.watch_hosts(&mut out);
         self.release(now, &mut out);
-        self.queue_retries(&mut out);
+        self.queue_again(&mut out);
         self.conclude(now, &mut out);
         self.remember_published(&out);
         out
@@ -257,7 +259,7 @@ impl Ledger {
         if self.publishes() {
             if let Some(hosts) = self.items.requeue(id, cause, hostname, costs, out) {
                 self.retry_lost(id, &hosts, out);
-                self.part_over(id);
+                self.part_lost(id);
                 self.probe_ended(id, false);
             }
         } else {

@@ -5,18 +5,19 @@
 //! were given, whatever that is in its process. Where all parts have ended and nothing is left, the rest
 //! is nothing.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use gorgon_proto::item::{ItemId, WorkItem};
 use gorgon_proto::message::Finish;
 
 use super::Ledger;
 use super::event::{Effect, Happening};
+use super::uncut::Told;
 
 /// A file that is split.
 #[derive(Debug, Default)]
-struct Split {
-    rest: ItemId,
+pub(super) struct Split {
+    pub(super) rest: ItemId,
     /// What its parts were given.
     given: HashSet<String>,
     /// Parts without a verdict.
@@ -25,13 +26,19 @@ struct Split {
     left: bool,
     /// Ids that are known to be gone.
     gone: BTreeSet<String>,
+    /// Tests that failed when they last ran.
+    pub(super) failing: HashSet<String>,
+    /// By part, the rest among them: what counts of it.
+    pub(super) told: BTreeMap<ItemId, Told>,
+    /// It was queued whole.
+    pub(super) uncut: bool,
 }
 
 /// All files that are split.
 #[derive(Debug, Default)]
 pub(super) struct Splits {
-    files: Vec<Split>,
-    /// By part.
+    pub(super) files: Vec<Split>,
+    /// By part, the rest among them.
     of: HashMap<ItemId, usize>,
 }
 
@@ -46,6 +53,7 @@ impl Splits {
         let mut by_name: HashMap<&str, usize> = HashMap::new();
         for rest in work.iter().filter(|item| is_rest(item)) {
             by_name.insert(&rest.filename, splits.files.len());
+            splits.of.insert(rest.item, splits.files.len());
             splits.files.push(Split {
                 rest: rest.item,
                 given: rest.except.iter().cloned().collect(),
@@ -61,7 +69,7 @@ impl Splits {
         splits
     }
 
-    fn get(&mut self, part: ItemId) -> Option<&mut Split> {
+    pub(super) fn get(&mut self, part: ItemId) -> Option<&mut Split> {
         let place = self.of.get(&part)?;
         self.files.get_mut(*place)
     }
@@ -108,12 +116,24 @@ impl Ledger {
         }
     }
 
+    /// An item was lost with its hosts, perhaps a part, or what repeats one.
+    pub(super) fn part_lost(&mut self, id: ItemId) {
+        self.part_over(id);
+        match self.items.get(id).and_then(|item| item.repeat) {
+            Some(repeat) if repeat.probe => {}
+            Some(repeat) => self.splits.lost(repeat.item),
+            None => self.splits.lost(id),
+        }
+    }
+
     /// A part has its verdict: after the last one it is known whether anything is left.
     pub(super) fn part_over(&mut self, part: ItemId) {
         let Some(split) = self.splits.get(part) else {
             return;
         };
-        split.open.remove(&part);
+        if !split.open.remove(&part) {
+            return;
+        }
         if split.open.is_empty() && !split.left {
             let rest = split.rest;
             self.items.withdraw(rest);

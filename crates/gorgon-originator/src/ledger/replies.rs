@@ -256,6 +256,7 @@ impl Ledger {
             None if self.run_whole(&finish, &mut whole) => (verdict, None),
             None => {
                 let failures = self.count_first(finish.item, &finish, out);
+                self.splits.counted(finish.item, &finish, failures);
                 let bad = finish.kind != FinishType::Pass;
                 self.sick.ended(&finish, bad, failures);
                 (verdict, None)

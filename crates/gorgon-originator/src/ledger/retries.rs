@@ -220,14 +220,15 @@ impl Ledger {
     }
 
     /// Queues what is wanted again, once every item of the plan has its verdict and a worker is free
-    /// for it.
-    pub(super) fn queue_retries(&mut self, out: &mut Vec<Effect>) {
+    /// for it; before that, files whose parts prove nothing.
+    pub(super) fn queue_again(&mut self, out: &mut Vec<Effect>) {
         if self.stage != Stage::Running
-            || !self.retries.any_wanted()
             || self.items.plan_is_open()
             || self.sick.suspects()
             || self.items.any_repeat_open()
             || self.failed_fast()
+            || self.queue_uncut(out)
+            || !self.retries.any_wanted()
         {
             return;
         }

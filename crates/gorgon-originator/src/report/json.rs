@@ -186,6 +186,23 @@ pub fn happened(at: Duration, happening: &Happening) -> Option<String> {
                 }),
             ),
         ),
+        Happening::UncutQueued {
+            item,
+            repeat,
+            parts,
+        } => (
+            "item_redelivered",
+            repeat_of(
+                Some(*repeat),
+                json!({
+                    "filename": item.filename,
+                    "item": item.item,
+                    "attempt": item.attempt,
+                    "reason": "failed in parts",
+                    "parts": parts,
+                }),
+            ),
+        ),
         Happening::HostProbed(probed) => ("host_probed", host_probed(probed)),
         Happening::WorkerEnded(message) => ("worker_ended", with(message, json!({}))),
         Happening::WorkerDied(message) => ("worker_ended", with(message, json!({"died": true}))),

@@ -13,6 +13,7 @@ pub mod retries;
 pub mod shorten;
 pub mod status;
 pub mod summary;
+mod uncut;
 pub mod visible;
 
 pub use results::{FileResult, Results};

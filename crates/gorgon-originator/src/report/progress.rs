@@ -279,6 +279,9 @@ pub fn said(
         Happening::WholeQueued { item, gone, .. } => {
             verbose.then(|| one_line(&super::repeats::whole(item, gone)))
         }
+        Happening::UncutQueued { item, .. } => {
+            (verbose || lines).then(|| super::uncut::runs_whole(item))
+        }
         Happening::RestQueued { item, tests } => verbose.then(|| {
             format!(
                 "{} of {} that no part has are queued",

@@ -32,7 +32,11 @@ pub(super) struct Repeats {
     /// Those of them that have ended, by the item of the plan.
     probed: BTreeMap<ItemId, FileResult>,
     /// Items of the plan whose results do not count, and that have no others yet.
-    waiting: BTreeSet<ItemId>,
+    pub(super) waiting: BTreeSet<ItemId>,
+    /// Parts of files that run again whole, by the first of them.
+    pub(super) uncut: BTreeMap<ItemId, Vec<ItemId>>,
+    /// Files, by their first part, in whose parts something failed that passed in the whole.
+    pub(super) relying: BTreeSet<ItemId>,
 }
 
 impl Repeats {
@@ -138,6 +142,9 @@ impl Results {
     }
 
     fn replace(&mut self, of: ItemId, file: FileResult) {
+        if let Some(parts) = self.repeats.uncut.remove(&of) {
+            return self.uncut_ended(of, &parts, file);
+        }
         self.bad.retain(|bad| *bad != of);
         if file.is_bad() {
             self.bad.push(of);

@@ -279,6 +279,11 @@ impl Results {
             } => self.retried(*item, *of, *number, ran.as_ref(), tests),
             Happening::RepeatQueued { item, repeat, .. } => self.repeats.queued(item, *repeat),
             Happening::WholeQueued { item, repeat, gone } => self.whole_queued(item, *repeat, gone),
+            Happening::UncutQueued {
+                item,
+                repeat,
+                parts,
+            } => self.uncut_queued(item, *repeat, parts),
             Happening::RestQueued { item, tests } => self.rest_queued(item, *tests),
             Happening::TestsGone { filename, gone } => {
                 self.warn(super::repeats::gone_from_parts(filename, gone));

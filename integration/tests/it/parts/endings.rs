@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use integration::{cluster::Cluster, gate::Gate, home::Home, processes, project::Project, run};
+use integration::{
+    cluster::Cluster, gate::Gate, home::Home, processes, project::Project, run, run::Finished,
+};
 
-use super::{ALL_IN_PIECES, WHOLE, outcomes, parts};
+use super::{ALL_IN_PIECES, WHOLE, outcomes, parts, uncut};
 
 const FILE: &str = "spec/a_spec.rb";
 
@@ -46,12 +48,12 @@ fn a_crash_of_one_part_is_the_files_and_the_others_results_stay() {
 }
 
 #[test]
-fn a_failed_test_of_a_part_is_tried_again_alone() {
+fn what_fails_in_parts_and_in_the_whole_file_is_tried_again_alone() {
     let home = Home::new();
     let project = known(&home);
     project.write(
         "spec/deed.rb",
-        "File.exist?('tried') or (File.write('tried', ''); raise 'unlucky')",
+        "File.write('tried', '.', mode: 'a'); raise 'unlucky' if File.size('tried') < 3",
     );
     let run = run::run(&home, &project, &["--local=2", "--retries", "1"]);
     run.exited(0).says(&[
@@ -61,6 +63,7 @@ fn a_failed_test_of_a_part_is_tried_again_alone() {
     ]);
     assert_eq!(parts(&run, FILE).len(), 3);
     assert_eq!(outcomes(&run).len(), 3);
+    assert_eq!(project.read("tried"), "...", "part, whole file, retry");
     project.write("spec/deed.rb", "raise 'always'");
     let run = run::run(&home, &project, &["--local=2", "--retries", "1"]);
     run.exited(1).says(&[
@@ -68,11 +71,16 @@ fn a_failed_test_of_a_part_is_tried_again_alone() {
         "Attempts: 2",
         "1 file: 1 failed",
     ]);
-    // Whether the cut is to blame shows in the whole file; it is not, so its test is known alone.
-    for ids in [&[][..], &["1:2"]] {
-        let run = run::run(&home, &project, &["--local=2", "--only-failures"]);
-        assert_eq!(parts(run.exited(1), FILE), [ids.to_vec()]);
-    }
+    assert_eq!(parts(&run, FILE).len(), 3);
+    assert_eq!(uncut(&run).0.len(), 1);
+    // The whole file has shown that its test fails by itself.
+    let again = run::run(&home, &project, &["--local=2", "--only-failures"]);
+    assert_eq!(parts(again.exited(1), FILE), [["1:2"]]);
+    // It is known to fail by now, and tried again at once.
+    let run = run::run(&home, &project, &["--local=2", "--retries", "1"]);
+    run.exited(1).says(&["Attempts: 2", "1 file: 1 failed"]);
+    assert_eq!(parts(&run, FILE).len(), 3);
+    assert_eq!(uncut(&run).0.len(), 0);
     home.assert_nothing_left();
 }
 
@@ -117,11 +125,12 @@ fn fail_fast_leaves_parts_out_and_keeps_what_is_known_of_them() {
     let ran = last["tests"].as_u64().unwrap();
     let unfinished = last["unfinished"].as_array().unwrap().len();
     assert_eq!(unfinished, usize::from(ran < 3), "{last}");
-    // Nothing is forgotten: it is still known how to cut it, unless all of it failed in parts.
-    project.write("spec/deed.rb", "");
-    let run = run::run(&home, &project, &["--local=2"]);
-    let count = if ran < 3 { 3 } else { 1 };
-    assert_eq!(parts(run.exited(0), FILE).len(), count);
+    assert_eq!(uncut(&run).0.len(), 0, "the job has ended");
+    // Nothing is forgotten: that the cut may be to blame, and how to cut it.
+    for count in [1, 3] {
+        let run = run::run(&home, &project, &["--local=2"]);
+        assert_eq!(parts(run.exited(1), FILE).len(), count);
+    }
     home.assert_nothing_left();
 }
 
@@ -156,25 +165,99 @@ fn a_part_whose_worker_is_killed_runs_again_and_the_file_has_each_test_once() {
     cluster.assert_nothing_left();
 }
 
-#[test]
-fn a_file_whose_tests_rely_on_each_other_is_cut_once_and_not_again() {
-    let home = Home::new();
-    let spec = "RSpec.describe('a') do
+/// Its second example passes only after the first one, and its third one if it may.
+const RELYING_SPEC: &str = "RSpec.describe('a') do
   it('one') { $one = 1 }
   it('two') { expect($one).to eq 1 }
+  it('three') { load File.expand_path('deed.rb', __dir__) }
 end
 ";
+
+/// Of each run: parts, whole runs in their place, exit status, failed tests.
+#[track_caller]
+fn check(run: &Finished, expected: (usize, usize, i32, usize)) {
+    let (count, again, status, failed) = expected;
+    run.exited(status);
+    assert_eq!(parts(run, FILE).len(), count);
+    assert_eq!(uncut(run).0.len(), again);
+    let outcomes = outcomes(run);
+    assert_eq!(outcomes.len(), 3, "{outcomes:?}");
+    let bad = outcomes.values().filter(|it| *it != "passed").count();
+    assert_eq!(bad, failed, "{outcomes:?}");
+    let says = "its tests seem to rely on each other; it is not cut again until it is changed";
+    let warned = run.stdout.matches(says).count();
+    // It is told when it is found, even where another test fails all the same.
+    assert_eq!(warned, again, "{}", run.stdout);
+}
+
+#[test]
+fn a_file_whose_tests_rely_on_each_other_passes_whole_in_the_same_job_and_is_not_cut_again() {
+    let home = Home::new();
     // Else both parts may have one process.
-    let config = r#"{ "split_over": 0.0000001, "isolation": "file" }"#;
-    let project = Project::of(&home, &[("gorgon.json", config), (FILE, spec)]);
-    for (count, status) in [(1, 0), (2, 1), (1, 0), (1, 0)] {
-        let run = run::run(&home, &project, &["--local=1"]);
-        assert_eq!(parts(run.exited(status), FILE).len(), count);
-        if status == 1 {
-            run.says(&["spec/a_spec.rb failed in parts: the next run is whole"]);
-        }
+    let config = r#"{ "split_over": 0.0000001, "isolation": "file", "runtime_file": "runtime.json",
+        "failed_files": "failed.json" }"#;
+    let files = [
+        ("gorgon.json", config),
+        (FILE, RELYING_SPEC),
+        ("spec/deed.rb", ""),
+    ];
+    let project = Project::of(&home, &files);
+    let run = || run::run(&home, &project, &["--local=2"]);
+    check(&run(), (1, 0, 0, 0));
+    let cut = run();
+    check(&cut, (3, 1, 0, 0));
+    assert_eq!(cut.junit().counts()[FILE].passed, 3);
+    for (file, count) in [("failed.json", 0), ("runtime.json", 1)] {
+        assert_eq!(project.read(file).matches(FILE).count(), count, "{file}");
     }
+    let finished = cut.events("item_finished");
+    let last = finished.last().unwrap();
+    assert_eq!(
+        (&last["replaces"], &last["verdict"]),
+        (&0.into(), &"passed".into())
+    );
+    check(&run(), (1, 0, 0, 0));
+    // A change gives it another chance; what really fails is the result then.
+    project.write(FILE, &format!("{RELYING_SPEC}# changed\n"));
+    check(&run(), (1, 0, 0, 0));
+    project.write("spec/deed.rb", "raise 'really'");
+    check(&run(), (3, 1, 1, 1));
+    check(&run(), (1, 0, 1, 1));
     home.assert_nothing_left();
+}
+
+#[test]
+fn a_file_that_fails_anew_in_parts_runs_whole_on_listeners_too() {
+    let cluster = Cluster::start(&[("a", 1), ("b", 1)]);
+    let config = r#"{ "split_over": 0.0000001, "isolation": "file" }"#;
+    let own = "RSpec.describe('b') { it('b1') {}; it('b2') { load File.expand_path('deed.rb', __dir__) } }\n";
+    let files = [
+        ("gorgon.json", config),
+        (FILE, RELYING_SPEC),
+        ("spec/deed.rb", ""),
+        ("spec/own_spec.rb", own),
+    ];
+    let project = Project::of(cluster.home(), &files);
+    cluster.run(&project, &[]).exited(0);
+    let run = cluster.run(&project, &[]);
+    run.exited(0).says(&[
+        "5 tests: 5 passed",
+        "2 files: 2 passed",
+        "rely on each other",
+    ]);
+    assert_eq!((parts(&run, FILE).len(), uncut(&run).0.len()), (3, 1));
+    assert_eq!(outcomes(&run).len(), 5);
+    // What fails by itself fails twice, and is told once.
+    project.write("spec/deed.rb", "raise 'really'");
+    let run = cluster.run(&project, &[]);
+    run.exited(1)
+        .says(&["5 tests: 3 passed, 2 failed", "2 files: 2 failed"]);
+    assert_eq!(parts(&run, "spec/own_spec.rb").len(), 2);
+    assert_eq!(uncut(&run).0.len(), 1, "the other one is not cut any more");
+    let outcomes = outcomes(&run);
+    let bad = outcomes.values().filter(|it| *it != "passed").count();
+    assert_eq!(bad, 2, "{outcomes:?}");
+    cluster.assert_nothing_left();
 }
 
 #[test]

@@ -34,6 +34,19 @@ fn check_with(rules: Rules, events: &str, effects: &str) {
 }
 
 #[track_caller]
+fn check_knowing(rules: Rules, failing: &[&str], events: &str, effects: &str) {
+    let mut run = Run::of(rules, work());
+    let ids = failing.iter().map(|id| (*id).to_owned()).collect();
+    let known = [("giant".to_owned(), ids)];
+    run.ledger = run.ledger.knowing(&known.into_iter().collect());
+    assert_eq!(
+        run.run(&format!("offer; a joins; {events}")),
+        effects,
+        "after: {events}, knowing {failing:?}"
+    );
+}
+
+#[track_caller]
 fn check(events: &str, effects: &str) {
     check_with(rules(), events, effects);
 }
@@ -77,6 +90,11 @@ fn parts_that_know_nothing_leave_nothing() {
         "a1 crashes 0; a1 passes 2; a2 fails 1 !load; a leaves done",
         "crashed 0; passed 2; failed 1; delete; done",
     );
+    // Once it is known that nothing waits, the file runs whole; it cannot be loaded then either.
+    check(
+        "a1 fails 0 !load; a1 passes 2; a2 fails 1 !load; a1 fails 4 !load; a leaves done",
+        "failed 0; passed 2; failed 1; uncut 0+1 as 4; publish 4; failed 4; delete; done",
+    );
 }
 
 #[test]
@@ -102,13 +120,14 @@ fn what_the_parts_leave_is_not_queued_after_fail_fast() {
 }
 
 #[test]
-fn failed_tests_of_a_part_are_tried_again_after_all_parts() {
+fn tests_of_a_part_that_are_known_to_fail_are_tried_again_after_all_parts() {
     let rules = Rules {
         retries: 1,
         ..rules()
     };
-    check_with(
+    check_knowing(
         rules,
+        &["a"],
         "a1 fails 0 -a +b =a,b,c,d; a1 passes 2; a2 passes 1 +c +d =a,b,c,d; a2 passes 4 +a; a leaves done",
         "failed 0; passed 2; passed 1; retry 1 a as 4.1 not on a:1; flaky 4; delete; done",
     );
@@ -127,6 +146,138 @@ fn a_rest_that_seemed_to_be_nothing_runs_when_a_repeat_knows_better() {
     assert!(told.contains("sick a 5/5 0/3"), "{told}");
     assert!(
         told.ends_with("passed 15; rest of 1 as 3; publish 3"),
+        "{told}"
+    );
+}
+
+#[test]
+fn a_file_that_fails_anew_in_parts_runs_once_more_whole_when_all_has_ended() {
+    let fails = "a1 fails 0 +a -b =a,b,c,d; a2 passes 1 +c +d =a,b,c,d; a1 passes 2";
+    check(
+        &format!("{fails}; a1 passes 4 +a +b +c +d; a leaves done"),
+        "failed 0; passed 1; passed 2; uncut 0+1 as 4; publish 4; passed 4; delete; done",
+    );
+    // Once is enough.
+    check(
+        &format!("{fails}; a1 fails 4 +a -b -c +d; a leaves done"),
+        "failed 0; passed 1; passed 2; uncut 0+1 as 4; publish 4; failed 4; delete; done",
+    );
+    // What is known to fail is no reason; another test is, also a new one in what the parts leave.
+    let done = "failed 0; passed 1; passed 2; delete; done";
+    let knowing = |ids: &[&str], events: &str, effects: &str| {
+        check_knowing(rules(), ids, &format!("{events}; a leaves done"), effects);
+    };
+    knowing(&["b"], fails, done);
+    knowing(
+        &["a", "c"],
+        &format!("{fails}; a1 passes 4"),
+        "failed 0; passed 1; passed 2; uncut 0+1 as 4; publish 4; passed 4; delete; done",
+    );
+    knowing(
+        &["b"],
+        &format!(
+            "{}; a1 fails 3 -e; a1 passes 4",
+            fails.replace("=a,b,c,d", "=a,b,c,d,e")
+        ),
+        "failed 0; rest of 1 as 3; publish 3; passed 1; passed 2; failed 3; uncut 0+1+3 as 4; publish 4; passed 4; \
+         delete; done",
+    );
+}
+
+#[test]
+fn a_part_that_crashes_or_is_lost_makes_a_whole_run_useless() {
+    check(
+        "a1 fails 0 -a; a2 crashes 1; a1 passes 2; a leaves done",
+        "failed 0; crashed 1; passed 2; delete; done",
+    );
+    check(
+        "a1 passes 2; a1 fails 0 -a; a2 starts 1; a2 dies; a1 starts 1.2; a1 dies; a2' starts 1.3; a2' dies; \
+         a leaves done",
+        "passed 2; failed 0; publish 1.2; publish 1.3; lost 1 on a,a,a; delete; done",
+    );
+}
+
+#[test]
+fn a_whole_run_is_a_file_like_others_and_is_lost_like_others() {
+    check(
+        "a1 fails 0 -a; a2 passes 1; a1 passes 2; a1 starts 4; a1 dies; a2 starts 4.2; a2 dies; a1' starts 4.3; \
+         a1' dies; a leaves done",
+        "failed 0; passed 1; passed 2; uncut 0+1 as 4; publish 4; publish 4.2; publish 4.3; lost 4 on a,a,a; delete; \
+         done",
+    );
+}
+
+#[test]
+fn retries_are_of_what_fails_in_the_whole_file() {
+    let rules = Rules {
+        retries: 1,
+        ..rules()
+    };
+    check_with(
+        rules,
+        "a1 fails 0 -a +b; a1 fails 2 -x; a2 fails 1 -c +d; a2 fails 4 +a +b +c -d; a1 passes 5 +x; a1 passes 6 +d; \
+         a leaves done",
+        "failed 0; failed 2; failed 1; uncut 0+1 as 4; publish 4; failed 4; retry 1 x as 5.1 not on a:1; flaky 5; \
+         retry 1 d as 6.1 not on a:2; flaky 6; delete; done",
+    );
+}
+
+#[test]
+fn fail_fast_counts_what_fails_in_parts_unless_the_whole_file_has_run() {
+    let fast = |n| Rules {
+        fail_fast: Some(n),
+        ..rules()
+    };
+    check_with(
+        fast(1),
+        "a1 passes 2; a1 passes 0; a1 fails 1 -c; a leaves done",
+        "passed 2; passed 0; failed 1; delete; done",
+    );
+    // Two failures that have not been, and one that has.
+    let rules = Rules {
+        retries: 1,
+        ..fast(3)
+    };
+    check_with(
+        rules,
+        "a1 passes 2; a1 fails 0 !x; a2 fails 1 !x; a1 fails 4 -a !x; a2 passes 5 +a; a leaves done",
+        "passed 2; failed 0; failed 1; uncut 0+1 as 4; publish 4; failed 4; retry 1 a as 5.1 not on a:1; flaky 5; \
+         delete; done",
+    );
+}
+
+#[test]
+fn nothing_runs_whole_after_a_cancel() {
+    check(
+        "a1 passes 2; a2 starts 1; a1 fails 0 -a; cancel; a2 passes 1; a leaves done",
+        "passed 2; failed 0; cancel; purge; passed 1; done Cancelled",
+    );
+}
+
+#[test]
+fn parts_that_failed_on_a_sick_host_count_as_they_end_elsewhere() {
+    let mut work = work();
+    let whole = |n| WorkItem::whole(ItemId(n), format!("f{n}"));
+    work.extend((4..12).map(whole));
+    let begins = "offer; a joins; b joins; b1 passes 2; b1 passes 7; b1 passes 8; b1 passes 9; b1 passes 10; \
+                  b1 passes 11; a1 fails 4 !x; a1 fails 5 !x; a1 fails 6 !x; a1 fails 0 -a; a1 fails 1 -c";
+    // The probes are of 4, 5, 6; of the others each part runs once more.
+    let probes = "b1 passes 12; b1 passes 13; b1 passes 14";
+    let run = |ends: &str| {
+        let run = Run::of(rules(), work.clone());
+        run.run(&format!(
+            "{begins}; {probes}; {ends}; a leaves sick; b leaves done"
+        ))
+    };
+    let told = run("b1 passes 15; b1 passes 16");
+    assert!(told.contains("sick a 5/5 0/6"), "{told}");
+    assert!(
+        told.ends_with("passed 15; passed 16; delete; done"),
+        "{told}"
+    );
+    let told = run("b1 passes 15; b1 fails 16 -c; b1 passes 17");
+    assert!(
+        told.contains("passed 15; failed 16; uncut 0+1 as 17; publish 17; passed 17; delete"),
         "{told}"
     );
 }

@@ -359,6 +359,10 @@ fn show(effect: &Effect) -> Option<String> {
                     gone.join(",")
                 )
             }
+            Happening::UncutQueued { item, parts, .. } => {
+                let parts: Vec<_> = parts.iter().map(ToString::to_string).collect();
+                format!("uncut {} as {}", parts.join("+"), item.item)
+            }
             Happening::RestQueued { item, tests } => format!("rest of {tests} as {}", item.item),
             Happening::TestsGone { gone, .. } => format!("gone {}", gone.join(",")),
             Happening::RetriesStopped { failed, finished } => {

@@ -70,6 +70,62 @@ fn the_worst_part_is_the_files_verdict_and_a_common_fault_is_one() {
     );
 }
 
+const FAILS: &str =
+    "a1 fails 0 -a +b =a,c,b,d,e; a2 fails 1 +c +d !x =a,c,b,d,e; a1 passes 3 +e; a1 passes 2";
+
+#[test]
+fn what_the_whole_file_says_takes_the_place_of_what_all_parts_have_said() {
+    let pending = "Some(Failed) a,c,b,d,e 1; Some(Passed)  0; 1/2";
+    check(FAILS, pending);
+    for (ends, expected, relies) in [
+        (
+            "a1 passes 4 +a +b +c +d +e",
+            "Some(Passed) a,b,c,d,e 0; Some(Passed)  0; 2/2",
+            true,
+        ),
+        (
+            "a1 fails 4 -a +b +c +d +e !x",
+            "Some(Failed) a,b,c,d,e 1; Some(Passed)  0; 2/2",
+            false,
+        ),
+        // What is still wrong counts, and what is not was the cut's fault.
+        (
+            "a1 fails 4 -a +b +c +d +e",
+            "Some(Failed) a,b,c,d,e 0; Some(Passed)  0; 2/2",
+            true,
+        ),
+        (
+            "a1 crashes 4 +a",
+            "Some(Crashed) a 1; Some(Passed)  0; 2/2",
+            false,
+        ),
+    ] {
+        let events = format!("{FAILS}; {ends}");
+        check(&events, expected);
+        let mut results = results(&format!("offer; a joins; {events}"));
+        let warned = results
+            .warnings
+            .iter()
+            .any(|it| it.contains("rely on each other"));
+        let first = results.by_file()[0].first().item;
+        assert_eq!((results.relies(first), warned), (relies, relies), "{ends}");
+        results.close();
+        let bad = usize::from(!expected.starts_with("Some(Passed)"));
+        assert_eq!(
+            (results.bad.len(), results.failed_so_far()),
+            (bad, bad),
+            "{ends}"
+        );
+        assert_eq!(results.counts().files_not_run, 0, "{ends}");
+    }
+}
+
+#[test]
+fn what_runs_whole_has_not_failed_yet() {
+    let results = results(&format!("offer; a joins; {FAILS}"));
+    assert_eq!(results.failed_so_far(), 0);
+}
+
 #[test]
 fn a_test_that_ran_in_two_parts_counts_once() {
     check(
