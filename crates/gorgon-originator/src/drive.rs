@@ -59,6 +59,8 @@ pub struct Drive<'a> {
     pub started: Instant,
     /// Deliveries that are in the ledger, and not acknowledged yet: soon, or with the next tick.
     pub taken: Vec<Token>,
+    /// The broker is back, and the look by which the ledger hears of it found no place among the others.
+    pub back: bool,
 }
 
 impl Drive<'_> {
@@ -154,6 +156,9 @@ impl Drive<'_> {
             recv(timer) -> _ => Some(Event::DeadlinePassed),
             recv(tick) -> _ => {
                 self.acknowledge();
+                if self.back {
+                    self.back = !request(ask, Look::FileQueue { back: true });
+                }
                 self.tell_long(told_long);
                 self.screen.draw(&self.results, self.started.elapsed());
                 None
@@ -197,12 +202,13 @@ impl Drive<'_> {
         match event {
             Broker::Up if *down => {
                 *down = false;
-                request(ask, Look::FileQueue { back: true });
+                self.back = !request(ask, Look::FileQueue { back: true });
                 None
             }
             Broker::Up => None,
             Broker::Down { cause, .. } => {
                 log::info!(target: "gorgon::originator", cause:%; "no connection");
+                self.back = false;
                 let first = !std::mem::replace(down, true);
                 first.then_some(Event::BrokerLost)
             }
@@ -287,8 +293,12 @@ impl Drive<'_> {
             Effect::PurgeFileQueue => self.session.purge(files),
             Effect::DeleteFileQueue => self.session.delete_queue(files),
             Effect::DeleteQueue(queue) => self.session.delete_foreign_queue(&queue),
-            Effect::LookAtHosts(hosts) => request(ask, Look::Hosts(hosts)),
-            Effect::LookAtFileQueue => request(ask, Look::FileQueue { back: false }),
+            Effect::LookAtHosts(hosts) => {
+                request(ask, Look::Hosts(hosts));
+            }
+            Effect::LookAtFileQueue => {
+                request(ask, Look::FileQueue { back: false });
+            }
             Effect::StartLocalListener => {
                 if let Some(local) = &mut self.local
                     && let Err(error) = local.start_again()
@@ -322,11 +332,13 @@ impl Drive<'_> {
     }
 }
 
-/// Asks for a look; one too many is left out, since looks are asked for again and again.
-fn request(ask: &Sender<Look>, look: Look) {
-    if ask.try_send(look).is_err() {
+/// Asks for a look; returns whether it will be. One too many is left out, since looks are asked for again and again.
+fn request(ask: &Sender<Look>, look: Look) -> bool {
+    let asked = ask.try_send(look).is_ok();
+    if !asked {
         log::warn!(target: "gorgon::originator", "too many looks at queues wait");
     }
+    asked
 }
 
 fn read<T>(read: Result<T, String>) -> Option<T> {

@@ -359,6 +359,7 @@ impl Run<'_> {
             stream: &mut self.stream,
             started: clock,
             taken: Vec::new(),
+            back: false,
         };
         let ending = drive.run();
         let limit = if ending == Ending::Cancelled {
