@@ -7,8 +7,9 @@ use clap::Parser;
 use gorgon_process::exit;
 
 const LONG_ABOUT: &str = "\
-The daemon of a host. It takes jobs that originators offer on the broker, one after another: pulls
-the source by rsync, runs after_sync, and starts a worker manager, which runs the workers.
+The daemon of a host. It takes jobs that originators offer on the broker, as many at once as it has
+slots, which they share: pulls the source by rsync, runs after_sync, and starts a worker manager,
+which runs the workers.
 
 Its configuration is gorgon_listener.json in the working directory, in ~/.gorgon/ or in /etc/gorgon/.
 It stays in the foreground and logs to stderr, or to `log_file`.";

@@ -1,21 +1,30 @@
-//! Which job a host serves, pure: one after another, until it is told to stop.
+//! Which jobs a host serves, pure: as many at once as it has slots, until it is told to stop.
 
 use std::collections::VecDeque;
 use std::time::Instant;
 
 use gorgon_proto::job::JobId;
+use gorgon_proto::local::ManagerLine;
 use gorgon_proto::message::{Answer, LeaveReason};
 
 use crate::host_job::{self, Ending, HostJob};
+use crate::slots::{Move, Slots};
 
 /// Most jobs that wait for their turn; more are refused.
 pub const MOST_WAITING: usize = 100;
+/// So many jobs are served at once also where there are fewer slots: they take turns.
+pub const LEAST_AT_ONCE: usize = 2;
 
 /// What happened.
 #[derive(Debug, Clone)]
 pub enum Event {
     /// A job is offered, and nothing speaks against it.
-    Offered(JobId),
+    Offered {
+        /// The job.
+        job: JobId,
+        /// It can use so many slots at most.
+        most: u32,
+    },
     /// A job is cancelled.
     Cancelled(JobId),
     /// A job's reply queue is gone: its originator has ended.
@@ -24,8 +33,10 @@ pub enum Event {
     Stopped,
     /// The pipe of the originator that started us is closed.
     InputEnded,
-    /// Something happened to the job that is served.
-    Job(host_job::Event),
+    /// Something happened to a job that is served.
+    Job(JobId, host_job::Event),
+    /// The manager of a job says something.
+    Said(JobId, ManagerLine),
     /// The instant of [`Host::deadline`] has come.
     DeadlinePassed,
 }
@@ -35,8 +46,12 @@ pub enum Event {
 pub enum Effect {
     /// Answer the offer of a job.
     Answer(JobId, Answer, String),
-    /// Something to do for the job that is served.
+    /// Something to do for a job that is served. A manager is started with [`Host::slots_of`] it.
     Job(JobId, host_job::Effect),
+    /// Tell the manager of a job that it may use this slot.
+    Grant(JobId, u32),
+    /// Tell it to give this slot back at the end of the item that runs there.
+    Recall(JobId, u32),
     /// A job that waited is no longer wanted: forget it, and tell its originator.
     Drop(JobId, Option<LeaveReason>),
     /// End this listener.
@@ -47,10 +62,25 @@ pub enum Effect {
 enum Life {
     /// Takes jobs.
     Serving,
-    /// Takes no more; ends with the job that is served.
+    /// Takes no more; ends with the jobs that are served.
     Ending,
     /// Has ended.
     Ended,
+}
+
+/// A job that is served.
+#[derive(Debug)]
+struct Serving {
+    id: JobId,
+    most: u32,
+    job: HostJob,
+}
+
+/// A job that waits for its turn.
+#[derive(Debug)]
+struct Waiting {
+    id: JobId,
+    most: u32,
 }
 
 /// What a host serves, and what waits.
@@ -58,39 +88,63 @@ enum Life {
 pub struct Host {
     life: Life,
     once: bool,
-    current: Option<(JobId, HostJob)>,
-    waiting: VecDeque<JobId>,
+    serving: Vec<Serving>,
+    waiting: VecDeque<Waiting>,
+    slots: Slots,
 }
 
 impl Host {
-    /// Begins with nothing to do. With `once` it ends with its first job.
+    /// Begins with nothing to do, and so many slots. With `once` it ends with its first job.
     #[must_use]
-    pub fn new(once: bool) -> Self {
+    pub fn new(once: bool, slots: u32) -> Self {
         Self {
             life: Life::Serving,
             once,
-            current: None,
+            serving: Vec::new(),
             waiting: VecDeque::new(),
+            slots: Slots::new(slots),
         }
     }
 
     /// Returns the jobs that are served or wait.
     #[must_use]
     pub fn jobs(&self) -> Vec<JobId> {
-        let current = self.current.iter().map(|(job, _)| job);
-        current.chain(&self.waiting).cloned().collect()
+        let serving = self.serving.iter().map(|serving| &serving.id);
+        let waiting = self.waiting.iter().map(|waiting| &waiting.id);
+        serving.chain(waiting).cloned().collect()
     }
 
-    /// Returns whether a job uses the slots.
+    /// Returns whether the job is served, or ends here.
     #[must_use]
-    pub fn is_busy(&self) -> bool {
-        self.current.is_some()
+    pub fn serves(&self, job: &JobId) -> bool {
+        self.serving.iter().any(|serving| serving.id == *job)
+    }
+
+    /// Returns whether this host never has more than one job at once.
+    #[must_use]
+    pub fn serves_one(&self) -> bool {
+        self.once
+    }
+
+    /// Returns the slots that the job has, those left out that it is to give back.
+    #[must_use]
+    pub fn slots_of(&self, job: &JobId) -> Vec<u32> {
+        self.slots.of(job)
+    }
+
+    /// Returns how many slots no job has.
+    #[must_use]
+    pub fn free(&self) -> u32 {
+        u32::try_from(self.slots.free().count()).unwrap_or(u32::MAX)
     }
 
     /// Returns when `DeadlinePassed` is due.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
-        self.current.as_ref().and_then(|(_, job)| job.deadline())
+        let jobs = self.serving.iter();
+        jobs.filter_map(|serving| serving.job.deadline())
+            .chain(self.slots.deadline())
+            .min()
     }
 
     /// Takes one event at `now` and tells what to do about it.
@@ -98,71 +152,104 @@ impl Host {
         if self.life == Life::Ended {
             return Vec::new();
         }
-        match event {
-            Event::Offered(job) => self.offered(job),
+        let mut effects = match event {
+            Event::Offered { job, most } => self.offered(job, most),
             Event::Cancelled(job) => {
                 self.end_job(now, &job, Ending::Cancelled, Some(LeaveReason::Cancelled))
             }
             Event::Abandoned(job) => self.end_job(now, &job, Ending::Abandoned, None),
             Event::Stopped => self.end_all(now, Ending::Stopped),
             Event::InputEnded => self.end_all(now, Ending::Abandoned),
-            Event::Job(event) => self.job_step(now, event),
-            Event::DeadlinePassed => self.job_step(now, host_job::Event::DeadlinePassed),
+            Event::Job(job, event) => self.job_step(now, &job, event),
+            Event::Said(job, line) => {
+                self.slots.heard(now, &job, &line);
+                Vec::new()
+            }
+            Event::DeadlinePassed => self.deadline_passed(now),
+        };
+        self.share(now, &mut effects);
+        effects
+    }
+
+    /// Shares the slots anew. A manager that is started in this step has its own from the start.
+    fn share(&mut self, now: Instant, effects: &mut Vec<Effect>) {
+        let starts = |effects: &[Effect], of: &JobId| {
+            effects.iter().any(|effect| {
+                matches!(effect, Effect::Job(job, host_job::Effect::StartManager) if job == of)
+            })
+        };
+        for change in self.slots.balance(now) {
+            match change {
+                Move::Grant(job, _) if starts(effects, &job) => {}
+                Move::Grant(job, slot) => effects.push(Effect::Grant(job, slot)),
+                Move::Recall(job, slot) => effects.push(Effect::Recall(job, slot)),
+            }
         }
     }
 
-    fn offered(&mut self, job: JobId) -> Vec<Effect> {
-        let again = self.current.as_ref().filter(|(current, _)| *current == job);
-        if again.is_some_and(|(_, host_job)| !host_job.is_ending()) {
+    fn most_at_once(&self) -> usize {
+        let slots = usize::try_from(self.slots.total()).unwrap_or(usize::MAX);
+        slots.max(LEAST_AT_ONCE)
+    }
+
+    fn offered(&mut self, job: JobId, most: u32) -> Vec<Effect> {
+        let again = self.serving.iter().find(|serving| serving.id == job);
+        if again.is_some_and(|serving| !serving.job.is_ending()) {
             // It was offered twice: the announcement and the offer have crossed.
             return Vec::new();
         }
+        let ends = again.is_some();
         if self.life == Life::Ending {
             // As if we were gone already: who is refused by everybody gives up, and does not wait
             // for the listener that follows us.
             return vec![Effect::Drop(job, None)];
         }
-        if self.waiting.contains(&job) {
+        if self.waiting.iter().any(|waiting| waiting.id == job) {
             return vec![self.busy(job)];
         }
-        if self.current.is_none() {
-            return self.begin(job);
-        }
-        if self.once {
+        if self.once && !self.serving.is_empty() {
             let reason = "the listener serves one job alone (--once)".into();
             return vec![Effect::Answer(job, Answer::Refused, reason)];
+        }
+        if !ends && self.serving.len() < self.most_at_once() {
+            return self.begin(job, most);
         }
         if self.waiting.len() >= MOST_WAITING {
             let reason = format!("{MOST_WAITING} jobs wait already");
             return vec![Effect::Answer(job, Answer::Refused, reason)];
         }
-        self.waiting.push_back(job.clone());
+        self.waiting.push_back(Waiting {
+            id: job.clone(),
+            most,
+        });
         vec![self.busy(job)]
     }
 
     fn busy(&self, job: JobId) -> Effect {
-        let before = self
-            .waiting
+        let mut runs: Vec<String> = self
+            .serving
             .iter()
-            .position(|waiting| *waiting == job)
-            .unwrap_or_default();
-        let reason = match &self.current {
-            Some((current, _)) if before == 0 => format!("runs job {current}"),
-            Some((current, _)) => format!("runs job {current}, then {before} more"),
-            None => String::new(),
+            .map(|serving| serving.id.to_string())
+            .collect();
+        let before = self.waiting.iter().take_while(|waiting| waiting.id != job);
+        let more = before.count();
+        if more > 0 {
+            runs.push(format!("then {more} more"));
+        }
+        let jobs = if self.serving.len() == 1 {
+            "job"
+        } else {
+            "jobs"
         };
+        let reason = format!("runs {jobs} {}", runs.join(", "));
         Effect::Answer(job, Answer::Busy, reason)
     }
 
-    fn begin(&mut self, job: JobId) -> Vec<Effect> {
-        let (host_job, effects) = HostJob::begin();
-        self.current = Some((job.clone(), host_job));
-        let mut begun = vec![Effect::Answer(job.clone(), Answer::Accepted, String::new())];
-        begun.extend(
-            effects
-                .into_iter()
-                .map(|effect| Effect::Job(job.clone(), effect)),
-        );
+    fn begin(&mut self, id: JobId, most: u32) -> Vec<Effect> {
+        let (job, effects) = HostJob::begin();
+        let mut begun = vec![Effect::Answer(id.clone(), Answer::Accepted, String::new())];
+        begun.extend(effects.into_iter().map(|it| Effect::Job(id.clone(), it)));
+        self.serving.push(Serving { id, most, job });
         begun
     }
 
@@ -173,16 +260,15 @@ impl Host {
         ending: Ending,
         told: Option<LeaveReason>,
     ) -> Vec<Effect> {
-        let current = self.current.as_ref();
-        if current.is_some_and(|(current, _)| current == job) {
-            self.waiting.retain(|waiting| waiting != job);
-            return self.job_step(now, host_job::Event::End(ending));
+        let waits = self.waiting.iter().position(|waiting| waiting.id == *job);
+        if let Some(at) = waits {
+            self.waiting.remove(at);
         }
-        match self.waiting.iter().position(|waiting| waiting == job) {
-            Some(at) => {
-                self.waiting.remove(at);
-                vec![Effect::Drop(job.clone(), told)]
-            }
+        if self.serves(job) {
+            return self.job_step(now, job, host_job::Event::End(ending));
+        }
+        match waits {
+            Some(_) => vec![Effect::Drop(job.clone(), told)],
             None => Vec::new(),
         }
     }
@@ -193,39 +279,70 @@ impl Host {
         let mut effects: Vec<Effect> = self
             .waiting
             .drain(..)
-            .map(|job| Effect::Drop(job, told))
+            .map(|waiting| Effect::Drop(waiting.id, told))
             .collect();
-        if self.current.is_some() {
-            effects.extend(self.job_step(now, host_job::Event::End(ending)));
-        } else {
+        if self.serving.is_empty() {
             effects.push(self.exit());
+        }
+        let serving: Vec<JobId> = self.serving.iter().map(|it| it.id.clone()).collect();
+        for job in serving {
+            effects.extend(self.job_step(now, &job, host_job::Event::End(ending)));
         }
         effects
     }
 
-    fn job_step(&mut self, now: Instant, event: host_job::Event) -> Vec<Effect> {
-        let Some((job, host_job)) = &mut self.current else {
+    fn deadline_passed(&mut self, now: Instant) -> Vec<Effect> {
+        let due = self.serving.iter();
+        let due = due.filter(|serving| serving.job.deadline().is_some_and(|at| at <= now));
+        let due: Vec<JobId> = due.map(|serving| serving.id.clone()).collect();
+        let passed = |job| self.job_step(now, job, host_job::Event::DeadlinePassed);
+        due.iter().flat_map(passed).collect()
+    }
+
+    fn job_step(&mut self, now: Instant, job: &JobId, event: host_job::Event) -> Vec<Effect> {
+        let Some(at) = self.serving.iter().position(|it| it.id == *job) else {
             return Vec::new();
         };
-        let mut effects: Vec<Effect> = host_job
-            .step(now, event)
-            .into_iter()
-            .map(|effect| Effect::Job(job.clone(), effect))
-            .collect();
-        if host_job.is_done() {
-            self.current = None;
+        if matches!(
+            event,
+            host_job::Event::ManagerEnded(..) | host_job::Event::ManagerNotStarted(_)
+        ) {
+            self.slots.leave(job);
+        }
+        let serving = &mut self.serving[at];
+        let effects = serving.job.step(now, event);
+        if effects.contains(&host_job::Effect::StartManager) {
+            self.slots.enter(job.clone(), serving.most);
+        }
+        let done = serving.job.is_done();
+        let of_job = |effect| Effect::Job(job.clone(), effect);
+        let mut effects: Vec<Effect> = effects.into_iter().map(of_job).collect();
+        if done {
+            self.serving.remove(at);
             if self.once || self.life == Life::Ending {
-                effects.extend(
-                    self.waiting
-                        .drain(..)
-                        .map(|job| Effect::Drop(job, Some(LeaveReason::Stopped))),
-                );
-                effects.push(self.exit());
-            } else if let Some(next) = self.waiting.pop_front() {
-                effects.extend(self.begin(next));
+                let dropped = self.waiting.drain(..);
+                let told = Some(LeaveReason::Stopped);
+                effects.extend(dropped.map(|waiting| Effect::Drop(waiting.id, told)));
+                if self.serving.is_empty() {
+                    effects.push(self.exit());
+                }
             }
+            effects.extend(self.begin_waiting());
         }
         effects
+    }
+
+    /// Begins jobs that wait, as long as there is room; not one that still ends here.
+    fn begin_waiting(&mut self) -> Vec<Effect> {
+        let mut begun = Vec::new();
+        while self.serving.len() < self.most_at_once() {
+            let next = self.waiting.iter().position(|it| !self.serves(&it.id));
+            let Some(next) = next.and_then(|at| self.waiting.remove(at)) else {
+                break;
+            };
+            begun.extend(self.begin(next.id, next.most));
+        }
+        begun
     }
 
     fn exit(&mut self) -> Effect {

@@ -1,8 +1,8 @@
-//! The daemon of a host. It hears of jobs on the broker, makes a workspace for one at a time, and
+//! The daemon of a host. It hears of jobs on the broker, makes a workspace for each, and
 //! starts a worker manager in it; it runs no test itself.
 //!
-//! `admit` says which offers may run here at all (`replays` keeps the signatures that were used), `host` which of them is served, `host_job` what
-//! becomes of it: they are pure. `prepare` makes the workspace in a thread of its own, `manager`
+//! `admit` says which offers may run here at all (`replays` keeps the signatures that were used), `host` which of them are served, `host_job` what
+//! becomes of each, `slots` which slots each may use: they are pure. `prepare` makes the workspace in a thread of its own, `manager`
 //! starts the manager, and `run` waits and performs.
 
 pub mod admit;
@@ -17,6 +17,7 @@ mod manager;
 mod prepare;
 mod replays;
 mod run;
+pub mod slots;
 mod sweep;
 mod topology;
 mod voice;

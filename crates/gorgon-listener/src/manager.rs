@@ -1,9 +1,9 @@
 //! The worker manager of a job: started, fed, its words passed on, its end told.
 
 use std::fs::OpenOptions;
-use std::io::{self, Read, Write};
+use std::io::{self, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::{ChildStderr, ChildStdin, Command, Stdio};
+use std::process::{ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
@@ -11,14 +11,20 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use gorgon_process::child::{self, Child, End, Options};
 use gorgon_process::output::HeadTail;
 use gorgon_process::signals::Signal;
-use gorgon_process::{exit, sibling};
+use gorgon_process::{exit, lines, sibling};
 use gorgon_proto::job::JobDefinition;
+use gorgon_proto::local::{ListenerLine, ManagerLine};
 use gorgon_proto::message::{self, HostError};
+use log::warn;
 
 /// The program.
 const NAME: &str = "gorgon-worker-manager";
 /// How much of its log is kept for the originator.
 const WORDS_BYTES: usize = 4096;
+/// So many lines wait for a manager or for us; more than a few would mean that it hangs.
+const LINES: usize = 1024;
+/// No line of a manager is longer.
+const LINE_MAX_BYTES: usize = 1 << 16;
 /// Once a manager and all that it left have ended, its pipe is empty within this.
 const WORDS_LIMIT: Duration = Duration::from_millis(500);
 
@@ -29,8 +35,8 @@ pub(crate) struct Place<'a> {
     pub(crate) listener_queue: &'a str,
     pub(crate) listener_id: &'a str,
     pub(crate) host_name: &'a str,
-    /// How many slots the job gets.
-    pub(crate) slots: u32,
+    /// The slots that the job has for now.
+    pub(crate) slots: Vec<u32>,
     pub(crate) workspace: &'a Path,
     pub(crate) in_place: bool,
     pub(crate) test_env_offset: u32,
@@ -40,8 +46,9 @@ pub(crate) struct Place<'a> {
 /// A running manager. Dropped, it is killed.
 pub(crate) struct Manager {
     child: Child,
-    /// Dropped to close its stdin, by which it knows that we live.
-    input: Option<Sender<()>>,
+    /// Takes lines for its stdin. Dropped to close that, by which it knows that we live.
+    input: Option<Sender<ListenerLine>>,
+    lines: Receiver<ManagerLine>,
     words: Receiver<String>,
 }
 
@@ -55,7 +62,7 @@ impl Manager {
             output: String::new(),
         };
         let program = sibling::find(NAME).map_err(|error| failed(exit::chain(&error)))?;
-        let slots: Vec<String> = (1..=place.slots).map(|slot| slot.to_string()).collect();
+        let slots: Vec<String> = place.slots.iter().map(u32::to_string).collect();
         let mut command = Command::new(program);
         command
             .arg("--config")
@@ -67,9 +74,11 @@ impl Manager {
             .args(["--listener-id", place.listener_id])
             // A name of a host may begin with a dash.
             .arg(format!("--host-name={}", place.host_name))
-            .args(["--slots", &slots.join(",")])
             .arg("--workspace")
             .arg(place.workspace);
+        if !slots.is_empty() {
+            command.args(["--slots", &slots.join(",")]);
+        }
         if place.in_place {
             command.arg("--in-place");
         }
@@ -81,7 +90,7 @@ impl Manager {
         }
         command
             .stdin(Stdio::piped())
-            .stdout(Stdio::null())
+            .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         // Our death is the end of its stdin: it then has a second to end its workers in order.
         let mut child = child::spawn(command, Options::default())
@@ -92,6 +101,11 @@ impl Manager {
             .map(|stdin| feed(stdin, message::write(job)))
             .transpose()
             .map_err(thread)?;
+        let lines = child
+            .take_stdout()
+            .map(listen)
+            .transpose()
+            .map_err(thread)?;
         let words = child
             .take_stderr()
             .map(|stderr| pass_on(stderr, place.log_file.cloned()))
@@ -100,6 +114,7 @@ impl Manager {
         Ok(Self {
             child,
             input,
+            lines: lines.unwrap_or_else(crossbeam_channel::never),
             words: words.unwrap_or_else(crossbeam_channel::never),
         })
     }
@@ -112,6 +127,24 @@ impl Manager {
     /// Returns where its end arrives.
     pub(crate) fn end(&self) -> &Receiver<End> {
         self.child.end()
+    }
+
+    /// Returns where what it says arrives.
+    pub(crate) fn lines(&self) -> &Receiver<ManagerLine> {
+        &self.lines
+    }
+
+    /// It says nothing more. A disconnected receiver would be ready for ever.
+    pub(crate) fn is_silent(&mut self) {
+        self.lines = crossbeam_channel::never();
+    }
+
+    /// Tells it something.
+    pub(crate) fn tell(&self, line: ListenerLine) {
+        if let Some(input) = &self.input {
+            // A manager that died is heard of elsewhere; one that hangs is not waited for.
+            let _ = input.try_send(line);
+        }
     }
 
     /// Signals it alone, or with KILL its whole group.
@@ -135,28 +168,51 @@ impl Manager {
     }
 }
 
-/// Returns how many of a listener's slots a job gets: never more than it has items.
-pub(crate) fn slots_for(job: &JobDefinition, slots: u32) -> u32 {
-    slots
-        .min(job.slots.unwrap_or(u32::MAX))
-        .min(job.items)
-        .max(1)
-}
-
-/// Writes the job definition, and keeps the pipe open until the sender is dropped.
-fn feed(mut stdin: ChildStdin, mut definition: Vec<u8>) -> io::Result<Sender<()>> {
-    let (keep, dropped) = bounded::<()>(0);
+/// Writes the job definition, then each line, and keeps the pipe open until the sender is dropped.
+fn feed(mut stdin: ChildStdin, mut definition: Vec<u8>) -> io::Result<Sender<ListenerLine>> {
+    let (keep, lines) = bounded::<ListenerLine>(LINES);
     definition.push(b'\n');
     thread::Builder::new()
         .name("manager input".into())
         .spawn(move || {
             // A manager that died is heard of elsewhere.
-            if stdin.write_all(&definition).is_ok() {
-                // Nothing is ever sent: this is the drop.
-                let _ = dropped.recv();
+            if stdin.write_all(&definition).is_err() {
+                return;
+            }
+            for line in lines {
+                let mut line = message::write(&line);
+                line.push(b'\n');
+                if stdin.write_all(&line).is_err() {
+                    return;
+                }
             }
         })?;
     Ok(keep)
+}
+
+/// Reads what a manager says.
+fn listen(stdout: ChildStdout) -> io::Result<Receiver<ManagerLine>> {
+    let (said, lines) = bounded(LINES);
+    thread::Builder::new()
+        .name("manager lines".into())
+        .spawn(move || {
+            let mut reader = BufReader::new(stdout);
+            let mut line = Vec::new();
+            while let Ok(Some(_)) = lines::next(&mut reader, &mut line, LINE_MAX_BYTES) {
+                match message::read(&line) {
+                    // The loop may have ended.
+                    Ok(line) => {
+                        if said.send(line).is_err() {
+                            return;
+                        }
+                    }
+                    Err(fault) => {
+                        warn!(target: "gorgon::listener", fault; "a line of a worker manager is not understood");
+                    }
+                }
+            }
+        })?;
+    Ok(lines)
 }
 
 /// Copies a manager's log to where ours is, and keeps its head and tail.

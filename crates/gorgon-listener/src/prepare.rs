@@ -26,7 +26,7 @@ pub(crate) type Failure = (LeaveReason, HostError);
 /// What a preparation needs.
 pub(crate) struct Order {
     pub(crate) job: JobDefinition,
-    /// How many slots the job gets.
+    /// Its slots are from 1 to this.
     pub(crate) slots: u32,
     pub(crate) place: Place,
 }

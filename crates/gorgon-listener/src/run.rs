@@ -1,19 +1,19 @@
-//! The shell: one loop that waits for signals, the broker, the preparation and the manager, and
+//! The shell: one loop that waits for signals, the broker, the preparations and the managers, and
 //! performs what `host` decides.
 
 mod effects;
 mod error;
 mod messages;
+mod serving;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use crossbeam_channel::{Receiver, TryRecvError, at, bounded, never, select_biased};
+use crossbeam_channel::{Receiver, Select, TryRecvError, bounded, never};
 use gorgon_broker::{Event as BrokerEvent, Patience, Session, Target};
-use gorgon_process::child::End;
 use gorgon_process::logging::{self, LogFields};
 use gorgon_process::signals::{self, Signal};
 use gorgon_process::{exit, orphan};
@@ -30,12 +30,12 @@ use crate::cli::Args;
 use crate::config::{self, CACHE_LIMIT_BYTES};
 use crate::host::{self, Host};
 use crate::host_job;
-use crate::manager::Manager;
-use crate::prepare::{self, Failure, Place, Preparation, Ready};
+use crate::prepare::Place;
 use crate::replays::Replays;
 use crate::sweep;
 use crate::topology;
 use crate::voice::Voice;
+use serving::{JobWake, Serving, Source};
 
 /// How long the last messages may take to reach the broker.
 const CLOSE_LIMIT: Duration = Duration::from_secs(3);
@@ -87,16 +87,12 @@ pub fn run(args: &Args, broker_url: Option<&str>) -> Result<u8, RunError> {
         "listener started"
     );
     let code = Shell {
-        manager: None,
-        manager_pid: None,
-        preparation: None,
-        ready: None,
-        cleaning: never(),
+        serving: BTreeMap::new(),
         definitions: BTreeMap::new(),
         answers: BTreeMap::new(),
-        soon: Vec::new(),
+        soon: VecDeque::new(),
         down: false,
-        host: Host::new(args.once),
+        host: Host::new(args.once, voice.slots),
         gate: Gate::new(
             config.job_secret.as_ref().map(|secret| secret.0.clone()),
             args.in_place.is_some(),
@@ -191,19 +187,14 @@ fn end_of_stdin() -> io::Result<Receiver<()>> {
     Ok(ended)
 }
 
-/// What the loop holds. The fields of the running job come first: they end before the session.
+/// What the loop holds. What serves jobs comes first: it ends before the session.
 struct Shell {
-    manager: Option<Manager>,
-    /// The manager that was started last.
-    manager_pid: Option<u32>,
-    preparation: Option<Preparation>,
-    ready: Option<Ready>,
-    cleaning: Receiver<()>,
+    serving: BTreeMap<JobId, Serving>,
     definitions: BTreeMap<JobId, JobDefinition>,
     /// Answers under way, by tag: one that no queue takes says that its originator has ended.
     answers: BTreeMap<u64, JobId>,
     /// What effects led to, before anything else is waited for.
-    soon: Vec<host_job::Event>,
+    soon: VecDeque<(JobId, host_job::Event)>,
     down: bool,
     host: Host,
     gate: Gate,
@@ -220,9 +211,7 @@ struct Shell {
 enum Wake {
     Signal(Signal),
     ParentGone,
-    ManagerEnded(End),
-    Prepared(Result<Ready, Failure>),
-    Cleaned,
+    Job(JobId, JobWake),
     Deadline,
     Broker(BrokerEvent),
     /// A thread that never ends has ended.
@@ -237,8 +226,8 @@ impl Shell {
     ) -> Result<u8, RunError> {
         let mut orphaned = false;
         loop {
-            let event = match self.soon.pop() {
-                Some(event) => Some(host::Event::Job(event)),
+            let event = match self.soon.pop_front() {
+                Some((job, event)) => Some(host::Event::Job(job, event)),
                 None => match self.wait(signals, &parent) {
                     Wake::Broken => return Err(RunError::Broken),
                     Wake::Broker(BrokerEvent::GaveUp { cause }) => {
@@ -270,26 +259,44 @@ impl Shell {
         }
     }
 
+    /// Waits for whatever comes first; what is urgent stands first.
     fn wait(&self, signals: &Receiver<Signal>, parent: &Receiver<()>) -> Wake {
-        let (no_result, no_end) = (never(), never());
-        let prepared = self
-            .preparation
-            .as_ref()
-            .map_or(&no_result, Preparation::result);
-        let manager = self.manager.as_ref().map_or(&no_end, Manager::end);
-        let timer = self.host.deadline().map_or_else(never, at);
-        select_biased! {
-            recv(signals) -> signal => signal.map_or(Wake::Broken, Wake::Signal),
-            recv(parent) -> _ => Wake::ParentGone,
-            recv(manager) -> end => end.map_or(Wake::Broken, Wake::ManagerEnded),
-            recv(prepared) -> result => Wake::Prepared(
-                result.unwrap_or_else(|_| Err(prepare::broken("it ended without a result"))),
-            ),
-            // Its thread drops the sender when it is done.
-            recv(self.cleaning) -> _ => Wake::Cleaned,
-            recv(timer) -> _ => Wake::Deadline,
-            recv(self.session.events()) -> event => event.map_or(Wake::Broken, Wake::Broker),
+        let broker = self.session.events();
+        let mut select = Select::new_biased();
+        let signal_at = select.recv(signals);
+        let parent_at = select.recv(parent);
+        let sources: Vec<(&JobId, Source<'_>)> = self
+            .serving
+            .iter()
+            .flat_map(|(job, serving)| serving.sources().map(move |source| (job, source)))
+            .collect();
+        let first = parent_at + 1;
+        for (_, source) in &sources {
+            source.add_to(&mut select);
         }
+        let broker_at = select.recv(broker);
+        let due = self.host.deadline();
+        let ready = match due {
+            Some(due) => select.select_deadline(due),
+            None => Ok(select.select()),
+        };
+        let Ok(ready) = ready else {
+            return Wake::Deadline;
+        };
+        let index = ready.index();
+        if index == signal_at {
+            return ready.recv(signals).map_or(Wake::Broken, Wake::Signal);
+        }
+        if index == parent_at {
+            // Only its end is news.
+            let _ = ready.recv(parent);
+            return Wake::ParentGone;
+        }
+        if index == broker_at {
+            return ready.recv(broker).map_or(Wake::Broken, Wake::Broker);
+        }
+        let (job, source) = &sources[index - first];
+        Wake::Job((*job).clone(), source.take(ready))
     }
 
     /// Turns what woke the loop into an event of the core.
@@ -300,36 +307,9 @@ impl Shell {
                 Some(host::Event::Stopped)
             }
             Wake::Broker(event) => self.broker(event),
-            Wake::Prepared(result) => {
-                self.preparation = None;
-                Some(host::Event::Job(self.prepared(result)))
-            }
-            Wake::ManagerEnded(end) => {
-                // First what it left, so that nothing holds its pipe any longer.
-                let killed = orphan::kill_adopted();
-                let words = self.manager.take().map(Manager::words).unwrap_or_default();
-                info!(target: "gorgon::listener", end:%, killed = killed.len(); "worker manager ended");
-                Some(host::Event::Job(host_job::Event::ManagerEnded(end, words)))
-            }
-            Wake::Cleaned => {
-                self.cleaning = never();
-                Some(host::Event::Job(host_job::Event::Cleaned))
-            }
+            Wake::Job(job, wake) => self.job_event(job, wake),
             Wake::Deadline => Some(host::Event::DeadlinePassed),
             Wake::ParentGone | Wake::Broken => None,
-        }
-    }
-
-    fn prepared(&mut self, result: Result<Ready, Failure>) -> host_job::Event {
-        match result {
-            Ok(ready) => {
-                self.ready = Some(ready);
-                host_job::Event::Prepared
-            }
-            Err((reason, error)) => {
-                warn!(target: "gorgon::listener", what = error.what.as_str(), reason:?; "{}", error.message);
-                host_job::Event::PreparationFailed(reason, error)
-            }
         }
     }
 }

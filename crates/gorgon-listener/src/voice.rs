@@ -62,14 +62,14 @@ impl Voice {
     }
 
     /// Answers a ping.
-    pub(crate) fn pong(&mut self, session: &Session, to: &ReplyTo, jobs: Vec<JobId>) {
+    pub(crate) fn pong(&mut self, session: &Session, to: &ReplyTo, free: u32, jobs: Vec<JobId>) {
         let response = PingResponse {
             kind: "ping_response".to_owned(),
             hostname: self.host.clone(),
             listener_id: self.id.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             slots: self.slots,
-            free: if jobs.is_empty() { self.slots } else { 0 },
+            free,
             jobs,
         };
         self.publish(session, to, message::write(&response));

@@ -289,9 +289,14 @@ impl Drive<'_> {
             Effect::Offer => self.session.publish(self.job.offer()),
             Effect::OfferTo(to) => self.session.publish(self.job.offer_to(&to)),
             Effect::SendAway(queue) => self.session.publish(self.job.leave(&queue)),
+            Effect::WakeHost(queue) => self.session.publish(self.job.item_waits(&queue)),
             Effect::SendCancel => self.session.publish(self.job.cancel()),
             Effect::PurgeFileQueue => self.session.purge(files),
-            Effect::DeleteFileQueue => self.session.delete_queue(files),
+            Effect::DeleteFileQueue => {
+                self.session.delete_queue(files);
+                // A host whose slots other jobs use has no worker that would see it.
+                self.session.publish(self.job.over());
+            }
             Effect::DeleteQueue(queue) => self.session.delete_foreign_queue(&queue),
             Effect::LookAtHosts(hosts) => {
                 request(ask, Look::Hosts(hosts));

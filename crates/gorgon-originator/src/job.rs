@@ -159,6 +159,30 @@ impl Job {
         Publish::to_exchange(names::CONTROL_EXCHANGE, self.id().0.clone(), body, NO_TAG)
     }
 
+    /// Returns the message that tells hosts without a worker that the job is over.
+    #[must_use]
+    pub fn over(&self) -> Publish {
+        let job = self.id().clone();
+        let body = message::write(&Control::JobOver { job });
+        // Every host may have left.
+        Publish {
+            mandatory: false,
+            ..Publish::to_exchange(names::CONTROL_EXCHANGE, self.id().0.clone(), body, NO_TAG)
+        }
+    }
+
+    /// Returns the message that tells the manager of this queue that an item waits for its host.
+    #[must_use]
+    pub fn item_waits(&self, queue: &str) -> Publish {
+        let job = self.id().clone();
+        let body = message::write(&Control::ItemWaits { job });
+        // The manager may be gone already.
+        Publish {
+            mandatory: false,
+            ..Publish::to_queue(queue, body, NO_TAG)
+        }
+    }
+
     /// Returns the message that sends the manager of this queue away from the job.
     #[must_use]
     pub fn leave(&self, queue: &str) -> Publish {

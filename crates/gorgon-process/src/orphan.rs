@@ -141,11 +141,20 @@ pub fn kill_by_environment(name: &str, value: &str, except: &[u32]) -> Vec<u32> 
 /// Kills the adopted children of this process and what they leave to us in turn, reaps them, and
 /// returns their numbers. For a subreaper, when all its own work has ended.
 pub fn kill_adopted() -> Vec<u32> {
+    kill_adopted_but("", &[])
+}
+
+/// The same, but spares those that were started with `name` and one of these values in their
+/// environment. For a subreaper some of whose work goes on.
+pub fn kill_adopted_but(name: &str, values: &[&str]) -> Vec<u32> {
     let own = std::process::id();
+    let spared = |pid: u32| values.iter().any(|value| has_environment(pid, name, value));
     let mut killed = Vec::new();
     for _ in 0..ROUNDS {
+        let mut found = adopted();
+        found.retain(|pid| !spared(*pid));
         let is_child = |pid| Stat::read(pid).is_some_and(|stat| stat.parent == own);
-        let round = kill_each(&adopted(), is_child);
+        let round = kill_each(&found, is_child);
         // Not each by its number: a process that hangs in the kernel must not hold us.
         reap_adopted();
         if round.is_empty() {

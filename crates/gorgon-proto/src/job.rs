@@ -103,6 +103,12 @@ pub struct JobDefinition {
 const MOST_LIMIT_S: f64 = 100.0 * 366.0 * 86_400.0;
 
 impl JobDefinition {
+    /// Returns how many slots of a host are of use to it at most: never more than it has items.
+    #[must_use]
+    pub fn most_slots(&self) -> u32 {
+        self.items.min(self.slots.unwrap_or(u32::MAX)).max(1)
+    }
+
     /// Returns the limit of one item; none when it has none, or one that is no span of time.
     #[must_use]
     pub fn file_limit(&self) -> Option<Duration> {

@@ -188,6 +188,7 @@ fn lean(reply: &mut Reply, step: Step, bytes: usize) {
         Reply::HostLeft(left) => left.error.iter_mut().for_each(|e| of_host(e, step)),
         // They name what they are about and nothing more.
         Reply::HostJoined(_)
+        | Reply::HostSlots(_)
         | Reply::Start(_)
         | Reply::Returned(_)
         | Reply::Holds(_)

@@ -1,5 +1,4 @@
-//! What the processes of one host say to each other: exit codes, and the lines of a worker to its
-//! manager.
+//! What the processes of one host say to each other: exit codes, and lines on their pipes.
 
 use serde::{Deserialize, Serialize};
 
@@ -27,9 +26,57 @@ pub enum WorkerLine {
         /// The item.
         item: ItemId,
     },
+    /// It waits for an item.
+    Idle,
     /// It ends because of this.
     Failed {
         /// What happened.
         error: HostError,
     },
+}
+
+/// A line on the stdin of a manager that has a listener, after the job definition.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "line", rename_all = "snake_case")]
+pub enum ListenerLine {
+    /// The job may use this slot.
+    Grant {
+        /// The slot.
+        slot: u32,
+    },
+    /// The slot is to come back at the end of the item that runs in it.
+    Recall {
+        /// The slot.
+        slot: u32,
+    },
+}
+
+/// A line on the stdout of a manager that has a listener.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "line", rename_all = "snake_case")]
+pub enum ManagerLine {
+    /// Its preloader is ready: workers start at once in what it is granted.
+    Ready,
+    /// The worker of this slot has waited for an item for a while.
+    Idle {
+        /// The slot.
+        slot: u32,
+    },
+    /// The worker of this slot, which was idle, runs an item.
+    Busy {
+        /// The slot.
+        slot: u32,
+    },
+    /// Items wait on the file queue, where none did.
+    Waiting,
+    /// Nothing of ours runs in this slot any more.
+    Freed {
+        /// The slot.
+        slot: u32,
+        /// Its workers died again and again: the job wants it no more.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        out: bool,
+    },
+    /// The job ends here: it wants no further slot.
+    Closing,
 }

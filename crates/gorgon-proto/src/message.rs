@@ -23,6 +23,8 @@ pub enum Reply {
     HostAnswered(HostAnswered),
     /// A manager has its workspace and preloader and starts workers.
     HostJoined(HostJoined),
+    /// A host has other slots for the job than before.
+    HostSlots(HostSlots),
     /// A worker begins an item.
     Start(Start),
     /// A worker ended an item.
@@ -82,7 +84,7 @@ pub struct HostAnswered {
 pub enum Answer {
     /// Prepares a workspace.
     Accepted,
-    /// Will, when the job before has ended.
+    /// Will, when another job has ended: it serves as many as it can.
     Busy,
     /// Will not: another version, a bad signature.
     Refused,
@@ -95,7 +97,7 @@ pub struct HostJoined {
     pub hostname: String,
     /// Its listener.
     pub listener_id: ListenerId,
-    /// The slots that get a worker.
+    /// The slots that get a worker; none as long as other jobs use them all.
     pub slots: Vec<u32>,
     /// The manager's queue: without a consumer for 15 s, the host counts as lost.
     pub manager_queue_name: String,
@@ -105,6 +107,32 @@ pub struct HostJoined {
     /// When the manager began, in milliseconds since 1970 by its host's clock: of two the later one lives.
     #[serde(default)]
     pub began_ms: u64,
+}
+
+/// A host has other slots for the job than before: it shares them with other jobs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostSlots {
+    /// Name of the host.
+    pub hostname: String,
+    /// Its listener.
+    pub listener_id: ListenerId,
+    /// The slots that have a worker now, or get one.
+    pub slots: Vec<u32>,
+    /// Workers that have ended since, as their slots went to other jobs: their own last word may
+    /// have been lost.
+    #[serde(default)]
+    pub ended: Vec<WorkerOfHost>,
+    /// The manager's queue, as in [`HostJoined`].
+    pub manager_queue_name: String,
+}
+
+/// A worker of a host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkerOfHost {
+    /// The slot.
+    pub worker_id: u32,
+    /// The worker's process id.
+    pub pid: u32,
 }
 
 /// A worker begins an item.

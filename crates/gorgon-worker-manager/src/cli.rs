@@ -11,7 +11,9 @@ const LONG_ABOUT: &str = "\
 Runs one job on one host: a preloader (Ruby, which runs before_creating_workers and from which all
 Ruby children fork), and a gorgon-worker for each slot. A listener starts it, with the names of its
 queues on the command line and the job definition (JSON) on stdin, which it then keeps open: the end
-of that pipe is the listener's end, and ends the job here.";
+of that pipe is the listener's end, and ends the job here. On it the listener grants slots and calls
+them back, as its jobs share them, a line of JSON each: {\"line\":\"grant\",\"slot\":3} or recall; on stdout
+the manager tells which slots idle, and which it has given back.";
 
 const AFTER_HELP: &str = "\
 Debugging with it:
@@ -45,8 +47,8 @@ pub struct Args {
     /// The queue of the listener.
     #[arg(long, value_name = "QUEUE")]
     pub listener_queue: String,
-    /// The slots that get a worker.
-    #[arg(long, value_name = "N,N", value_delimiter = ',', required = true)]
+    /// The slots that get a worker; the listener may grant more on stdin [default: none yet].
+    #[arg(long, value_name = "N,N", value_delimiter = ',')]
     pub slots: Vec<u32>,
     /// The project's directory; with `workspace: slot` its copies are DIR/slot-N.
     #[arg(long, value_name = "DIR")]

@@ -2,7 +2,7 @@
 
 use gorgon_process::child::End;
 use gorgon_process::signals::Signal;
-use gorgon_proto::local::WorkerLine;
+use gorgon_proto::local::{ManagerLine, WorkerLine};
 use gorgon_proto::message::{HostError, LeaveReason};
 
 use crate::lookout::Look;
@@ -42,8 +42,29 @@ pub enum Event {
     BrokerGaveUp,
     /// A look at the reply queue is done.
     Looked(Look),
+    /// A look at the file queue is done.
+    FilesLooked(Files),
+    /// The listener grants a slot.
+    Granted(u32),
+    /// The listener wants a slot back, at the end of the item that runs in it.
+    Recalled(u32),
+    /// The originator says that every item has its verdict.
+    JobOver,
+    /// The originator says that an item waits for a worker of this host.
+    ItemWaits,
     /// The instant of [`crate::supervise::Supervisor::deadline`] has come.
     DeadlinePassed,
+}
+
+/// What a look at the file queue found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Files {
+    /// So many messages wait in it.
+    Waiting(u32),
+    /// There is no such queue.
+    Missing,
+    /// The broker did not answer.
+    Unknown,
 }
 
 /// What to do, in this order.
@@ -77,10 +98,17 @@ pub enum Effect {
         /// How it ended.
         end: String,
     },
+    /// Tell the originator that the host has these slots now, and which workers (slot, pid) have
+    /// ended by that.
+    TellSlots(Vec<u32>, Vec<(u32, u32)>),
+    /// Tell the listener something.
+    Tell(ManagerLine),
     /// Warn the user.
     Warn(String),
     /// Look at the reply queue.
     Look,
+    /// Look at the file queue.
+    LookAtFiles,
     /// End what is left of the job's processes, say `host_left`, and exit.
     Leave(LeaveReason, Option<HostError>),
 }

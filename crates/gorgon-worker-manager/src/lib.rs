@@ -14,6 +14,7 @@ mod preloaders;
 pub mod replies;
 pub mod ruby;
 pub mod run;
+pub mod sharing;
 pub mod sockets;
 pub mod start;
 pub mod supervise;

@@ -21,6 +21,7 @@ impl Supervisor {
         }
         if !self.joined {
             self.joined = true;
+            self.tell_ready(out);
             out.push(Effect::Join(self.slots.keys().copied().collect()));
         }
     }

@@ -6,19 +6,20 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crossbeam_channel::{Receiver, Sender, bounded, never};
 use gorgon_broker::{
-    Connections, Consume, Declare, Event as BrokerEvent, OpenError, Patience, Publish, Session,
-    Setup, Target, look_at_queue,
+    Connections, Consume, Declare, Event as BrokerEvent, OpenError, Patience, Publish, QueueState,
+    Session, Setup, Target, look_at_queue,
 };
 use gorgon_proto::job::{JobId, ListenerId};
 use gorgon_proto::lean::Outgoing;
 use gorgon_proto::message::{
-    self, Control, HostError, HostJoined, HostLeft, LeaveReason, Reply, Warning, WorkerDied,
+    self, Control, HostError, HostJoined, HostLeft, HostSlots, LeaveReason, Reply, Warning,
+    WorkerDied, WorkerOfHost,
 };
 use gorgon_proto::names::{self, CONTROL_EXCHANGE, QUEUE_EXPIRES_MS};
 use log::{error, info, warn};
 
 use crate::cli::Args;
-use crate::event::Event;
+use crate::event::{Event, Files};
 use crate::lookout::Look;
 
 /// Without a broker for so long, the job ends here.
@@ -57,7 +58,7 @@ pub struct Replies {
     unroutable: Vec<u64>,
     resend_at: Option<Instant>,
     tags: u64,
-    looks: (Sender<Look>, Receiver<Look>),
+    looks: (Sender<Event>, Receiver<Event>),
 }
 
 impl Replies {
@@ -100,7 +101,7 @@ impl Replies {
             unroutable: Vec::new(),
             resend_at: None,
             tags: 0,
-            looks: bounded(1),
+            looks: bounded(2),
         })
     }
 
@@ -118,7 +119,7 @@ impl Replies {
 
     /// Returns where results of looks arrive.
     #[must_use]
-    pub fn looks(&self) -> &Receiver<Look> {
+    pub fn looks(&self) -> &Receiver<Event> {
         &self.looks.1
     }
 
@@ -136,7 +137,14 @@ impl Replies {
                 match message::read::<Control>(&delivery.body) {
                     Ok(Control::CancelJob { job }) if job == self.job => Some(Event::Cancelled),
                     Ok(Control::LeaveJob { job }) if job == self.job => Some(Event::SentAway),
-                    Ok(Control::CancelJob { job } | Control::LeaveJob { job }) => {
+                    Ok(Control::JobOver { job }) if job == self.job => Some(Event::JobOver),
+                    Ok(Control::ItemWaits { job }) if job == self.job => Some(Event::ItemWaits),
+                    Ok(
+                        Control::CancelJob { job }
+                        | Control::LeaveJob { job }
+                        | Control::JobOver { job }
+                        | Control::ItemWaits { job },
+                    ) => {
                         warn!(target: "gorgon::manager", other:% = job; "a control message of another job is dropped");
                         None
                     }
@@ -233,6 +241,22 @@ impl Replies {
         self.publish(&reply);
     }
 
+    /// The host has other slots than before.
+    pub fn slots(&mut self, slots: Vec<u32>, ended: &[(u32, u32)]) {
+        let ended = ended.iter().map(|(worker_id, pid)| WorkerOfHost {
+            worker_id: *worker_id,
+            pid: *pid,
+        });
+        let reply = Reply::HostSlots(HostSlots {
+            hostname: self.hostname.clone(),
+            listener_id: self.listener_id.clone(),
+            slots,
+            ended: ended.collect(),
+            manager_queue_name: self.queue.clone(),
+        });
+        self.publish(&reply);
+    }
+
     /// A worker died.
     pub fn death(&mut self, worker_id: u32, pid: u32, end: String) {
         let reply = Reply::WorkerDied(WorkerDied {
@@ -276,26 +300,41 @@ impl Replies {
         }
     }
 
-    /// Looks at the reply queue, over a connection of its own, from a thread of its own.
+    /// Looks at the reply queue.
     pub fn look(&self) {
-        let (target, queue, sender) = (
-            self.target.clone(),
-            self.reply_queue.clone(),
-            self.looks.0.clone(),
-        );
+        self.look_at(&self.reply_queue, |found| {
+            Event::Looked(match found {
+                Ok(Some(state)) if state.consumers > 0 => Look::Consumed,
+                Ok(Some(_) | None) => Look::Abandoned,
+                Err(_) => Look::Unreachable,
+            })
+        });
+    }
+
+    /// Looks at the file queue.
+    pub fn look_at_files(&self) {
+        self.look_at(&self.file_queue, |found| {
+            Event::FilesLooked(match found {
+                Ok(Some(state)) => Files::Waiting(state.messages),
+                Ok(None) => Files::Missing,
+                Err(_) => Files::Unknown,
+            })
+        });
+    }
+
+    /// Looks at a queue, over a connection of its own, from a thread of its own.
+    fn look_at(&self, queue: &str, event: fn(Result<Option<QueueState>, OpenError>) -> Event) {
+        let (target, queue, sender) = (self.target.clone(), queue.to_owned(), self.looks.0.clone());
         let looked = thread::Builder::new()
             .name("look".to_owned())
             .spawn(move || {
-                let look = match look_at_queue(&target, &queue, LOOK_LIMIT) {
-                    Ok(Some(state)) if state.consumers > 0 => Look::Consumed,
-                    Ok(Some(_) | None) => Look::Abandoned,
-                    Err(_) => Look::Unreachable,
-                };
                 // A manager that ends does not wait for it.
-                let _ = sender.send(look);
+                let _ = sender.send(event(look_at_queue(&target, &queue, LOOK_LIMIT)));
             });
-        if looked.is_err() {
-            let _ = self.looks.0.try_send(Look::Unreachable);
+        if let Err(source) = looked {
+            let address = self.target.address();
+            let failed = Err(OpenError::Unreachable { address, source });
+            let _ = self.looks.0.try_send(event(failed));
         }
     }
 

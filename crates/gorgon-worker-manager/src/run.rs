@@ -11,7 +11,7 @@ use gorgon_process::lease::Lease;
 use gorgon_process::signals::{self, Signal};
 use gorgon_process::{logging, orphan};
 use gorgon_proto::job::{JobDefinition, SCHEMA, WorkspaceMode};
-use gorgon_proto::local::MANAGER_GONE;
+use gorgon_proto::local::{ListenerLine, MANAGER_GONE};
 use gorgon_proto::message::{self, HostError, LeaveReason};
 use gorgon_ruby::{Callback, Preloader, PreloaderEvent};
 use log::{debug, error, info, warn};
@@ -49,12 +49,7 @@ pub fn run(args: &Args) -> Result<u8, RunError> {
         .map_err(system("make a directory for the preloaders' sockets"))?;
     let replies = Replies::open(args, target, &definition.reply_exchange)?;
     let mut slots = args.slots.clone();
-    slots.truncate(
-        definition
-            .items
-            .min(definition.slots.unwrap_or(u32::MAX))
-            .max(1) as usize,
-    );
+    slots.truncate(definition.most_slots() as usize);
     let callback_limit = definition.callback_limit();
     let own_preloaders = definition.workspace == WorkspaceMode::Slot;
     info!(target: "gorgon::manager", slots:?, workspace:% = args.workspace.display(); "job begins");
@@ -71,7 +66,8 @@ pub fn run(args: &Args) -> Result<u8, RunError> {
         workers: BTreeMap::new(),
         caused: Vec::new(),
         signals,
-        parent,
+        has_parent: parent.is_some(),
+        parent: parent.unwrap_or_else(never),
         parent_gone: false,
     };
     Ok(shell.run(first))
@@ -94,7 +90,8 @@ struct Shell<'a> {
     /// Events that effects have caused at once, latest last.
     caused: Vec<Event>,
     signals: Receiver<Signal>,
-    parent: Receiver<()>,
+    parent: Receiver<ListenerLine>,
+    has_parent: bool,
     parent_gone: bool,
 }
 
@@ -180,7 +177,11 @@ impl Shell<'_> {
             return self.signalled(ready.recv(&self.signals).ok());
         }
         if index == parent {
-            let _ = ready.recv(&self.parent);
+            match ready.recv(&self.parent) {
+                Ok(ListenerLine::Grant { slot }) => return vec![Event::Granted(slot)],
+                Ok(ListenerLine::Recall { slot }) => return vec![Event::Recalled(slot)],
+                Err(_) => {}
+            }
             self.parent = never();
             self.parent_gone = true;
             warn!(target: "gorgon::manager", "the listener is gone");
@@ -193,7 +194,7 @@ impl Shell<'_> {
             };
         }
         if index == look_at {
-            return ready.recv(&looks).map(Event::Looked).into_iter().collect();
+            return ready.recv(&looks).into_iter().collect();
         }
         if index >= first_line {
             let (slot, line) = &lines[index - first_line];
@@ -312,7 +313,14 @@ impl Shell<'_> {
                 warn!(target: "gorgon::manager", "{text}");
                 self.replies.warn(text);
             }
+            Effect::TellSlots(slots, ended) => self.replies.slots(slots, &ended),
+            Effect::Tell(line) => {
+                if self.has_parent {
+                    parent::tell(&line);
+                }
+            }
             Effect::Look => self.replies.look(),
+            Effect::LookAtFiles => self.replies.look_at_files(),
             Effect::Leave(..) => {}
         }
     }

@@ -6,6 +6,7 @@
 //!
 //!   preloader: Starting ─▶ Ready ─▶ Closing ─▶ Gone     (died: once more Starting, then Gone)
 //!   slot:      Waiting ─▶ Running ─▶ Over | Out          (died: Waiting again, thrice at most)
+//!              granted ─▶ Waiting … recalled ─▶ (its worker ends) ─▶ given back
 //! ```
 
 use std::collections::BTreeMap;
@@ -18,6 +19,7 @@ use gorgon_proto::message::{HostError, LeaveReason};
 use crate::deaths::Deaths;
 use crate::event::{Effect, Event};
 use crate::lookout::Lookout;
+use crate::sharing::Sharing;
 
 /// How long workers may take to end after a cancel: the rungs of their children, five seconds for
 /// after_complete, and the last messages.
@@ -30,6 +32,9 @@ pub const PARENT_GONE_LIMIT: Duration = Duration::from_secs(2);
 pub const CANCELLED_CALLBACK_LIMIT: Duration = Duration::from_secs(5);
 /// How long a preloader may take to end.
 pub const PRELOADER_END_LIMIT: Duration = Duration::from_secs(5);
+/// How long a file queue that is missing after a lost connection is taken for one that its
+/// originator makes anew.
+pub const WORKER_QUEUE_PATIENCE: Duration = Duration::from_secs(15);
 /// A worker says that its preloader died: for so long we wait to hear it too.
 pub const PRELOADER_NEWS_LIMIT: Duration = Duration::from_secs(2);
 
@@ -71,6 +76,11 @@ pub(crate) struct Slot {
     pub(crate) state: SlotState,
     pub(crate) item: Option<ItemId>,
     pub(crate) deaths: Deaths,
+    /// The listener wants it back.
+    pub(crate) recalled: bool,
+    /// Its worker says that it waits for an item; and the listener knows.
+    pub(crate) idle: bool,
+    pub(crate) told_idle: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,6 +97,8 @@ pub struct Supervisor {
     pub(crate) phase: Phase,
     pub(crate) preloaders: BTreeMap<u32, Preloader>,
     pub(crate) slots: BTreeMap<u32, Slot>,
+    pub(crate) own_preloaders: bool,
+    pub(crate) sharing: Sharing,
     pub(crate) callback_limit: Duration,
     pub(crate) joined: bool,
     pub(crate) lookout: Lookout,
@@ -97,8 +109,8 @@ pub struct Supervisor {
 }
 
 impl Supervisor {
-    /// Begins a job with these slots, each with a preloader of its own or all with one; returns
-    /// what to do first.
+    /// Begins a job with these slots, to which more may be granted, each with a preloader of its
+    /// own or all with one; returns what to do first.
     #[must_use]
     pub fn begin(
         now: Instant,
@@ -107,34 +119,15 @@ impl Supervisor {
         callback_limit: Duration,
     ) -> (Self, Vec<Effect>) {
         let preloader_of = |slot: u32| if own_preloaders { slot } else { 0 };
-        let slots: BTreeMap<u32, Slot> = slots
-            .iter()
-            .map(|slot| {
-                let preloader = preloader_of(*slot);
-                (
-                    *slot,
-                    Slot {
-                        preloader,
-                        state: SlotState::Waiting,
-                        item: None,
-                        deaths: Deaths::default(),
-                    },
-                )
-            })
-            .collect();
+        let on = |slot: &u32| (*slot, Slot::on(preloader_of(*slot)));
+        let slots: BTreeMap<u32, Slot> = slots.iter().map(on).collect();
+        // Without a slot the one preloader is made ready all the same.
+        let shared = (!own_preloaders).then_some(0);
         let preloaders: BTreeMap<u32, Preloader> = slots
             .values()
-            .map(|slot| {
-                (
-                    slot.preloader,
-                    Preloader {
-                        state: PreloaderState::Starting,
-                        restarted: false,
-                        killed: false,
-                        limit_at: None,
-                    },
-                )
-            })
+            .map(|slot| slot.preloader)
+            .chain(shared)
+            .map(|no| (no, Preloader::starting()))
             .collect();
         let mut effects: Vec<Effect> = preloaders
             .keys()
@@ -144,6 +137,8 @@ impl Supervisor {
             phase: Phase::Running,
             preloaders,
             slots,
+            own_preloaders,
+            sharing: Sharing::default(),
             callback_limit,
             joined: false,
             lookout: Lookout::begin(now),
@@ -151,6 +146,7 @@ impl Supervisor {
             fault: None,
             kill_at: None,
         };
+        supervisor.begin_sharing(&mut effects);
         supervisor.advance(now, &mut effects);
         (supervisor, effects)
     }
@@ -175,11 +171,11 @@ impl Supervisor {
                     .get_or_insert((LeaveReason::CallbackFailed, error));
                 self.end_preloader(now, no, &mut out);
             }
-            Event::WorkerStarted(slot, pid) => self.worker_started(slot, pid),
+            Event::WorkerStarted(slot, pid) => self.worker_started(slot, pid, &mut out),
             Event::WorkerNotStarted(slot, error) => {
                 self.slot_out(slot, LeaveReason::WorkersFailed, Some(error))
             }
-            Event::WorkerSaid(slot, line) => self.worker_said(slot, line),
+            Event::WorkerSaid(slot, line) => self.worker_said(now, slot, line, &mut out),
             Event::WorkerEnded(slot, end) => self.worker_ended(now, slot, end, &mut out),
             Event::Cancelled => self.leave(
                 now,
@@ -209,7 +205,10 @@ impl Supervisor {
                 PARENT_GONE_LIMIT,
                 &mut out,
             ),
-            Event::BrokerDown => self.lookout.broken(),
+            Event::BrokerDown => {
+                self.lookout.broken();
+                self.sharing.was_down = true;
+            }
             Event::BrokerGaveUp => self.leave(
                 now,
                 LeaveReason::Orphaned,
@@ -228,8 +227,14 @@ impl Supervisor {
                     );
                 }
             }
+            Event::Granted(_)
+            | Event::Recalled(_)
+            | Event::JobOver
+            | Event::ItemWaits
+            | Event::FilesLooked(_) => self.sharing_step(now, event, &mut out),
             Event::DeadlinePassed => self.deadline_passed(now, &mut out),
         }
+        self.let_go();
         self.advance(now, &mut out);
         out
     }
@@ -250,6 +255,7 @@ impl Supervisor {
         doubts
             .chain(limits)
             .chain(self.lookout.deadline())
+            .chain(self.sharing_deadline())
             .chain(self.kill_at)
             .min()
     }
@@ -258,6 +264,7 @@ impl Supervisor {
         if self.lookout.take_due(now) {
             out.push(Effect::Look);
         }
+        self.pass_sharing(now, out);
         if self.kill_at.is_some_and(|at| at <= now) {
             self.kill_at = None;
             out.extend(
@@ -345,11 +352,13 @@ impl Supervisor {
             .slots
             .values()
             .any(|s| !matches!(s.state, SlotState::Over | SlotState::Out));
-        if matches!(self.phase, Phase::Running | Phase::Stopping) && !busy {
+        if matches!(self.phase, Phase::Running | Phase::Stopping) && !busy && !self.rests() {
             self.phase = Phase::Closing;
             self.kill_at = None;
             self.close(now, out);
         }
+        self.give_back(out);
+        self.watch_files(now);
         if self.phase == Phase::Closing
             && self
                 .preloaders

@@ -58,8 +58,8 @@ pub struct Worker {
     item: Item,
 }
 
-/// The latest item that it began. Of interest only when it dies, so nobody is woken for each: a lock
-/// in place of a message.
+/// The latest item that it began. Of interest only when it dies, or had waited for one, so nobody is
+/// woken for each: a lock in place of a message.
 type Item = Arc<Mutex<Option<WorkerLine>>>;
 
 impl Worker {
@@ -123,12 +123,19 @@ impl Worker {
                 let _ = stdin.write_all(&definition).and_then(|()| stdin.write_all(b"\n"));
                 let mut reader = BufReader::new(stdout);
                 let mut line = Vec::new();
+                let mut idle = false;
                 while let Ok(Some(_)) = lines::next(&mut reader, &mut line, LINE_MAX_BYTES) {
                     match message::read(&line) {
-                        Ok(line @ WorkerLine::Item { .. }) => {
-                            *latest.lock().unwrap_or_else(PoisonError::into_inner) = Some(line);
-                        }
                         Ok(line) => {
+                            let item = matches!(line, WorkerLine::Item { .. });
+                            if item {
+                                *latest.lock().unwrap_or_else(PoisonError::into_inner) = Some(line.clone());
+                            }
+                            // The first item after a while without any is news: the slot is in use.
+                            if item && !idle {
+                                continue;
+                            }
+                            idle = line == WorkerLine::Idle;
                             if sender.send(line).is_err() {
                                 return;
                             }

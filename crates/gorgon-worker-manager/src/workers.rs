@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use gorgon_process::child::End;
 use gorgon_process::exit;
+use gorgon_process::signals::Signal;
 use gorgon_proto::local::{WORKER_CALLBACK_FAILED, WORKER_PRELOADER_LOST, WorkerLine};
 use gorgon_proto::message::{HostError, LeaveReason};
 
@@ -13,21 +14,34 @@ use crate::supervise::{
 };
 
 impl Supervisor {
-    pub(crate) fn worker_started(&mut self, slot: u32, pid: u32) {
-        if let Some(slot) = self.slots.get_mut(&slot)
+    pub(crate) fn worker_started(&mut self, number: u32, pid: u32, out: &mut Vec<Effect>) {
+        if let Some(slot) = self.slots.get_mut(&number)
             && let SlotState::Running { pid: known } = &mut slot.state
         {
             *known = Some(pid);
+            slot.idle = false;
+            slot.told_idle = false;
+            if slot.recalled {
+                out.push(Effect::SignalWorker(number, Signal::Usr2));
+            }
         }
     }
 
-    pub(crate) fn worker_said(&mut self, slot: u32, line: WorkerLine) {
+    pub(crate) fn worker_said(
+        &mut self,
+        now: Instant,
+        number: u32,
+        line: WorkerLine,
+        out: &mut Vec<Effect>,
+    ) {
         match line {
             WorkerLine::Item { item } => {
-                if let Some(slot) = self.slots.get_mut(&slot) {
+                if let Some(slot) = self.slots.get_mut(&number) {
                     slot.item = Some(item);
                 }
+                self.used(now, number, false, out);
             }
+            WorkerLine::Idle => self.used(now, number, true, out),
             WorkerLine::Failed { error } => {
                 self.fault
                     .get_or_insert((LeaveReason::CallbackFailed, error));
@@ -49,10 +63,17 @@ impl Supervisor {
             return;
         };
         let leaving = self.phase != Phase::Running;
+        if slot.recalled {
+            self.sharing.ended.extend(pid.map(|pid| (number, pid)));
+        }
         match end {
             End::Exited(code)
                 if code == i32::from(exit::OK) || code == i32::from(exit::CANCELLED) =>
             {
+                slot.state = SlotState::Over;
+            }
+            // It was told before it listened, and had nothing yet.
+            End::Signaled(signal) if slot.recalled && signal == Signal::Usr2.number() => {
                 slot.state = SlotState::Over;
             }
             End::Exited(code) if code == i32::from(WORKER_CALLBACK_FAILED) => {

@@ -52,7 +52,11 @@ impl Work {
         let idle = matches!(self.phase, Phase::Idle);
         if self.consuming == Consuming::Yes && !idle {
             self.stop_consuming(out);
-        } else if self.consuming == Consuming::No && idle && self.leaving.is_none() {
+        } else if self.consuming == Consuming::No
+            && idle
+            && self.leaving.is_none()
+            && !self.slot_wanted
+        {
             // The queue was missing when the connection was lost once more.
             self.consuming = Consuming::Yes;
             out.push(Effect::Consume);

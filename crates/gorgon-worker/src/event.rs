@@ -77,6 +77,8 @@ pub enum Event {
     Cancelled,
     /// TERM: the listener stops; what runs goes back.
     HandBack,
+    /// USR2: the slot is wanted for another job; what runs comes to its end.
+    SlotWanted,
     /// The instant of [`crate::work::Work::deadline`] has come.
     DeadlinePassed,
 }
@@ -115,6 +117,8 @@ pub enum Exit {
     Cancelled,
     /// What ran was handed back.
     HandedBack,
+    /// The slot was wanted for another job; nothing was cut off.
+    SlotGiven,
     /// A callback raised, or Ruby could not be started.
     CallbackFailed(HostError),
     /// The preloader died.

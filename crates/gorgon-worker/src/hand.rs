@@ -82,6 +82,7 @@ fn is_good(reply: &Reply) -> bool {
         | Reply::Declined(_) => false,
         Reply::HostAnswered(_)
         | Reply::HostJoined(_)
+        | Reply::HostSlots(_)
         | Reply::Start(_)
         | Reply::Holds(_)
         | Reply::Idle(_)

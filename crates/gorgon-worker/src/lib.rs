@@ -11,6 +11,7 @@ pub mod cli;
 pub mod event;
 pub mod guess;
 pub mod hand;
+pub mod idle;
 mod life;
 pub mod manager;
 mod notices;

@@ -17,6 +17,7 @@ impl Work {
     /// Does what the state allows until nothing more follows.
     pub(crate) fn advance(&mut self, now: Instant, out: &mut Vec<Effect>) {
         loop {
+            self.give_slot(now, out);
             self.settle_extra(out);
             self.pay_owed(now, out);
             let again = match &self.phase {
@@ -33,6 +34,26 @@ impl Work {
             if !again {
                 break;
             }
+        }
+    }
+
+    /// Its slot is wanted: it leaves once nothing runs. An item that came before the consumer was
+    /// drained is run first: nothing is handed back for this.
+    fn give_slot(&mut self, now: Instant, out: &mut Vec<Effect>) {
+        if !self.slot_wanted || self.leaving.is_some() {
+            return;
+        }
+        match self.phase {
+            Phase::Settling(_) => self.leave(now, Exit::SlotGiven, out),
+            Phase::Idle if self.consuming == Consuming::Yes => self.stop_consuming(out),
+            Phase::Idle if self.consuming == Consuming::No && self.extra.is_empty() => {
+                self.leave(now, Exit::SlotGiven, out);
+            }
+            Phase::Idle
+            | Phase::Running(_)
+            | Phase::Ending
+            | Phase::Leaving { .. }
+            | Phase::Done => {}
         }
     }
 
@@ -189,6 +210,7 @@ impl Work {
                 Exit::Over
                 | Exit::Cancelled
                 | Exit::HandedBack
+                | Exit::SlotGiven
                 | Exit::PreloaderLost(_)
                 | Exit::BrokerGone(_),
             )
@@ -274,7 +296,13 @@ impl Work {
         let note = self.settings.me.about(&running.record.item);
         let reply = match &self.leaving {
             Some(Exit::HandedBack | Exit::CallbackFailed(_)) => Some(Reply::HandedBack(note)),
-            Some(Exit::Cancelled | Exit::Over | Exit::BrokerGone(_) | Exit::PreloaderLost(_))
+            Some(
+                Exit::Cancelled
+                | Exit::Over
+                | Exit::SlotGiven
+                | Exit::BrokerGone(_)
+                | Exit::PreloaderLost(_),
+            )
             | None => None,
         };
         let delivery = running.delivery;

@@ -17,6 +17,7 @@ use crate::children::ChildNo;
 use crate::cli::Args;
 use crate::event::{Effect, Event, Exit};
 use crate::hand::{self, Hand};
+use crate::idle::Idleness;
 use crate::manager;
 use crate::own_preloader::OwnPreloader;
 use crate::queue::{Queue, ReplyTo};
@@ -32,8 +33,14 @@ const AT_ONCE: usize = 64;
 /// When it cannot begin.
 pub fn run(args: &Args) -> Result<u8, StartError> {
     logging::init(&args.log_fields())?;
-    let signals = signals::listen(&[Signal::Int, Signal::Term, Signal::Hup, Signal::Usr1])
-        .map_err(StartError::Signals)?;
+    let signals = signals::listen(&[
+        Signal::Int,
+        Signal::Term,
+        Signal::Hup,
+        Signal::Usr1,
+        Signal::Usr2,
+    ])
+    .map_err(StartError::Signals)?;
     if let Some(socket) = &args.preloader {
         // As the manager does: it may die first.
         let _lease = Lease::join(&args.workspace).map_err(StartError::Lease)?;
@@ -91,6 +98,7 @@ struct Shell {
     slot: u32,
     test_env_number: u32,
     managed: bool,
+    idle: Idleness,
     broken_pipe: bool,
 }
 
@@ -148,12 +156,15 @@ impl Shell {
             own,
             slot: args.worker_id,
             test_env_number: args.worker_id + args.test_env_offset,
+            idle: Idleness::default(),
             broken_pipe: false,
         })
     }
 
     fn run(mut self) -> (u8, Option<OwnPreloader>) {
         loop {
+            let waits = self.caused.is_empty() && self.work.is_idle();
+            self.idle.note(Instant::now(), waits && self.managed);
             let event = match self
                 .caused
                 .pop_front()
@@ -204,9 +215,13 @@ impl Shell {
             select.recv(events);
         }
         let far = Instant::now() + Duration::from_secs(3600);
-        let due = self.work.deadline().unwrap_or(far);
+        let core = self.work.deadline().unwrap_or(far);
+        let due = self.idle.deadline().map_or(core, |at| at.min(core));
         let Ok(ready) = select.select_deadline(due) else {
-            return if due == far {
+            if self.idle.take_due(Instant::now()) {
+                manager::tell(&WorkerLine::Idle);
+            }
+            return if due < core || core == far {
                 Woken::Nothing
             } else {
                 Woken::Event(Event::DeadlinePassed)
@@ -219,6 +234,7 @@ impl Shell {
                 Ok(Signal::Usr1) => {
                     Woken::Event(Event::PreloaderLost("its manager says so".to_owned()))
                 }
+                Ok(Signal::Usr2) => Woken::Event(Event::SlotWanted),
                 Ok(_) => Woken::Event(Event::Cancelled),
                 Err(_) => {
                     self.signals = never();
@@ -398,7 +414,7 @@ impl Shell {
             Exit::Over => exit::FAILED,
             Exit::Cancelled if self.broken_pipe => exit::OK,
             Exit::Cancelled => exit::CANCELLED,
-            Exit::HandedBack => exit::OK,
+            Exit::HandedBack | Exit::SlotGiven => exit::OK,
             Exit::CallbackFailed(error) => {
                 error!(target: "gorgon::worker", what:% = error.what, output = error.output; "{}", error.message);
                 if self.managed {

@@ -7,7 +7,7 @@
 //!    └──▶ Ending (children finish) ──▶ Leaving (worker_ended confirmed) ──▶ Done
 //! ```
 //!
-//! A reason to leave never cuts the way short: a running item is stopped, settled (acked, or given
+//! A slot that is wanted for another job is a reason to leave once nothing runs. Any other never cuts the way short: a running item is stopped, settled (acked, or given
 //! back and acked), and only then do the children end. Nothing is acked before its last reply is
 //! confirmed, and, once the worker is to leave, before the consumer is drained: an ack would bring
 //! the next item.
@@ -94,6 +94,8 @@ pub struct Work {
     pub(crate) guess: Guess,
     /// Why it is to leave.
     pub(crate) leaving: Option<Exit>,
+    /// Its slot is wanted for another job: it leaves as soon as it runs nothing.
+    pub(crate) slot_wanted: bool,
     pub(crate) consuming: Consuming,
     /// Deliveries that came while another was in hand: only after a reconnect, or while draining.
     pub(crate) extra: VecDeque<Delivered>,
@@ -138,6 +140,7 @@ impl Work {
             phase: Phase::Idle,
             children: Children::default(),
             leaving: None,
+            slot_wanted: false,
             consuming: Consuming::Yes,
             extra: VecDeque::new(),
             notes: BTreeMap::new(),
@@ -188,11 +191,18 @@ impl Work {
                 }
                 self.leave(now, Exit::Cancelled, &mut out);
             }
+            Event::SlotWanted => self.slot_wanted = true,
             Event::HandBack => self.leave(now, Exit::HandedBack, &mut out),
             Event::DeadlinePassed => self.deadline_passed(now, &mut out),
         }
         self.advance(now, &mut out);
         out
+    }
+
+    /// Returns whether it waits for an item.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        matches!(self.phase, Phase::Idle) && self.leaving.is_none() && !self.slot_wanted
     }
 
     /// Returns when `DeadlinePassed` is due.
@@ -358,7 +368,7 @@ impl Work {
     fn drained(&mut self, out: &mut Vec<Effect>) {
         self.consuming = Consuming::No;
         let idle = matches!(self.phase, Phase::Idle) && self.extra.is_empty();
-        if idle && self.leaving.is_none() && self.up {
+        if idle && self.leaving.is_none() && !self.slot_wanted && self.up {
             self.consuming = Consuming::Yes;
             out.push(Effect::Consume);
         }

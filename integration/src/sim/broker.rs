@@ -21,6 +21,8 @@ pub(super) enum Body {
     Announce(Announce),
     Cancel,
     Leave,
+    Over,
+    ItemWaits,
 }
 
 /// The exchanges.

@@ -1,6 +1,6 @@
 //! A listener: the real host and host job, with a workspace, and a manager, that are invented or real.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use gorgon_listener::host::{self, Host};
@@ -8,6 +8,7 @@ use gorgon_listener::host_job;
 use gorgon_process::child::End;
 use gorgon_process::signals::Signal;
 use gorgon_proto::job::{JobId, ListenerId};
+use gorgon_proto::local::ListenerLine;
 use gorgon_proto::message::{
     Announce, Answer, HostAnswered, HostError, HostLeft, LeaveReason, Reply,
 };
@@ -17,6 +18,7 @@ use super::broker::{Body, Declare, Exchange, To};
 use super::originator::job;
 use super::plan::Trouble;
 use super::session::{Heard, Once, Order, Posted, Session};
+use super::sharing::{Other, other_job};
 use super::{Due, Pid, World};
 
 /// The last words of its session.
@@ -30,7 +32,7 @@ const MOST_MANAGERS: u32 = 3;
 /// A listener.
 #[derive(Debug)]
 pub(super) struct Listener {
-    host: Host,
+    pub(super) host: Host,
     pub(super) machine: usize,
     pub(super) id: ListenerId,
     hostname: String,
@@ -39,12 +41,13 @@ pub(super) struct Listener {
     /// Answers under way, by tag.
     answers: BTreeMap<u64, JobId>,
     tags: u64,
-    soon: Vec<host_job::Event>,
+    soon: VecDeque<(JobId, host_job::Event)>,
     /// The manager of our job.
     pub(super) manager: Option<Pid>,
     /// So many were started for the offer that is served.
     managers: u32,
     pub(super) last_manager: Option<Pid>,
+    pub(super) other: Other,
     /// It has said its last word.
     exiting: bool,
 }
@@ -71,11 +74,6 @@ impl Listener {
     }
 }
 
-/// Another project's job, which a host serves first.
-fn other_job() -> JobId {
-    JobId("other".to_owned())
-}
-
 pub(super) fn trouble(what: &str) -> HostError {
     HostError {
         what: what.to_owned(),
@@ -98,7 +96,7 @@ impl World {
         let plan = self.plan.hosts[machine - 1].clone();
         self.note(|_| format!("listener {pid} starts on {hostname}"));
         let listener = Listener {
-            host: Host::new(self.plan.local),
+            host: Host::new(self.plan.local, plan.slots),
             machine,
             id,
             hostname,
@@ -106,10 +104,11 @@ impl World {
             definitions: BTreeSet::new(),
             answers: BTreeMap::new(),
             tags: 0,
-            soon: Vec::new(),
+            soon: VecDeque::new(),
             manager: None,
             managers: 0,
             last_manager: None,
+            other: Other::default(),
             exiting: false,
         };
         let mut session = Session::new(machine, self.now, None);
@@ -119,10 +118,8 @@ impl World {
         self.listeners.insert(pid, listener);
         self.open(pid, session);
         let first = !std::mem::replace(&mut self.machines[machine].had_listener, true);
-        if first && let Some(busy_for) = plan.busy_for {
-            self.tell_host(pid, host::Event::Offered(other_job()));
-            let ended = host_job::Event::ManagerEnded(End::Exited(0), String::new());
-            self.later(busy_for, Due::Host(pid, other_job(), ended));
+        if first && let Some((comes_after, runs_for)) = plan.other {
+            self.later(comes_after, Due::Other(pid, runs_for));
         }
     }
 
@@ -134,7 +131,12 @@ impl World {
                 match delivery.body {
                     Body::Offer(job) => self.offered(pid, job),
                     Body::Cancel => self.tell_host(pid, host::Event::Cancelled(job())),
-                    Body::Item(_) | Body::Reply(_) | Body::Announce(_) | Body::Leave => {}
+                    Body::Item(_)
+                    | Body::Reply(_)
+                    | Body::Announce(_)
+                    | Body::Leave
+                    | Body::Over
+                    | Body::ItemWaits => {}
                 }
             }
             Heard::Confirmed(tag) => {
@@ -226,14 +228,15 @@ impl World {
         if listener.definitions.insert(job.clone()) {
             self.listen_for_cancel(pid, &job);
         }
-        self.tell_host(pid, host::Event::Offered(job));
+        let most = u32::try_from(self.plan.natures.len()).unwrap_or(u32::MAX);
+        self.tell_host(pid, host::Event::Offered { job, most });
     }
 
     pub(super) fn job_happens(&mut self, pid: Pid, of: &JobId, event: host_job::Event) {
-        let current = self.listeners.get(&pid).map(|l| l.host.jobs());
-        if current.is_some_and(|jobs| jobs.first() == Some(of)) {
-            self.tell_host(pid, host::Event::Job(event));
+        if *of == other_job() && matches!(event, host_job::Event::ManagerEnded(..)) {
+            self.other_ended(pid);
         }
+        self.tell_host(pid, host::Event::Job(of.clone(), event));
     }
 
     pub(super) fn tell_host(&mut self, pid: Pid, event: host::Event) {
@@ -251,8 +254,9 @@ impl World {
                 self.note(|_| format!("  listener {pid}: {effect:?}"));
                 self.perform_for_host(pid, effect);
             }
-            let soon = self.listeners.get_mut(&pid).and_then(|l| l.soon.pop());
-            event = soon.map(host::Event::Job);
+            let listener = self.listeners.get_mut(&pid);
+            let soon = listener.and_then(|listener| listener.soon.pop_front());
+            event = soon.map(|(of, event)| host::Event::Job(of, event));
         }
     }
 
@@ -266,6 +270,12 @@ impl World {
                 self.forget(pid, &of);
             }
             host::Effect::Job(of, effect) => self.perform_for_job(pid, &of, effect),
+            host::Effect::Grant(of, slot) => {
+                self.tell_of_slots(pid, &of, ListenerLine::Grant { slot });
+            }
+            host::Effect::Recall(of, slot) => {
+                self.tell_of_slots(pid, &of, ListenerLine::Recall { slot });
+            }
             host::Effect::Exit => {
                 if let Some(listener) = self.listeners.get_mut(&pid) {
                     listener.exiting = true;
@@ -291,7 +301,7 @@ impl World {
         }
     }
 
-    fn forget(&mut self, pid: Pid, of: &JobId) {
+    pub(super) fn forget(&mut self, pid: Pid, of: &JobId) {
         let Some(listener) = self.listeners.get_mut(&pid) else {
             return;
         };
@@ -384,23 +394,6 @@ impl World {
             }
             host_job::Effect::Finish => self.forget(pid, of),
         }
-    }
-
-    /// The other job has no more than a beginning and an end.
-    fn perform_for_other(&mut self, pid: Pid, of: &JobId, effect: &host_job::Effect) {
-        let event = match effect {
-            host_job::Effect::Prepare => host_job::Event::Prepared,
-            host_job::Effect::Clean => host_job::Event::Cleaned,
-            host_job::Effect::SignalManager(_) | host_job::Effect::CloseManagerInput => {
-                host_job::Event::ManagerEnded(End::Exited(0), String::new())
-            }
-            host_job::Effect::EndPreparation
-            | host_job::Effect::StartManager
-            | host_job::Effect::DeleteManagerQueue
-            | host_job::Effect::Leave(..) => return,
-            host_job::Effect::Finish => return self.forget(pid, of),
-        };
-        self.soon(Due::Host(pid, of.clone(), event));
     }
 
     /// A manager is gone, and all below it.

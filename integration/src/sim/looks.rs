@@ -5,7 +5,7 @@ use std::time::Duration;
 use gorgon_originator::ledger::Event;
 use gorgon_proto::job::ListenerId;
 use gorgon_proto::names;
-use gorgon_worker_manager::event as supervise;
+use gorgon_worker_manager::event::{self as supervise, Files};
 use gorgon_worker_manager::lookout::Look;
 
 use super::originator::job;
@@ -73,5 +73,19 @@ impl World {
             Look::Abandoned
         };
         self.soon(Due::Manager(pid, supervise::Event::Looked(look)));
+    }
+
+    pub(super) fn look_for_items(&mut self, pid: Pid) {
+        let Some(manager) = self.managers.get(&pid) else {
+            return;
+        };
+        let files = if self.reaches_broker(manager.machine) {
+            let queue = self.broker.queues.get(&names::file_queue(&job()));
+            let count = |ready: usize| Files::Waiting(u32::try_from(ready).unwrap_or(u32::MAX));
+            queue.map_or(Files::Missing, |queue| count(queue.ready.len()))
+        } else {
+            Files::Unknown
+        };
+        self.soon(Due::Manager(pid, supervise::Event::FilesLooked(files)));
     }
 }

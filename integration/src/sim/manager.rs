@@ -8,7 +8,9 @@ use gorgon_process::exit;
 use gorgon_process::signals::Signal;
 use gorgon_proto::job::ListenerId;
 use gorgon_proto::local::MANAGER_GONE;
-use gorgon_proto::message::{HostError, HostJoined, HostLeft, LeaveReason, Reply, WorkerDied};
+use gorgon_proto::message::{
+    HostError, HostJoined, HostLeft, HostSlots, LeaveReason, Reply, WorkerDied, WorkerOfHost,
+};
 use gorgon_proto::names;
 use gorgon_ruby::ChildEvent;
 use gorgon_worker::event as work;
@@ -41,6 +43,8 @@ pub(super) struct Manager {
     queue: String,
     was_down: bool,
     parent_gone: bool,
+    /// It has told the originator that it is there.
+    pub(super) joined: bool,
     /// Preloaders that run, by number, with the number of their start.
     pub(super) preloaders: BTreeMap<u32, u32>,
     /// Workers by slot.
@@ -73,9 +77,7 @@ impl World {
         parent.manager = Some(pid);
         parent.last_manager = Some(pid);
         let (machine, listener_id) = (parent.machine, parent.id.clone());
-        let items = u32::try_from(self.plan.natures.len()).unwrap_or(u32::MAX);
-        let slots = self.plan.hosts[machine - 1].slots.min(items).max(1);
-        let slots: Vec<u32> = (1..=slots).collect();
+        let slots = parent.host.slots_of(&job());
         let own = self.plan.own_preloaders;
         let (supervisor, effects) = Supervisor::begin(self.now, &slots, own, CALLBACK_LIMIT);
         let queue = names::queue_of_manager(&job(), &listener_id, pid);
@@ -93,6 +95,7 @@ impl World {
                 queue,
                 was_down: false,
                 parent_gone: false,
+                joined: false,
                 preloaders: BTreeMap::new(),
                 workers: BTreeMap::new(),
                 unconfirmed: BTreeMap::new(),
@@ -121,6 +124,8 @@ impl World {
                 match delivery.body {
                     Body::Cancel => self.tell_manager(pid, Event::Cancelled),
                     Body::Leave => self.tell_manager(pid, Event::SentAway),
+                    Body::ItemWaits => self.tell_manager(pid, Event::ItemWaits),
+                    Body::Over => self.tell_manager(pid, Event::JobOver),
                     Body::Item(_) | Body::Reply(_) | Body::Offer(_) | Body::Announce(_) => {}
                 }
             }
@@ -165,7 +170,8 @@ impl World {
         let told = self.story.is_some();
         let words = told.then(|| format!("manager {pid}: {event:?}"));
         let effects = manager.supervisor.step(now, event);
-        let dull = effects.is_empty() || effects == [Effect::Look];
+        let looks = [Effect::Look, Effect::LookAtFiles];
+        let dull = effects.iter().all(|effect| looks.contains(effect));
         if !dull {
             self.note(|_| words.unwrap_or_default());
         }
@@ -206,12 +212,31 @@ impl World {
                 let event = match signal {
                     Signal::Kill => return self.kill_worker(worker),
                     Signal::Usr1 => work::Event::PreloaderLost("its manager says so".to_owned()),
+                    Signal::Usr2 => work::Event::SlotWanted,
                     Signal::Term => work::Event::HandBack,
                     _ => work::Event::Cancelled,
                 };
                 self.soon(Due::Worker(worker, event));
             }
+            Effect::TellSlots(slots, ended) => {
+                let ended = ended.into_iter();
+                let ended = ended.map(|(worker_id, pid)| WorkerOfHost { worker_id, pid });
+                let manager_queue_name = manager.queue.clone();
+                let has = HostSlots {
+                    hostname,
+                    listener_id,
+                    slots,
+                    ended: ended.collect(),
+                    manager_queue_name,
+                };
+                self.manager_says(pid, Reply::HostSlots(has));
+            }
+            Effect::Tell(line) => {
+                let listener = manager.listener;
+                self.soon(Due::Said(listener, job(), line));
+            }
             Effect::Join(slots) => {
+                manager.joined = true;
                 let manager_queue_name = manager.queue.clone();
                 let joined = HostJoined {
                     hostname,
@@ -239,6 +264,7 @@ impl World {
             }
             Effect::Warn(_) => {}
             Effect::Look => self.soon(Due::LookAtReplies(pid)),
+            Effect::LookAtFiles => self.soon(Due::LookForItems(pid)),
             Effect::Leave(reason, error) => self.manager_leaves(pid, reason, error),
         }
     }

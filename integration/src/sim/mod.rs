@@ -17,6 +17,7 @@ mod originator;
 mod plan;
 mod processes;
 mod session;
+mod sharing;
 mod split;
 mod truth;
 mod wire;
@@ -29,6 +30,7 @@ use gorgon_listener::host_job;
 use gorgon_originator::ledger;
 use gorgon_process::child::End;
 use gorgon_proto::job::JobId;
+use gorgon_proto::local::ManagerLine;
 use gorgon_ruby::ChildEvent;
 use gorgon_worker::children::ChildNo;
 use gorgon_worker::event as work;
@@ -112,6 +114,9 @@ enum Due {
         tries: u32,
     },
     LookAtReplies(Pid),
+    LookForItems(Pid),
+    Said(Pid, JobId, ManagerLine),
+    Other(Pid, Duration),
     Host(Pid, JobId, host_job::Event),
     Stop(Pid),
     ParentGone(Pid),
@@ -189,6 +194,7 @@ impl World {
         let limit = now + LONGEST;
         while world.now < limit && !world.is_over() {
             world.next();
+            world.watch_sharing();
         }
         world
     }
@@ -285,7 +291,7 @@ impl World {
         } else if self.managers.contains_key(&pid) {
             self.tell_manager(pid, supervise::Event::DeadlinePassed);
         } else {
-            self.tell_worker(pid, work::Event::DeadlinePassed);
+            self.worker_deadline(pid);
         }
     }
 
@@ -301,6 +307,9 @@ impl World {
             Due::LookAtHosts(hosts) => self.look_at_hosts(hosts),
             Due::LookAtFiles { back, tries } => self.look_at_files(back, tries),
             Due::LookAtReplies(pid) => self.look_at_replies(pid),
+            Due::LookForItems(pid) => self.look_for_items(pid),
+            Due::Said(pid, job, line) => self.manager_said(pid, job, line),
+            Due::Other(pid, runs_for) => self.begin_other(pid, runs_for),
             Due::Host(pid, job, event) => self.job_happens(pid, &job, event),
             Due::Stop(pid) => self.tell_host(pid, gorgon_listener::host::Event::Stopped),
             Due::ParentGone(pid) => self.parent_gone(pid),

@@ -166,7 +166,8 @@ impl World {
                 match delivery.body {
                     Body::Reply(reply) => self.tell_ledger(Event::Reply(reply)),
                     Body::Announce(announce) => self.tell_ledger(Event::Announced(announce)),
-                    Body::Item(_) | Body::Offer(_) | Body::Cancel | Body::Leave => {}
+                    Body::Item(_) | Body::Offer(_) | Body::Cancel => {}
+                    Body::Leave | Body::Over | Body::ItemWaits => {}
                 }
             }
             Heard::Unroutable(tag) if tag != NO_TAG => {
@@ -223,10 +224,26 @@ impl World {
             Effect::Publish(item) => self.queue_item(item),
             Effect::DeclareFileQueue => once(self, Once::Declare(queue(files))),
             Effect::PurgeFileQueue => once(self, Once::Purge(files)),
-            Effect::DeleteFileQueue => once(self, Once::Delete(files)),
+            Effect::DeleteFileQueue => {
+                once(self, Once::Delete(files));
+                let posted = Posted {
+                    tag: NO_TAG,
+                    to: To::Exchange(Exchange::Control),
+                    body: Body::Over,
+                };
+                self.order(ORIGINATOR, Order::Publish(posted));
+            }
             Effect::DeleteQueue(gone) => once(self, Once::Delete(gone)),
             Effect::Offer => self.post_offer(To::Exchange(Exchange::Jobs)),
             Effect::OfferTo(to) => self.post_offer(To::Queue(to)),
+            Effect::WakeHost(queue) => {
+                let posted = Posted {
+                    tag: NO_TAG,
+                    to: To::Queue(queue),
+                    body: Body::ItemWaits,
+                };
+                self.order(ORIGINATOR, Order::Publish(posted));
+            }
             Effect::SendAway(queue) => {
                 let posted = Posted {
                     tag: NO_TAG,

@@ -42,8 +42,8 @@ pub(super) struct HostPlan {
     pub(super) slots: u32,
     /// When its listener starts.
     pub(super) comes_at: Duration,
-    /// How long it serves another job first.
-    pub(super) busy_for: Option<Duration>,
+    /// When another job comes, which shares its slots, and how long that runs.
+    pub(super) other: Option<(Duration, Duration)>,
     pub(super) trouble: Option<Trouble>,
 }
 
@@ -217,7 +217,8 @@ fn nature(dice: &mut Dice, rough: bool, limited: bool) -> Nature {
 
 fn host(dice: &mut Dice, local: bool, troubled: bool) -> HostPlan {
     let late = !local && dice.roll(5) == 0;
-    let busy = !local && dice.roll(8) == 0;
+    let other = !local && dice.roll(3) == 0;
+    let first = dice.roll(2) == 0;
     let trouble = (troubled && dice.roll(2) == 0).then(|| match dice.roll(4) {
         0 if !local => Trouble::Refuses,
         1 => Trouble::Sync,
@@ -227,7 +228,14 @@ fn host(dice: &mut Dice, local: bool, troubled: bool) -> HostPlan {
     HostPlan {
         slots: 1 + u32_of(dice.roll(4)),
         comes_at: Duration::from_millis(if late { dice.roll(20_000) } else { 0 }),
-        busy_for: busy.then(|| Duration::from_millis(500 + dice.roll(10_000))),
+        other: other.then(|| {
+            let comes_at = if first { 0 } else { dice.roll(6_000) };
+            let runs_for = 500 + dice.roll(10_000);
+            (
+                Duration::from_millis(comes_at),
+                Duration::from_millis(runs_for),
+            )
+        }),
         trouble,
     }
 }

@@ -12,6 +12,7 @@ use gorgon_proto::message::Reply;
 use gorgon_proto::names;
 use gorgon_worker::children::ChildNo;
 use gorgon_worker::event::{Delivered, Effect, Event, Exit, Settings};
+use gorgon_worker::idle::Idleness;
 use gorgon_worker::record::Identity;
 use gorgon_worker::work::Work;
 use gorgon_worker_manager::event as supervise;
@@ -41,6 +42,7 @@ pub(super) struct Worker {
     /// What it runs, and what it waits to acknowledge.
     pub(super) item: Option<WorkItem>,
     up: bool,
+    idle: Idleness,
     /// Deliveries of this connection, by the core's number.
     tokens: BTreeMap<u64, (ConnectionId, u64)>,
     deliveries: u64,
@@ -51,7 +53,8 @@ pub(super) struct Worker {
 
 impl Worker {
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.work.deadline().filter(|_| self.exiting.is_none())
+        let due = self.work.deadline().into_iter().chain(self.idle.deadline());
+        due.min().filter(|_| self.exiting.is_none())
     }
 }
 
@@ -78,6 +81,7 @@ impl World {
             self.truth
                 .wrong(format!("two workers in slot {slot} of listener {listener}"));
         }
+        self.takes_slot(listener, slot);
         let settings = Settings {
             me: Identity {
                 hostname: format!("host{machine}"),
@@ -95,6 +99,8 @@ impl World {
             idle_limit: None,
         };
         self.note(|_| format!("worker {pid} starts in slot {slot} of manager {manager}"));
+        let mut idle = Idleness::default();
+        idle.note(self.now, true);
         let worker = Worker {
             work: Work::new(settings, self.now),
             manager,
@@ -105,6 +111,7 @@ impl World {
             children: BTreeMap::new(),
             item: None,
             up: true,
+            idle,
             tokens: BTreeMap::new(),
             deliveries: 0,
             unconfirmed: BTreeMap::new(),
@@ -178,6 +185,23 @@ impl World {
             self.note(|_| format!("  worker {pid}: {effect:?}"));
             self.perform_for_worker(pid, effect);
         }
+        if let Some(worker) = self.workers.get_mut(&pid) {
+            worker.idle.note(now, worker.work.is_idle());
+        }
+    }
+
+    /// A deadline of a worker has come: of its core, or it has waited for an item for a while.
+    pub(super) fn worker_deadline(&mut self, pid: Pid) {
+        let now = self.now;
+        let Some(worker) = self.workers.get_mut(&pid) else {
+            return;
+        };
+        let (manager, slot) = (worker.manager, worker.slot);
+        if worker.idle.take_due(now) {
+            let said = supervise::Event::WorkerSaid(slot, WorkerLine::Idle);
+            return self.soon(Due::Manager(manager, said));
+        }
+        self.tell_worker(pid, Event::DeadlinePassed);
     }
 
     fn perform_for_worker(&mut self, pid: Pid, effect: Effect) {
@@ -232,7 +256,7 @@ impl World {
 
     fn worker_exits(&mut self, pid: Pid, exit: Exit) {
         let code = match exit {
-            Exit::Over | Exit::HandedBack => exit::OK,
+            Exit::Over | Exit::HandedBack | Exit::SlotGiven => exit::OK,
             Exit::Cancelled => exit::CANCELLED,
             Exit::CallbackFailed(_) => WORKER_CALLBACK_FAILED,
             Exit::PreloaderLost(_) => WORKER_PRELOADER_LOST,

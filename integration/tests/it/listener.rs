@@ -237,26 +237,33 @@ fn a_ping_is_answered_while_a_job_is_prepared_and_another_waits() {
     stage.offer("j1", &mark);
     stage.answered("accepted");
     stage.marked();
+    // Two jobs share its two slots; a third one waits.
     stage.offer("j2", &json!({}));
-    assert!(stage.answered("busy")["reason"].to_string().contains("j1"));
+    stage.answered("accepted");
+    assert_eq!(stage.action("host_joined")["slots"], json!([1, 2]));
+    stage.offer("j3", &json!({}));
+    let reason = stage.answered("busy")["reason"].to_string();
+    assert!(reason.contains("j1, j2"), "{reason}");
     let ping = json!({ "type": "ping", "reply_queue_name": "gorgon.originator.test" });
     let body = serde_json::to_vec(&ping).unwrap();
     stage
         .session
         .publish(Publish::to_exchange("gorgon.jobs", "", body, 0));
     let pong = stage.heard("pong", |reply| reply["type"] == "ping_response");
-    assert_eq!(pong["jobs"], json!(["j1", "j2"]));
+    assert_eq!(pong["jobs"], json!(["j1", "j2", "j3"]));
     assert_eq!(
         (&pong["worker_slots"], &pong["free"]),
         (&json!(2), &json!(0))
     );
-    // The cancel ends the preparation, and the other job has its turn.
+    // The cancel ends the preparation, and the third job has its turn.
     stage.cancel("j1");
     stage.left("cancelled");
     stage.answered("accepted");
     stage.action("host_joined");
-    stage.end("j2");
-    stage.left("done");
+    for job in ["j2", "j3"] {
+        stage.end(job);
+        stage.left("done");
+    }
     stage.no_workspace_is_left();
     stage.stop();
 }
@@ -269,10 +276,13 @@ fn a_listener_that_is_stopped_ends_its_preparation_and_tells_those_who_wait() {
     stage.offer("j1", &mark);
     stage.marked();
     stage.offer("j2", &json!({}));
+    stage.answered("accepted");
+    stage.offer("j3", &json!({}));
     stage.answered("busy");
     stage.stop();
-    stage.left("stopped");
-    stage.left("stopped");
+    for _ in 0..3 {
+        stage.left("stopped");
+    }
     stage.no_workspace_is_left();
 }
 

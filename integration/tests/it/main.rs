@@ -41,6 +41,7 @@ mod samples;
 mod schedule;
 mod security;
 mod selection;
+mod sharing;
 mod sick;
 mod sim;
 mod sleep;

@@ -102,7 +102,10 @@ impl Shell {
         match message::read_to_listener(&delivery.body) {
             Ok(ToListener::Ping(ping)) => {
                 match ReplyTo::new(&ping.reply_exchange, &ping.reply_queue_name) {
-                    Some(to) => self.voice.pong(&self.session, &to, self.host.jobs()),
+                    Some(to) => {
+                        let (free, jobs) = (self.host.free(), self.host.jobs());
+                        self.voice.pong(&self.session, &to, free, jobs);
+                    }
                     None => {
                         warn!(target: "gorgon::listener", "dropped a ping that is to be answered elsewhere");
                     }
@@ -112,8 +115,10 @@ impl Shell {
             Ok(ToListener::Control(Control::CancelJob { job })) => {
                 Some(host::Event::Cancelled(job))
             }
-            // It is for a manager's queue.
-            Ok(ToListener::Control(Control::LeaveJob { .. })) => None,
+            // These are for managers.
+            Ok(ToListener::Control(
+                Control::LeaveJob { .. } | Control::JobOver { .. } | Control::ItemWaits { .. },
+            )) => None,
             Ok(ToListener::Job(_)) => self.offered(delivery),
             // A definition of another version may not be readable; the gate names both.
             Err(_) if delivery.body.windows(14).any(|w| w == b"job_definition") => {
@@ -139,10 +144,11 @@ impl Shell {
                     from = definition.originator_host.as_str(), items = definition.items;
                     "job offered"
                 );
+                let most = definition.most_slots();
                 if self.definitions.insert(job.clone(), *definition).is_none() {
                     self.listen_for_cancel(&job);
                 }
-                Some(host::Event::Offered(job))
+                Some(host::Event::Offered { job, most })
             }
             Admission::Refused { job, to, reason } => {
                 warn!(target: "gorgon::listener", job:%; "job refused: {reason}");

@@ -99,6 +99,8 @@ pub enum Effect {
     OfferTo(String),
     /// Tell the manager of this queue to leave the job.
     SendAway(String),
+    /// Tell the manager of this queue, whose host has no slot now, that an item waits for it.
+    WakeHost(String),
     /// Send the cancel of this job on the control exchange.
     SendCancel,
     /// Empty the file queue.

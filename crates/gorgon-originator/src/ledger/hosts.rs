@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use gorgon_proto::job::ListenerId;
-use gorgon_proto::message::{Answer, HostAnswered, HostJoined, LeaveReason, WorkerKey};
+use gorgon_proto::message::{
+    Answer, HostAnswered, HostJoined, HostSlots, LeaveReason, WorkerKey, WorkerOfHost,
+};
 use gorgon_proto::names;
 
 /// How often a silent host is looked for.
@@ -154,6 +156,24 @@ impl Hosts {
         Some((died, gone))
     }
 
+    /// The host has these slots now; the word of an earlier manager is an old one. Returns the
+    /// workers that have ended by that.
+    pub(super) fn has_slots(&mut self, now: Instant, message: &HostSlots) -> Vec<WorkerKey> {
+        if self.manager_queue(&message.listener_id).as_ref() != Some(&message.manager_queue_name) {
+            return Vec::new();
+        }
+        let host = self.host(now, &message.listener_id, &message.hostname);
+        host.slots = message.slots.len();
+        let key = |ended: &WorkerOfHost| WorkerKey {
+            listener_id: message.listener_id.clone(),
+            worker_id: ended.worker_id,
+            pid: ended.pid,
+        };
+        let ended: Vec<WorkerKey> = message.ended.iter().map(key).collect();
+        host.workers.retain(|worker| !ended.contains(worker));
+        ended
+    }
+
     /// Returns the queue of the manager that the host has.
     pub(super) fn manager_queue(&self, id: &ListenerId) -> Option<String> {
         let host = self.hosts.get(id)?;
@@ -270,13 +290,23 @@ impl Hosts {
         self.each_worker().cloned().collect()
     }
 
-    /// Returns how many workers serve the job, those included that have not said a word yet.
+    /// Returns how many workers serve the job, those included that have not said a word yet. A host
+    /// without a slot for now counts: it gets one when an item waits.
     pub(super) fn slots(&self) -> usize {
-        self.hosts
-            .values()
+        let joined = self.hosts.values();
+        joined
             .filter(|host| host.state == HostState::Joined)
-            .map(Host::slots)
+            .map(|host| host.slots().max(1))
             .sum()
+    }
+
+    /// Returns the queues of the managers, but for this host's, that have no slot now.
+    pub(super) fn without_slot(&self, id: &ListenerId) -> Vec<String> {
+        let rests = |host: &Host| host.slots() == 0;
+        self.others(id)
+            .filter(|host| rests(host))
+            .map(|host| host.queue.clone())
+            .collect()
     }
 
     /// The job is offered to a host once more.

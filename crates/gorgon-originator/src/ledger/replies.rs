@@ -73,6 +73,10 @@ impl Ledger {
                 let costs = self.recovery.is_none();
                 self.lose_workers(dead, costs, out);
             }
+            Reply::HostSlots(message) => {
+                let gone = self.hosts.has_slots(now, &message);
+                self.lose_workers(gone, false, out);
+            }
             Reply::Start(start) => {
                 let worker = WorkerKey {
                     listener_id: start.listener_id.clone(),

@@ -38,6 +38,8 @@ const ELSEWHERE_FROM: usize = 1;
 const WELL_SHARE: usize = 10;
 /// So many of the failed items run elsewhere as probes.
 const PROBES: usize = 3;
+/// A host without a slot is told so often that an item waits for it.
+const WAKE_PAUSE: Duration = Duration::from_secs(2);
 /// What was declined again and again waits for so long.
 const DECLINE_PAUSE: Duration = Duration::from_millis(500);
 
@@ -405,14 +407,25 @@ impl Ledger {
                 Some(free) => *free,
                 None => {
                     let count = self.free_elsewhere(&host);
-                    free.insert(host, count);
+                    free.insert(host.clone(), count);
                     count
                 }
             };
             if waiting < free {
                 waiting += 1;
                 out.extend(self.items.unpark(id, false).map(Effect::Publish));
+            } else if free == 0 {
+                self.wake(now, id, &host, out);
             }
+        }
+    }
+
+    /// A host that shares its slots may have none for us now: it is told that something waits.
+    fn wake(&mut self, now: Instant, id: ItemId, host: &ListenerId, out: &mut Vec<Effect>) {
+        let queues = self.hosts.without_slot(host);
+        if !queues.is_empty() {
+            out.extend(queues.into_iter().map(Effect::WakeHost));
+            self.sick.paused.insert(id, now + WAKE_PAUSE);
         }
     }
 

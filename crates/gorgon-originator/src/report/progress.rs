@@ -195,6 +195,10 @@ pub fn said(
                 Answer::Refused => Some(format!("{host} refused the job: {reason}")),
             }
         }
+        Happening::HostJoined(message) if message.slots.is_empty() => Some(format!(
+            "waiting for a slot of {}, which runs other jobs",
+            one_line(&message.hostname)
+        )),
         Happening::HostJoined(message) => verbose.then(|| {
             format!(
                 "{} joined with {}",

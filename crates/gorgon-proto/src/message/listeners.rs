@@ -15,6 +15,16 @@ pub enum Control {
         /// The job.
         job: JobId,
     },
+    /// Every item has its verdict: for managers without a worker that would see its queue deleted.
+    JobOver {
+        /// The job.
+        job: JobId,
+    },
+    /// To one manager, by its own queue: an item waits for a worker of this host.
+    ItemWaits {
+        /// The job.
+        job: JobId,
+    },
     /// To one manager, by its own queue: leave the job, which goes on elsewhere.
     LeaveJob {
         /// The job.
@@ -61,7 +71,7 @@ pub fn read_to_listener(body: &[u8]) -> Result<ToListener, String> {
     match (tag.kind.as_deref(), tag.action.as_deref()) {
         (Some("job_definition"), _) => Ok(ToListener::Job(Box::new(read(body)?))),
         (Some("ping"), _) => Ok(ToListener::Ping(read(body)?)),
-        (_, Some("cancel_job")) => Ok(ToListener::Control(read(body)?)),
+        (_, Some("cancel_job" | "job_over")) => Ok(ToListener::Control(read(body)?)),
         (kind, action) => Err(shown(
             &format!("type {kind:?} with action {action:?} is not known"),
             MOST_OF_LINE,

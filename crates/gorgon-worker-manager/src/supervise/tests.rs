@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 use gorgon_process::child::End;
 use gorgon_process::signals::Signal;
 use gorgon_proto::item::ItemId;
-use gorgon_proto::local::WorkerLine;
+use gorgon_proto::local::{ManagerLine, WorkerLine};
 use gorgon_proto::message::{HostError, LeaveReason};
 
 use super::{Supervisor, fault};
-use crate::event::{Effect, Event};
+use crate::event::{Effect, Event, Files};
 use crate::lookout::Look;
 
 const LIMIT: Duration = Duration::from_secs(600);
@@ -18,10 +18,15 @@ fn error() -> HostError {
     fault("callback", "no".to_owned(), String::new())
 }
 
+mod sharing;
+
 struct Play {
     supervisor: Supervisor,
     now: Instant,
     looks: Look,
+    files: Files,
+    /// Whether what the listener is told is of interest.
+    tells: bool,
 }
 
 impl Play {
@@ -30,7 +35,12 @@ impl Play {
             Some(seconds) => self.pass(Duration::from_secs_f64(seconds)),
             None => self.supervisor.step(self.now, event(line)),
         };
-        shown(&effects)
+        self.shown(&effects)
+    }
+
+    fn shown(&self, effects: &[Effect]) -> String {
+        let told = |effect: &&Effect| self.tells || !matches!(effect, Effect::Tell(_));
+        shown(effects.iter().filter(told))
     }
 
     /// Lets time pass; each look is answered at once.
@@ -42,6 +52,9 @@ impl Play {
             for effect in self.supervisor.step(at, Event::DeadlinePassed) {
                 if effect == Effect::Look {
                     effects.extend(self.supervisor.step(at, Event::Looked(self.looks)));
+                } else if effect == Effect::LookAtFiles {
+                    let looked = Event::FilesLooked(self.files);
+                    effects.extend(self.supervisor.step(at, looked));
                 } else {
                     effects.push(effect);
                 }
@@ -67,6 +80,11 @@ fn event(line: &str) -> Event {
         ["parent", "gone"] => Event::ParentGone,
         ["down"] => Event::BrokerDown,
         ["gave", "up"] => Event::BrokerGaveUp,
+        ["job", "over"] => Event::JobOver,
+        ["item", "waits"] => Event::ItemWaits,
+        [who, "granted"] => Event::Granted(number(who)),
+        [who, "recalled"] => Event::Recalled(number(who)),
+        [who, "idle"] => Event::WorkerSaid(number(who), WorkerLine::Idle),
         [who, "ready"] => Event::PreloaderReady(number(who)),
         [who, "failed"] => {
             Event::PreloaderFailed(number(who), LeaveReason::CallbackFailed, error())
@@ -82,7 +100,7 @@ fn event(line: &str) -> Event {
         ),
         [who, how @ ("killed" | "exited"), ref code @ ..] => {
             let end = match how {
-                "killed" => End::Signaled(9),
+                "killed" => End::Signaled(code.first().map_or(9, |code| code.parse().unwrap())),
                 _ => End::Exited(code[0].parse().unwrap()),
             };
             match &who[..1] {
@@ -94,7 +112,7 @@ fn event(line: &str) -> Event {
     }
 }
 
-fn shown(effects: &[Effect]) -> String {
+fn shown<'a>(effects: impl Iterator<Item = &'a Effect>) -> String {
     let show = |effect: &Effect| match effect {
         Effect::StartPreloader(no) => format!("start p{no}"),
         Effect::RunAfterCreatingWorkers(no) => format!("after p{no}"),
@@ -104,11 +122,24 @@ fn shown(effects: &[Effect]) -> String {
         Effect::SignalWorker(slot, Signal::Int) => format!("INT w{slot}"),
         Effect::SignalWorker(slot, Signal::Term) => format!("TERM w{slot}"),
         Effect::SignalWorker(slot, Signal::Usr1) => format!("USR1 w{slot}"),
+        Effect::SignalWorker(slot, Signal::Usr2) => format!("USR2 w{slot}"),
         Effect::SignalWorker(slot, _) => format!("KILL w{slot}"),
         Effect::Join(slots) => format!("join {slots:?}"),
         Effect::TellDeath { slot, pid, end } => format!("death w{slot} {pid} {end}"),
         Effect::Warn(_) => "warn".to_owned(),
         Effect::Look => "look".to_owned(),
+        Effect::LookAtFiles => "look at files".to_owned(),
+        Effect::TellSlots(slots, ended) if ended.is_empty() => format!("has {slots:?}"),
+        Effect::TellSlots(slots, ended) => format!("has {slots:?} without {ended:?}"),
+        Effect::Tell(line) => match line {
+            ManagerLine::Ready => "> ready".to_owned(),
+            ManagerLine::Idle { slot } => format!("> idle {slot}"),
+            ManagerLine::Busy { slot } => format!("> busy {slot}"),
+            ManagerLine::Waiting => "> waiting".to_owned(),
+            ManagerLine::Freed { slot, out: false } => format!("> freed {slot}"),
+            ManagerLine::Freed { slot, out: true } => format!("> out {slot}"),
+            ManagerLine::Closing => "> closing".to_owned(),
+        },
         Effect::Leave(reason, error) => {
             format!(
                 "leave {reason:?}{}",
@@ -118,7 +149,7 @@ fn shown(effects: &[Effect]) -> String {
             )
         }
     };
-    effects.iter().map(show).collect::<Vec<_>>().join("; ")
+    effects.map(show).collect::<Vec<_>>().join("; ")
 }
 
 fn check(slots: &[u32], own: bool, looks: Look, play: &[(&str, &str)]) {
@@ -128,10 +159,12 @@ fn check(slots: &[u32], own: bool, looks: Look, play: &[(&str, &str)]) {
         supervisor,
         now,
         looks,
+        files: Files::Waiting(0),
+        tells: false,
     };
     for (index, (event, effects)) in play.iter().enumerate() {
         let did = if *event == "begin" {
-            shown(&first)
+            stage.shown(&first)
         } else {
             stage.act(event)
         };

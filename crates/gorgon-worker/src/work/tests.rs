@@ -798,3 +798,63 @@ fn an_after_complete_that_ran_into_its_limit_is_not_run_again() {
         );
     }
 }
+
+#[test]
+fn a_wanted_slot_is_given_at_the_end_of_the_item_and_takes_no_further_one() {
+    check(
+        settings(),
+        &[
+            ("item 1", "start 1; fork c1 rspec"),
+            ("c1 ready", "run c1 1"),
+            ("ok", ""),
+            ("slot wanted", ""),
+            ("c1 done", "finish 1 pass; stop consuming"),
+            ("ok", ""),
+            ("drained", "ack 1; end c1"),
+            ("c1 finished", ""),
+            ("c1 exited 0", "ended after 1"),
+            ("ok", "exit slot given"),
+        ],
+    );
+}
+
+#[test]
+fn a_wanted_slot_that_idles_is_given_once_no_item_is_on_its_way() {
+    check(
+        settings(),
+        &[
+            ("slot wanted", "stop consuming"),
+            ("drained", "ended after 0"),
+            ("ok", "exit slot given"),
+        ],
+    );
+    // One was: it is run, not handed back.
+    check(
+        settings(),
+        &[
+            ("slot wanted", "stop consuming"),
+            ("item 1", "start 1; fork c1 rspec"),
+            ("drained", ""),
+            ("c1 ready", "run c1 1"),
+            ("ok", ""),
+            ("c1 done", "finish 1 pass"),
+            ("ok", "ack 1; end c1"),
+            ("c1 finished", ""),
+            ("c1 exited 0", "ended after 1"),
+            ("ok", "exit slot given"),
+        ],
+    );
+}
+
+#[test]
+fn a_cancel_is_stronger_than_a_wanted_slot() {
+    check(
+        settings(),
+        &[
+            ("item 1", "start 1; fork c1 rspec"),
+            ("c1 ready", "run c1 1"),
+            ("slot wanted", ""),
+            ("cancel", "stop consuming; INT c1"),
+        ],
+    );
+}

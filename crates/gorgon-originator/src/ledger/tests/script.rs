@@ -313,6 +313,7 @@ fn show(effect: &Effect) -> Option<String> {
             let avoid = avoid.map_or_else(String::new, |who| format!(" not on {who}"));
             format!("publish {}{attempt}{avoid}", work.item)
         }
+        Effect::WakeHost(queue) => format!("wake {queue}"),
         Effect::SendAway(queue) => format!("send away {}", short(queue)),
         Effect::DeclareFileQueue => "declare".to_owned(),
         Effect::Offer => "offer".to_owned(),

@@ -147,6 +147,7 @@ impl World {
                 | Effect::LookAtHosts(_)
                 | Effect::LookAtFileQueue
                 | Effect::StartLocalListener
+                | Effect::WakeHost(_)
                 | Effect::Tell(_) => {}
             }
         }

@@ -118,6 +118,7 @@ impl Play {
                 Exit::Over => "exit over".into(),
                 Exit::Cancelled => "exit cancelled".into(),
                 Exit::HandedBack => "exit handed back".into(),
+                Exit::SlotGiven => "exit slot given".into(),
                 Exit::CallbackFailed(error) => format!("exit {}", error.what),
                 Exit::PreloaderLost(_) => "exit preloader lost".into(),
                 Exit::BrokerGone(_) => "exit broker gone".into(),
@@ -143,6 +144,7 @@ fn show_reply(reply: &Reply) -> String {
         },
         Reply::HostAnswered(_)
         | Reply::HostJoined(_)
+        | Reply::HostSlots(_)
         | Reply::WorkerDied(_)
         | Reply::HostLeft(_) => "?".into(),
     }
@@ -179,6 +181,7 @@ fn event(line: &str) -> Event {
         ["drained"] => Event::Drained,
         ["cancel"] => Event::Cancelled,
         ["hand", "back"] => Event::HandBack,
+        ["slot", "wanted"] => Event::SlotWanted,
         ["preloader", "lost"] => Event::PreloaderLost("SIGKILL".into()),
         [child, ref said @ ..] => {
             Event::Child(ChildNo(child[1..].parse().unwrap()), child_event(said))
