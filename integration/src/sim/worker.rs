@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use gorgon_process::child::End;
 use gorgon_process::exit;
-use gorgon_proto::item::WorkItem;
+use gorgon_proto::item::{ItemId, WorkItem};
 use gorgon_proto::job::{Framework, Isolation};
 use gorgon_proto::local::{WORKER_CALLBACK_FAILED, WORKER_PRELOADER_LOST, WorkerLine};
 use gorgon_proto::message::Reply;
@@ -43,8 +43,8 @@ pub(super) struct Worker {
     pub(super) item: Option<WorkItem>,
     up: bool,
     idle: Idleness,
-    /// Deliveries of this connection, by the core's number.
-    tokens: BTreeMap<u64, (ConnectionId, u64)>,
+    /// Deliveries of this connection, by the core's number; with their items and attempts.
+    tokens: BTreeMap<u64, (ConnectionId, u64, (ItemId, u32))>,
     deliveries: u64,
     unconfirmed: BTreeMap<u64, Reply>,
     /// How it ends, once it has said its last word.
@@ -148,9 +148,8 @@ impl World {
                     return;
                 };
                 worker.deliveries += 1;
-                worker
-                    .tokens
-                    .insert(worker.deliveries, (id, delivery.number));
+                let token = (id, delivery.number, (item.item, item.attempt));
+                worker.tokens.insert(worker.deliveries, token);
                 Event::Delivered(Delivered {
                     delivery: worker.deliveries,
                     item,
@@ -218,12 +217,14 @@ impl World {
             }
             Effect::Ack(delivery) => {
                 worker.item = None;
-                let mut waiting = worker.unconfirmed.values();
-                if waiting.any(|reply| matches!(reply, Reply::Finish(_))) {
-                    let what = "acknowledges before its finish is confirmed";
-                    self.truth.wrong(format!("worker {pid} {what}"));
-                }
-                if let Some((id, number)) = worker.tokens.remove(&delivery) {
+                if let Some((id, number, of)) = worker.tokens.remove(&delivery) {
+                    // Not of another: what came beside it after a reconnect is handed back meanwhile.
+                    let mut waiting = worker.unconfirmed.values();
+                    let of_it = |reply: &Reply| matches!(reply, Reply::Finish(f) if (f.item, f.attempt) == of);
+                    if waiting.any(of_it) {
+                        let what = "acknowledges before its finish is confirmed";
+                        self.truth.wrong(format!("worker {pid} {what}"));
+                    }
                     self.order(pid, Order::Ack(id, number));
                 }
             }
