@@ -26,8 +26,8 @@ use crate::sharing::Sharing;
 pub const CANCEL_LIMIT: Duration = Duration::from_secs(12);
 /// How long they may take to hand back what runs.
 pub const HAND_BACK_LIMIT: Duration = Duration::from_secs(20);
-/// How long they may take when nobody is left above us: the rungs of their children, and a last message.
-pub const PARENT_GONE_LIMIT: Duration = Duration::from_secs(2);
+/// How long they may take when nobody is left above us: the rungs of their children, and a last word.
+pub const PARENT_GONE_LIMIT: Duration = Duration::from_secs(1);
 /// How long after_creating_workers may take once the job is cancelled.
 pub const CANCELLED_CALLBACK_LIMIT: Duration = Duration::from_secs(5);
 /// How long a preloader may take to end.

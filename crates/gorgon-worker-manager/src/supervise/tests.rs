@@ -390,9 +390,9 @@ fn a_stop_and_a_lost_parent_hand_back() {
         &[
             ("p0 ready", "join [1]; start w1 on p0"),
             ("parent gone", "TERM w1"),
-            ("2s", "KILL w1"),
+            ("1s", "KILL w1"),
             ("w1 killed", "stop p0"),
-            ("2s", "leave Lost"),
+            ("1s", "leave Lost"),
         ],
     );
 }
