@@ -121,7 +121,11 @@ fn attempts(world: &World) -> Option<String> {
         }
     }
     for (item, attempts) in &truth.attempts {
-        let excused = truth.handed_back(*item) + 2 * truth.outages + truth.cuts + managers;
+        let excused = truth.handed_back(*item)
+            + 2 * truth.outages
+            + truth.cuts
+            + truth.lost_machines
+            + managers;
         let most = 1 + truth.losses_of(*item).min(3) + excused;
         if *attempts > most {
             return Some(format!(

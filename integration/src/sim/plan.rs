@@ -181,7 +181,7 @@ impl Plan {
             file_limit,
             own_preloaders: dice.roll(4) == 0,
             item_ms,
-            lag_ms: [0, 20, 1_500][usize::from(dice.roll(4) > 1) + usize::from(dice.roll(4) == 0)],
+            lag_ms: lag(dice, local),
             faults,
             cancels,
         }
@@ -213,6 +213,12 @@ fn nature(dice: &mut Dice, rough: bool, limited: bool) -> Nature {
         6 if limited => Nature::Hangs,
         _ => Nature::Passes,
     }
+}
+
+/// A broker in the originator itself keeps nobody waiting for seconds.
+fn lag(dice: &mut Dice, local: bool) -> u64 {
+    let worst = if local { 300 } else { 1_500 };
+    [0, 20, worst][usize::from(dice.roll(4) > 1) + usize::from(dice.roll(4) == 0)]
 }
 
 fn host(dice: &mut Dice, local: bool, troubled: bool) -> HostPlan {

@@ -28,6 +28,9 @@ const BROKER_LIMIT: Duration = Duration::from_secs(120);
 /// The last words of its session.
 const CLOSE_LIMIT: Duration = Duration::from_secs(2);
 
+/// An item and the attempt.
+type Runs = Option<(ItemId, u32)>;
+
 /// A worker.
 #[derive(Debug)]
 pub(super) struct Worker {
@@ -43,8 +46,8 @@ pub(super) struct Worker {
     pub(super) item: Option<WorkItem>,
     up: bool,
     idle: Idleness,
-    /// Deliveries of this connection, by the core's number; with their items and attempts.
-    tokens: BTreeMap<u64, (ConnectionId, u64, (ItemId, u32))>,
+    /// Deliveries of this connection, by the core's number; with the item and attempt that it may run.
+    tokens: BTreeMap<u64, (ConnectionId, u64, Runs)>,
     deliveries: u64,
     unconfirmed: BTreeMap<u64, Reply>,
     /// How it ends, once it has said its last word.
@@ -148,7 +151,9 @@ impl World {
                     return;
                 };
                 worker.deliveries += 1;
-                let token = (id, delivery.number, (item.item, item.attempt));
+                // What comes back is never run: it is told, and what runs of it is the ledger's to weigh.
+                let runs = (!delivery.redelivered).then_some((item.item, item.attempt));
+                let token = (id, delivery.number, runs);
                 worker.tokens.insert(worker.deliveries, token);
                 Event::Delivered(Delivered {
                     delivery: worker.deliveries,
@@ -220,7 +225,7 @@ impl World {
                 if let Some((id, number, of)) = worker.tokens.remove(&delivery) {
                     // Not of another: what came beside it after a reconnect is handed back meanwhile.
                     let mut waiting = worker.unconfirmed.values();
-                    let of_it = |reply: &Reply| matches!(reply, Reply::Finish(f) if (f.item, f.attempt) == of);
+                    let of_it = |reply: &Reply| matches!(reply, Reply::Finish(f) if Some((f.item, f.attempt)) == of);
                     if waiting.any(of_it) {
                         let what = "acknowledges before its finish is confirmed";
                         self.truth.wrong(format!("worker {pid} {what}"));

@@ -25,6 +25,7 @@ pub struct Seen {
 pub fn run(first: u64, count: u64, limit: Duration) -> Seen {
     let begun = Instant::now();
     let next = AtomicU64::new(first);
+    let played = AtomicU64::new(0);
     let found: Mutex<Option<Box<Wrong>>> = Mutex::new(None);
     let turn = || {
         while begun.elapsed() < limit {
@@ -32,6 +33,7 @@ pub fn run(first: u64, count: u64, limit: Duration) -> Seen {
             if seed >= first + count {
                 return;
             }
+            played.fetch_add(1, Ordering::Relaxed);
             if let Err(wrong) = sim::check(seed) {
                 next.store(first + count, Ordering::Relaxed);
                 let mut found = found
@@ -45,7 +47,6 @@ pub fn run(first: u64, count: u64, limit: Duration) -> Seen {
         }
     };
     let cores = thread::available_parallelism().map_or(1, usize::from);
-    let mut done = count;
     thread::scope(|scope| {
         for n in 1..cores {
             let named = thread::Builder::new().name(format!("seeds {n}"));
@@ -55,12 +56,11 @@ pub fn run(first: u64, count: u64, limit: Duration) -> Seen {
         }
         turn();
     });
-    done = done.min(next.load(Ordering::Relaxed).saturating_sub(first));
     let wrong = found
         .into_inner()
         .unwrap_or_else(std::sync::PoisonError::into_inner);
     Seen {
-        seeds: done,
+        seeds: played.into_inner(),
         took: begun.elapsed(),
         wrong,
     }
