@@ -93,6 +93,8 @@ impl Host {
 #[derive(Debug, Default)]
 pub(super) struct Hosts {
     hosts: BTreeMap<ListenerId, Host>,
+    /// Workers that are known to have ended: what they said before may come after that.
+    ended: BTreeSet<WorkerKey>,
 }
 
 impl Hosts {
@@ -232,7 +234,13 @@ impl Hosts {
         }
     }
 
+    /// Returns whether a worker is known to have ended.
+    pub(super) fn has_ended(&self, worker: &WorkerKey) -> bool {
+        self.ended.contains(worker)
+    }
+
     pub(super) fn worker_gone(&mut self, now: Instant, worker: &WorkerKey, hostname: &str) {
+        self.ended.insert(worker.clone());
         self.host(now, &worker.listener_id, hostname)
             .workers
             .remove(worker);

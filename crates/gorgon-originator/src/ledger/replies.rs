@@ -90,11 +90,17 @@ impl Ledger {
                     return self.still_runs(start.item, start.attempt, host, name, out);
                 }
                 self.doubt_held(now, &worker, Some(start.item));
+                let ended = self.hosts.has_ended(&worker);
                 let holder = Holder {
                     worker,
                     hostname: start.hostname.clone(),
                 };
                 if self.items.started(start.item, start.attempt, holder) {
+                    // Its finish may be on its way too; nobody else will ever speak of it.
+                    if ended {
+                        let until = now + DOUBT_LIMIT;
+                        self.items.doubt(start.item, start.attempt, until, true);
+                    }
                     out.push(Effect::Tell(Happening::ItemStarted(start)));
                 }
             }

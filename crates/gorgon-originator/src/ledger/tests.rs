@@ -178,6 +178,13 @@ fn a_host_that_leaves_gives_its_items_back() {
         "a joins anew; a1 starts 0 anew; a joins",
         "delete m.a; delete m.a",
     );
+    // Out of order, as after a cut of our own link: the word of its death came before that of its start.
+    check(1, "a1 dies; a1 starts 0; +3", "publish 0.2");
+    check(
+        1,
+        "a1 dies; a1 starts 0; a1 passes 0; +3",
+        "passed 0; delete",
+    );
     // What a cut of our own link held up: its worker was heard before its manager.
     check(1, "a2 starts 0 anew; a joins anew", "delete m.a");
     check(
