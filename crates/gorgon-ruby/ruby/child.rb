@@ -59,6 +59,8 @@ module Gorgon
 
     # As Ruby's own handler; besides, a test that swallows the exception is the last one.
     def interrupt
+      return if @late
+
       @reporter.interrupted = true if $$ == @pid
       ::Thread.main.raise(Interrupt, '')
     end
@@ -112,7 +114,8 @@ module Gorgon
 
     def serve_files
       while (line = @channel.receive)
-        return if line['op'] == 'finish'
+        # An INT that was meant for the last file, and found it ended, is not for the hooks.
+        return @late = line['stopped'] if line['op'] == 'finish'
 
         run_file(line)
       end

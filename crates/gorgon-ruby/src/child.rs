@@ -157,9 +157,10 @@ impl RubyChild {
         });
     }
 
-    /// Lets it end: suite hooks, after_complete, at_exit.
-    pub fn finish(&mut self) {
-        self.tell(&ToChild::Finish);
+    /// Lets it end: suite hooks, after_complete, at_exit. `stopped`: an INT that was meant for its last
+    /// file may reach it only now, and cuts none of them off.
+    pub fn finish(&mut self, stopped: bool) {
+        self.tell(&ToChild::Finish { stopped });
     }
 
     fn tell(&mut self, line: &ToChild<'_>) {

@@ -81,7 +81,9 @@ pub(crate) enum ToChild<'a> {
         part: bool,
         except: &'a [String],
     },
-    Finish,
+    Finish {
+        stopped: bool,
+    },
 }
 
 /// A line from a Ruby child, or about it from the preloader.

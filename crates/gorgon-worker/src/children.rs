@@ -46,6 +46,8 @@ pub struct Child {
     pub after_complete: bool,
     /// Set while it is being stopped.
     pub stop: Option<Ladder>,
+    /// Whether it was told to stop in a file: the signal may reach it only after the end of that file.
+    pub stopped: bool,
     /// When its stage has taken too long.
     pub limit_at: Option<Instant>,
     /// Once it was killed: when its end has to be told.
@@ -80,6 +82,7 @@ impl Children {
             started: false,
             finished: false,
             stop: None,
+            stopped: false,
             limit_at: Some(limit_at),
             gone_at: None,
             interrupted: false,

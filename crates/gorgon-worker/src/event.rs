@@ -100,8 +100,8 @@ pub enum Effect {
     Fork(ChildNo, Framework, Purpose),
     /// Give a child the item.
     Run(ChildNo, Box<WorkItem>),
-    /// Tell a child that no item will follow.
-    Finish(ChildNo),
+    /// Tell a child that no item will follow, and whether a signal to stop its last one may still reach it.
+    Finish(ChildNo, bool),
     /// Have the preloader signal a child's group.
     Signal(ChildNo, Signal),
     /// End the process.

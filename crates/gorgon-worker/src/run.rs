@@ -344,9 +344,9 @@ impl Shell {
                     living.child.run(&item);
                 }
             }
-            Effect::Finish(no) => {
+            Effect::Finish(no, stopped) => {
                 if let Some(living) = self.children.get_mut(&no) {
-                    living.child.finish();
+                    living.child.finish(stopped);
                 }
             }
             Effect::Signal(no, signal) => self.signal(no, signal),

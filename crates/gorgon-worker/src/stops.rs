@@ -11,7 +11,8 @@ use crate::work::{CANCELLED_END_LIMIT, KILLED_LIMIT, Work};
 impl Work {
     pub(crate) fn end_child(&mut self, now: Instant, no: ChildNo, out: &mut Vec<Effect>) {
         self.children.end(no, self.end_limit_at(now));
-        out.push(Effect::Finish(no));
+        let stopped = self.children.get(no).is_some_and(|child| child.stopped);
+        out.push(Effect::Finish(no, stopped));
     }
 
     /// Until when the end of a child that is told to finish now may take: once the job is
@@ -32,6 +33,7 @@ impl Work {
             let ladder = Ladder::begin(now, Rung::Int, Graces::default());
             out.push(Effect::Signal(no, ladder.rung().signal()));
             child.stop = Some(ladder);
+            child.stopped |= child.stage == Stage::Busy;
         }
     }
 

@@ -147,6 +147,21 @@ fn an_interrupted_child_runs_its_hooks() {
 }
 
 #[test]
+fn an_interrupt_that_comes_after_its_file_cuts_no_hook() {
+    let spec = "RSpec.configure { |c| c.after(:suite) { Process.kill('INT', $$); File.write('hook', 'x') } }
+                RSpec.describe('x') { it('works') {} }";
+    for (stopped, hook) in [(true, true), (false, false)] {
+        let project = Project::new(&[("spec/a_spec.rb", spec)]);
+        let mut running = project.start();
+        running.run("spec/a_spec.rb");
+        running.child.finish(stopped);
+        let end = running.rest_of_life();
+        let ran = project.path("hook").exists();
+        assert_eq!((end.finished, ran), (hook, hook), "{end:?}");
+    }
+}
+
+#[test]
 fn a_child_that_ignores_signals_is_killed_by_the_preloader() {
     let (_project, mut running, _) = run("trap('INT') {}; trap('TERM') {}");
     running.send("spec/good_spec.rb");

@@ -169,7 +169,12 @@ impl Running {
 
     /// Lets the child end, and returns all that it said.
     pub(crate) fn finish(&mut self) -> Seen {
-        self.child.finish();
+        self.child.finish(false);
+        self.rest_of_life()
+    }
+
+    /// Returns all that it says until its end.
+    pub(crate) fn rest_of_life(&self) -> Seen {
         let mut seen = Seen::default();
         while seen.end.is_none() {
             seen.take(self.next());

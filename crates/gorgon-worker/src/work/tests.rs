@@ -501,6 +501,22 @@ fn what_a_stopped_file_says_of_itself_is_no_result() {
 }
 
 #[test]
+fn a_child_whose_file_ended_beside_the_signal_that_stops_it_is_told_so() {
+    check(
+        settings(),
+        &[
+            ("item 1", "start 1; fork c1 rspec"),
+            ("c1 ready", "run c1 1"),
+            ("ok", ""),
+            ("deleted", "INT c1"),
+            ("c1 done", "ack 1; end stopped c1"),
+            ("c1 finished", ""),
+            ("c1 exited 0", "ended after 0"),
+        ],
+    );
+}
+
+#[test]
 fn a_lost_preloader_ends_the_worker_without_an_ack() {
     check(
         settings(),

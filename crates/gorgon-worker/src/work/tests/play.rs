@@ -112,7 +112,8 @@ impl Play {
             }
             Effect::Fork(no, _, Purpose::AfterComplete) => format!("fork c{} after_complete", no.0),
             Effect::Run(no, item) => format!("run c{} {}", no.0, item.item),
-            Effect::Finish(no) => format!("end c{}", no.0),
+            Effect::Finish(no, false) => format!("end c{}", no.0),
+            Effect::Finish(no, true) => format!("end stopped c{}", no.0),
             Effect::Signal(no, signal) => format!("{} c{}", signal.short_name(), no.0),
             Effect::Exit(exit) => match exit {
                 Exit::Over => "exit over".into(),
