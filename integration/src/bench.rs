@@ -6,6 +6,7 @@ pub mod facter;
 pub mod figure;
 pub mod overhead;
 pub mod rabbit;
+pub mod scale;
 pub mod skewed;
 pub mod small;
 pub mod start;
@@ -40,4 +41,9 @@ pub fn all() -> Vec<(&'static str, Subject)> {
         ("facter", facter::rows),
         ("small", small::rows),
     ]
+}
+
+/// Returns the subjects that take minutes, and run only where they are named.
+pub fn long() -> Vec<(&'static str, Subject)> {
+    vec![("scale", scale::rows)]
 }
