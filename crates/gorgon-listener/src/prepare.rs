@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use gorgon_process::command::Bounds;
@@ -11,6 +11,7 @@ use gorgon_process::exit::{self, Hint as _};
 use gorgon_proto::config::Connection;
 use gorgon_proto::job::{JobDefinition, WorkspaceMode};
 use gorgon_proto::message::{HostError, LeaveReason};
+use gorgon_proto::trace::{Step, Trace};
 use gorgon_ruby::{Callback, CallbackError, RubySettings, Waiting, run_callback};
 use gorgon_sync::{Cache, SyncError, Workspace, inside, pull};
 use log::info;
@@ -51,6 +52,8 @@ pub(crate) struct Ready {
     /// The manager's `--workspace`.
     pub(crate) directory: PathBuf,
     pub(crate) files: JobFiles,
+    /// What it took.
+    pub(crate) trace: Vec<Step>,
     /// None in place; with what all that is kept may take up.
     workspace: Option<(Workspace, u64)>,
 }
@@ -117,12 +120,14 @@ pub(crate) fn broken(why: &str) -> Failure {
 
 fn prepare(order: &Order, cancelled: &Receiver<()>) -> Result<Ready, Failure> {
     let job = &order.job;
+    let mut trace = Trace::begin("listener", Instant::now(), SystemTime::now());
     match &order.place {
         Place::InPlace { directory, config } => {
-            after_sync(job, directory, true, cancelled)?;
+            after_sync(job, directory, true, cancelled, &mut trace)?;
             Ok(Ready {
                 directory: directory.clone(),
                 files: JobFiles::of_originator(config.clone()),
+                trace: trace.steps().to_vec(),
                 workspace: None,
             })
         }
@@ -137,16 +142,18 @@ fn prepare(order: &Order, cancelled: &Receiver<()>) -> Result<Ready, Failure> {
                 cancel: cancelled.clone(),
                 ..Bounds::within(SYNC_LIMIT)
             };
-            let mut workspace = fetch(order, workspaces, cache, *cache_limit_bytes, &bounds)?;
+            let limit = *cache_limit_bytes;
+            let mut workspace = fetch(order, workspaces, cache, limit, &bounds, &mut trace)?;
             callbacks_inside(job, workspace.first())?;
-            if after_sync(job, workspace.first(), false, cancelled)? {
+            if after_sync(job, workspace.first(), false, cancelled, &mut trace)? {
                 workspace.follow_first().map_err(sync_failed)?;
             }
             workspace.hand_over();
             Ok(Ready {
                 directory: workspace.path().to_owned(),
                 files,
-                workspace: Some((workspace, *cache_limit_bytes)),
+                trace: trace.steps().to_vec(),
+                workspace: Some((workspace, limit)),
             })
         }
     }
@@ -160,6 +167,7 @@ fn fetch(
     cache: &Path,
     cache_limit_bytes: u64,
     bounds: &Bounds,
+    trace: &mut Trace,
 ) -> Result<Workspace, Failure> {
     let begun = Instant::now();
     let job = &order.job;
@@ -170,6 +178,7 @@ fn fetch(
         WorkspaceMode::Slot => Workspace::for_slots(workspaces, order.slots),
     };
     let mut workspace = workspace.map_err(sync_failed)?;
+    let mut copying = begun;
     let digest = job.sync.manifest_digest.as_deref();
     let kept = digest.and_then(|digest| workspace.fill_from_kept(&cache, digest));
     let filled = match kept {
@@ -188,9 +197,12 @@ fn fetch(
                 took:? = report.took, forced = report.forced;
                 "source is there"
             );
+            copying = Instant::now();
+            trace.note("source", begun, copying);
             workspace.fill_from(&cache).map_err(sync_failed)?
         }
     };
+    trace.note("workspace", copying, Instant::now());
     info!(
         target: "gorgon::listener",
         job:% = job.job, copied = filled.copied, bytes = filled.bytes, removed = filled.removed,
@@ -240,6 +252,7 @@ fn after_sync(
     directory: &Path,
     in_place: bool,
     cancelled: &Receiver<()>,
+    trace: &mut Trace,
 ) -> Result<bool, Failure> {
     if job.callbacks.callbacks_class_file.is_none() && job.callbacks.after_sync.is_none() {
         return Ok(false);
@@ -257,7 +270,10 @@ fn after_sync(
         limit: job.callback_limit(),
         cancel: cancelled.clone(),
     };
-    match run_callback(&settings, Callback::AfterSync, &waiting) {
+    let begun = Instant::now();
+    let ran = run_callback(&settings, Callback::AfterSync, &waiting);
+    trace.note("after_sync", begun, Instant::now());
+    match ran {
         Ok(_) => {
             info!(target: "gorgon::listener", job:% = job.job; "after_sync is done");
             Ok(true)

@@ -70,7 +70,7 @@ impl Run<'_> {
             self.screen
                 .say(&format!("gorgon-originator: {what}\n  hint: {hint}"));
         }
-        let line = json::job_finished(job.elapsed, ending, results, status);
+        let line = json::job_finished(job.elapsed, ending, results, status, self.trace.steps());
         self.stream.write(&line);
         if self.stream.is_broken() {
             status = status.max(ERROR);

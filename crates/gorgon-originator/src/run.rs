@@ -10,6 +10,7 @@ use gorgon_process::logging::{self, LogError, LogFields, Verbosity};
 use gorgon_process::{Signal, signals};
 use gorgon_proto::config::Connection;
 use gorgon_proto::job::{JobId, Source, SourceKind, WorkspaceMode};
+use gorgon_proto::trace::Trace;
 use gorgon_proto::{message, names};
 use gorgon_ruby::{Callback, CallbackError, RubySettings};
 
@@ -107,6 +108,7 @@ pub(crate) struct Run<'a> {
     pub(crate) stream: Stream,
     pub(crate) id: JobId,
     pub(crate) seed: u32,
+    pub(crate) trace: Trace,
 }
 
 /// `start`: runs the suite.
@@ -114,6 +116,8 @@ pub(crate) struct Run<'a> {
 /// # Errors
 /// Why there is no run.
 pub fn start(args: &StartArgs, broker_url: Option<&str>) -> Result<u8, RunError> {
+    let begun = Instant::now();
+    let mut trace = Trace::begin("originator", begun, SystemTime::now());
     let broker_url = broker_url.filter(|_| args.local.is_none());
     let mut settings = Settings::load(args.selection.config.as_deref(), broker_url)?;
     if args.local.is_some() {
@@ -154,6 +158,7 @@ pub fn start(args: &StartArgs, broker_url: Option<&str>) -> Result<u8, RunError>
     let signals =
         signals::listen(&[Signal::Int, Signal::Term, Signal::Hup]).map_err(RunError::Signals)?;
     let seed = args.seed.unwrap_or_else(draw_seed);
+    trace.note("plan", begun, Instant::now());
     let mut run = Run {
         args,
         settings: &settings,
@@ -162,6 +167,7 @@ pub fn start(args: &StartArgs, broker_url: Option<&str>) -> Result<u8, RunError>
         stream,
         id,
         seed,
+        trace,
     };
     run.job(&files)
 }
@@ -178,6 +184,13 @@ impl Run<'_> {
             callback_timeout: config.callback_timeout,
             ..RubySettings::in_place(&self.settings.root)
         }
+    }
+
+    /// Notes a step that ends now; returns when that is, which is when the next one begins.
+    fn did(&mut self, step: &str, began: Instant) -> Instant {
+        let now = Instant::now();
+        self.trace.note(step, began, now);
+        now
     }
 
     /// Runs before_originate; `Err` holds the exit status of a run that ends here.
@@ -265,10 +278,15 @@ impl Run<'_> {
     fn job(&mut self, files: &Files) -> Result<u8, RunError> {
         let (started, clock) = (SystemTime::now(), Instant::now());
         let local = self.local(files.queued())?;
+        let now = match local {
+            Some(_) => self.did("local", clock),
+            None => clock,
+        };
         let cluster = match self.before_originate()? {
             Ok(cluster) => cluster.filter(|_| local.is_none()),
             Err(status) => return Ok(status),
         };
+        let now = self.did("before_originate", now);
         let config = &self.settings.config;
         let target = local
             .as_ref()
@@ -288,6 +306,7 @@ impl Run<'_> {
             false => Some(source::begin(self.settings, &own, local.is_some())?),
         };
         let session = Session::open(&target, setup, Patience::Limit(BROKER_LIMIT))?;
+        let now = self.did("connect", now);
         let served = if let Some(origin) = origin {
             let hosts = match local {
                 Some(_) => Hosts::Local,
@@ -312,6 +331,7 @@ impl Run<'_> {
             };
             None
         };
+        let now = self.did("source", now);
         let work = work_of(&files.planned);
         if self.stream.is_open() {
             self.stream.write(&json::job_started(&json::JobStarted {
@@ -329,6 +349,7 @@ impl Run<'_> {
             session.publish(Publish::to_queue(queue, message::write(item), tag));
         }
         session.publish(job.offer());
+        let now = self.did("publish", now);
         let rules = Rules {
             retries: self.args.retries.unwrap_or(config.retries),
             fail_fast: self.args.fail_fast,
@@ -368,6 +389,7 @@ impl Run<'_> {
             LOCAL_END_LIMIT
         };
         let (results, mut local) = (drive.results, drive.local);
+        let now = self.did("hosts", now);
         if let Some(local) = &mut local {
             local.end_listener(limit);
         }
@@ -375,7 +397,9 @@ impl Run<'_> {
         discard(session, &job);
         // The local broker ends after who speaks with it.
         drop(local);
+        let now = self.did("clean_up", now);
         self.after_job_finishes(&ending);
+        self.did("after_job_finishes", now);
         let job = JobFacts {
             started,
             elapsed: clock.elapsed(),

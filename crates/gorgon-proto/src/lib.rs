@@ -18,3 +18,4 @@ pub mod names;
 pub mod outcome;
 pub mod shown;
 pub mod sign;
+pub mod trace;

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::item::ItemId;
 use crate::message::HostError;
+use crate::trace::Step;
 
 /// Exit code of a worker: a callback raised, or Ruby could not be started; its item was handed
 /// back. Its manager does not replace it.
@@ -43,6 +44,11 @@ pub enum ListenerLine {
     Grant {
         /// The slot.
         slot: u32,
+    },
+    /// What the listener did for the job before, for the manager to pass on.
+    Trace {
+        /// Its steps.
+        steps: Vec<Step>,
     },
     /// The slot is to come back at the end of the item that runs in it.
     Recall {

@@ -12,6 +12,7 @@ use crate::item::{ItemId, WorkItem, is_zero};
 use crate::job::{Framework, JobDefinition, ListenerId};
 use crate::outcome::{FileError, FinishType, TestResult};
 use crate::shown::{MOST_OF_LINE, shown};
+use crate::trace::Step;
 
 pub use listeners::{Announce, Control, Ping, PingResponse, ToListener, read_to_listener};
 
@@ -300,6 +301,9 @@ pub struct WorkerEnded {
     /// Why it ended before its time (a callback that raised), if so.
     #[serde(default)]
     pub error: Option<HostError>,
+    /// Where its time went.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trace: Vec<Step>,
 }
 
 /// A worker died.
@@ -370,6 +374,9 @@ pub struct HostLeft {
     /// What went wrong, if something did.
     #[serde(default)]
     pub error: Option<HostError>,
+    /// Where the time of its listener and its manager went.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trace: Vec<Step>,
 }
 
 /// Reads a work item from the body of a message.

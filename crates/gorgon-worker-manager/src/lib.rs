@@ -18,5 +18,6 @@ pub mod sharing;
 pub mod sockets;
 pub mod start;
 pub mod supervise;
+mod trace;
 pub mod worker;
 mod workers;

@@ -16,6 +16,7 @@ use gorgon_proto::message::{
     WorkerDied, WorkerOfHost,
 };
 use gorgon_proto::names::{self, CONTROL_EXCHANGE, QUEUE_EXPIRES_MS};
+use gorgon_proto::trace::Step;
 use log::{error, info, warn};
 
 use crate::cli::Args;
@@ -345,7 +346,7 @@ impl Replies {
     }
 
     /// Says that the host is done with the job, removes what nobody else will, and closes.
-    pub fn leave(mut self, reason: LeaveReason, error: Option<HostError>) {
+    pub fn leave(mut self, reason: LeaveReason, error: Option<HostError>, trace: Vec<Step>) {
         let reply = Reply::HostLeft(HostLeft {
             hostname: self.hostname.clone(),
             listener_id: self.listener_id.clone(),
@@ -355,6 +356,7 @@ impl Replies {
                 heard => heard,
             },
             error,
+            trace,
         });
         // The originator may have come back while the workers ended: its queues are its own.
         if reason == LeaveReason::Orphaned && !self.is_read() {

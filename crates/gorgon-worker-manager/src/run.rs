@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Select, never};
+use gorgon_broker::Event as BrokerEvent;
 use gorgon_process::child::End;
 use gorgon_process::exit;
 use gorgon_process::lease::Lease;
@@ -24,6 +25,7 @@ use crate::ruby;
 use crate::sockets::Sockets;
 use crate::start::{RunError, target};
 use crate::supervise::Supervisor;
+use crate::trace::JobTrace;
 use crate::worker::Worker;
 
 /// Runs a job on this host to its end; returns the exit code.
@@ -31,6 +33,7 @@ use crate::worker::Worker;
 /// # Errors
 /// When it cannot begin.
 pub fn run(args: &Args) -> Result<u8, RunError> {
+    let begun = Instant::now();
     logging::init(&args.log_fields())?;
     let system = |what| move |source| RunError::System { what, source };
     let signals = signals::listen(&[Signal::Int, Signal::Term, Signal::Hup, Signal::Child])
@@ -69,6 +72,7 @@ pub fn run(args: &Args) -> Result<u8, RunError> {
         has_parent: parent.is_some(),
         parent: parent.unwrap_or_else(never),
         parent_gone: false,
+        trace: JobTrace::begin(begun),
     };
     Ok(shell.run(first))
 }
@@ -93,6 +97,7 @@ struct Shell<'a> {
     parent: Receiver<ListenerLine>,
     has_parent: bool,
     parent_gone: bool,
+    trace: JobTrace,
 }
 
 impl Shell<'_> {
@@ -101,6 +106,7 @@ impl Shell<'_> {
         loop {
             for effect in effects {
                 debug!(target: "gorgon::manager", effect:?; "effect");
+                self.trace.performs(Instant::now(), &effect);
                 if let Effect::Leave(reason, error) = effect {
                     return self.leave(reason, error);
                 }
@@ -114,6 +120,7 @@ impl Shell<'_> {
             effects = Vec::new();
             for event in events {
                 debug!(target: "gorgon::manager", event:?; "event");
+                self.trace.hears(Instant::now(), &event);
                 effects.extend(self.supervisor.step(Instant::now(), event));
             }
         }
@@ -180,6 +187,10 @@ impl Shell<'_> {
             match ready.recv(&self.parent) {
                 Ok(ListenerLine::Grant { slot }) => return vec![Event::Granted(slot)],
                 Ok(ListenerLine::Recall { slot }) => return vec![Event::Recalled(slot)],
+                Ok(ListenerLine::Trace { steps }) => {
+                    self.trace.follows(steps);
+                    return Vec::new();
+                }
                 Err(_) => {}
             }
             self.parent = never();
@@ -189,6 +200,10 @@ impl Shell<'_> {
         }
         if index == broker_at {
             return match ready.recv(&broker) {
+                Ok(BrokerEvent::Up) => {
+                    self.trace.connected(Instant::now());
+                    Vec::new()
+                }
                 Ok(event) => self.replies.event(event).into_iter().collect(),
                 Err(_) => vec![self.replies.ended()],
             };
@@ -404,7 +419,8 @@ impl Shell<'_> {
         }
         info!(target: "gorgon::manager", reason:?; "job ends here");
         let gone = self.parent_gone || reason == LeaveReason::Orphaned;
-        self.replies.leave(reason, error);
+        self.replies
+            .leave(reason, error, self.trace.end(Instant::now()));
         if gone { MANAGER_GONE } else { exit::OK }
     }
 }

@@ -23,4 +23,5 @@ mod said;
 pub mod selection;
 pub mod start;
 mod stops;
+mod trace;
 pub mod work;

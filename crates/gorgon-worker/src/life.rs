@@ -223,6 +223,7 @@ impl Work {
             pid: me.pid,
             items: self.items,
             error,
+            trace: Vec::new(),
         });
         let tag = self.publish(ended, out);
         self.disarm_leave();

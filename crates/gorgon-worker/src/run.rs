@@ -22,6 +22,7 @@ use crate::manager;
 use crate::own_preloader::OwnPreloader;
 use crate::queue::{Queue, ReplyTo};
 use crate::start::{self, Plan, StartError};
+use crate::trace::WorkTrace;
 use crate::work::Work;
 
 /// So many events of one child are taken before the loop looks at what is more urgent.
@@ -32,6 +33,7 @@ const AT_ONCE: usize = 64;
 /// # Errors
 /// When it cannot begin.
 pub fn run(args: &Args) -> Result<u8, StartError> {
+    let began = Instant::now();
     logging::init(&args.log_fields())?;
     let signals = signals::listen(&[
         Signal::Int,
@@ -47,7 +49,7 @@ pub fn run(args: &Args) -> Result<u8, StartError> {
         let (definition, gone) = manager::meet()?;
         let plan = start::managed(args, &definition)?;
         let link = PreloaderLink::connect(socket)?;
-        let shell = Shell::new(args, plan, link, signals, gone, None)?;
+        let shell = Shell::new(args, plan, link, signals, gone, None, began)?;
         return Ok(shell.run().0);
     }
     let mut plan = start::by_hand(args)?;
@@ -59,7 +61,7 @@ pub fn run(args: &Args) -> Result<u8, StartError> {
     let limit = ruby.callback_timeout;
     let own = OwnPreloader::start(&ruby, &signals)?;
     let link = PreloaderLink::connect(&own.socket())?;
-    let shell = Shell::new(args, plan, link, signals, never(), Some(own))?;
+    let shell = Shell::new(args, plan, link, signals, never(), Some(own), began)?;
     let (code, own) = shell.run();
     let Some(own) = own else { return Ok(code) };
     match own.end(limit) {
@@ -100,6 +102,7 @@ struct Shell {
     managed: bool,
     idle: Idleness,
     broken_pipe: bool,
+    trace: WorkTrace,
 }
 
 /// What woke the loop.
@@ -117,6 +120,7 @@ impl Shell {
         signals: Receiver<Signal>,
         manager: Receiver<()>,
         own: Option<OwnPreloader>,
+        began: Instant,
     ) -> Result<Self, StartError> {
         let mut caused = VecDeque::new();
         let source = match plan.from {
@@ -158,6 +162,7 @@ impl Shell {
             test_env_number: args.worker_id + args.test_env_offset,
             idle: Idleness::default(),
             broken_pipe: false,
+            trace: WorkTrace::begin(began),
         })
     }
 
@@ -180,8 +185,10 @@ impl Shell {
                 }
             };
             debug!(target: "gorgon::worker", event:?; "event");
-            for effect in self.work.step(Instant::now(), event) {
+            self.trace.hears(Instant::now(), &event);
+            for mut effect in self.work.step(Instant::now(), event) {
                 debug!(target: "gorgon::worker", effect:?; "effect");
+                self.trace.performs(Instant::now(), &mut effect);
                 if let Some(exit) = self.perform(effect) {
                     return self.end(exit);
                 }

@@ -304,6 +304,7 @@ impl World {
                     heard => heard,
                 },
                 error,
+                trace: Vec::new(),
             };
             self.manager_says(pid, Reply::HostLeft(left));
         }

@@ -78,6 +78,7 @@ impl World {
             let event = match line {
                 ListenerLine::Grant { slot } => supervise::Event::Granted(slot),
                 ListenerLine::Recall { slot } => supervise::Event::Recalled(slot),
+                ListenerLine::Trace { .. } => return,
             };
             if let Some(manager) = manager {
                 self.soon(Due::Manager(manager, event));
@@ -85,6 +86,7 @@ impl World {
             return;
         }
         match line {
+            ListenerLine::Trace { .. } => {}
             ListenerLine::Grant { slot } => self.other_gets(pid, slot),
             ListenerLine::Recall { slot } => {
                 let takes = Duration::from_millis(self.dice.roll(OTHER_ITEM_MS));

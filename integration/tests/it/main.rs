@@ -50,5 +50,6 @@ mod surroundings;
 mod sync;
 mod taken;
 mod tidy;
+mod trace;
 mod trees;
 mod unit;

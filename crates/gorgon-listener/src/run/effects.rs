@@ -119,6 +119,9 @@ impl Shell {
         match Manager::start(definition, &place) {
             Ok(manager) => {
                 info!(target: "gorgon::listener", job:%, pid = manager.pid(), slots:? = place.slots; "worker manager started");
+                manager.tell(ListenerLine::Trace {
+                    steps: ready.trace.clone(),
+                });
                 let serving = self.serving.entry(job.clone()).or_default();
                 serving.manager_pid = Some(manager.pid());
                 serving.manager = Some(manager);

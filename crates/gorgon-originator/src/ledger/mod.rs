@@ -296,6 +296,7 @@ impl Ledger {
             listener_id: id.clone(),
             reason: LeaveReason::Lost,
             error: None,
+            trace: Vec::new(),
         };
         self.host_left(now, left, out);
     }

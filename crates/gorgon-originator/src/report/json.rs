@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use gorgon_proto::outcome::{FileError, Verdict};
+use gorgon_proto::trace::Step;
 
 use crate::ledger::{Ending, Happening, Probed, Repeat};
 
@@ -226,7 +227,13 @@ pub fn happened(at: Duration, happening: &Happening) -> Option<String> {
 
 /// Returns the last line of the stream.
 #[must_use]
-pub fn job_finished(at: Duration, ending: &Ending, results: &Results, status: u8) -> String {
+pub fn job_finished(
+    at: Duration,
+    ending: &Ending,
+    results: &Results,
+    status: u8,
+    trace: &[Step],
+) -> String {
     let counts = results.counts();
     let not_run: Vec<_> = results
         .not_run()
@@ -286,6 +293,7 @@ pub fn job_finished(at: Duration, ending: &Ending, results: &Results, status: u8
             "sick_hosts": sick.into_iter().map(host_probed).collect::<Vec<_>>(),
             "suite_hooks": hooks,
             "warnings": results.warnings,
+            "trace": trace,
         }),
     )
 }
@@ -297,7 +305,13 @@ mod tests {
     #[test]
     fn the_readme_names_each_field_of_the_last_line() {
         let readme = include_str!("../../../../README.md");
-        let last = job_finished(Duration::ZERO, &Ending::Complete, &Results::new(&[]), 0);
+        let last = job_finished(
+            Duration::ZERO,
+            &Ending::Complete,
+            &Results::new(&[]),
+            0,
+            &[],
+        );
         let last: Map<String, Value> = serde_json::from_str(&last).unwrap();
         assert_eq!(last["event"], "job_finished");
         let row = |line: &&str| line.starts_with("| `job_finished` |");

@@ -195,6 +195,7 @@ impl Hosts {
                     listener_id: listener_id.clone(),
                     reason: LeaveReason::Done,
                     error: None,
+                    trace: Vec::new(),
                 }),
             );
         }

@@ -151,5 +151,6 @@ fn ended(worker: &Worker, items: u32) -> Reply {
         pid: worker.pid,
         items,
         error: None,
+        trace: Vec::new(),
     })
 }

@@ -175,6 +175,7 @@ fn host_event(host: &str, verb: &str, rest: &[&str]) -> Option<Event> {
                 other => panic!("no reason {other}"),
             },
             error: None,
+            trace: Vec::new(),
         }),
         "seen" => {
             return Some(Event::HostLooked {
@@ -273,6 +274,7 @@ pub(crate) fn event(text: &str) -> Event {
             pid,
             items: 0,
             error: None,
+            trace: Vec::new(),
         }),
         ("dies", None) => Reply::WorkerDied(WorkerDied {
             hostname,
