@@ -9,10 +9,14 @@ use gorgon_proto::message::{
 };
 use gorgon_proto::names;
 
+use super::managers::Managers;
+
 /// How often a silent host is looked for.
 pub const LOOK_INTERVAL: Duration = Duration::from_secs(5);
 /// A host whose queue has no consumer for so long is lost.
 pub const SILENCE_LIMIT: Duration = Duration::from_secs(15);
+/// What a worker said before its end arrives within this time.
+const LATE_LIMIT: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum HostState {
@@ -73,8 +77,7 @@ pub(super) struct Host {
     /// When it was last known to live.
     alive_at: Instant,
     pub(super) workers: BTreeSet<WorkerKey>,
-    /// Those that named their manager's process.
-    managers: BTreeMap<WorkerKey, u32>,
+    managers: Managers,
     /// When its manager began, by its own clock.
     began_ms: u64,
     /// How many workers it said it would run.
@@ -93,8 +96,8 @@ impl Host {
 #[derive(Debug, Default)]
 pub(super) struct Hosts {
     hosts: BTreeMap<ListenerId, Host>,
-    /// Workers that are known to have ended: what they said before may come after that.
-    ended: BTreeSet<WorkerKey>,
+    /// Workers that are known to have ended a moment ago: what they said before may come after that.
+    ended: BTreeMap<WorkerKey, Instant>,
 }
 
 impl Hosts {
@@ -143,9 +146,7 @@ impl Hosts {
         host.slots = message.slots.len();
         let gone = before.filter(|queue| *queue != message.manager_queue_name);
         let died = if gone.is_some() {
-            let theirs = |worker: &WorkerKey| {
-                message.pid != 0 && host.managers.get(worker) == Some(&message.pid)
-            };
+            let theirs = |worker: &WorkerKey| host.managers.has(worker, message.pid);
             let (live, died) = std::mem::take(&mut host.workers)
                 .into_iter()
                 .partition(theirs);
@@ -154,7 +155,7 @@ impl Hosts {
         } else {
             BTreeSet::new()
         };
-        host.managers.retain(|_, manager| *manager == message.pid);
+        host.managers.joined(message.pid);
         Some((died, gone))
     }
 
@@ -209,6 +210,10 @@ impl Hosts {
         };
         let host = self.host(now, id, hostname);
         host.state = HostState::Left(reason);
+        // One of which nothing is heard may live.
+        if reason != LeaveReason::Lost {
+            host.managers.gone();
+        }
         host.asked = false;
         std::mem::take(&mut host.workers)
     }
@@ -226,21 +231,22 @@ impl Hosts {
     }
 
     /// A worker named its manager's process; 0: it has none, or is of a version that does not tell.
-    pub(super) fn heard_manager(&mut self, worker: &WorkerKey, manager_pid: u32) {
-        if manager_pid != 0
-            && let Some(host) = self.hosts.get_mut(&worker.listener_id)
-        {
-            host.managers.insert(worker.clone(), manager_pid);
-        }
-    }
-
-    /// Returns whether a worker is known to have ended.
-    pub(super) fn has_ended(&self, worker: &WorkerKey) -> bool {
-        self.ended.contains(worker)
+    /// Returns whether the worker is known to have ended, by itself or with its manager. After a while its
+    /// number may be that of another one.
+    pub(super) fn has_ended(&mut self, now: Instant, worker: &WorkerKey, manager_pid: u32) -> bool {
+        let ended = self.ended.get(worker);
+        let ended = ended.is_some_and(|at| now.duration_since(*at) < LATE_LIMIT);
+        let Some(host) = self.hosts.get_mut(&worker.listener_id) else {
+            return ended;
+        };
+        host.managers.named(worker, manager_pid);
+        ended || host.managers.is_gone(manager_pid)
     }
 
     pub(super) fn worker_gone(&mut self, now: Instant, worker: &WorkerKey, hostname: &str) {
-        self.ended.insert(worker.clone());
+        self.ended
+            .retain(|_, at| now.duration_since(*at) < LATE_LIMIT);
+        self.ended.insert(worker.clone(), now);
         self.host(now, &worker.listener_id, hostname)
             .workers
             .remove(worker);
@@ -253,7 +259,7 @@ impl Hosts {
             queue: names::listener_queue(hostname, id),
             alive_at: now,
             workers: BTreeSet::new(),
-            managers: BTreeMap::new(),
+            managers: Managers::default(),
             began_ms: 0,
             slots: 0,
             asked: false,

@@ -23,6 +23,7 @@ mod event;
 mod gone;
 mod hosts;
 mod items;
+mod managers;
 mod parts;
 mod recovery;
 mod replies;

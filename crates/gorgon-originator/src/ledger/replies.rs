@@ -84,13 +84,12 @@ impl Ledger {
                     pid: start.pid,
                 };
                 self.heard(now, &worker, &start.hostname);
-                self.hosts.heard_manager(&worker, start.manager_pid);
                 if self.hosts.is_fenced(&start.listener_id) {
                     let (host, name) = (&start.listener_id, &start.hostname);
                     return self.still_runs(start.item, start.attempt, host, name, out);
                 }
                 self.doubt_held(now, &worker, Some(start.item));
-                let ended = self.hosts.has_ended(&worker);
+                let ended = self.hosts.has_ended(now, &worker, start.manager_pid);
                 let holder = Holder {
                     worker,
                     hostname: start.hostname.clone(),

@@ -185,6 +185,27 @@ fn a_host_that_leaves_gives_its_items_back() {
         "a1 dies; a1 starts 0; a1 passes 0; +3",
         "passed 0; delete",
     );
+    check(
+        1,
+        "a joins anew; a1 starts 0; +3",
+        "delete m.a; publish 0.2",
+    );
+    check(
+        1,
+        "b joins; a leaves stopped; a1 starts 0; +3",
+        "delete m.a; publish 0.2",
+    );
+    check(
+        1,
+        "b joins; a leaves lost; a1 starts 0; +3",
+        "delete m.a; lost host a",
+    );
+    // A number that was that of a worker before: a long time is between them.
+    check(
+        1,
+        "a1 dies; +31; a1 starts 0; +3",
+        "look m.a; look file queue; look m.a; look m.a; look m.a; look m.a; look m.a",
+    );
     // What a cut of our own link held up: its worker was heard before its manager.
     check(1, "a2 starts 0 anew; a joins anew", "delete m.a");
     check(

@@ -1,0 +1,53 @@
+//! Which worker of a host is of which manager: the words of a manager that has gone, and of its workers, may come late.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use gorgon_proto::message::WorkerKey;
+
+/// The managers of one host. A process number of 0 is not known.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Managers {
+    /// The one that joined last.
+    now: u32,
+    /// Those that have gone, and their workers with them.
+    past: BTreeSet<u32>,
+    /// Workers that named their manager.
+    of: BTreeMap<WorkerKey, u32>,
+}
+
+impl Managers {
+    /// A worker named its manager.
+    pub(super) fn named(&mut self, worker: &WorkerKey, manager: u32) {
+        if manager != 0 {
+            self.of.insert(worker.clone(), manager);
+        }
+    }
+
+    /// Returns whether a worker named this manager.
+    pub(super) fn has(&self, worker: &WorkerKey, manager: u32) -> bool {
+        manager != 0 && self.of.get(worker) == Some(&manager)
+    }
+
+    /// A manager joined: the one before has gone.
+    pub(super) fn joined(&mut self, manager: u32) {
+        if manager != self.now {
+            self.gone();
+        }
+        self.now = manager;
+        self.past.remove(&manager);
+        self.of.retain(|_, of| *of == manager);
+    }
+
+    /// The manager has gone.
+    pub(super) fn gone(&mut self) {
+        if self.now != 0 {
+            self.past.insert(self.now);
+        }
+        self.now = 0;
+    }
+
+    /// Returns whether a manager is known to have gone.
+    pub(super) fn is_gone(&self, manager: u32) -> bool {
+        self.past.contains(&manager)
+    }
+}
