@@ -105,7 +105,8 @@ pub struct HostJoined {
     /// The manager's process id; 0: not told.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub pid: u32,
-    /// When the manager began, in milliseconds since 1970 by its host's clock: of two the later one lives.
+    /// When the manager began, in milliseconds since its machine did, as its clock may be set back: of two of one
+    /// listener the later one lives.
     #[serde(default)]
     pub began_ms: u64,
 }

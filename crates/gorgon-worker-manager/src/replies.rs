@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::thread;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded, never};
 use gorgon_broker::{
     Connections, Consume, Declare, Event as BrokerEvent, OpenError, Patience, Publish, QueueState,
     Session, Setup, Target, look_at_queue,
 };
+use gorgon_process::liveness::Identity;
 use gorgon_proto::job::{JobId, ListenerId};
 use gorgon_proto::lean::Outgoing;
 use gorgon_proto::message::{
@@ -35,6 +36,8 @@ const CLOSE_LIMIT: Duration = Duration::from_secs(2);
 const ABANDONED_CLOSE_LIMIT: Duration = Duration::from_millis(200);
 /// After how long a reply that found no queue is sent again.
 const RESEND_AFTER: Duration = Duration::from_secs(1);
+/// The kernel tells times of processes in hundredths of a second.
+const TICK_MS: u64 = 10;
 /// A listener sends no more than a few messages.
 const PREFETCH: u16 = 10;
 
@@ -91,9 +94,7 @@ impl Replies {
             listener_id,
             job,
             queue,
-            began_ms: SystemTime::now()
-                .duration_since(UNIX_EPOCH)
-                .map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(0)),
+            began_ms: began_ms(),
             file_queue: args.file_queue.clone(),
             reply_exchange: reply_exchange.to_owned(),
             reply_queue: args.reply_queue.clone(),
@@ -375,6 +376,11 @@ impl Replies {
     }
 }
 
+/// When this process began, in milliseconds since the machine did.
+fn began_ms() -> u64 {
+    Identity::own().map_or(0, |own| own.started * TICK_MS)
+}
+
 fn declarations(queue: &str, job: &JobId, reply_exchange: &str) -> Vec<Declare> {
     let expires = Duration::from_millis(u64::from(QUEUE_EXPIRES_MS));
     let mut declare = vec![
@@ -386,4 +392,17 @@ fn declarations(queue: &str, job: &JobId, reply_exchange: &str) -> Vec<Declare> 
         declare.push(Declare::direct(reply_exchange));
     }
     declare
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_manager_began_after_its_machine_whatever_the_time_is() {
+        let uptime = std::fs::read_to_string("/proc/uptime").unwrap();
+        let seconds: f64 = uptime.split(' ').next().unwrap().parse().unwrap();
+        let began = Duration::from_millis(began_ms()).as_secs_f64();
+        assert!(began > 0.0 && began <= seconds, "{began} of {uptime}");
+    }
 }
