@@ -75,11 +75,19 @@ impl Replays {
         if self.added >= REWRITE_AFTER {
             return self.rewrite(memory);
         }
+        let written = self.append(&news);
+        self.added += match written {
+            Ok(()) => news.lines().count(),
+            // Half a line may stand there, to which the next one must not be added.
+            Err(_) => REWRITE_AFTER,
+        };
+        written
+    }
+
+    fn append(&self, news: &str) -> io::Result<()> {
         let mut file = OpenOptions::new().append(true).open(&self.path)?;
         file.write_all(news.as_bytes())?;
-        file.sync_data()?;
-        self.added += news.lines().count();
-        Ok(())
+        file.sync_data()
     }
 
     /// Writes beside and renames; what is past the window is gone then.
@@ -158,6 +166,23 @@ mod tests {
             fs::read_to_string(replays.path()).unwrap(),
             memory.to_text()
         );
+    }
+
+    #[test]
+    fn half_a_line_of_a_full_disk_spoils_none_that_follows() {
+        let root = tempfile::tempdir().unwrap();
+        let (mut replays, mut memory) = Replays::open(root.path(), NOW).unwrap();
+        fs::remove_file(replays.path()).unwrap();
+        std::os::unix::fs::symlink("/dev/full", replays.path()).unwrap();
+        use_one(&mut memory, 1).unwrap();
+        assert!(replays.keep(&mut memory).is_err());
+        fs::remove_file(replays.path()).unwrap();
+        fs::write(replays.path(), format!("{NOW} 0101")).unwrap();
+        use_one(&mut memory, 2).unwrap();
+        replays.keep(&mut memory).unwrap();
+        drop(replays);
+        let (_replays, mut memory) = Replays::open(root.path(), NOW).unwrap();
+        assert_eq!(use_one(&mut memory, 2), Err(Refusal::Replayed));
     }
 
     #[test]
