@@ -150,6 +150,12 @@ impl Shell {
                 }
                 Some(host::Event::Offered { job, most })
             }
+            // One of a job that is here already: the same message once more, after its sender had lost
+            // its connection, or somebody else's. Its originator would take it for the end of its job here.
+            Admission::Refused { job, reason, .. } if self.host.jobs().contains(&job) => {
+                warn!(target: "gorgon::listener", job:%; "dropped another offer of a job that is here: {reason}");
+                None
+            }
             Admission::Refused { job, to, reason } => {
                 warn!(target: "gorgon::listener", job:%; "job refused: {reason}");
                 self.voice

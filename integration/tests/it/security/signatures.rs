@@ -225,3 +225,38 @@ fn a_message_is_a_replay_after_the_listener_was_killed_and_started_again() {
     stage.wire.close(LIMIT);
     stage.cluster.assert_nothing_left();
 }
+
+/// A broker that is lost before it has confirmed the offer gets it again, and so does the listener.
+#[test]
+fn an_offer_that_comes_twice_or_is_forged_does_not_end_the_job_that_it_began() {
+    let stage = Stage::new();
+    let gate = Gate::open(stage.cluster.home());
+    let project = project(&stage, GREEN);
+    gate.write_into(&project);
+    project.write(
+        "callbacks.rb",
+        "require_relative 'gate'\nclass Waits < Gorgon::DefaultCallbacks\n  def after_sync\n    Gate.pass('sync')\n  end\nend\nGorgon.callbacks = Waits.new\n",
+    );
+    let config = json!({
+        "files": ["spec/*_spec.rb"], "job_secret": "sesame", "cluster_id": "elsewhere",
+        "job": { "callbacks": { "callbacks_class_file": "callbacks.rb" } },
+    });
+    project.write("gorgon.json", &config.to_string());
+    let (run, body, genuine) = stage.offered(&project);
+    stage.send(&body, Some(&genuine));
+    let visit = gate.next();
+    stage.send(&body, Some(&genuine));
+    stage.send(&body, None);
+    for reason in ["the message is a replay", "carries no signature"] {
+        until("the listener's word", LIMIT, || {
+            let log = stage.cluster.host("a").log();
+            log.contains(reason).then_some(()).ok_or(log)
+        });
+    }
+    visit.release();
+    let run = run.finished(RUN_LIMIT);
+    run.exited(0);
+    assert!(!run.stderr.contains("refused"), "{}", run.stderr);
+    stage.wire.close(LIMIT);
+    stage.cluster.assert_nothing_left();
+}
