@@ -67,7 +67,7 @@ impl Drive<'_> {
     /// Runs the job to its end.
     pub fn run(&mut self) -> Ending {
         let (ask, asked) = bounded(LOOKS);
-        let (answer, looks) = bounded(LOOKS);
+        let (answer, mut looks) = bounded(LOOKS);
         let watcher = self.start_looking(asked, answer);
         let mut queue = VecDeque::from([Event::Offered]);
         let mut down = false;
@@ -76,7 +76,14 @@ impl Drive<'_> {
         let mut ending = None;
         while ending.is_none() {
             let Some(event) = queue.pop_front() else {
-                self.wait(&looks, &tick, &ask, &mut down, &mut queue, &mut told_long);
+                self.wait(
+                    &mut looks,
+                    &tick,
+                    &ask,
+                    &mut down,
+                    &mut queue,
+                    &mut told_long,
+                );
                 continue;
             };
             log::debug!(target: "gorgon::originator", event:?; "event");
@@ -134,7 +141,7 @@ impl Drive<'_> {
     /// The one place that waits.
     fn wait(
         &mut self,
-        looks: &Receiver<Event>,
+        looks: &mut Receiver<Event>,
         tick: &Receiver<Instant>,
         ask: &Sender<Look>,
         down: &mut bool,
@@ -151,7 +158,14 @@ impl Drive<'_> {
                 }
                 Err(_) => None,
             },
-            recv(looks) -> event => event.ok(),
+            recv(looks) -> event => match event {
+                Ok(event) => Some(event),
+                // There is no thread that looks. Disconnected, it would be ready for ever, before all that follows.
+                Err(_) => {
+                    *looks = never();
+                    None
+                }
+            },
             recv(ended) -> end => Some(self.listener_ended(end.ok())),
             recv(timer) -> _ => Some(Event::DeadlinePassed),
             recv(tick) -> _ => {
