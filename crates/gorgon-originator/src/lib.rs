@@ -8,6 +8,7 @@ pub mod callbacks;
 pub mod choose;
 pub mod cli;
 mod closing;
+mod connect;
 pub mod destinations;
 pub mod drive;
 #[cfg(any(test, fuzzing))]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
 
 use crossbeam_channel::Receiver;
-use gorgon_broker::{OpenError, Patience, Publish, Session};
+use gorgon_broker::{OpenError, Publish, Session};
 use gorgon_process::exit::{self, CANCELLED, ERROR, Hint};
 use gorgon_process::logging::{self, LogError, LogFields, Verbosity};
 use gorgon_process::{Signal, signals};
@@ -305,7 +305,10 @@ impl Run<'_> {
             true => None,
             false => Some(source::begin(self.settings, &own, local.is_some())?),
         };
-        let session = Session::open(&target, setup, Patience::Limit(BROKER_LIMIT))?;
+        let Some(session) = self.connect(&target, setup)? else {
+            self.screen.say("cancelled before the job began");
+            return Ok(CANCELLED);
+        };
         let now = self.did("connect", now);
         let served = if let Some(origin) = origin {
             let hosts = match local {
