@@ -98,6 +98,7 @@ pub struct Preloader {
 enum Ask {
     Callback(Callback),
     Stop,
+    Interrupt,
     Kill,
 }
 
@@ -143,6 +144,12 @@ impl Preloader {
     /// Lets it end; children that are left are killed. `Ended` follows.
     pub fn stop(&self) {
         let _ = self.asks.try_send(Ask::Stop);
+    }
+
+    /// Interrupts before_creating_workers and what it has started, as Ctrl-C would. One that is ready
+    /// takes no notice.
+    pub fn interrupt(&self) {
+        let _ = self.asks.try_send(Ask::Interrupt);
     }
 
     /// Kills it and all of its group, one that hangs too. `Ended` follows.
@@ -192,6 +199,7 @@ fn watch(
                         booted.tell(&ToPreloader::Callback { callback });
                     }
                     Ok(Ask::Stop) => booted.hang_up(),
+                    Ok(Ask::Interrupt) => booted.child.signal_group(Signal::Int),
                     Ok(Ask::Kill) => booted.child.signal_group(Signal::Kill),
                     // Nobody is interested any more.
                     Err(_) => { asks = never(); booted.child.signal_group(Signal::Kill); }

@@ -76,6 +76,8 @@ pub enum Effect {
     RunAfterCreatingWorkers(u32),
     /// End it.
     StopPreloader(u32),
+    /// Interrupt what it loads, as Ctrl-C would.
+    InterruptPreloader(u32),
     /// Kill it: it hangs.
     KillPreloader(u32),
     /// Start the worker of a slot on a preloader.

@@ -8,8 +8,8 @@ use gorgon_proto::message::{HostError, LeaveReason};
 
 use crate::event::Effect;
 use crate::supervise::{
-    CANCELLED_CALLBACK_LIMIT, PARENT_GONE_LIMIT, PRELOADER_END_LIMIT, Phase, PreloaderState,
-    SlotState, Supervisor, fault,
+    CANCELLED_CALLBACK_LIMIT, CANCELLED_LOAD_LIMIT, PARENT_GONE_LIMIT, PRELOADER_END_LIMIT, Phase,
+    PreloaderState, SlotState, Supervisor, fault,
 };
 
 impl Supervisor {
@@ -141,11 +141,17 @@ impl Supervisor {
         };
         match preloader.state {
             PreloaderState::Starting | PreloaderState::Ready | PreloaderState::Closing => {
+                let loads = preloader.state == PreloaderState::Starting;
                 preloader.state = PreloaderState::Ending;
                 let limit = match self.leaving {
                     Some(LeaveReason::Lost) => PARENT_GONE_LIMIT,
+                    Some(LeaveReason::Cancelled) if loads => CANCELLED_LOAD_LIMIT,
                     _ => PRELOADER_END_LIMIT,
                 };
+                if loads {
+                    // It hears of nothing else before it is ready.
+                    out.push(Effect::InterruptPreloader(no));
+                }
                 preloader.limit_at = Some(now + limit);
                 out.push(Effect::StopPreloader(no));
             }

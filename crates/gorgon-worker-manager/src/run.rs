@@ -307,6 +307,11 @@ impl Shell<'_> {
                     running.preloader.stop();
                 }
             }
+            Effect::InterruptPreloader(no) => {
+                if let Some(running) = self.preloaders.get(&no) {
+                    running.preloader.interrupt();
+                }
+            }
             Effect::KillPreloader(no) => {
                 if let Some(running) = self.preloaders.get(&no) {
                     warn!(target: "gorgon::manager", preloader = no; "the preloader does not answer, and is killed");

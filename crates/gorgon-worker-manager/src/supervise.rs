@@ -30,6 +30,8 @@ pub const HAND_BACK_LIMIT: Duration = Duration::from_secs(20);
 pub const PARENT_GONE_LIMIT: Duration = Duration::from_secs(1);
 /// How long after_creating_workers may take once the job is cancelled.
 pub const CANCELLED_CALLBACK_LIMIT: Duration = Duration::from_secs(5);
+/// How long a preloader that still loads may take to end once the job is cancelled: as long as a test.
+pub const CANCELLED_LOAD_LIMIT: Duration = Duration::from_millis(800);
 /// How long a preloader may take to end.
 pub const PRELOADER_END_LIMIT: Duration = Duration::from_secs(5);
 /// How long a file queue that is missing after a lost connection is taken for one that its

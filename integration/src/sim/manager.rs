@@ -200,6 +200,8 @@ impl World {
                 let ended = Event::PreloaderEnded(no, End::Exited(0), String::new());
                 self.preloader_says(pid, no, ended);
             }
+            // `StopPreloader` follows.
+            Effect::InterruptPreloader(_) => {}
             Effect::KillPreloader(no) => {
                 let ended = Event::PreloaderEnded(no, End::Signaled(9), String::new());
                 self.preloader_says(pid, no, ended);

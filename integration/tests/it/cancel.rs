@@ -1,6 +1,6 @@
 //! Ctrl-C: the terminal comes back at once, and nothing that ran goes on.
 
-use std::time::Duration;
+use std::{net::TcpListener, time::Duration};
 
 use gorgon_process::signals::Signal;
 use integration::{
@@ -155,5 +155,60 @@ fn a_second_ctrl_c_skips_the_graces() {
     let run = run.finished(secs(5));
     run.exited(130);
     assert!(run.took < Duration::from_secs(6), "{:?}", run.took);
+    home.assert_nothing_left();
+}
+
+/// To kill it would leave behind what the application puts away itself, once it is asked.
+#[test]
+fn an_application_that_still_loads_is_interrupted() {
+    let home = Home::new();
+    let gate = Gate::open(&home);
+    let loads = "class C < Gorgon::DefaultCallbacks
+      def before_creating_workers
+        require_relative 'gate'
+        Gate.pass('load')
+      ensure
+        File.write('put_away', '')
+      end
+    end
+    Gorgon.callbacks = C.new\n";
+    let config = r#"{ "job": { "callbacks": { "callbacks_class_file": "callbacks.rb" } } }"#;
+    let project = Project::of(
+        &home,
+        &[
+            ("spec/b_spec.rb", GATED),
+            ("callbacks.rb", loads),
+            ("gorgon.json", config),
+        ],
+    );
+    gate.write_into(&project);
+    let run = run::start(&home, &project, &["--local=1"]);
+    let load = gate.next();
+    run.signal(Signal::Int);
+    load.closed_within(secs(5));
+    run.finished(secs(10)).exited(130);
+    assert_eq!(project.read("put_away"), "");
+    gate.is_empty();
+    home.assert_nothing_left();
+}
+
+#[test]
+fn ctrl_c_does_not_wait_for_a_broker_that_says_nothing() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = listener.local_addr().expect("a port").port();
+    let home = Home::new();
+    let project = Project::of(&home, &[("spec/a_spec.rb", FAILED)]);
+    let run = run::start_with(&home, &project, &["spec"], |command| {
+        command.env("GORGON_BROKER_URL", format!("amqp://u:p@127.0.0.1:{port}/"));
+    });
+    let (_silent, _) = listener.accept().expect("the originator");
+    run.signal(Signal::Int);
+    let run = run.finished(secs(20));
+    run.exited(130);
+    assert!(
+        run.stderr.contains("cancelled before the job began"),
+        "{}",
+        run.stderr
+    );
     home.assert_nothing_left();
 }

@@ -117,6 +117,7 @@ fn shown<'a>(effects: impl Iterator<Item = &'a Effect>) -> String {
         Effect::StartPreloader(no) => format!("start p{no}"),
         Effect::RunAfterCreatingWorkers(no) => format!("after p{no}"),
         Effect::StopPreloader(no) => format!("stop p{no}"),
+        Effect::InterruptPreloader(no) => format!("INT p{no}"),
         Effect::KillPreloader(no) => format!("kill p{no}"),
         Effect::StartWorker { slot, preloader } => format!("start w{slot} on p{preloader}"),
         Effect::SignalWorker(slot, Signal::Int) => format!("INT w{slot}"),
@@ -333,7 +334,15 @@ fn a_cancel_reaches_the_workers_and_the_end_callbacks_have_five_seconds() {
 fn a_cancel_while_the_preloader_starts() {
     played(
         &[1],
-        &[("cancel", "stop p0"), ("p0 exited 0", "leave Cancelled")],
+        &[
+            ("cancel", "INT p0; stop p0"),
+            ("p0 killed 2", "leave Cancelled"),
+        ],
+    );
+    // It resists: it is killed as we end.
+    played(
+        &[1],
+        &[("cancel", "INT p0; stop p0"), ("1s", "leave Cancelled")],
     );
 }
 
