@@ -16,6 +16,8 @@ module Gorgon
     # What a text is cut to when its file has used up its bytes.
     POOR_BYTES = 512
 
+    MOST_LINES = (1 << 32) - 1
+
     # Whether the file reported anything that fails it.
     attr_reader :failed
     # Whether the child must not be given another file.
@@ -67,7 +69,7 @@ module Gorgon
       # What went wrong was the interruption.
       raise Interrupt if interrupted && bad
 
-      result = result.merge(event: 'test_finished', name: cut(result[:name], NAME_BYTES))
+      result = result.merge(event: 'test_finished', name: cut(result[:name], NAME_BYTES), line: line(result[:line]))
       result[:key] = cut(result[:key], NAME_BYTES) if result[:key]
       tell_fault(result, bad) if result[:outcome].to_s != 'passed'
       send(result)
@@ -140,6 +142,11 @@ module Gorgon
       text = Capture.cut(text, @budget.positive? ? limit : POOR_BYTES)
       @budget -= text.bytesize if text.bytesize > 200
       text
+    end
+
+    # 0: unknown. Code that is evaluated may say that it stands at any line, also before the first.
+    def line(number)
+      number.is_a?(Integer) && number.between?(0, MOST_LINES) ? number : 0
     end
 
     # Paths of the project are relative.

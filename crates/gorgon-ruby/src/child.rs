@@ -44,6 +44,8 @@ pub enum ChildEvent {
     TestFinished(Box<TestResult>),
     /// Something failed outside a test.
     FileError(FileError),
+    /// It said something that cannot be read, and why: what it was may have been a failure.
+    Unread(String),
     /// Something the user should know that fails nothing.
     Warning(String),
     /// All tests that a run of the whole file would have, of which this is a part.
@@ -124,6 +126,7 @@ impl RubyChild {
             move |read: Read<FromChild>| {
                 let event = match read {
                     Read::Line(line) => told.event(line),
+                    Read::Unread(fault) => ChildEvent::Unread(fault),
                     Read::End => ChildEvent::PreloaderLost,
                 };
                 if event.may_wait() && kept.len() < MOST_KEPT {

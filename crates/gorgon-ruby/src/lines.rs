@@ -19,6 +19,8 @@ const LINE_MAX_BYTES: usize = 16 << 20;
 pub(crate) enum Read<T> {
     /// A line.
     Line(T),
+    /// What is none of ours; why.
+    Unread(String),
     /// The stream's end, once.
     End,
 }
@@ -31,7 +33,7 @@ pub(crate) fn line_of(line: &impl Serialize) -> Vec<u8> {
 }
 
 /// Reads lines in a thread until the stream's end, or until `deliver` wants no more. What is no
-/// line of ours is logged and dropped: a child may have been killed in the middle of one.
+/// line of ours is logged: a child may have been killed in the middle of one.
 pub(crate) fn read<T: DeserializeOwned>(
     stream: UnixStream,
     name: &str,
@@ -58,6 +60,9 @@ pub(crate) fn read<T: DeserializeOwned>(
                 Err(fault) => {
                     let line = String::from_utf8_lossy(&line[..line.len().min(QUOTED_BYTES)]);
                     log::warn!(target: "gorgon::ruby", line:%, fault; "a line of Ruby cannot be read");
+                    if !deliver(Read::Unread(fault)) {
+                        return;
+                    }
                 }
             }
         }

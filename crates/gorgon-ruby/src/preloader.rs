@@ -301,6 +301,7 @@ impl Booted {
         let (sender, lines) = bounded(64);
         lines::read(reading, "ruby lines", move |read| match read {
             Read::Line(line) => sender.send(line).is_ok(),
+            Read::Unread(_) => true,
             Read::End => false,
         })
         .map_err(RubyError::Connect)?;

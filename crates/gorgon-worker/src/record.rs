@@ -129,6 +129,7 @@ pub struct Record {
     needs_tests: bool,
     defined: Option<Vec<String>>,
     divisible: bool,
+    unread: Option<String>,
 }
 
 impl Record {
@@ -149,6 +150,7 @@ impl Record {
             needs_tests: false,
             defined: None,
             divisible: false,
+            unread: None,
         }
     }
 
@@ -161,6 +163,7 @@ impl Record {
         self.needs_tests = false;
         self.defined = None;
         self.divisible = false;
+        self.unread = None;
         self.running = None;
     }
 
@@ -178,6 +181,11 @@ impl Record {
     /// Notes a fault outside the tests.
     pub fn error(&mut self, error: FileError) {
         self.errors.push(error);
+    }
+
+    /// Notes that something it said cannot be read, and why.
+    pub fn unread(&mut self, fault: String) {
+        self.unread.get_or_insert(fault);
     }
 
     /// Notes a warning.
@@ -230,6 +238,18 @@ impl Record {
     pub fn close(mut self, me: &Identity, now: Instant, how: How) -> Finish {
         let kind = match how {
             How::Finished => {
+                if let Some(fault) = self.unread.take() {
+                    // Of a child that was killed it was the line that it was killed in.
+                    self.errors.push(FileError {
+                        what: "results".to_owned(),
+                        exception: None,
+                        message: format!(
+                            "a line of the Ruby child cannot be read, a result may be missing: {fault}"
+                        ),
+                        backtrace: Vec::new(),
+                        test: None,
+                    });
+                }
                 let unsaid = self.unsaid();
                 if unsaid > 0 && self.errors.is_empty() {
                     self.errors.push(FileError {
@@ -375,6 +395,16 @@ mod tests {
             assert_eq!(finish.output.is_empty(), kind == FinishType::Pass);
             assert!((finish.runtime - 1.0).abs() < 1e-9);
         }
+    }
+
+    #[test]
+    fn no_file_passes_of_which_a_result_may_be_missing() {
+        let (mut record, now) = record();
+        record.test_finished(result(Outcome::Passed));
+        record.unread("invalid value".into());
+        let finish = record.close(&me(), now, How::Finished);
+        assert_eq!(finish.kind, FinishType::Fail);
+        assert!(finish.errors[0].message.ends_with("missing: invalid value"));
     }
 
     #[test]

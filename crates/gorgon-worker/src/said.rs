@@ -90,6 +90,11 @@ impl Work {
                     record.defined(ids);
                 }
             }
+            ChildEvent::Unread(fault) => {
+                if let Some(record) = self.record_of(no) {
+                    record.unread(fault);
+                }
+            }
             ChildEvent::Divisible => {
                 if let Some(record) = self.record_of(no) {
                     record.divisible();

@@ -237,6 +237,7 @@ impl Seen {
                 self.errors
                     .push(format!("{}: {}", error.what, error.message));
             }
+            ChildEvent::Unread(fault) => panic!("a line that cannot be read: {fault}"),
             ChildEvent::NeedsTests | ChildEvent::Divisible | ChildEvent::Defined(_) => {}
             ChildEvent::Warning(text) => self.warnings.push(text),
             ChildEvent::CallbackFailed(failure) => {
