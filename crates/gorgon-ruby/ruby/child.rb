@@ -124,7 +124,7 @@ module Gorgon
     rescue Interrupt
       Process.exit!(1) unless $$ == @pid
       @reporter.interrupted = false
-      @channel.send(event: 'interrupted')
+      @channel.send_anew(event: 'interrupted')
     end
 
     def run_file(line)

@@ -170,14 +170,12 @@ module Gorgon
     end
 
     def send(event)
-      line = Json.write(event) << "\n"
-      @mutex.synchronize do
-        written = write_some(line)
-        until written == line.bytesize
-          line = line.byteslice(written..-1)
-          written = write_some(line)
-        end
-      end
+      write(Json.write(event) << "\n")
+    end
+
+    # The same after a line that may have been cut off in the middle.
+    def send_anew(event)
+      write("\n#{Json.write(event)}\n")
     end
 
     # The next line; nil at the end.
@@ -213,6 +211,16 @@ module Gorgon
     end
 
     private
+
+    def write(line)
+      @mutex.synchronize do
+        written = write_some(line)
+        until written == line.bytesize
+          line = line.byteslice(written..-1)
+          written = write_some(line)
+        end
+      end
+    end
 
     # Ruby makes sockets non-blocking; a worker that reads more slowly than tests end fills ours.
     def write_some(line)

@@ -21,6 +21,23 @@ class ChannelTest < Minitest::Test
     assert_equal (0...2_000).to_a, numbers
   end
 
+  # An interrupt may come while the worker reads too slowly.
+  def test_a_line_after_one_that_was_cut_off_is_a_line
+    ours, theirs = UNIXSocket.pair
+    channel = Gorgon::Channel.new(ours)
+    writer = Thread.new do
+      channel.send(event: 'x' * 4_000_000)
+    rescue Interrupt
+      channel.send_anew(event: 'interrupted')
+      channel.close
+    end
+    theirs.readpartial(1)
+    writer.raise(Interrupt)
+    lines = theirs.read.lines
+    writer.join
+    assert_equal({ 'event' => 'interrupted' }, Gorgon::Json.read(lines.last))
+  end
+
   private
 
   # Nothing more can be written without waiting.
