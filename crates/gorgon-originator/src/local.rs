@@ -12,6 +12,7 @@ use gorgon_broker::Target;
 use gorgon_local_broker::LocalBroker;
 use gorgon_process::child::{self, Child, End, Options, SpawnError};
 use gorgon_process::exit::Hint;
+use gorgon_process::lease::{self, Lease, Tenancy};
 use gorgon_process::liveness;
 use gorgon_process::lock;
 use gorgon_process::patient;
@@ -88,7 +89,11 @@ pub struct Local {
 
 /// A private directory, removed when dropped.
 #[derive(Debug)]
-struct Scratch(PathBuf);
+struct Scratch {
+    path: PathBuf,
+    /// Tells others that it is in use: our number would not, to those in another container.
+    _lease: Lease,
+}
 
 impl Scratch {
     fn make() -> Result<Self, LocalError> {
@@ -106,19 +111,29 @@ impl Scratch {
             u64::from_ne_bytes(name)
         ));
         DirBuilder::new().mode(0o700).create(&path).map_err(fault)?;
-        Ok(Self(path))
+        let lease = Lease::make(&path).map_err(|source| {
+            // The error that matters is the first.
+            let _ = std::fs::remove_dir_all(&path);
+            fault(source)
+        })?;
+        Ok(Self {
+            path,
+            _lease: lease,
+        })
     }
 }
 
 /// Removes directories of runs of ours whose processes are gone, all of them.
 fn sweep(place: &Path) {
-    let stale = |name: &str| {
+    let dead = |name: &str| {
         let rest = name.strip_prefix(LOCAL_DIRECTORY_PREFIX)?;
         let pid = rest.split_once('-')?.0.parse().ok()?;
         (!liveness::exists(pid)).then_some(())
     };
     for entry in std::fs::read_dir(place).into_iter().flatten().flatten() {
-        if entry.file_name().to_str().and_then(stale).is_some() {
+        if entry.file_name().to_str().and_then(dead).is_some()
+            && lease::of(&entry.path()) != Tenancy::Held
+        {
             // Another user's, or one that its listener removes right now.
             let _ = std::fs::remove_dir_all(entry.path());
         }
@@ -127,10 +142,10 @@ fn sweep(place: &Path) {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        if let Err(error) = std::fs::remove_dir_all(&self.0)
+        if let Err(error) = std::fs::remove_dir_all(&self.path)
             && error.kind() != io::ErrorKind::NotFound
         {
-            log::warn!(target: "gorgon::originator", path:% = self.0.display(), error:%; "not removed");
+            log::warn!(target: "gorgon::originator", path:% = self.path.display(), error:%; "not removed");
         }
     }
 }
@@ -143,16 +158,16 @@ impl Local {
     pub fn start(plan: LocalPlan) -> Result<Self, LocalError> {
         let broker = LocalBroker::start().map_err(LocalError::Broker)?;
         let directory = Scratch::make()?;
-        let config = directory.0.join("gorgon_listener.json");
+        let config = directory.path.join("gorgon_listener.json");
         let connection = connection(&broker);
         let text = serde_json::json!({
             "connection": connection.to_json(),
             "worker_slots": plan.slots,
             "host_name": plan.host_name,
-            "workspace_dir": directory.0.join("workspaces"),
+            "workspace_dir": directory.path.join("workspaces"),
         });
         let fault = |source| LocalError::Directory {
-            place: directory.0.clone(),
+            place: directory.path.clone(),
             source,
         };
         OpenOptions::new()
@@ -178,7 +193,7 @@ impl Local {
     /// # Errors
     /// It cannot be started.
     pub fn start_again(&mut self) -> Result<(), LocalError> {
-        let config = self.directory.0.join("gorgon_listener.json");
+        let config = self.directory.path.join("gorgon_listener.json");
         let (listener, pipe) = start_listener(&config, &self.plan)?;
         self.pipe = pipe;
         self.listener = listener;
@@ -327,6 +342,25 @@ fn try_take(directory: &Path, slots: u32) -> io::Result<Numbers> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_directory_that_is_held_is_in_use_whatever_lives_under_the_number_in_its_name() {
+        let place = tempfile::tempdir().unwrap();
+        let path = |name: &str| {
+            let number = u32::MAX;
+            place
+                .path()
+                .join(format!("{LOCAL_DIRECTORY_PREFIX}{number}-{name}"))
+        };
+        for name in ["held", "left", "without"] {
+            std::fs::create_dir(path(name)).unwrap();
+        }
+        let _held = Lease::make(&path("held")).unwrap();
+        drop(Lease::make(&path("left")).unwrap());
+        sweep(place.path());
+        let there = ["held", "left", "without"].map(|name| path(name).exists());
+        assert_eq!(there, [true, false, false]);
+    }
 
     #[test]
     fn two_runs_have_different_numbers() {

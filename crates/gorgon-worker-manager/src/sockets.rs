@@ -6,6 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use gorgon_process::disk::user_id;
+use gorgon_process::lease::{self, Lease, Tenancy};
 use gorgon_process::liveness::Identity;
 use log::info;
 use tempfile::TempDir;
@@ -17,8 +18,9 @@ const PREFIX: &str = "gorgon-manager-";
 #[derive(Debug)]
 pub struct Sockets {
     directory: PathBuf,
-    /// Removes it at the end, unless somebody else does.
-    _own: Option<TempDir>,
+    /// Removes it at the end, unless somebody else does. Held, since our number says nothing to those in
+    /// another container.
+    _own: Option<(Lease, TempDir)>,
     made: u32,
 }
 
@@ -42,7 +44,7 @@ impl Sockets {
             .tempdir()?;
         Ok(Self {
             directory: own.path().to_owned(),
-            _own: Some(own),
+            _own: Some((Lease::make(own.path())?, own)),
             made: 0,
         })
     }
@@ -60,6 +62,7 @@ fn sweep(directory: &Path) {
     for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
         let stale = owner(&entry.file_name().to_string_lossy())
             .is_some_and(|owner| !owner.is_alive())
+            && lease::of(&entry.path()) != Tenancy::Held
             && entry
                 .metadata()
                 .is_ok_and(|meta| meta.is_dir() && meta.uid() == user_id());
@@ -87,16 +90,23 @@ mod tests {
         let me = Identity::own().unwrap();
         let live = format!("{PREFIX}{}-{}-x", me.pid, me.started);
         let dead = format!("{PREFIX}{}-{}-x", me.pid, me.started + 1);
-        for name in [&live, &dead, "gorgon-manager-x", "else"] {
+        let elsewhere = format!("{PREFIX}{}-{}-y", me.pid, me.started + 1);
+        for name in [&live, &dead, &elsewhere, "gorgon-manager-x", "else"] {
             fs::create_dir(place.path().join(name)).unwrap();
         }
+        let _held = Lease::make(&place.path().join(&elsewhere)).unwrap();
         sweep(place.path());
         let mut left: Vec<_> = fs::read_dir(place.path())
             .unwrap()
             .map(|e| e.unwrap().file_name().into_string().unwrap())
             .collect();
         left.sort();
-        let mut expected = vec!["else".to_owned(), live, "gorgon-manager-x".to_owned()];
+        let mut expected = vec![
+            "else".to_owned(),
+            live,
+            elsewhere,
+            "gorgon-manager-x".to_owned(),
+        ];
         expected.sort();
         assert_eq!(left, expected);
     }
