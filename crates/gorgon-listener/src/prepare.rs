@@ -177,7 +177,7 @@ fn fetch(
         WorkspaceMode::Job => Workspace::create(workspaces, &job.project),
         WorkspaceMode::Slot => Workspace::for_slots(workspaces, order.slots),
     };
-    let mut workspace = workspace.map_err(sync_failed)?;
+    let mut workspace = workspace.map_err(sync_failed)?.until(bounds.cancel.clone());
     let mut copying = begun;
     let digest = job.sync.manifest_digest.as_deref();
     let kept = digest.and_then(|digest| workspace.fill_from_kept(&cache, digest));

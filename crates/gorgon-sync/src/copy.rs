@@ -59,6 +59,9 @@ fn copy_one(
     to: &Path,
     can_share: &AtomicBool,
 ) -> Result<Stamp, SyncError> {
+    if view.is_cancelled() {
+        return Err(SyncError::Cancelled);
+    }
     let path = OsStr::from_bytes(&viewed.path);
     let (from, to) = (view.root.join(path), to.join(path));
     let stamp = &viewed.stamp;

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crossbeam_channel::{Receiver, TryRecvError, never};
+
 use crate::failure::SyncError;
 use crate::record::Record;
 use crate::stamp::{Kind, Stamp, stamps};
@@ -14,6 +16,8 @@ pub(crate) struct View {
     pub(crate) entries: Vec<Viewed>,
     /// Nobody has looked at the tree itself: what is copied must still be what is expected.
     pub(crate) unseen: bool,
+    /// Copying ends when something arrives here, or the other end is dropped.
+    pub(crate) cancel: Receiver<()>,
 }
 
 /// One path of it.
@@ -41,6 +45,7 @@ impl View {
             root: root.to_owned(),
             entries,
             unseen: false,
+            cancel: never(),
         })
     }
 
@@ -59,7 +64,13 @@ impl View {
             root: root.to_owned(),
             entries,
             unseen: true,
+            cancel: never(),
         }
+    }
+
+    /// Returns whether nobody wants the copy any more.
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.cancel.try_recv() != Err(TryRecvError::Empty)
     }
 
     /// Looks at a workspace in which something has worked since it was made.

@@ -8,6 +8,7 @@ use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crossbeam_channel::{Receiver, never};
 use gorgon_process::{exit, orphan};
 
 use crate::cache::Cache;
@@ -38,6 +39,8 @@ pub struct Workspace {
     trees: Vec<Tree>,
     /// The cache that it was filled from.
     cache: Option<PathBuf>,
+    /// It is filled until something arrives here, or the other end is dropped.
+    cancel: Receiver<()>,
 }
 
 /// A directory that is filled from a cache.
@@ -68,6 +71,7 @@ impl Workspace {
             outer,
             trees: vec![tree],
             cache: None,
+            cancel: never(),
         })
     }
 
@@ -84,6 +88,7 @@ impl Workspace {
             outer,
             trees,
             cache: None,
+            cancel: never(),
         })
     }
 
@@ -91,6 +96,13 @@ impl Workspace {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Ends each copy into it when something arrives here, or the other end is dropped.
+    #[must_use]
+    pub fn until(mut self, cancel: Receiver<()>) -> Self {
+        self.cancel = cancel;
+        self
     }
 
     /// Returns the tree, or the first of those for slots: in it after_sync runs.
@@ -105,7 +117,8 @@ impl Workspace {
     pub fn fill_from_kept(&mut self, cache: &Cache, digest: &str) -> Option<Filled> {
         let first = self.trees.first()?;
         let record = kept::take(cache, digest, true, &first.path)?;
-        let view = View::of_record(&cache.tree(), &record);
+        let mut view = View::of_record(&cache.tree(), &record);
+        view.cancel = self.cancel.clone();
         let filled = self.fill_all(Some(record), cache, &view, digest);
         match filled {
             Ok(filled) => {
@@ -127,7 +140,8 @@ impl Workspace {
     /// # Errors
     /// When a file cannot be copied: the disk is full.
     pub fn fill_from(&mut self, cache: &Cache) -> Result<Filled, SyncError> {
-        let view = View::of_tree(&cache.tree())?;
+        let mut view = View::of_tree(&cache.tree())?;
+        view.cancel = self.cancel.clone();
         let digest = cache.digest().unwrap_or_default();
         let filled = self.fill_all(None, cache, &view, &digest)?;
         self.cache = Some(cache.path().to_owned());
@@ -167,7 +181,8 @@ impl Workspace {
             return Ok(());
         }
         let known = first.record.clone().unwrap_or_default();
-        let view = View::of_workspace(&first.path, &known)?;
+        let mut view = View::of_workspace(&first.path, &known)?;
+        view.cancel = self.cancel.clone();
         for tree in others {
             let before = tree.record.take().unwrap_or_default();
             // Nobody has been in it since.

@@ -1,3 +1,4 @@
+use crossbeam_channel::never;
 use std::path::PathBuf;
 
 use super::*;
@@ -43,6 +44,7 @@ fn check(source: &str, copied: &str, found: &str, expected: &str) {
         root: PathBuf::from("/"),
         entries: entries.collect(),
         unseen: false,
+        cancel: never(),
     };
     let entries = tree(copied).into_iter();
     let entries = entries.map(|(path, stamp)| Entry {
@@ -156,6 +158,7 @@ fn a_directory_of_another_filesystem_is_not_ours_to_restore() {
             })
             .collect(),
         unseen: false,
+        cancel: never(),
     };
     let entries = record.into_iter().map(|(path, stamp)| Entry {
         path,
