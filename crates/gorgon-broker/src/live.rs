@@ -15,7 +15,7 @@ use amiquip::{
 };
 use crossbeam_channel::{Receiver, RecvError, Select, never};
 use log::{error, warn};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 /// For one call of the client. A silent broker is noticed by the heartbeats before this; it is for
@@ -79,9 +79,9 @@ pub(crate) struct Live<'c> {
     returns: Receiver<Return>,
     notes: Receiver<Note>,
     consuming: Vec<Consuming<'c>>,
-    /// Ended by the broker. Dropping one would ask the broker to cancel it once more, so they stay
-    /// as long as the connection.
-    ended: Vec<Consumer<'c>>,
+    /// Ended by the broker, the latest last. Dropping one asks the broker to cancel it once more and
+    /// waits for the answer, so the few of a worker stay as long as its connection.
+    ended: VecDeque<Consumer<'c>>,
     /// Without their bodies, by delivery tag.
     unacked: BTreeMap<u64, amiquip::Delivery>,
     blocked: bool,
@@ -125,7 +125,7 @@ impl<'c> Live<'c> {
             returns,
             notes: notes.transpose().map_err(refused)?.unwrap_or_else(never),
             consuming: Vec::new(),
-            ended: Vec::new(),
+            ended: VecDeque::new(),
             unacked: BTreeMap::new(),
             blocked: false,
         };

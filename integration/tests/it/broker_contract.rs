@@ -36,6 +36,7 @@ contract! {
         what_was_under_way_comes_before_drained
         acknowledging_twice_or_late_does_nothing
         a_queue_consumed_again_delivers_again
+        a_queue_that_is_deleted_by_others_again_and_again
         consuming_again_before_the_last_is_drained;
     publishing:
         every_message_is_confirmed_once

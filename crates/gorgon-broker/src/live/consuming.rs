@@ -4,7 +4,7 @@ use super::{CALL_LIMIT, Cause, Consuming, LOOK_LIMIT, Live};
 use crate::look;
 use crate::runner::Runner;
 use crate::{Consume, Delivery, Event, Token};
-use amiquip::{AmqpValue, ConsumerMessage, ConsumerOptions, Error, FieldTable};
+use amiquip::{AmqpValue, Consumer, ConsumerMessage, ConsumerOptions, Error, FieldTable};
 use log::warn;
 use std::collections::BTreeMap;
 
@@ -12,7 +12,10 @@ use std::collections::BTreeMap;
 /// a delivery may stay unacknowledged, in milliseconds.
 const CONSUMER_TIMEOUT_MS: i32 = 604_800_000;
 
-impl Live<'_> {
+/// So many consumers that the broker has ended are kept. Each holds some 10 KB, and a listener's connection lives for months.
+const ENDED: usize = 16;
+
+impl<'c> Live<'c> {
     pub(super) fn ack(&mut self, token: Token) -> Result<(), Cause> {
         if token.epoch != self.epoch {
             return Ok(());
@@ -120,7 +123,7 @@ impl Live<'_> {
                 let one = self.consuming.remove(nth);
                 runner.wish.stop_consuming(&one.queue);
                 let drained = one.consumer.is_none();
-                self.ended.extend(one.consumer);
+                self.keep_ended(runner, one.consumer);
                 let queue = one.queue.clone();
                 let missing = false;
                 runner.tell(Event::ConsumerEnded { queue, missing });
@@ -134,6 +137,16 @@ impl Live<'_> {
             ConsumerMessage::ClientClosedChannel | ConsumerMessage::ClientClosedConnection => {
                 Err(Cause::of(&Error::EventLoopDropped))
             }
+        }
+    }
+
+    /// Keeps a consumer that has ended, and drops the oldest of them when they are too many.
+    fn keep_ended(&mut self, runner: &Runner, consumer: Option<Consumer<'c>>) {
+        self.ended.extend(consumer);
+        if self.ended.len() > ENDED {
+            let fuse = runner.fuse.clone();
+            let _guard = fuse.guard(CALL_LIMIT);
+            self.ended.pop_front();
         }
     }
 

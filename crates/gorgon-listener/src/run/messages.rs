@@ -211,7 +211,9 @@ impl Shell {
         }
         self.definitions.remove(job);
         self.answers.retain(|_, answered| answered != job);
-        self.session
-            .delete_queue(&topology::control_queue(&self.voice, job));
+        // Without the first, the session would hold the ended consumer as long as its connection lives.
+        let queue = topology::control_queue(&self.voice, job);
+        self.session.stop_consuming(&queue);
+        self.session.delete_queue(&queue);
     }
 }

@@ -171,3 +171,22 @@ pub(crate) fn consuming_again_before_the_last_is_drained(broker: &Broker) {
         }
     }
 }
+
+pub(crate) fn a_queue_that_is_deleted_by_others_again_and_again(broker: &Broker) {
+    let (session, other) = (broker.open(vec![], vec![]), broker.open(vec![], vec![]));
+    // More often than a session keeps consumers that have ended.
+    for round in 1..=40 {
+        session.declare(work());
+        session.consume(Consume::one("work"));
+        session.publish(Publish::to_queue("work", "x", round));
+        for _ in 0..2 {
+            match next(&session) {
+                Event::Delivery(delivery) => session.ack(delivery.token),
+                other => assert_eq!(other, Event::Confirmed { tag: round }),
+            }
+        }
+        other.delete_queue("work");
+        let (queue, missing) = ("work".to_owned(), false);
+        assert_eq!(next(&session), Event::ConsumerEnded { queue, missing });
+    }
+}
