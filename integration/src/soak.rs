@@ -5,6 +5,7 @@ pub mod figures;
 pub mod jobs;
 pub mod seeds;
 pub mod storm;
+pub mod victim;
 
 use std::fmt::Write as _;
 

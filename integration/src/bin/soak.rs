@@ -3,6 +3,7 @@
 #![expect(clippy::print_stdout, reason = "its figures are what it is for")]
 
 use std::{
+    collections::BTreeMap,
     process::ExitCode,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -51,13 +52,25 @@ fn main() -> ExitCode {
 fn soak_jobs(count: u32, kills: u32, seed: u64) -> bool {
     let seen = jobs::run(count, kills, seed);
     println!(
-        "{count} jobs on one listener, {} of them killed, {:.0} s",
-        seen.killed.len(),
+        "{count} jobs on one listener in {:.0} s",
         seen.took.as_secs_f64()
     );
-    for line in &seen.killed {
-        println!("  {line}");
+    let mut of_kind: BTreeMap<String, u32> = BTreeMap::new();
+    for killed in &seen.killed {
+        let victim = killed.victim.map_or_else(
+            || "nobody, it was over".to_owned(),
+            |victim| victim.to_string(),
+        );
+        println!(
+            "  job {}: {victim} after {:.1} s: {}",
+            killed.job,
+            killed.after.as_secs_f64(),
+            killed.end
+        );
+        *of_kind.entry(victim).or_insert(0) += 1;
     }
+    println!("killed: {of_kind:?}");
+    println!("memory after so many jobs, KiB: {:?}", seen.memory_kib);
     println!("before: {}\nafter:  {}", seen.before, seen.after);
     let grown = seen.after.grown_since(&seen.before);
     println!(

@@ -2,21 +2,22 @@
 
 use std::time::{Duration, Instant};
 
-use gorgon_process::signals::Signal;
-
 use crate::{
     cluster::Cluster,
-    processes::Process,
     run::RUN_LIMIT,
-    soak::{self, dice::Dice, figures::Figures},
+    soak::{self, dice::Dice, figures::Figures, victim::Victim},
 };
 
 /// Jobs before the first look: caches are filled and the allocator has its arenas.
 const WARM_UP: u32 = 5;
 const FILES: u32 = 8;
 const FILE_MS: u32 = 20;
-/// A job begins, runs and ends within about this.
-const JOB_MS: u64 = 900;
+/// Files of a job that is to be killed take longer, so that it lives when it is.
+const LONG_FILE_MS: u32 = 400;
+/// Such a job begins, runs and ends within about this.
+const LONG_JOB_MS: u64 = 1500;
+/// So often the listener's memory is noted.
+const NOTES: u32 = 20;
 
 /// What was seen.
 #[derive(Debug)]
@@ -26,9 +27,24 @@ pub struct Seen {
     /// At the end.
     pub after: Figures,
     /// Who was killed in which job, and how the job ended.
-    pub killed: Vec<String>,
+    pub killed: Vec<Killed>,
+    /// The listener's memory on the way, KiB, by the number of jobs done.
+    pub memory_kib: Vec<(u32, u64)>,
     /// What took it.
     pub took: Duration,
+}
+
+/// A job in which somebody was killed.
+#[derive(Debug)]
+pub struct Killed {
+    /// Its number.
+    pub job: u32,
+    /// Who it was; none: the job had ended by itself.
+    pub victim: Option<Victim>,
+    /// How old the job was.
+    pub after: Duration,
+    /// How the originator ended.
+    pub end: String,
 }
 
 /// Runs `jobs` jobs, of which `kills` lose a process.
@@ -40,24 +56,27 @@ pub fn run(jobs: u32, kills: u32, seed: u64) -> Seen {
     let mut dice = Dice::new(seed);
     let cluster = Cluster::start(&[("a", 2)]);
     let project = soak::project(cluster.home(), FILES, FILE_MS);
-    let whole = || {
-        cluster.run(&project, &[]).exited(0);
+    let long = soak::project(cluster.home(), FILES, LONG_FILE_MS);
+    let whole = |project| {
+        cluster.run(project, &[]).exited(0);
     };
-    (0..WARM_UP).for_each(|_| whole());
+    whole(&long);
+    (0..WARM_UP).for_each(|_| whole(&project));
     cluster.assert_nothing_left();
     let before = Figures::of(&cluster, "a");
+    let mut memory_kib = vec![(0, before.memory_kib)];
     let mut killed = Vec::new();
     let every = jobs.checked_div(kills).unwrap_or(u32::MAX).max(1);
     for job in 0..jobs {
         let last_kill = u32::try_from(killed.len()).unwrap_or(u32::MAX) >= kills;
         if last_kill || job % every != every - 1 {
-            whole();
+            whole(&project);
         } else {
-            killed.push(format!(
-                "job {job}: {}",
-                kill_one(&cluster, &project, &mut dice)
-            ));
+            killed.push(kill_one(&cluster, &long, job, &mut dice));
             cluster.assert_nothing_left();
+        }
+        if (job + 1) % (jobs / NOTES).max(1) == 0 {
+            memory_kib.push((job + 1, Figures::of(&cluster, "a").memory_kib));
         }
     }
     cluster.assert_nothing_left();
@@ -65,37 +84,38 @@ pub fn run(jobs: u32, kills: u32, seed: u64) -> Seen {
         before,
         after: Figures::of(&cluster, "a"),
         killed,
+        memory_kib,
         took: started.elapsed(),
     }
 }
 
 /// Ends one process of a job, or the job as a user does.
-fn kill_one(cluster: &Cluster, project: &crate::project::Project, dice: &mut Dice) -> String {
+fn kill_one(
+    cluster: &Cluster,
+    project: &crate::project::Project,
+    job: u32,
+    dice: &mut Dice,
+) -> Killed {
+    let begun = Instant::now();
     let run = cluster.begin(project, &[]);
-    let listener = cluster.host("a").pid();
-    let ended = !run.runs_for(Duration::from_millis(dice.roll(JOB_MS)));
-    let victims: Vec<Process> = cluster
-        .home()
-        .processes()
-        .into_iter()
-        .filter(|process| process.pid != listener)
-        .collect();
-    let who = match (ended, dice.roll(4)) {
-        (true, _) => "nobody, it was over".to_owned(),
-        (false, 0) => {
-            run.signal(Signal::Int);
-            "Ctrl-C".to_owned()
+    let wanted = Victim::pick(dice);
+    let mut lives = run.runs_for(Duration::from_millis(dice.roll(LONG_JOB_MS)));
+    let mut victim = None;
+    while lives {
+        if wanted.strike(cluster, "a", &run, dice) {
+            victim = Some(wanted);
+            break;
         }
-        (false, _) => match dice.pick(&victims) {
-            Some(victim) => {
-                // It may end by itself just now.
-                let _ = std::panic::catch_unwind(|| victim.kill_9());
-                victim.program.clone()
-            }
-            None => "nobody was there".to_owned(),
-        },
-    };
-    let end = run.finished(RUN_LIMIT).end;
-    // A killed Ruby child is a crash of its file, a killed rsync a host that failed to sync.
-    format!("{who}: {end}")
+        // It has not begun yet, or ended by itself just now.
+        lives = run.runs_for(Duration::from_millis(20));
+    }
+    let after = begun.elapsed();
+    // A killed Ruby child is a crash of its file.
+    let end = run.finished(RUN_LIMIT).end.to_string();
+    Killed {
+        job,
+        victim,
+        after,
+        end,
+    }
 }

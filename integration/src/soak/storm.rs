@@ -13,8 +13,10 @@ use crate::{
 
 const HOSTS: [&str; 2] = ["a", "b"];
 const SLOTS: u32 = 2;
-/// Time of a file.
-const FILE_MS: u32 = 120;
+/// Time of a file: a job of 1,000 outlasts a minute of kills.
+const FILE_MS: u32 = 170;
+const LISTENER: &str = "gorgon-listener";
+const VICTIMS: [&str; 3] = ["gorgon-worker", "gorgon-worker-manager", LISTENER];
 /// How long the job may take in all.
 const JOB_LIMIT: Duration = Duration::from_secs(600);
 
@@ -45,26 +47,15 @@ pub fn run(items: u32, time: Duration, seed: u64) -> Seen {
     let until = Instant::now() + time;
     let mut killed = BTreeMap::new();
     while Instant::now() < until && run.runs_for(Duration::from_secs(1)) {
-        let victim = match dice.roll(3) {
-            0 => "listener",
-            1 => "gorgon-worker-manager",
-            _ => "gorgon-worker",
+        // Where nobody of its kind lives just now it is the turn of the next.
+        let turn = usize::try_from(dice.roll(3)).unwrap_or(0);
+        let turns = VICTIMS.iter().cycle().skip(turn).take(VICTIMS.len());
+        let Some(victim) = turns
+            .copied()
+            .find(|it| strike(it, &mut cluster, &mut dice))
+        else {
+            continue;
         };
-        if victim == "listener" {
-            if let Some(host) = dice.pick(&HOSTS) {
-                cluster.restart_host(host);
-            }
-        } else {
-            let mut there = cluster.home().processes();
-            there.retain(|process| process.program == victim);
-            let Some(process) = dice.pick(&there) else {
-                continue;
-            };
-            // It may have ended by itself just now.
-            if std::panic::catch_unwind(|| process.kill_9()).is_err() {
-                continue;
-            }
-        }
         *killed.entry(victim).or_insert(0) += 1;
     }
     let finished = run.finished(JOB_LIMIT);
@@ -94,4 +85,19 @@ pub fn run(items: u32, time: Duration, seed: u64) -> Seen {
         wrong,
         moved,
     }
+}
+
+/// Kills one of that kind, and starts it again if it is a listener; tells whether one lived.
+fn strike(victim: &str, cluster: &mut Cluster, dice: &mut Dice) -> bool {
+    if victim == LISTENER {
+        let host = dice.pick(&HOSTS);
+        host.iter().for_each(|host| cluster.restart_host(host));
+        return host.is_some();
+    }
+    let mut there = cluster.home().processes();
+    there.retain(|process| process.program == victim);
+    dice.pick(&there).is_some_and(|process| {
+        // It may have ended by itself just now.
+        std::panic::catch_unwind(|| process.kill_9()).is_ok()
+    })
 }
