@@ -37,6 +37,8 @@ const CANCEL_LIMIT: Duration = Duration::from_secs(1);
 const CANCELLED_CALLBACK_LIMIT: Duration = Duration::from_secs(5);
 /// To say farewell to the broker.
 const CLOSE_LIMIT: Duration = Duration::from_secs(2);
+/// After a Ctrl-C that nobody takes for so long, as stdout is a full pipe, we end as if killed: hosts bear that.
+const STUCK_LIMIT: Duration = Duration::from_secs(5);
 /// The local listener may take so long to end after its job.
 const LOCAL_END_LIMIT: Duration = Duration::from_secs(5);
 
@@ -155,8 +157,9 @@ pub fn start(args: &StartArgs, broker_url: Option<&str>) -> Result<u8, RunError>
         .collect();
     destinations::check(args, &settings, paths.iter().map(PathBuf::as_path))?;
     let stream = Stream::open(args.json.as_deref())?;
+    let wanted = [Signal::Int, Signal::Term, Signal::Hup];
     let signals =
-        signals::listen(&[Signal::Int, Signal::Term, Signal::Hup]).map_err(RunError::Signals)?;
+        signals::listen_or_end(&wanted, STUCK_LIMIT, CANCELLED).map_err(RunError::Signals)?;
     let seed = args.seed.unwrap_or_else(draw_seed);
     trace.note("plan", begun, Instant::now());
     let mut run = Run {

@@ -4,8 +4,9 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
-use crossbeam_channel::{Receiver, bounded};
+use crossbeam_channel::{Receiver, SendTimeoutError, bounded};
 use signal_hook::iterator::Signals;
 
 /// So many signals wait for the loop; the kernel merges further ones of the same number.
@@ -154,9 +155,36 @@ pub fn listen(signals: &[Signal]) -> io::Result<Receiver<Signal>> {
     Ok(receiver)
 }
 
+/// As [`listen`]; but when nobody takes a signal for so long, this process ends with the code, whatever it is stuck
+/// in: a write into a pipe that nobody reads has no end by itself, and no signal ends it.
+///
+/// # Errors
+/// As [`listen`].
+pub fn listen_or_end(
+    signals: &[Signal],
+    limit: Duration,
+    code: u8,
+) -> io::Result<Receiver<Signal>> {
+    let caught = listen(signals)?;
+    let (sender, receiver) = bounded(0);
+    thread::Builder::new()
+        .name("signals heard".to_owned())
+        .spawn(move || {
+            for signal in caught {
+                match sender.send_timeout(signal, limit) {
+                    Ok(()) => {}
+                    Err(SendTimeoutError::Timeout(_)) => {
+                        signal_hook::low_level::exit(code.into());
+                    }
+                    Err(SendTimeoutError::Disconnected(_)) => return,
+                }
+            }
+        })?;
+    Ok(receiver)
+}
+
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
 
     use super::*;
 

@@ -1,15 +1,18 @@
 //! Ctrl-C: the terminal comes back at once, and nothing that ran goes on.
 
-use std::{net::TcpListener, time::Duration};
+use std::{fs, io, net::TcpListener, process::Stdio, time::Duration};
 
-use gorgon_process::signals::Signal;
+use gorgon_process::{
+    child::{self, End, Options},
+    signals::Signal,
+};
 use integration::{
     cluster::Cluster,
     gate::Gate,
     home::Home,
     project::Project,
     run::{self, Finished, Run},
-    wait::secs,
+    wait::{secs, until},
 };
 
 const FAILED: &str = "RSpec.describe('a') { it('fails') { expect(1).to eq 2 } }\n";
@@ -211,4 +214,34 @@ fn ctrl_c_does_not_wait_for_a_broker_that_says_nothing() {
         run.stderr
     );
     home.assert_nothing_left();
+}
+
+#[test]
+fn a_full_pipe_that_nobody_reads_holds_no_ctrl_c_up() {
+    let home = Home::new();
+    let spec =
+        "RSpec.describe('many') { 2000.times { |n| it(\"does #{n}\") { expect(1).to eq 1 } } }\n";
+    let project = Project::of(&home, &[("spec/a_spec.rb", spec), ("spec/b_spec.rb", spec)]);
+    for option in ["--json", "--junit"] {
+        let (unread, full) = io::pipe().expect("a pipe");
+        let mut command = home.command("gorgon-originator");
+        command
+            .args(["--local=1", option, "-"])
+            .current_dir(project.path())
+            .stdin(Stdio::null())
+            .stdout(full)
+            .stderr(Stdio::null());
+        let run = child::spawn(command, Options::default()).expect("start the originator");
+        until("a writer that waits", secs(30), || {
+            let waits_in = fs::read_to_string(format!("/proc/{}/wchan", run.pid()));
+            match waits_in {
+                Ok(name) if name.contains("pipe_write") => Ok(()),
+                seen => Err(seen),
+            }
+        });
+        run.signal_group(Signal::Int);
+        assert_eq!(run.end().recv_timeout(secs(30)), Ok(End::Exited(130)));
+        home.assert_nothing_left();
+        drop(unread);
+    }
 }
