@@ -194,6 +194,7 @@ fn lean(reply: &mut Reply, step: Step, bytes: usize) {
         | Reply::Holds(_)
         | Reply::Idle(_)
         | Reply::HandedBack(_)
+        | Reply::GivenUp(_)
         | Reply::Declined(_)
         | Reply::WorkerDied(_) => {}
     }

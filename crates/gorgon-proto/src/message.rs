@@ -38,6 +38,8 @@ pub enum Reply {
     Idle(WorkerNote),
     /// A worker gives an item back unfinished, on its way out.
     HandedBack(ItemNote),
+    /// The same as its listener has died: it may be the item that kills listeners.
+    GivenUp(ItemNote),
     /// A worker that the item wants to avoid did not run it.
     Declined(ItemNote),
     /// A suite-level hook of a Ruby child raised.

@@ -203,7 +203,7 @@ impl Supervisor {
             Event::ParentGone => self.leave(
                 now,
                 LeaveReason::Lost,
-                Signal::Term,
+                Signal::Quit,
                 PARENT_GONE_LIMIT,
                 &mut out,
             ),

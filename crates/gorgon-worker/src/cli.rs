@@ -34,8 +34,9 @@ Debugging with it:
                         takes items as a worker of that job would, and ends after 2 s without one.
 
 Signals: INT or HUP cancels (a second one kills at once), TERM hands the running item back. Of the
-manager: USR1 means that the preloader is gone, USR2 that the slot is wanted for another job: the
-running item comes to its end, and no further one is taken.
+manager: USR1 means that the preloader is gone, QUIT that the listener has died: the running item
+goes back and has lost an attempt; USR2 that the slot is wanted for another job: the running item
+comes to its end, and no further one is taken.
 
 Exit status: 0 done, or by hand all passed · 1 by hand: not all passed · 3 an error, or the broker
 was away for 120 s · 4 a callback raised, or Ruby could not be started; the item was handed back ·

@@ -77,6 +77,8 @@ pub enum Event {
     Cancelled,
     /// TERM: the listener stops; what runs goes back.
     HandBack,
+    /// QUIT: the listener has died; what runs goes back, and has lost an attempt.
+    ListenerLost,
     /// USR2: the slot is wanted for another job; what runs comes to its end.
     SlotWanted,
     /// The instant of [`crate::work::Work::deadline`] has come.
@@ -117,6 +119,8 @@ pub enum Exit {
     Cancelled,
     /// What ran was handed back.
     HandedBack,
+    /// What ran was given up, as the listener has died.
+    ListenerLost,
     /// The slot was wanted for another job; nothing was cut off.
     SlotGiven,
     /// A callback raised, or Ruby could not be started.

@@ -78,6 +78,7 @@ fn is_good(reply: &Reply) -> bool {
         Reply::WorkerEnded(ended) => ended.error.is_none(),
         Reply::SuiteHookFailed(_)
         | Reply::HandedBack(_)
+        | Reply::GivenUp(_)
         | Reply::Returned(_)
         | Reply::Declined(_) => false,
         Reply::HostAnswered(_)

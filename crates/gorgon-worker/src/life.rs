@@ -210,6 +210,7 @@ impl Work {
                 Exit::Over
                 | Exit::Cancelled
                 | Exit::HandedBack
+                | Exit::ListenerLost
                 | Exit::SlotGiven
                 | Exit::PreloaderLost(_)
                 | Exit::BrokerGone(_),
@@ -297,6 +298,7 @@ impl Work {
         let note = self.settings.me.about(&running.record.item);
         let reply = match &self.leaving {
             Some(Exit::HandedBack | Exit::CallbackFailed(_)) => Some(Reply::HandedBack(note)),
+            Some(Exit::ListenerLost) => Some(Reply::GivenUp(note)),
             Some(
                 Exit::Cancelled
                 | Exit::Over

@@ -41,6 +41,7 @@ pub fn run(args: &Args) -> Result<u8, StartError> {
         Signal::Hup,
         Signal::Usr1,
         Signal::Usr2,
+        Signal::Quit,
     ])
     .map_err(StartError::Signals)?;
     if let Some(socket) = &args.preloader {
@@ -238,6 +239,7 @@ impl Shell {
         if index == signals {
             return match ready.recv(&self.signals) {
                 Ok(Signal::Term) => Woken::Event(Event::HandBack),
+                Ok(Signal::Quit) => Woken::Event(Event::ListenerLost),
                 Ok(Signal::Usr1) => {
                     Woken::Event(Event::PreloaderLost("its manager says so".to_owned()))
                 }
@@ -421,7 +423,7 @@ impl Shell {
             Exit::Over => exit::FAILED,
             Exit::Cancelled if self.broken_pipe => exit::OK,
             Exit::Cancelled => exit::CANCELLED,
-            Exit::HandedBack | Exit::SlotGiven => exit::OK,
+            Exit::HandedBack | Exit::ListenerLost | Exit::SlotGiven => exit::OK,
             Exit::CallbackFailed(error) => {
                 error!(target: "gorgon::worker", what:% = error.what, output = error.output; "{}", error.message);
                 if self.managed {

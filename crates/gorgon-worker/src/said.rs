@@ -359,7 +359,7 @@ impl Work {
             // Its host is being ended above it: no fault of a hook.
             Stage::Ending
                 if !child.finished
-                    && self.leaving == Some(Exit::HandedBack)
+                    && matches!(self.leaving, Some(Exit::HandedBack | Exit::ListenerLost))
                     && end == End::Signaled(Signal::Kill.number()) =>
             {
                 self.warn(

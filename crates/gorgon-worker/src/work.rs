@@ -193,6 +193,7 @@ impl Work {
             }
             Event::SlotWanted => self.slot_wanted = true,
             Event::HandBack => self.leave(now, Exit::HandedBack, &mut out),
+            Event::ListenerLost => self.leave(now, Exit::ListenerLost, &mut out),
             Event::DeadlinePassed => self.deadline_passed(now, &mut out),
         }
         self.advance(now, &mut out);

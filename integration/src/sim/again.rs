@@ -57,7 +57,9 @@ impl World {
             Cause::Returned | Cause::BrokerOutage if self.truth.outages > 0 => WORD_LIMIT + late,
             Cause::Returned | Cause::BrokerOutage => CALM_WORD_LIMIT + late,
             Cause::WorkerLost => SILENCE + late,
-            Cause::HandedBack | Cause::Dropped | Cause::HostSick => return None,
+            Cause::HandedBack | Cause::ListenerLost | Cause::Dropped | Cause::HostSick => {
+                return None;
+            }
         };
         // Replies that it had not acknowledged come again, after younger ones.
         let since = self.sessions.get(&ORIGINATOR).map(|session| session.since);

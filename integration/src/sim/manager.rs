@@ -216,6 +216,7 @@ impl World {
                     Signal::Usr1 => work::Event::PreloaderLost("its manager says so".to_owned()),
                     Signal::Usr2 => work::Event::SlotWanted,
                     Signal::Term => work::Event::HandBack,
+                    Signal::Quit => work::Event::ListenerLost,
                     _ => work::Event::Cancelled,
                 };
                 self.soon(Due::Worker(worker, event));

@@ -117,6 +117,11 @@ impl Truth {
         match reply {
             Reply::Start(_) => self.starts += 1,
             Reply::HandedBack(note) => *self.handed_back.entry(note.item).or_default() += 1,
+            Reply::GivenUp(note) => {
+                self.losses.insert((note.item, note.attempt));
+                // It is not counted with those.
+                *self.handed_back.entry(note.item).or_default() += 1;
+            }
             _ => {}
         }
     }
@@ -237,7 +242,7 @@ impl Truth {
             }
             Happening::ItemRedelivered {
                 item,
-                cause: Cause::WorkerLost | Cause::Returned,
+                cause: Cause::WorkerLost | Cause::ListenerLost | Cause::Returned,
                 ..
             } => *self.told_lost.entry(*item).or_default() += 1,
             Happening::RetryQueued { item, .. } | Happening::RepeatQueued { item, .. } => {

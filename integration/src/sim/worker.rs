@@ -262,7 +262,7 @@ impl World {
 
     fn worker_exits(&mut self, pid: Pid, exit: Exit) {
         let code = match exit {
-            Exit::Over | Exit::HandedBack | Exit::SlotGiven => exit::OK,
+            Exit::Over | Exit::HandedBack | Exit::ListenerLost | Exit::SlotGiven => exit::OK,
             Exit::Cancelled => exit::CANCELLED,
             Exit::CallbackFailed(_) => WORKER_CALLBACK_FAILED,
             Exit::PreloaderLost(_) => WORKER_PRELOADER_LOST,

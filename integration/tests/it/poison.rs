@@ -1,8 +1,11 @@
 //! Files that take down what runs them, again and again: lost after three attempts, and the job goes on.
 
+use std::time::Duration;
+
 use integration::{
     cluster::Cluster,
     home::Home,
+    processes,
     project::Project,
     run::{self, Finished, Run},
     wait::secs,
@@ -21,6 +24,15 @@ def poison(program)
   end
   sleep
 end
+
+def poison_listener
+  pid = Process.pid
+  until File.basename(File.binread("/proc/#{pid}/cmdline").split("\0")[0].to_s) == 'gorgon-listener'
+    pid = File.binread("/proc/#{pid}/stat")[/\) \S (\d+)/, 1].to_i
+  end
+  Process.kill(:KILL, pid)
+  sleep
+end
 "#;
 const GREEN: &str = "RSpec.describe('x') { it('holds') { expect(1).to eq 1 } }\n";
 const GREENS: [&str; 4] = [
@@ -29,6 +41,7 @@ const GREENS: [&str; 4] = [
     "spec/e_spec.rb",
     "spec/f_spec.rb",
 ];
+const LISTENER: &str = "gorgon-listener";
 const A: &str = "spec/a_spec.rb";
 const B: &str = "spec/b_spec.rb";
 
@@ -38,8 +51,12 @@ fn project(home: &Home, poisoned: &[&str], program: &str) -> Project {
     for file in GREENS {
         project.write(file, GREEN);
     }
+    let act = match program {
+        LISTENER => "poison_listener".to_owned(),
+        _ => format!("poison('{program}')"),
+    };
     let text = format!(
-        "require_relative '../poison'\nRSpec.describe('p') {{ it('kills') {{ poison('{program}') }} }}\n"
+        "require_relative '../poison'\nRSpec.describe('p') {{ it('kills') {{ {act} }} }}\n"
     );
     for file in poisoned {
         project.write(file, &text);
@@ -129,5 +146,37 @@ fn a_slot_in_which_workers_die_of_three_files_leaves_the_job() {
         "no host could run the job",
     ]);
     assert_eq!(run.events("item_finished").len(), GREENS.len());
+    home.assert_nothing_left();
+}
+
+#[test]
+fn a_file_that_kills_its_listener_is_lost_however_often_that_is_started_again() {
+    let hosts = ["a", "b"];
+    let mut cluster = Cluster::start(&hosts.map(|host| (host, 1)));
+    let project = project(cluster.home(), &[A], LISTENER);
+    let run = cluster.begin(&project, &["spec"]);
+    let mut deaths = 0;
+    // As systemd does.
+    while run.runs_for(Duration::from_millis(100)) {
+        for host in hosts {
+            if !processes::runs(cluster.host(host).pid()) {
+                deaths += 1;
+                cluster.restart_host(host);
+            }
+        }
+    }
+    let run = finished(run, LISTENER);
+    lost(&run, &[A]);
+    assert_eq!(deaths, 3);
+    cluster.run(&project, &[GREENS[0]]).exited(0);
+    cluster.assert_nothing_left();
+}
+
+#[test]
+fn a_file_that_kills_its_listener_is_lost_in_place() {
+    let home = Home::new();
+    let project = project(&home, &[A], LISTENER);
+    let run = finished(run::start(&home, &project, &["--local=1"]), "in place");
+    lost(&run, &[A]);
     home.assert_nothing_left();
 }

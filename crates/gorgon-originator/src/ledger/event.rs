@@ -165,6 +165,8 @@ pub enum Cause {
     Returned,
     /// Its worker gave it back on its way out.
     HandedBack,
+    /// Its worker gave it up, as its listener had died.
+    ListenerLost,
     /// The broker lost it.
     BrokerOutage,
     /// The broker threw it away: a policy of its queue, a purge.
@@ -181,6 +183,7 @@ impl Cause {
             Self::WorkerLost => "worker lost",
             Self::Returned => "returned by the broker",
             Self::HandedBack => "handed back",
+            Self::ListenerLost => "listener lost",
             Self::BrokerOutage => "broker outage",
             Self::Dropped => "dropped by the broker",
             Self::HostSick => "host sick",

@@ -55,6 +55,8 @@ pub(super) enum Phase {
 pub(super) struct Item {
     pub(super) work: WorkItem,
     pub(super) lost_on: Vec<String>,
+    /// How many of these attempts were given up, as a listener died.
+    given_up: usize,
     declined: u32,
     /// The listener whose workers are not to run it.
     shuns: Option<ListenerId>,
@@ -70,6 +72,7 @@ impl Item {
         Self {
             work,
             lost_on: Vec::new(),
+            given_up: 0,
             declined: 0,
             shuns: None,
             repeat: None,
@@ -374,7 +377,9 @@ impl Items {
                     .unwrap_or_else(|| "an unknown host".to_owned()),
             );
         }
-        if item.lost_on.len() >= LOST_LIMIT {
+        item.given_up += usize::from(cause == Cause::ListenerLost);
+        // Counted apart: workers end in order under a dead listener, and all of a host's at once.
+        if item.given_up.max(item.lost_on.len() - item.given_up) >= LOST_LIMIT {
             let (filename, hosts) = (item.work.filename.clone(), item.lost_on.clone());
             let (retry, repeat) = (item.work.retry, item.repeat);
             self.settle(id, Verdict::Lost);

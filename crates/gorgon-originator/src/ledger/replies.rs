@@ -140,18 +140,8 @@ impl Ledger {
                 self.heard(now, &worker, &note.hostname);
                 self.doubt_held(now, &worker, None);
             }
-            Reply::HandedBack(note) => {
-                let worker = worker_of(&note);
-                self.heard(now, &worker, &note.hostname);
-                if self
-                    .items
-                    .get(note.item)
-                    .is_some_and(|i| i.work.attempt == note.attempt)
-                {
-                    let hostname = Some(note.hostname);
-                    self.requeue(note.item, Cause::HandedBack, hostname, false, out);
-                }
-            }
+            Reply::HandedBack(note) => self.handed_back(now, note, Cause::HandedBack, out),
+            Reply::GivenUp(note) => self.handed_back(now, note, Cause::ListenerLost, out),
             Reply::Declined(note) => {
                 self.heard(now, &worker_of(&note), &note.hostname);
                 if self.publishes() {
@@ -192,6 +182,17 @@ impl Ledger {
             // One that was written off has been told and has lost its items already.
             Reply::HostLeft(message) if self.hosts.has_left(&message.listener_id) => {}
             Reply::HostLeft(message) => self.host_left(now, message, out),
+        }
+    }
+
+    /// A worker does not run this item to its end. What takes its listener down costs an attempt: else a file that
+    /// does would come back for ever.
+    fn handed_back(&mut self, now: Instant, note: ItemNote, cause: Cause, out: &mut Vec<Effect>) {
+        self.heard(now, &worker_of(&note), &note.hostname);
+        let item = self.items.get(note.item);
+        if item.is_some_and(|i| i.work.attempt == note.attempt) {
+            let costs = cause == Cause::ListenerLost;
+            self.requeue(note.item, cause, Some(note.hostname), costs, out);
         }
     }
 

@@ -155,6 +155,20 @@ fn handing_back_and_declining_cost_nothing() {
 }
 
 #[test]
+fn what_is_given_up_three_times_is_lost() {
+    check(
+        1,
+        "a1 starts 0; a1 drops 0; b1 starts 0.2; b1 hands 0.2; a1 drops 0.3; a1 drops 0.3; b1 starts 0.4; b1 drops 0.4",
+        "publish 0.2; publish 0.3; publish 0.4; lost 0 on a,a,b; delete",
+    );
+    check(
+        1,
+        "a1 starts 0; a1 drops 0; a1 starts 0.2; a1 dies; a2 drops 0.3; a2 starts 0.4; a2 dies; a3 passes 0.5",
+        "publish 0.2; publish 0.3; publish 0.4; publish 0.5; passed 0; delete",
+    );
+}
+
+#[test]
 fn a_second_start_is_let_run() {
     check(1, "a1 starts 0; a2 starts 0; a1 dies", "");
     check(

@@ -162,7 +162,7 @@ fn left(reason: LeaveReason) -> &'static str {
         LeaveReason::CallbackFailed => "a callback failed",
         LeaveReason::PreloaderFailed => "Ruby could not be started",
         LeaveReason::WorkersFailed => "its workers died again and again",
-        LeaveReason::Stopped => "its listener is being stopped",
+        LeaveReason::Stopped => "its listener stopped",
         LeaveReason::Orphaned => "it lost the originator or the broker",
         LeaveReason::Lost => "nothing is heard of it",
         LeaveReason::Sick => "what failed there passed elsewhere",

@@ -122,6 +122,7 @@ fn shown<'a>(effects: impl Iterator<Item = &'a Effect>) -> String {
         Effect::StartWorker { slot, preloader } => format!("start w{slot} on p{preloader}"),
         Effect::SignalWorker(slot, Signal::Int) => format!("INT w{slot}"),
         Effect::SignalWorker(slot, Signal::Term) => format!("TERM w{slot}"),
+        Effect::SignalWorker(slot, Signal::Quit) => format!("QUIT w{slot}"),
         Effect::SignalWorker(slot, Signal::Usr1) => format!("USR1 w{slot}"),
         Effect::SignalWorker(slot, Signal::Usr2) => format!("USR2 w{slot}"),
         Effect::SignalWorker(slot, _) => format!("KILL w{slot}"),
@@ -389,7 +390,7 @@ fn a_stop_and_a_lost_parent_hand_back() {
         &[
             ("p0 ready", "join [1]; start w1 on p0"),
             // It stops its children through its preloader, which has to stay for that.
-            ("parent gone", "TERM w1"),
+            ("parent gone", "QUIT w1"),
             ("w1 exited 0", "stop p0"),
             ("p0 exited 0", "leave Lost"),
         ],
@@ -398,7 +399,7 @@ fn a_stop_and_a_lost_parent_hand_back() {
         &[1],
         &[
             ("p0 ready", "join [1]; start w1 on p0"),
-            ("parent gone", "TERM w1"),
+            ("parent gone", "QUIT w1"),
             ("1s", "KILL w1"),
             ("w1 killed", "stop p0"),
             ("1s", "leave Lost"),

@@ -488,6 +488,22 @@ fn a_handed_back_item_is_confirmed_before_its_ack() {
 }
 
 #[test]
+fn an_item_under_a_dead_listener_is_given_up_and_what_waits_is_handed_back() {
+    check(
+        settings(),
+        &[
+            ("item 1", "start 1; fork c1 rspec"),
+            ("c1 ready", "run c1 1"),
+            ("listener lost", "stop consuming; INT c1"),
+            ("item 2", ""),
+            ("drained", "handed back 2"),
+            ("c1 interrupted", "given up 1"),
+            ("c1 finished", ""),
+        ],
+    );
+}
+
+#[test]
 fn what_a_stopped_file_says_of_itself_is_no_result() {
     check(
         settings(),

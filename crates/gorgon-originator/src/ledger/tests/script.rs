@@ -2,7 +2,7 @@
 //!
 //! Events: `+2` lets seconds pass (to each deadline on the way) · `offer` · `a joins` (`a joins one`: with one slot) · `a answers
 //! busy|refused|accepted` · `a leaves done|sync|callback|stopped|lost|sick` · `a1 starts 0` (of attempt 2:
-//! `0.2`; a worker of the manager that `joins anew`: `starts 0 anew`) · `a1 passes|fails|crashes 0` (with tests: `a1 fails 0 -x +y`, failed and passed; `=x,y`: those that the file of a part has) · `a1 returns|holds|hands|declines 0` · `a1 idle` · `a1
+//! `0.2`; a worker of the manager that `joins anew`: `starts 0 anew`) · `a1 passes|fails|crashes 0` (with tests: `a1 fails 0 -x +y`, failed and passed; `=x,y`: those that the file of a part has) · `a1 returns|holds|hands|drops|declines 0` · `a1 idle` · `a1
 //! dies|ends` · `down` · `up` · `up missing` · `missing` · `cancel` · `a seen|unseen` · `a
 //! announces` · `listener ends`.
 
@@ -260,6 +260,7 @@ pub(crate) fn event(text: &str) -> Event {
         ("returns", Some(what)) => Reply::Returned(note(who, what)),
         ("holds", Some(what)) => Reply::Holds(note(who, what)),
         ("hands", Some(what)) => Reply::HandedBack(note(who, what)),
+        ("drops", Some(what)) => Reply::GivenUp(note(who, what)),
         ("declines", Some(what)) => Reply::Declined(note(who, what)),
         ("idle", None) => Reply::Idle(WorkerNote {
             hostname,

@@ -119,6 +119,7 @@ impl Play {
                 Exit::Over => "exit over".into(),
                 Exit::Cancelled => "exit cancelled".into(),
                 Exit::HandedBack => "exit handed back".into(),
+                Exit::ListenerLost => "exit listener lost".into(),
                 Exit::SlotGiven => "exit slot given".into(),
                 Exit::CallbackFailed(error) => format!("exit {}", error.what),
                 Exit::PreloaderLost(_) => "exit preloader lost".into(),
@@ -136,6 +137,7 @@ fn show_reply(reply: &Reply) -> String {
         Reply::Holds(m) => format!("holds {}", m.item),
         Reply::Idle(_) => "idle".into(),
         Reply::HandedBack(m) => format!("handed back {}", m.item),
+        Reply::GivenUp(m) => format!("given up {}", m.item),
         Reply::Declined(m) => format!("declined {}", m.item),
         Reply::SuiteHookFailed(m) => format!("suite hook: {}", m.error.message),
         Reply::Warning(m) => format!("warning: {}", m.message),
@@ -182,6 +184,7 @@ fn event(line: &str) -> Event {
         ["drained"] => Event::Drained,
         ["cancel"] => Event::Cancelled,
         ["hand", "back"] => Event::HandBack,
+        ["listener", "lost"] => Event::ListenerLost,
         ["slot", "wanted"] => Event::SlotWanted,
         ["preloader", "lost"] => Event::PreloaderLost("SIGKILL".into()),
         [child, ref said @ ..] => {
