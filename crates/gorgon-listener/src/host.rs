@@ -194,11 +194,11 @@ impl Host {
 
     fn offered(&mut self, job: JobId, most: u32) -> Vec<Effect> {
         let again = self.serving.iter().find(|serving| serving.id == job);
-        if again.is_some_and(|serving| !serving.job.is_ending()) {
+        let ends = again.is_some_and(|it| it.job.is_ending() || self.slots.is_closing(&job));
+        if again.is_some() && !ends {
             // It was offered twice: the announcement and the offer have crossed.
             return Vec::new();
         }
-        let ends = again.is_some();
         if self.life == Life::Ending {
             // As if we were gone already: who is refused by everybody gives up, and does not wait
             // for the listener that follows us.
@@ -313,6 +313,8 @@ impl Host {
         let effects = serving.job.step(now, event);
         if effects.contains(&host_job::Effect::StartManager) {
             self.slots.enter(job.clone(), serving.most);
+            // It was offered while the manager that died was closing: the one that follows it serves it.
+            self.waiting.retain(|waiting| waiting.id != *job);
         }
         let done = serving.job.is_done();
         let of_job = |effect| Effect::Job(job.clone(), effect);

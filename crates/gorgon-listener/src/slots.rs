@@ -140,6 +140,12 @@ impl Slots {
         self.jobs.remove(job);
     }
 
+    /// Returns whether the manager of a job has said that it starts no more workers.
+    #[must_use]
+    pub fn is_closing(&self, job: &JobId) -> bool {
+        self.jobs.get(job).is_some_and(|share| share.closing)
+    }
+
     /// A manager says something.
     pub fn heard(&mut self, now: Instant, job: &JobId, line: &ManagerLine) {
         let Some(share) = self.jobs.get_mut(job) else {

@@ -195,6 +195,45 @@ fn a_job_that_is_offered_again_while_it_ends_here_begins_anew() {
 }
 
 #[test]
+fn a_job_that_is_offered_again_while_its_manager_closes_begins_anew() {
+    check(
+        false,
+        4,
+        vec![
+            (offered("a"), "a Accepted; a Prepare"),
+            (prepared("a"), "a StartManager"),
+            (said("a", ManagerLine::Ready), ""),
+            // It found nobody at the reply queue; the originator was away, and is back.
+            (said("a", ManagerLine::Closing), ""),
+            (offered("a"), "a Busy (runs job a)"),
+            (ended("a"), "a Clean"),
+            (cleaned("a"), "a Finish; a Accepted; a Prepare"),
+            (prepared("a"), "a StartManager"),
+            (offered("a"), ""),
+        ],
+    );
+}
+
+#[test]
+fn a_job_that_is_offered_again_while_its_manager_closes_and_dies_is_served_by_the_next_manager() {
+    let died = || host_job::Event::ManagerEnded(End::Signaled(9), String::new());
+    check(
+        false,
+        4,
+        vec![
+            (offered("a"), "a Accepted; a Prepare"),
+            (prepared("a"), "a StartManager"),
+            (said("a", ManagerLine::Closing), ""),
+            (offered("a"), "a Busy (runs job a)"),
+            (of("a", died()), "a DeleteManagerQueue; a StartManager"),
+            (offered("a"), ""),
+            (ended("a"), "a Clean"),
+            (cleaned("a"), "a Finish"),
+        ],
+    );
+}
+
+#[test]
 fn an_idle_listener_stops_at_once() {
     check(false, 4, vec![(Event::Stopped, "exit")]);
     check(true, 4, vec![(Event::InputEnded, "exit")]);
