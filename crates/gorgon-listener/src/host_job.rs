@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use gorgon_process::child::End;
 use gorgon_process::exit;
 use gorgon_process::signals::Signal;
-use gorgon_proto::local::MANAGER_GONE;
+use gorgon_proto::local::{MANAGER_GONE, MANAGER_UNHEARD};
 use gorgon_proto::message::{HostError, LeaveReason};
 
 /// How often a manager that died is started again.
@@ -252,7 +252,12 @@ impl HostJob {
             End::Exited(_) | End::Signaled(_) => {}
         }
         let mut effects = vec![Effect::DeleteManagerQueue];
-        effects.extend(self.manager_died(now, end, words));
+        effects.extend(if end == End::Exited(i32::from(MANAGER_UNHEARD)) {
+            let reason = self.ending.map_or(LeaveReason::Lost, Ending::reason);
+            self.clean(now, Some((reason, None)))
+        } else {
+            self.manager_died(now, end, words)
+        });
         effects
     }
 

@@ -15,8 +15,11 @@ pub const WORKER_PRELOADER_LOST: u8 = 5;
 /// Exit code of a manager that left without a word to the originator: the job was orphaned, the
 /// broker away for too long, or its listener gone. Its listener cleans up and does not start it
 /// again. (0: it left in order and has said so by `host_left`. 3: it could not begin, and has said
-/// nothing. Anything else: it died.)
+/// nothing. 5: see below. Anything else: it died.)
 pub const MANAGER_GONE: u8 = 4;
+/// Exit code of a manager that left in order, and whose last word the broker has not confirmed in
+/// time: its listener says that the host leaves.
+pub const MANAGER_UNHEARD: u8 = 5;
 
 /// A line on the stdout of a worker that has a manager.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -346,8 +346,14 @@ impl Replies {
         matches!(look, Ok(Some(state)) if state.consumers > 0)
     }
 
-    /// Says that the host is done with the job, removes what nobody else will, and closes.
-    pub fn leave(mut self, reason: LeaveReason, error: Option<HostError>, trace: Vec<Step>) {
+    /// Says that the host is done with the job, removes what nobody else will, and closes. Returns
+    /// whether the broker has taken that word, or nobody is there to hear it.
+    pub fn leave(
+        mut self,
+        reason: LeaveReason,
+        error: Option<HostError>,
+        trace: Vec<Step>,
+    ) -> bool {
         let reply = Reply::HostLeft(HostLeft {
             hostname: self.hostname.clone(),
             listener_id: self.listener_id.clone(),
@@ -359,20 +365,37 @@ impl Replies {
             error,
             trace,
         });
+        let limit = match reason {
+            LeaveReason::Lost => ABANDONED_CLOSE_LIMIT,
+            _ => CLOSE_LIMIT,
+        };
         // The originator may have come back while the workers ended: its queues are its own.
-        if reason == LeaveReason::Orphaned && !self.is_read() {
+        let heard = if reason == LeaveReason::Orphaned && !self.is_read() {
             let originators = names::originator_queue(&self.job);
             for queue in [&self.file_queue, &self.reply_queue, &originators] {
                 self.session.delete_queue(queue);
             }
+            true
         } else {
             self.publish(&reply);
-        }
+            self.is_heard(self.tags, Instant::now() + limit)
+        };
         self.session.delete_queue(&self.queue);
-        self.session.close(match reason {
-            LeaveReason::Lost => ABANDONED_CLOSE_LIMIT,
-            _ => CLOSE_LIMIT,
-        });
+        self.session
+            .close(if heard { limit } else { ABANDONED_CLOSE_LIMIT });
+        heard
+    }
+
+    /// Waits until the broker has taken a reply, or has no queue for it.
+    fn is_heard(&mut self, tag: u64, until: Instant) -> bool {
+        while self.unconfirmed.contains_key(&tag) && !self.unroutable.contains(&tag) {
+            match self.broker.recv_deadline(until) {
+                // The core has had its last event.
+                Ok(event) => drop(self.event(event)),
+                Err(_) => return false,
+            }
+        }
+        true
     }
 }
 

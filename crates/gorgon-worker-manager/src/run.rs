@@ -12,7 +12,7 @@ use gorgon_process::lease::Lease;
 use gorgon_process::signals::{self, Signal};
 use gorgon_process::{logging, orphan};
 use gorgon_proto::job::{JobDefinition, SCHEMA, WorkspaceMode};
-use gorgon_proto::local::{ListenerLine, MANAGER_GONE};
+use gorgon_proto::local::{ListenerLine, MANAGER_GONE, MANAGER_UNHEARD};
 use gorgon_proto::message::{self, HostError, LeaveReason};
 use gorgon_ruby::{Callback, Preloader, PreloaderEvent};
 use log::{debug, error, info, warn};
@@ -423,9 +423,16 @@ impl Shell<'_> {
             info!(target: "gorgon::manager", left:?; "processes that were left behind are killed");
         }
         info!(target: "gorgon::manager", reason:?; "job ends here");
-        let gone = self.parent_gone || reason == LeaveReason::Orphaned;
-        self.replies
-            .leave(reason, error, self.trace.end(Instant::now()));
-        if gone { MANAGER_GONE } else { exit::OK }
+        let trace = self.trace.end(Instant::now());
+        let heard = self.replies.leave(reason, error, trace);
+        if self.parent_gone {
+            MANAGER_GONE
+        } else if !heard {
+            MANAGER_UNHEARD
+        } else if reason == LeaveReason::Orphaned {
+            MANAGER_GONE
+        } else {
+            exit::OK
+        }
     }
 }

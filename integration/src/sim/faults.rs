@@ -125,6 +125,7 @@ impl World {
         self.note(|_| format!("machine {machine} loses its power"));
         self.truth.died_badly = true;
         self.truth.lost_machines += 1;
+        self.truth.forgets_deaths_at(self.now);
         for pid in self.on(machine) {
             self.cut(pid);
         }

@@ -143,7 +143,8 @@ fn attempts(world: &World) -> Option<String> {
     let queued = truth
         .attempts
         .values()
-        .filter(|_| world.plan.is_calm())
+        // A sick host hands back what it had.
+        .filter(|_| world.plan.is_calm() && !truth.sick)
         .any(|n| *n > 1);
     queued.then(|| "an item runs again although nothing is wrong".to_owned())
 }

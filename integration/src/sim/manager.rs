@@ -42,7 +42,7 @@ pub(super) struct Manager {
     pub(super) listener_id: ListenerId,
     queue: String,
     was_down: bool,
-    parent_gone: bool,
+    pub(super) parent_gone: bool,
     /// It has told the originator that it is there.
     pub(super) joined: bool,
     /// Preloaders that run, by number, with the number of their start.
@@ -428,6 +428,7 @@ impl World {
     pub(super) fn kill_manager(&mut self, pid: Pid) {
         if let Some(manager) = self.managers.get_mut(&pid) {
             manager.exiting = Some(killed());
+            self.truth.forgets_deaths_at(self.now);
             self.process_ends(pid);
         }
     }

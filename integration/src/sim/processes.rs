@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use gorgon_originator::ledger;
 use gorgon_process::child::End;
+use gorgon_proto::local::MANAGER_UNHEARD;
 use gorgon_worker_manager::event as supervise;
 
-use super::session::Heard;
+use super::session::{Heard, Session};
 use super::{Due, ORIGINATOR, Pid, World, killed};
 
 impl World {
@@ -47,6 +48,7 @@ impl World {
 
     /// A process is gone.
     pub(super) fn process_ends(&mut self, pid: Pid) {
+        let unheard = self.sessions.get(&pid).is_some_and(Session::owes_last_word);
         self.close(pid);
         if let Some(worker) = self.workers.remove(&pid) {
             let end = worker.exiting.unwrap_or_else(killed);
@@ -67,7 +69,12 @@ impl World {
         } else if self.managers.contains_key(&pid) {
             self.end_below(pid);
             if let Some(manager) = self.managers.remove(&pid) {
-                let end = manager.exiting.unwrap_or_else(killed);
+                let end = match manager.exiting {
+                    Some(End::Exited(_)) if unheard && !manager.parent_gone => {
+                        End::Exited(i32::from(MANAGER_UNHEARD))
+                    }
+                    end => end.unwrap_or_else(killed),
+                };
                 self.note(|_| format!("manager {pid} has ended: {end}"));
                 self.manager_ended(manager.listener, pid, end);
             }

@@ -4,6 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
+use gorgon_proto::message::Reply;
+
 use super::broker::{Body, ConnectionId, Declare, Delivery, To};
 
 /// A message to be published.
@@ -120,6 +122,19 @@ impl Session {
             && self.once.is_empty()
             && self.busy.is_none()
             && self.waiting.is_empty()
+    }
+
+    /// Returns whether the broker has not confirmed that the host leaves.
+    pub(super) fn owes_last_word(&self) -> bool {
+        let waiting = self.waiting.iter().filter_map(|order| match order {
+            Order::Publish(posted) => Some(posted),
+            _ => None,
+        });
+        let mut posted = self.outbox.iter().chain(&self.flight).chain(waiting);
+        posted.any(|posted| match &posted.body {
+            Body::Reply(reply) => matches!(**reply, Reply::HostLeft(_)),
+            _ => false,
+        })
     }
 
     pub(super) fn wish(&mut self, declare: Declare) {

@@ -100,6 +100,12 @@ impl Truth {
         self.deaths.insert((item, attempt), now);
     }
 
+    /// A manager is gone: of workers that died in the same moment it could not tell.
+    pub(super) fn forgets_deaths_at(&mut self, now: Instant) {
+        self.deaths
+            .retain(|_, at| now - *at > Duration::from_millis(50));
+    }
+
     pub(super) fn died_at(&self, item: ItemId, attempt: u32) -> Option<Instant> {
         self.deaths.get(&(item, attempt)).copied()
     }
@@ -217,9 +223,8 @@ impl Truth {
                 // The last loss is told by this alone.
                 let before = u32::try_from(hosts.len()).unwrap_or(u32::MAX) - 1;
                 self.counts_losses(*item, before);
-                if *retry == 0 && repeat.is_none() {
-                    let items = self.parts.entry(filename.clone()).or_default();
-                    items.insert(*item, (Vec::new(), false));
+                if *retry == 0 {
+                    self.counts_of_file(filename, *item, *repeat, (Vec::new(), false));
                 }
                 self.verdicts.entry(*item).or_default().push(Verdict::Lost);
                 let losses = self.losses_of(*item);
@@ -278,21 +283,31 @@ impl Truth {
 
     /// What counts of a file, of all its items together.
     fn part_ended(&mut self, finish: &Finish, repeat: Option<Repeat>) {
+        if self.retries.contains(&finish.item) && repeat.is_none() {
+            return;
+        }
+        let tests = finish.tests.iter().map(|test| test.id.clone()).collect();
+        let ended = matches!(finish.kind, FinishType::Pass | FinishType::Fail);
+        self.counts_of_file(&finish.filename, finish.item, repeat, (tests, ended));
+    }
+
+    fn counts_of_file(
+        &mut self,
+        filename: &str,
+        item: ItemId,
+        repeat: Option<Repeat>,
+        of_item: (Vec<String>, bool),
+    ) {
         // Whether a probe counts is known later, and where it does, its file is not looked at.
         if repeat.is_some_and(|repeat| repeat.probe) {
             return;
         }
-        if self.retries.contains(&finish.item) && repeat.is_none() {
-            return;
-        }
-        let item = repeat.map_or(finish.item, |repeat| repeat.item);
-        let tests = finish.tests.iter().map(|test| test.id.clone()).collect();
-        let ended = matches!(finish.kind, FinishType::Pass | FinishType::Fail);
-        let items = self.parts.entry(finish.filename.clone()).or_default();
-        if self.uncut.contains_key(&finish.item) {
+        let items = self.parts.entry(filename.to_owned()).or_default();
+        // The whole file takes the place of its parts, also where it is lost.
+        if self.uncut.contains_key(&item) {
             items.clear();
         }
-        items.insert(item, (tests, ended));
+        items.insert(repeat.map_or(item, |repeat| repeat.item), of_item);
     }
 
     /// A finish that counts tells what a child has said, all of it, and nothing else.

@@ -44,6 +44,7 @@ fn read(event: &str) -> Event {
         "exit 0" => Event::ManagerEnded(End::Exited(0), String::new()),
         "exit 3" => Event::ManagerEnded(End::Exited(3), "words".into()),
         "exit 4" => Event::ManagerEnded(End::Exited(4), String::new()),
+        "exit 5" => Event::ManagerEnded(End::Exited(5), String::new()),
         "killed" => Event::ManagerEnded(End::Signaled(9), "words".into()),
         "panic" => Event::ManagerEnded(End::Exited(101), "words".into()),
         "cleaned" => Event::Cleaned,
@@ -78,6 +79,21 @@ fn a_job_runs_to_its_end() {
         ("exit 0", "clean"),
         ("cleaned", "finish"),
         ("cleaned", ""),
+    ]);
+}
+
+#[test]
+fn a_manager_whose_last_word_no_broker_took_has_it_said_by_its_listener() {
+    check(&[
+        ("prepared", "start manager"),
+        ("exit 5", "delete queue; leave Lost; clean"),
+        ("cleaned", "finish"),
+    ]);
+    check(&[
+        ("prepared", "start manager"),
+        ("stop", "TERM"),
+        ("exit 5", "delete queue; leave Stopped; clean"),
+        ("cleaned", "finish"),
     ]);
 }
 
