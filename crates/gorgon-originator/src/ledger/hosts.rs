@@ -1,5 +1,7 @@
 //! The hosts of a job: who answered, joined, left, and when each was last known to live.
 
+mod fencing;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
@@ -155,7 +157,11 @@ impl Hosts {
         } else {
             BTreeSet::new()
         };
+        let goes = |worker: &&WorkerKey| host.managers.goes(worker, message.pid);
+        let ended: Vec<_> = died.iter().filter(goes).cloned().collect();
         host.managers.joined(message.pid);
+        self.ended
+            .extend(ended.into_iter().map(|worker| (worker, now)));
         Some((died, gone))
     }
 
@@ -174,6 +180,8 @@ impl Hosts {
         };
         let ended: Vec<WorkerKey> = message.ended.iter().map(key).collect();
         host.workers.retain(|worker| !ended.contains(worker));
+        self.ended
+            .extend(ended.iter().map(|worker| (worker.clone(), now)));
         ended
     }
 
@@ -220,6 +228,10 @@ impl Hosts {
 
     /// A worker of the host said something.
     pub(super) fn heard_worker(&mut self, now: Instant, worker: &WorkerKey, hostname: &str) {
+        if self.has_just_ended(now, worker) {
+            // Said before its end, and late.
+            return;
+        }
         let host = self.host(now, &worker.listener_id, hostname);
         if matches!(host.state, HostState::Left(LeaveReason::Lost)) {
             host.state = HostState::Joined;
@@ -234,13 +246,23 @@ impl Hosts {
     /// Returns whether the worker is known to have ended, by itself or with its manager. After a while its
     /// number may be that of another one.
     pub(super) fn has_ended(&mut self, now: Instant, worker: &WorkerKey, manager_pid: u32) -> bool {
-        let ended = self.ended.get(worker);
-        let ended = ended.is_some_and(|at| now.duration_since(*at) < LATE_LIMIT);
+        let ended = self.has_just_ended(now, worker);
         let Some(host) = self.hosts.get_mut(&worker.listener_id) else {
             return ended;
         };
         host.managers.named(worker, manager_pid);
-        ended || host.managers.is_gone(manager_pid)
+        let ended = ended || host.managers.is_gone(manager_pid);
+        if ended {
+            // It is free for nothing.
+            host.workers.remove(worker);
+        }
+        ended
+    }
+
+    /// Returns whether a worker is known to have ended a moment ago.
+    pub(super) fn has_just_ended(&self, now: Instant, worker: &WorkerKey) -> bool {
+        let ended = self.ended.get(worker);
+        ended.is_some_and(|at| now.duration_since(*at) < LATE_LIMIT)
     }
 
     pub(super) fn worker_gone(&mut self, now: Instant, worker: &WorkerKey, hostname: &str) {
@@ -355,50 +377,10 @@ impl Hosts {
         self.hosts.values().any(joined)
     }
 
-    /// Returns whether the host is sick: nothing that it says of items counts any more.
-    pub(super) fn is_fenced(&self, id: &ListenerId) -> bool {
-        let state = self.hosts.get(id).map(|host| &host.state);
-        matches!(
-            state,
-            Some(HostState::Fenced | HostState::Left(LeaveReason::Sick))
-        )
-    }
-
-    /// Returns the queue of the manager that a sick host had last; it may live though it was
-    /// written off.
-    pub(super) fn fenced_queue(&self, id: &ListenerId) -> Option<String> {
-        let host = self.hosts.get(id).filter(|_| self.is_fenced(id))?;
-        let is_managers = host.queue.starts_with(names::MANAGER_QUEUE_PREFIX);
-        is_managers.then(|| host.queue.clone())
-    }
-
-    /// Returns the queues of the managers of sick hosts that have not left yet.
-    pub(super) fn fenced(&self) -> Vec<String> {
-        let fenced = self
-            .hosts
-            .iter()
-            .filter(|(_, host)| host.state == HostState::Fenced);
-        fenced.filter_map(|(id, _)| self.fenced_queue(id)).collect()
-    }
-
     /// Returns whether its workers may still take items.
     pub(super) fn runs(&self, id: &ListenerId) -> bool {
         let state = self.hosts.get(id).map(|host| &host.state);
         matches!(state, Some(HostState::Joined | HostState::Fenced))
-    }
-
-    /// The host is sick. Returns the workers that it had.
-    pub(super) fn fence(&mut self, id: &ListenerId) -> BTreeSet<WorkerKey> {
-        let Some(host) = self.hosts.get_mut(id) else {
-            return BTreeSet::new();
-        };
-        host.state = match host.state {
-            HostState::Refused { .. } | HostState::Left(_) => HostState::Left(LeaveReason::Sick),
-            HostState::Preparing | HostState::Busy | HostState::Joined | HostState::Fenced => {
-                HostState::Fenced
-            }
-        };
-        std::mem::take(&mut host.workers)
     }
 
     /// Returns the hosts that run workers, all but this one.

@@ -28,6 +28,12 @@ impl Managers {
         manager != 0 && self.of.get(worker) == Some(&manager)
     }
 
+    /// Returns whether a worker goes with the managers before this one.
+    pub(super) fn goes(&self, worker: &WorkerKey, manager: u32) -> bool {
+        let of = self.of.get(worker).filter(|of| **of != manager);
+        of.is_some_and(|of| *of == self.now || self.past.contains(of))
+    }
+
     /// A manager joined: the one before has gone.
     pub(super) fn joined(&mut self, manager: u32) {
         if manager != self.now {

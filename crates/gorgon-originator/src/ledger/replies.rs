@@ -129,7 +129,12 @@ impl Ledger {
                     return self.still_runs(note.item, note.attempt, host, name, out);
                 }
                 self.doubt_held(now, &holder.worker, Some(note.item));
+                let ended = self.hosts.has_just_ended(now, &holder.worker);
                 self.items.holds(now, note.item, note.attempt, holder);
+                if ended {
+                    let until = now + DOUBT_LIMIT;
+                    self.items.doubt(note.item, note.attempt, until, true);
+                }
             }
             Reply::Idle(note) => {
                 let worker = WorkerKey {

@@ -415,6 +415,24 @@ fn what_a_blocked_broker_has_not_got_is_not_missed() {
 }
 
 #[test]
+fn a_word_that_a_worker_said_before_its_manager_died_and_that_comes_late_holds_no_item() {
+    // Whoever speaks of the dead has spoken: the item is doubted, and runs again.
+    check(2, "a joins anew; a1 starts 0; +1", "delete m.a");
+    check(
+        2,
+        "a joins anew; a1 starts 0; +2",
+        "delete m.a; publish 0.2",
+    );
+    check(
+        2,
+        "a1 starts 0; a joins anew; a1 holds 0.2; +2",
+        "delete m.a; publish 0.2; publish 0.3",
+    );
+    // Those of the new manager live.
+    check(2, "a joins anew; a1 starts 0 anew; +4", "delete m.a");
+}
+
+#[test]
 fn fail_fast_publishes_nothing_more_and_lets_running_items_end() {
     let fast = |n| Rules {
         fail_fast: Some(n),

@@ -38,7 +38,7 @@ fn words(event: &str) -> Vec<&str> {
 /// worker that replaced it.
 fn worker(name: &str) -> (String, ListenerId, u32, u32) {
     let host = name[..1].to_owned();
-    let pid = if name.ends_with('\'') { 100 } else { 0 };
+    let pid = 100 * u32::try_from(name.matches('\'').count()).unwrap();
     let slot: u32 = name[1..].trim_end_matches('\'').parse().unwrap();
     (host.clone(), ListenerId(host), slot, pid + slot)
 }

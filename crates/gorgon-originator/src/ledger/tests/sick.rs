@@ -71,7 +71,7 @@ fn one_probe_that_fails_clears_the_host_for_good() {
         6,
         &format!(
             "a1 passes 0; {FIVE_FAIL}; a1 starts 6; a1 dies; a1' starts 6.2; a1' dies; \
-             a1 starts 6.3; a1 dies; b leaves done; a leaves done"
+             a1'' starts 6.3; a1'' dies; b leaves done; a leaves done"
         ),
         &format!(
             "passed 0; {FIVE_FAILED}; {PROBES}; publish 6.2 not on b; publish 6.3 not on b; \
