@@ -1,5 +1,5 @@
-//! Long runs: `soak jobs [N [KILLS]]`, `soak storm [ITEMS [SECONDS]]`, `soak seeds [N]`; `--seed N` plays
-//! another history, or begins with it.
+//! Long runs: `soak jobs [N [KILLS]]`, `soak storm [ITEMS [SECONDS]]`, `soak seeds [N [all]]`; `--seed N` plays
+//! another history, or begins with it. With `all` seeds go on after one that went wrong, and are listed.
 #![expect(clippy::print_stdout, reason = "its figures are what it is for")]
 
 use std::{
@@ -34,10 +34,13 @@ fn main() -> ExitCode {
     let good = match words.first().map(String::as_str) {
         Some("jobs") => soak_jobs(number(1, 200), number(2, 20), seed),
         Some("storm") => soak_storm(number(1, 1000), number(2, 60), seed),
-        Some("seeds") => soak_seeds(number(1, 100_000), seed),
+        Some("seeds") => {
+            let all = words.get(2).is_some_and(|word| word == "all");
+            soak_seeds(number(1, 100_000), seed, all)
+        }
         _ => {
             println!(
-                "usage: soak jobs [N [KILLS]] | storm [ITEMS [SECONDS]] | seeds [N]  [--seed N]"
+                "usage: soak jobs [N [KILLS]] | storm [ITEMS [SECONDS]] | seeds [N [all]]  [--seed N]"
             );
             return ExitCode::from(3);
         }
@@ -104,8 +107,13 @@ fn soak_storm(items: u32, seconds: u32, seed: u64) -> bool {
     good
 }
 
-fn soak_seeds(count: u32, first: u64) -> bool {
-    let seen = seeds::run(first, count.into(), Duration::MAX);
+fn soak_seeds(count: u32, first: u64, all: bool) -> bool {
+    let seen = seeds::run_on(first, count.into(), Duration::MAX, |wrong| {
+        if all {
+            println!("seed {}: {}", wrong.seed, wrong.what);
+        }
+        all
+    });
     let minutes = seen.took.as_secs_f64() / 60.0;
     println!(
         "{} seeds from {first} on in {:.0} s, {:.0} a minute",
@@ -114,6 +122,7 @@ fn soak_seeds(count: u32, first: u64) -> bool {
         f64::from(u32::try_from(seen.seeds).unwrap_or(u32::MAX)) / minutes
     );
     match &seen.wrong {
+        Some(_) if all => println!("these seeds went wrong"),
         Some(wrong) => println!("{wrong}"),
         None => println!("nothing is wrong"),
     }

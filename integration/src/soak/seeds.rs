@@ -23,6 +23,19 @@ pub struct Seen {
 /// # Panics
 /// When the system gives no threads.
 pub fn run(first: u64, count: u64, limit: Duration) -> Seen {
+    run_on(first, count, limit, |_| false)
+}
+
+/// The same, but `goes_on` is told of each history that went wrong, and says whether to go on.
+///
+/// # Panics
+/// When the system gives no threads.
+pub fn run_on(
+    first: u64,
+    count: u64,
+    limit: Duration,
+    goes_on: impl Fn(&Wrong) -> bool + Sync,
+) -> Seen {
     let begun = Instant::now();
     let next = AtomicU64::new(first);
     let played = AtomicU64::new(0);
@@ -35,14 +48,19 @@ pub fn run(first: u64, count: u64, limit: Duration) -> Seen {
             }
             played.fetch_add(1, Ordering::Relaxed);
             if let Err(wrong) = sim::check(seed) {
-                next.store(first + count, Ordering::Relaxed);
+                let over = !goes_on(&wrong);
+                if over {
+                    next.store(first + count, Ordering::Relaxed);
+                }
                 let mut found = found
                     .lock()
                     .unwrap_or_else(std::sync::PoisonError::into_inner);
                 if found.as_ref().is_none_or(|before| before.seed > wrong.seed) {
                     *found = Some(wrong);
                 }
-                return;
+                if over {
+                    return;
+                }
             }
         }
     };
