@@ -245,9 +245,13 @@ impl HostJob {
         self.nudge_at = None;
         self.kill_at = None;
         match end {
-            // It has said why it left; or there is nobody to say it to.
-            End::Exited(code) if code == i32::from(exit::OK) || code == i32::from(MANAGER_GONE) => {
-                return self.clean(now, None);
+            // It has said why it left.
+            End::Exited(code) if code == i32::from(exit::OK) => return self.clean(now, None),
+            // There is nobody to say it to, and it had no time to see its queue deleted.
+            End::Exited(code) if code == i32::from(MANAGER_GONE) => {
+                let mut effects = vec![Effect::DeleteManagerQueue];
+                effects.extend(self.clean(now, None));
+                return effects;
             }
             End::Exited(_) | End::Signaled(_) => {}
         }

@@ -159,7 +159,7 @@ fn a_manager_that_could_not_begin_is_told_and_not_tried_again() {
 fn a_manager_that_left_without_a_word_had_nobody_to_tell() {
     check(&[
         ("prepared", "start manager"),
-        ("exit 4", "clean"),
+        ("exit 4", "delete queue; clean"),
         ("cleaned", "finish"),
     ]);
 }
