@@ -109,6 +109,8 @@ pub struct Work {
     pub(crate) owed: Option<Framework>,
     next_tag: u64,
     pub(crate) unroutable: BTreeSet<u64>,
+    /// Since when no reply has found a queue.
+    unheard_since: Option<Instant>,
     /// The last word on what it holds, if the broker has not confirmed it; and those that hold no longer.
     pub(crate) word: Option<u64>,
     pub(crate) stale_words: BTreeSet<u64>,
@@ -149,6 +151,7 @@ impl Work {
             owed: None,
             next_tag: 0,
             unroutable: BTreeSet::new(),
+            unheard_since: None,
             word: None,
             stale_words: BTreeSet::new(),
             resend_at: None,
@@ -174,10 +177,14 @@ impl Work {
             Event::Unroutable(tag) if self.stale_words.remove(&tag) => {}
             Event::Unroutable(tag) => {
                 self.unroutable.insert(tag);
+                self.unheard_since.get_or_insert(now);
                 self.resend_at.get_or_insert(now + RESEND_AFTER);
             }
             Event::TooLarge => self.at_fault = true,
-            Event::Refused => self.refused(now, &mut out),
+            Event::Refused => {
+                let cause = "it takes not even the least of a message: raise its max_message_size";
+                self.refused(now, cause, &mut out);
+            }
             Event::BrokerDown => self.broker_down(),
             Event::BrokerUp => self.broker_up(&mut out),
             Event::BrokerGaveUp(cause) => self.leave(now, Exit::BrokerGone(cause), &mut out),
@@ -237,6 +244,16 @@ impl Work {
     fn deadline_passed(&mut self, now: Instant, out: &mut Vec<Effect>) {
         if self.resend_at.is_some_and(|at| at <= now) && self.up {
             self.resend_at = None;
+            let by_hand = self.settings.idle_limit.is_some();
+            if by_hand
+                && self
+                    .unheard_since
+                    .is_some_and(|at| at + QUEUE_PATIENCE <= now)
+            {
+                // Whoever has a manager is ended by it.
+                self.unroutable.clear();
+                return self.refused(now, "it has no queue for the replies", out);
+            }
             out.extend(
                 std::mem::take(&mut self.unroutable)
                     .into_iter()
@@ -293,8 +310,7 @@ impl Work {
     }
 
     /// No confirm will come; what is in hand goes back with the connection.
-    fn refused(&mut self, now: Instant, out: &mut Vec<Effect>) {
-        let cause = "it takes not even the least of a message: raise its max_message_size";
+    fn refused(&mut self, now: Instant, cause: &str, out: &mut Vec<Effect>) {
         self.leave(now, Exit::BrokerGone(cause.to_owned()), out);
         self.notes.clear();
         match &mut self.phase {
@@ -313,6 +329,7 @@ impl Work {
 
     fn confirmed(&mut self, tag: u64, out: &mut Vec<Effect>) {
         self.unroutable.remove(&tag);
+        self.unheard_since = None;
         self.stale_words.remove(&tag);
         self.word = self.word.filter(|word| *word != tag);
         self.at_fault = false;

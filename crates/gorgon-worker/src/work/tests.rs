@@ -735,13 +735,36 @@ fn a_worker_leaves_without_a_broker() {
     );
 }
 
+fn by_hand() -> Settings {
+    Settings {
+        idle_limit: Some(Duration::from_secs(2)),
+        ..settings()
+    }
+}
+
+#[test]
+fn by_hand_it_does_not_wait_for_ever_for_a_queue_that_takes_its_replies() {
+    let mut play = Play::new(by_hand());
+    let before = ["item 1", "c1 ready", "c1 done"].map(|line| play.act(line));
+    assert_eq!(before[2], "finish 1 pass");
+    for second in 1..=15 {
+        play.act("unroutable 1");
+        play.act("unroutable 2");
+        let expected = if second < 15 {
+            "resend; resend"
+        } else {
+            "end c1"
+        };
+        assert_eq!(play.act("1s"), expected, "{second}");
+    }
+    let end = ["c1 finished", "c1 exited 0", "unroutable 3", "1s"].map(|line| play.act(line));
+    assert_eq!(end, ["", "ended after 1", "", "exit broker gone"]);
+}
+
 #[test]
 fn by_hand_on_a_live_queue_it_ends_when_nothing_comes() {
     check(
-        Settings {
-            idle_limit: Some(Duration::from_secs(2)),
-            ..settings()
-        },
+        by_hand(),
         &[
             ("1s", ""),
             ("item 1", "start 1; fork c1 rspec"),
