@@ -253,6 +253,9 @@ impl Drive<'_> {
                     request(ask, Look::FileQueue { back: false });
                     return Some(Event::ReplyQueueLost);
                 }
+                // Hosts that took us for gone have deleted it too.
+                self.session.declare(self.job.own_queue());
+                self.session.consume(self.job.announcements());
                 None
             }
             Broker::Blocked { reason } => {

@@ -15,6 +15,8 @@ use crate::settings::Settings;
 
 /// So many replies wait unacknowledged; a reply is acknowledged soon after it is in the ledger.
 const REPLIES: u16 = 500;
+/// The same of announcements, which are few.
+const ANNOUNCEMENTS: u16 = 10;
 /// So much of a file is read to guess its framework.
 const PEEK_BYTES: usize = 16 * 1024;
 
@@ -66,27 +68,38 @@ impl Job {
     /// the ledger has to find out when the broker lost it.
     #[must_use]
     pub fn setup(&self, host: &str) -> Setup {
-        let originators = names::originators_exchange(self.cluster.as_deref());
-        let own = names::originator_queue(self.id());
         Setup {
             role: format!("gorgon-originator {host} {}", std::process::id()),
             declare: vec![
                 Declare::fanout(names::jobs_exchange(self.cluster.as_deref())),
-                Declare::fanout(originators.clone()),
                 Declare::direct(names::CONTROL_EXCHANGE),
-                // Not exclusive: after a cut link the broker would keep it locked for its old owner.
-                expiring(&own),
-                Declare::bind(own.clone(), originators, ""),
             ]
             .into_iter()
+            .chain(self.own_queue())
             .chain(self.reply_queue())
             .collect(),
-            consume: vec![
-                Consume::many(self.definition.reply_queue_name.clone(), REPLIES),
-                Consume::many(own, 10),
-            ],
+            consume: vec![self.replies(), self.announcements()],
             ..Setup::default()
         }
+    }
+
+    /// Returns the declarations of the queue in which listeners announce themselves.
+    #[must_use]
+    pub fn own_queue(&self) -> Vec<Declare> {
+        let originators = names::originators_exchange(self.cluster.as_deref());
+        let own = names::originator_queue(self.id());
+        vec![
+            Declare::fanout(originators.clone()),
+            // Not exclusive: after a cut link the broker would keep it locked for its old owner.
+            expiring(&own),
+            Declare::bind(own, originators, ""),
+        ]
+    }
+
+    /// Returns the consumer of that queue.
+    #[must_use]
+    pub fn announcements(&self) -> Consume {
+        Consume::many(names::originator_queue(self.id()), ANNOUNCEMENTS)
     }
 
     /// Returns the declarations of the reply queue, and of the exchange by which it is reached.

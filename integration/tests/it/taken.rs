@@ -126,6 +126,23 @@ fn no_queue_of_an_originator_is_locked_by_its_old_connection() {
     cluster.assert_nothing_left();
 }
 
+#[test]
+fn a_host_that_starts_late_is_heard_after_the_queue_for_it_was_deleted() {
+    let mut cluster = Cluster::start(&[("a", 1)]);
+    let gate = Gate::open(cluster.home());
+    let run = cluster.begin(&project(cluster.home(), &gate, 1), &["spec"]);
+    let visit = gate.next();
+    let own = names::originator_queue(&job_of(&run));
+    let other = somebody(cluster.vhost(), vec![], vec![]);
+    other.delete_queue(&own);
+    other.close(secs(5));
+    cluster.start_host("late", 1, &serde_json::json!({}));
+    run.event("host_joined", |event| event["hostname"] == "late");
+    visit.release();
+    all_passed(&run.finished(Duration::from_secs(60)));
+    cluster.assert_nothing_left();
+}
+
 /// Machines that were cloned, containers that are all called alike; these share their disk too.
 /// <https://github.com/hysds/hysds/issues/17>, <https://github.com/apache/airflow/pull/58591>
 #[test]
