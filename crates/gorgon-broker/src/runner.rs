@@ -24,6 +24,8 @@ pub(crate) struct Runner {
     pub(crate) target: Target,
     pub(crate) role: String,
     pub(crate) connections: Connections,
+    /// Confirms are not told.
+    pub(crate) without_confirms: bool,
     pub(crate) patience: Patience,
     pub(crate) wish: Wish,
     pub(crate) commands: Receiver<Command>,

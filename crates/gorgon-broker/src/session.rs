@@ -89,6 +89,7 @@ impl Session {
             target: target.clone(),
             role: setup.role,
             connections: setup.connections,
+            without_confirms: setup.without_confirms,
             patience,
             wish: Wish {
                 declare: setup.declare,
@@ -126,7 +127,8 @@ impl Session {
     }
 
     /// Publishes a message. Never blocks; order is kept; what is unconfirmed when the connection is
-    /// lost is published again. Each message ends in one [`Event::Confirmed`], [`Event::Unroutable`]
+    /// lost is published again. Each message ends in one [`Event::Confirmed`] (told unless
+    /// [`Setup::without_confirms`]), [`Event::Unroutable`]
     /// or [`Event::TooLarge`].
     pub fn publish(&self, message: Publish) {
         self.order(Command::Publish(message));

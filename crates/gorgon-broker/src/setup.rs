@@ -13,6 +13,9 @@ pub struct Setup {
     pub consume: Vec<Consume>,
     /// How many connections carry the session.
     pub connections: Connections,
+    /// The owner is not told what is confirmed ([`crate::Event::Confirmed`]): it publishes much, and
+    /// would be woken for each.
+    pub without_confirms: bool,
 }
 
 /// How many connections carry a session.

@@ -57,6 +57,8 @@ pub(crate) struct Window {
     /// By the delivery tag that the channel counts.
     flight: BTreeMap<u64, (Entry, Instant)>,
     flight_bytes: usize,
+    /// It was full, and is not half empty yet.
+    full: bool,
     /// The channel's next delivery tag, less one.
     sent: u64,
     /// Returned, not yet confirmed.
@@ -71,6 +73,7 @@ impl Default for Window {
             outbox: VecDeque::new(),
             flight: BTreeMap::new(),
             flight_bytes: 0,
+            full: false,
             sent: 0,
             returned: BTreeSet::new(),
         }
@@ -95,11 +98,16 @@ impl Window {
     }
 
     /// Moves the next message into flight, if the window is open, and returns it with its number.
+    ///
+    /// A window that was full opens when half of it is settled: one message for each confirm would
+    /// wake three threads for each, and the broker too.
     pub(crate) fn next(&mut self, now: Instant) -> Option<(u64, &Publish)> {
         let size = self.outbox.front()?.message.body.len();
-        let open = self.flight.is_empty()
-            || (self.flight.len() < MESSAGES && self.flight_bytes.saturating_add(size) <= BYTES);
-        if !open {
+        let (count, bytes) = (self.flight.len(), self.flight_bytes);
+        let fits = count < MESSAGES && bytes.saturating_add(size) <= BYTES;
+        let half = count <= MESSAGES / 2 && bytes <= BYTES / 2;
+        self.full = count > 0 && (!fits || (self.full && !half));
+        if self.full {
             return None;
         }
         let entry = self.outbox.pop_front()?;

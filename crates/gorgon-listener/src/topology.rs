@@ -25,6 +25,7 @@ pub(crate) fn setup(voice: &Voice) -> Setup {
         declare,
         consume: vec![Consume::many(&voice.queue, PREFETCH)],
         connections: Connections::Two,
+        ..Setup::default()
     }
 }
 

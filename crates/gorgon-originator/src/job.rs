@@ -79,6 +79,7 @@ impl Job {
             .chain(self.reply_queue())
             .collect(),
             consume: vec![self.replies(), self.announcements()],
+            without_confirms: true,
             ..Setup::default()
         }
     }

@@ -84,6 +84,7 @@ impl Replies {
             declare: declarations(&queue, &job, reply_exchange),
             consume: vec![Consume::many(queue.clone(), PREFETCH)],
             connections: Connections::Two,
+            ..Setup::default()
         };
         let session = Session::open_patiently(&target, setup, Patience::Limit(BROKER_LIMIT))?;
         Ok(Self {

@@ -63,6 +63,7 @@ impl Queue {
             declare: exchange.map(Declare::direct).into_iter().collect(),
             consume: vec![Consume::one(file_queue.clone())],
             connections: Connections::One,
+            ..Setup::default()
         };
         let patience = Patience::Limit(BROKER_LIMIT);
         let session = if managed {

@@ -66,6 +66,7 @@ impl Stage {
                 .collect(),
             consume: vec![Consume::many(queues[1].clone(), 100)],
             connections: Connections::One,
+            ..Setup::default()
         };
         let session = Session::open(&target(&broker), setup, Patience::Forever).unwrap();
         Self {

@@ -56,6 +56,7 @@ fn somebody(vhost: &Vhost<'_>, declare: Vec<Declare>, consume: Vec<Consume>) -> 
         declare,
         consume,
         connections: Connections::One,
+        ..Setup::default()
     };
     Session::open(&vhost.target(), setup, Patience::Limit(secs(5))).unwrap()
 }

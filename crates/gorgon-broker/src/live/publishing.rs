@@ -4,6 +4,7 @@ use super::{CALL_LIMIT, Cause, Happened, Live, MISSING};
 use crate::Publish;
 use crate::connect::words;
 use crate::runner::Runner;
+use crate::window::Fate;
 use crate::wish::{Wish, event_of};
 use amiquip::{AmqpProperties, AmqpValue, Channel, Confirm, Error, Return};
 use crossbeam_channel::TryRecvError;
@@ -58,7 +59,9 @@ impl Live<'_> {
         match confirm {
             Confirm::Ack(ack) => {
                 for settled in runner.wish.window.confirmed(ack.delivery_tag, ack.multiple) {
-                    runner.tell(event_of(settled));
+                    if settled.fate != Fate::Routed || !runner.without_confirms {
+                        runner.tell(event_of(settled));
+                    }
                 }
                 Ok(())
             }

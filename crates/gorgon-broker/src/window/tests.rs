@@ -105,7 +105,12 @@ fn the_window_is_bounded_in_messages_and_bytes() {
             sent += 1;
         }
         assert_eq!(sent, fits, "{size} bytes");
-        assert_eq!(window.confirmed(1, false).len(), 1);
+        let half = (fits as u64).div_ceil(2);
+        for tag in 1..half {
+            assert_eq!(window.confirmed(tag, false).len(), 1);
+            assert!(window.next(now).is_none(), "{size} bytes, {tag} confirmed");
+        }
+        assert_eq!(window.confirmed(half, false).len(), 1);
         assert!(window.next(now).is_some(), "{size} bytes");
     }
 }

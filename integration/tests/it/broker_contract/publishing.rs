@@ -137,6 +137,7 @@ pub(crate) fn one_connection_carries_all(broker: &Broker) {
         declare: work(),
         consume: vec![Consume::one("work")],
         connections: Connections::One,
+        ..Setup::default()
     };
     let session = Session::open(&broker.target, setup, Patience::Forever).unwrap();
     assert_eq!(next(&session), Event::Up);

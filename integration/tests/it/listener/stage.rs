@@ -47,6 +47,7 @@ impl Stage {
             ],
             consume: vec![Consume::many("gorgon.originator.test", 100)],
             connections: Connections::One,
+            ..Setup::default()
         };
         let connection = connection(&broker);
         let session = Session::open(&Target::from(&connection), setup, Patience::Forever).unwrap();
