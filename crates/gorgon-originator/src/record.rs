@@ -34,9 +34,9 @@ fn ran(file: &Whole<'_>, relies: bool, stamp: Option<Stamp>, rules: &Kept) -> Op
         .tests()
         .into_iter()
         .map(|tried| TestRecord {
-            id: tried.test.id.clone(),
-            seconds: tried.test.seconds,
-            group: tried.test.group.clone(),
+            id: tried.test.id().to_owned(),
+            seconds: tried.test.seconds(),
+            group: tried.test.group().map(str::to_owned),
             failed: tried.is_bad() || (rules.flaky_fails && tried.is_flaky()),
         })
         .collect();
@@ -123,7 +123,9 @@ pub fn keep(
                 let seconds = |(file, record): (String, crate::history::FileRecord)| {
                     record.seconds.map(|seconds| (file, seconds))
                 };
-                known = history.files.into_iter().filter_map(seconds).collect();
+                if config.runtime_file.is_some() {
+                    known = history.files.into_iter().filter_map(seconds).collect();
+                }
             }
             Err(error) => warnings.push(exit::chain(&error)),
         }

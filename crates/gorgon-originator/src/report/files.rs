@@ -6,7 +6,8 @@ use gorgon_proto::item::{ItemId, WorkItem};
 use gorgon_proto::outcome::{FileError, Verdict};
 
 use super::Results;
-use super::results::{FileResult, is_bad};
+use super::file::FileResult;
+use super::results::is_bad;
 use super::retries::Retried;
 
 /// How much of its file an item is.
@@ -100,14 +101,14 @@ impl<'a> Whole<'a> {
             return self.first().tests().collect();
         };
         let mut tests: Vec<Retried<'a>> = first.tests().collect();
-        let mut seen: HashSet<&str> = tests.iter().map(|it| it.test.id.as_str()).collect();
+        let mut seen: HashSet<&str> = tests.iter().map(|it| it.test.id()).collect();
         for item in others {
             let before = tests.len();
             let fresh = item
                 .tests()
-                .filter(|it| !seen.contains(it.test.id.as_str()));
+                .filter(|it| !seen.contains(it.test.id()));
             tests.extend(fresh);
-            seen.extend(tests[before..].iter().map(|it| it.test.id.as_str()));
+            seen.extend(tests[before..].iter().map(|it| it.test.id()));
         }
         let defined = self.items.iter().find_map(|item| item.defined.as_ref());
         let places: HashMap<&str, usize> = defined
@@ -116,7 +117,7 @@ impl<'a> Whole<'a> {
             .enumerate()
             .map(|(place, id)| (id.as_str(), place))
             .collect();
-        let place = |it: &Retried<'_>| places.get(it.test.id.as_str()).copied();
+        let place = |it: &Retried<'_>| places.get(it.test.id()).copied();
         tests.sort_by_key(|it| place(it).unwrap_or(usize::MAX));
         tests
     }
@@ -141,7 +142,7 @@ impl<'a> Whole<'a> {
         if self.items.len() == 1 {
             return self.first().time;
         }
-        let spent = |item: &FileResult| item.tests.iter().map(|test| test.seconds).sum::<f64>();
+        let spent = |item: &FileResult| item.tests.iter().map(|test| test.seconds()).sum::<f64>();
         let loads = self.items.iter().map(|item| item.time - spent(item));
         let tests: f64 = self.items.iter().map(|item| spent(item)).sum();
         loads.fold(0.0, f64::max) + tests

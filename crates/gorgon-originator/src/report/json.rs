@@ -251,8 +251,8 @@ pub fn job_finished(
         .map(|tried| {
             json!({
                 "filename": tried.file.filename,
-                "id": tried.test.id,
-                "name": tried.test.name,
+                "id": tried.test.id(),
+                "name": tried.test.name(),
                 "attempts": tried.attempts(),
             })
         })

@@ -6,11 +6,12 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use gorgon_proto::outcome::{FileError, Outcome, TestResult, Verdict};
+use gorgon_proto::outcome::{FileError, Outcome, Verdict};
 
 use super::Results;
 use super::files::Whole;
-use super::results::FileResult;
+use super::kept::Kept;
+use super::file::FileResult;
 use super::retries::Retried;
 use super::visible::{one_line, xml, xml_attribute};
 
@@ -123,11 +124,10 @@ fn open_case(out: &mut String, file: &str, classname: &str, name: &str, seconds:
     );
 }
 
-fn classname<'a>(file: &'a str, test: &'a TestResult) -> &'a str {
-    if test.classname.is_empty() {
-        file
-    } else {
-        &test.classname
+fn classname<'a>(file: &'a str, test: &'a Kept) -> &'a str {
+    match test.classname() {
+        "" => file,
+        name => name,
     }
 }
 
@@ -137,16 +137,16 @@ fn test_case(out: &mut String, file: &str, tried: &Retried<'_>) -> Tally {
     }
     let test = tried.test;
     let classname = classname(file, test);
-    open_case(out, file, classname, &test.name, test.seconds);
+    open_case(out, file, classname, test.name(), test.seconds());
     let mut tally = Tally {
         tests: 1,
-        seconds: test.seconds,
+        seconds: test.seconds(),
         ..Tally::default()
     };
-    if test.outcome == Outcome::Passed {
+    let Some(test) = test.told() else {
         out.push_str("/>\n");
         return tally;
-    }
+    };
     out.push_str(">\n");
     let kind = test.exception.as_deref().unwrap_or_default();
     match test.outcome {
@@ -253,7 +253,7 @@ pub fn write(results: &Results, job: &JobFacts) -> String {
         let mut suite = Suite {
             body: String::new(),
             tally: Tally::default(),
-            hostname: first.hostname.clone(),
+            hostname: first.hostname.to_string(),
             started: job.started + began,
             output: String::new(),
         };

@@ -2,9 +2,11 @@
 //! which it is shown. Everything here is pure: text in, text out.
 
 pub mod counts;
+pub mod file;
 pub mod files;
 pub mod json;
 pub mod junit;
+pub mod kept;
 pub mod progress;
 pub mod repeats;
 pub mod reproduce;
@@ -16,4 +18,5 @@ pub mod summary;
 mod uncut;
 pub mod visible;
 
-pub use results::{FileResult, Results};
+pub use file::FileResult;
+pub use results::Results;

@@ -127,10 +127,10 @@ fn failed_tests(results: &Results, place: usize) -> String {
     let bad: Vec<_> = file
         .tests
         .iter()
-        .filter(|test| test.outcome.is_bad())
+        .filter(|test| test.outcome().is_bad())
         .collect();
     for test in bad.iter().take(NAMES_LIMIT) {
-        let _ = write!(out, "\n    {}", one_line(&test.name));
+        let _ = write!(out, "\n    {}", one_line(test.name()));
     }
     if bad.len() > NAMES_LIMIT {
         let _ = write!(out, "\n    … and {} more", bad.len() - NAMES_LIMIT);
@@ -353,6 +353,7 @@ mod tests {
     use gorgon_proto::outcome::{Outcome, TestResult};
 
     use crate::ledger::RetryResult;
+    use crate::report::kept::Kept;
 
     use super::*;
 
@@ -401,7 +402,8 @@ mod tests {
         let failed = results.files.get_mut(1).expect("there are three");
         failed.verdict = Some(Verdict::Failed);
         failed.tests = ["1:1", "1:2"]
-            .map(|id| TestResult {
+            .map(|id| {
+                Kept::from(&TestResult {
                 key: None,
                 group: None,
                 id: id.to_owned(),
@@ -415,7 +417,7 @@ mod tests {
                 message: String::new(),
                 backtrace: Vec::new(),
                 output: String::new(),
-            })
+            })})
             .to_vec();
         results.bad.push(ItemId(1));
         let mut check = |happening: Happening, head: &str| {

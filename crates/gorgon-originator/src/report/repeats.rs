@@ -7,7 +7,7 @@ use gorgon_proto::item::{ItemId, WorkItem};
 use super::Results;
 use super::files::Share;
 use super::junit::first_line;
-use super::results::FileResult;
+use super::file::FileResult;
 use crate::ledger::{Probed, Repeat, hook_of_sick_host};
 
 /// So many ids are named in one line.
@@ -65,9 +65,10 @@ impl Repeats {
 
 /// Returns the first line of why a file failed.
 fn why(file: &FileResult) -> Option<String> {
-    let test = file.failed().next().map(|tried| {
-        let kind = tried.test.exception.as_deref().unwrap_or_default();
-        first_line(kind, &tried.test.message)
+    let test = file.failed().find_map(|tried| tried.test.told());
+    let test = test.map(|test| {
+        let kind = test.exception.as_deref().unwrap_or_default();
+        first_line(kind, &test.message)
     });
     let error = file.errors.first();
     test.or_else(|| error.map(|error| first_line("", &error.message)))

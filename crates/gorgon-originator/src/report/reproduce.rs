@@ -3,7 +3,7 @@
 use gorgon_proto::item::ItemId;
 
 use super::Results;
-use super::results::FileResult;
+use super::file::FileResult;
 use super::retries::Retry;
 use super::visible::is_harmless;
 

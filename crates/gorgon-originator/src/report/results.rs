@@ -1,148 +1,24 @@
 //! The one model of a job's results, folded from what the ledger tells.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 use std::time::Duration;
 
 use gorgon_proto::item::{ItemId, WorkItem};
-use gorgon_proto::job::{Framework, ListenerId};
+use gorgon_proto::job::ListenerId;
 use gorgon_proto::message::{
     Answer, Finish, HostError, LeaveReason, SuiteHookFailed, Warning, WorkerKey,
 };
-use gorgon_proto::outcome::{FileError, TestResult, Verdict};
+use gorgon_proto::outcome::Verdict;
 
-use super::files::{Progress, Share};
+use super::file::{FileResult, asked};
+use super::files::Progress;
 use super::repeats::{Repeats, SickHost};
-use super::retries::{Open, Retry};
+use super::retries::Open;
 use crate::ledger::Happening;
 
 /// One Ruby child: files that ran in the same one ran in one process.
 type Child = (WorkerKey, u32);
-
-/// What is known of one item.
-#[derive(Debug, Clone)]
-pub struct FileResult {
-    /// The item.
-    pub item: ItemId,
-    /// How much of the file it is.
-    pub share: Share,
-    /// Of a part: all tests of the file, by id.
-    pub defined: Option<Vec<String>>,
-    /// Each test can be told from every other.
-    pub divisible: bool,
-    /// The file, as queued.
-    pub filename: String,
-    /// The verdict; absent while there is none.
-    pub verdict: Option<Verdict>,
-    /// Whether it began to run.
-    pub started: bool,
-    /// The attempt that counts.
-    pub attempts: u32,
-    /// Where it ran, or runs.
-    pub hostname: String,
-    /// The slot there.
-    pub worker_id: u32,
-    /// Seconds from the item's arrival at the worker to its end.
-    pub runtime: f64,
-    /// Seconds of load and tests.
-    pub time: f64,
-    /// When it ended, since the start of the job.
-    pub ended_at: Duration,
-    /// The framework that ran it.
-    pub runner: Option<Framework>,
-    /// Only these tests, or lines, were asked for, as a command line has it: `[1:2,1:3]`, `:12`.
-    pub asked: String,
-    /// Results of all tests that came to an end, the first of each.
-    pub tests: Vec<TestResult>,
-    /// Retries, by the place of their test among these.
-    pub retries: BTreeMap<usize, Vec<Retry>>,
-    /// Faults outside tests.
-    pub errors: Vec<FileError>,
-    /// What it printed; kept unless it passed.
-    pub output: String,
-    /// The items of the Ruby child up to this one, itself included, in order.
-    pub ran_in_child: Vec<ItemId>,
-}
-
-impl FileResult {
-    pub(super) fn new(item: &WorkItem) -> Self {
-        Self {
-            item: item.item,
-            share: Share::of(item),
-            defined: None,
-            divisible: false,
-            filename: item.filename.clone(),
-            asked: asked(item),
-            verdict: None,
-            started: false,
-            attempts: 0,
-            hostname: String::new(),
-            worker_id: 0,
-            runtime: 0.0,
-            time: 0.0,
-            ended_at: Duration::ZERO,
-            runner: None,
-            tests: Vec::new(),
-            retries: BTreeMap::new(),
-            errors: Vec::new(),
-            output: String::new(),
-            ran_in_child: Vec::new(),
-        }
-    }
-
-    fn end(
-        &mut self,
-        at: Duration,
-        finish: &Finish,
-        verdict: Verdict,
-        attempts: u32,
-        ran_in_child: Vec<ItemId>,
-    ) {
-        self.verdict = Some(verdict);
-        self.started = true;
-        self.attempts = attempts;
-        self.hostname.clone_from(&finish.hostname);
-        self.worker_id = finish.worker_id;
-        self.runtime = finish.runtime;
-        self.time = finish.time;
-        self.ended_at = at;
-        self.runner = finish.runner;
-        self.tests.clone_from(&finish.tests);
-        self.errors.clone_from(&finish.errors);
-        self.output.clone_from(&finish.output);
-        self.ran_in_child = ran_in_child;
-        self.defined.clone_from(&finish.defined);
-        self.divisible = finish.divisible;
-    }
-
-    fn lose(&mut self, at: Duration, hosts: &[String]) {
-        self.verdict = Some(Verdict::Lost);
-        self.ended_at = at;
-        self.attempts = u32::try_from(hosts.len()).unwrap_or(u32::MAX);
-        self.errors = vec![FileError::lost(hosts)];
-    }
-
-    /// Returns whether there is no verdict, or that it was not run.
-    #[must_use]
-    pub fn is_open(&self) -> bool {
-        self.verdict
-            .is_none_or(|verdict| verdict == Verdict::NotRun)
-    }
-
-    /// Returns whether the verdict makes the job fail.
-    #[must_use]
-    pub fn is_bad(&self) -> bool {
-        self.verdict.is_some_and(is_bad)
-    }
-}
-
-/// Returns what of a file an item asks for, as the command line of a worker has it.
-pub(super) fn asked(item: &WorkItem) -> String {
-    if item.tests.is_empty() {
-        item.lines.iter().map(|line| format!(":{line}")).collect()
-    } else {
-        gorgon_proto::ids::join("", item.tests.iter().map(String::as_str))
-    }
-}
 
 /// Returns whether a verdict makes the job fail.
 #[must_use]
@@ -194,7 +70,7 @@ pub struct Results {
     pub(super) repeats: Repeats,
     /// The children of retries that have just ended.
     pub(super) last_in_child: BTreeMap<ItemId, Vec<ItemId>>,
-    ran_on: BTreeSet<String>,
+    ran_on: BTreeSet<Arc<str>>,
     children: HashMap<Child, Vec<ItemId>>,
     warned: BTreeSet<String>,
 }
@@ -230,11 +106,11 @@ impl Results {
                 self.most_slots = self.most_slots.max(self.hosts.values().sum());
             }
             Happening::ItemStarted(start) => {
-                self.ran_on.insert(start.hostname.clone());
+                let hostname = self.host(&start.hostname);
                 self.running.insert(start.item, at);
                 if let Some(file) = self.files.get_mut(start.item.0 as usize) {
                     file.started = true;
-                    file.hostname.clone_from(&start.hostname);
+                    file.hostname = hostname;
                     file.worker_id = start.worker_id;
                 }
             }
@@ -342,9 +218,19 @@ impl Results {
         }
     }
 
+    /// A file runs on a host. Returns its name, which all its files share.
+    fn host(&mut self, name: &str) -> Arc<str> {
+        if let Some(known) = self.ran_on.get(name) {
+            return Arc::clone(known);
+        }
+        let name: Arc<str> = name.into();
+        self.ran_on.insert(Arc::clone(&name));
+        name
+    }
+
     fn finished(&mut self, at: Duration, finish: &Finish, verdict: Verdict, attempts: u32) {
         self.running.remove(&finish.item);
-        self.ran_on.insert(finish.hostname.clone());
+        let hostname = self.host(&finish.hostname);
         self.needs_tests |= finish.needs_tests;
         for warning in &finish.warnings {
             self.warn(format!(
@@ -369,7 +255,7 @@ impl Results {
             return;
         }
         if let Some(mut file) = self.repeats.file(finish.item) {
-            file.end(at, finish, verdict, attempts, ran_in_child);
+            file.end(at, finish, hostname, verdict, attempts, ran_in_child);
             return self.repeat_ended(finish.item, file);
         }
         self.progress.close(finish.item);
@@ -377,7 +263,7 @@ impl Results {
             self.bad.push(finish.item);
         }
         if let Some(file) = self.files.get_mut(finish.item.0 as usize) {
-            file.end(at, finish, verdict, attempts, ran_in_child);
+            file.end(at, finish, hostname, verdict, attempts, ran_in_child);
         }
     }
 

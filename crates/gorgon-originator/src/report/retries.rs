@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use gorgon_proto::item::{ItemId, WorkItem};
-use gorgon_proto::outcome::{Outcome, TestResult, Verdict};
+use gorgon_proto::outcome::{Outcome, Verdict};
 
 use super::Results;
-use super::results::FileResult;
+use super::kept::Kept;
+use super::file::FileResult;
 use crate::ledger::{Ran, RetryResult};
 
 /// One retry of one test.
@@ -28,7 +29,7 @@ pub struct Retried<'a> {
     /// Its file, with where the first attempt ran.
     pub file: &'a FileResult,
     /// What the first attempt said.
-    pub test: &'a TestResult,
+    pub test: &'a Kept,
     /// Its retries; none where it was not tried again.
     pub retries: &'a [Retry],
 }
@@ -37,13 +38,13 @@ impl Retried<'_> {
     /// Returns whether it failed, then passed.
     #[must_use]
     pub fn is_flaky(&self) -> bool {
-        self.test.outcome.is_bad() && self.retries.last().is_some_and(|r| r.result.passed())
+        self.test.outcome().is_bad() && self.retries.last().is_some_and(|r| r.result.passed())
     }
 
     /// Returns whether it failed for good.
     #[must_use]
     pub fn is_bad(&self) -> bool {
-        self.test.outcome.is_bad() && !self.is_flaky()
+        self.test.outcome().is_bad() && !self.is_flaky()
     }
 
     /// Returns how it ended, retries included.
@@ -52,7 +53,7 @@ impl Retried<'_> {
         if self.is_flaky() {
             Outcome::Passed
         } else {
-            self.test.outcome
+            self.test.outcome()
         }
     }
 
@@ -80,7 +81,7 @@ impl FileResult {
 
     fn add(&mut self, id: &str, retry: &Retry) {
         for (place, test) in self.tests.iter().enumerate() {
-            if test.id == id && test.outcome.is_bad() {
+            if test.id() == id && test.outcome().is_bad() {
                 self.retries.entry(place).or_default().push(retry.clone());
             }
         }

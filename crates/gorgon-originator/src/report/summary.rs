@@ -11,7 +11,8 @@ use gorgon_proto::outcome::{FileError, TestResult, Verdict};
 
 use super::files::Share;
 use super::reproduce::reproduce;
-use super::results::{FileResult, HostFailure};
+use super::file::FileResult;
+use super::results::HostFailure;
 use super::shorten::shorten;
 use super::status;
 use super::visible::{Colours, one_line, visible};
@@ -185,14 +186,17 @@ fn push_file(
     );
     for tried in file.failed() {
         out.push('\n');
-        push_test(out, tried.test, &paint);
+        if let Some(test) = tried.test.told() {
+            push_test(out, test, &paint);
+        }
         retried::push_attempts(out, results, &tried, facts);
     }
     for error in errors {
         out.push('\n');
         push_error(out, error, &paint);
     }
-    let shown = file.failed().any(|tried| !tried.test.output.is_empty());
+    let mut told = file.failed().filter_map(|tried| tried.test.told());
+    let shown = told.any(|test| !test.output.is_empty());
     if !shown {
         push_output(out, &file.output, &paint);
     }

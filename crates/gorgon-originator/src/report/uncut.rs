@@ -7,7 +7,7 @@ use gorgon_proto::outcome::Verdict;
 
 use super::Results;
 use super::files::Share;
-use super::results::FileResult;
+use super::file::FileResult;
 use super::visible::one_line;
 use crate::ledger::Repeat;
 
@@ -68,13 +68,13 @@ impl Results {
         if !matches!(file.verdict, Some(Verdict::Passed | Verdict::Failed)) {
             return false;
         }
-        let good = file.tests.iter().filter(|test| !test.outcome.is_bad());
-        let good: HashSet<&str> = good.map(|test| test.id.as_str()).collect();
+        let good = file.tests.iter().filter(|test| !test.outcome().is_bad());
+        let good: HashSet<&str> = good.map(|test| test.id()).collect();
         let parts = parts
             .iter()
             .filter_map(|part| self.files.get(part.0 as usize));
         let mut failed = parts.clone().flat_map(|part| &part.tests);
-        failed.any(|test| test.outcome.is_bad() && good.contains(test.id.as_str()))
+        failed.any(|test| test.outcome().is_bad() && good.contains(test.id()))
             || (file.errors.is_empty() && parts.into_iter().any(|part| !part.errors.is_empty()))
     }
 

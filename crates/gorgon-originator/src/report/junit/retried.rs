@@ -85,16 +85,18 @@ pub(super) fn flaky_case(out: &mut String, file: &str, tried: &Retried<'_>) -> T
         RetryResult::Ended(result) if result.outcome == Outcome::Passed => Some(result.seconds),
         RetryResult::Ended(_) | RetryResult::Broken(_) | RetryResult::Gone(_) => None,
     });
-    let seconds = passed.unwrap_or(tried.test.seconds);
+    let seconds = passed.unwrap_or(tried.test.seconds());
     open_case(
         out,
         file,
         classname(file, tried.test),
-        &tried.test.name,
+        tried.test.name(),
         seconds,
     );
     out.push_str(">\n");
-    failed(out, "flaky", tried.test);
+    if let Some(test) = tried.test.told() {
+        failed(out, "flaky", test);
+    }
     for retry in tried.retries {
         further_failure(out, "flaky", retry);
     }

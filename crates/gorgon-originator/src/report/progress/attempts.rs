@@ -31,8 +31,8 @@ pub(super) fn retried(
     });
     let file = results.files.get(of.0 as usize);
     let line = |(id, result): &(String, RetryResult)| {
-        let test = file.and_then(|file| file.tests.iter().find(|test| test.id == *id));
-        let name = test.map_or(id.as_str(), |test| &test.name);
+        let test = file.and_then(|file| file.tests.iter().find(|test| test.id() == id));
+        let name = test.map_or(id.as_str(), |test| test.name());
         let what = match result {
             result if result.passed() => "flaky: passed",
             RetryResult::Ended(result) if result.outcome == Outcome::Skipped => "skipped",

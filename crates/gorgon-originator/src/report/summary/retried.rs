@@ -23,7 +23,9 @@ pub(super) fn push_flaky(out: &mut String, results: &Results, facts: &Facts<'_>)
     let _ = writeln!(out, "{}", paint.yellow(&head));
     for tried in flaky {
         out.push('\n');
-        push_test(out, tried.test, &paint);
+        if let Some(test) = tried.test.told() {
+            push_test(out, test, &paint);
+        }
         push_first(out, &tried);
         let line = reproduce(results, tried.file, facts.job.seed, facts.keep_list);
         let _ = writeln!(out, "      reproduce: {line}");
@@ -56,7 +58,10 @@ fn push_first(out: &mut String, tried: &Retried<'_>) {
 }
 
 fn push_retries(out: &mut String, results: &Results, tried: &Retried<'_>, facts: &Facts<'_>) {
-    let mut last = tried.test;
+    // Only what has failed is tried again, and that is kept whole.
+    let Some(mut last) = tried.test.told() else {
+        return;
+    };
     for retry in tried.retries {
         push_retry(out, last, retry, facts);
         if let RetryResult::Ended(result) = &retry.result {
