@@ -226,27 +226,28 @@ pub fn list(start: &StartArgs, broker_url: Option<&str>) -> Result<u8, RunError>
     Ok(exit::OK)
 }
 
-/// Numbers the items.
+/// Numbers the items. The plan is of no use after that, and large.
 #[must_use]
-pub fn work_of(planned: &[Planned]) -> Vec<WorkItem> {
+pub fn work_of(planned: Vec<Planned>) -> Vec<WorkItem> {
     (0u32..)
         .zip(planned)
         .map(|(n, planned)| {
-            let whole = WorkItem::whole(ItemId(n), planned.candidate.filename.clone());
-            match &planned.part {
+            let candidate = planned.candidate;
+            let whole = WorkItem::whole(ItemId(n), candidate.filename);
+            match planned.part {
                 Part::Whole => WorkItem {
-                    tests: planned.candidate.tests.clone(),
-                    lines: planned.candidate.lines.clone(),
+                    tests: candidate.tests,
+                    lines: candidate.lines,
                     ..whole
                 },
                 Part::Tests(tests) => WorkItem {
                     part: true,
-                    tests: tests.clone(),
+                    tests,
                     ..whole
                 },
                 Part::Rest(given) => WorkItem {
                     part: true,
-                    except: given.clone(),
+                    except: given,
                     ..whole
                 },
             }

@@ -172,7 +172,7 @@ pub fn start(args: &StartArgs, broker_url: Option<&str>) -> Result<u8, RunError>
         seed,
         trace,
     };
-    run.job(&files)
+    run.job(files)
 }
 
 impl Run<'_> {
@@ -278,7 +278,7 @@ impl Run<'_> {
         Ok(Some((local, in_place, numbers)))
     }
 
-    fn job(&mut self, files: &Files) -> Result<u8, RunError> {
+    fn job(&mut self, mut files: Files) -> Result<u8, RunError> {
         let (started, clock) = (SystemTime::now(), Instant::now());
         let local = self.local(files.queued())?;
         let now = match local {
@@ -338,15 +338,18 @@ impl Run<'_> {
             None
         };
         let now = self.did("source", now);
-        let work = work_of(&files.planned);
+        let queued = files.queued();
+        let work = work_of(std::mem::take(&mut files.planned));
         if self.stream.is_open() {
             self.stream.write(&json::job_started(&json::JobStarted {
                 job: self.id.0.clone(),
                 version: env!("CARGO_PKG_VERSION").to_owned(),
                 seed: self.seed,
-                items: files.queued(),
+                items: queued,
                 files: names,
             }));
+        } else {
+            drop(names);
         }
         session.declare_once(job.file_queue());
         for item in work.iter().filter(|item| item.except.is_empty()) {
@@ -411,7 +414,7 @@ impl Run<'_> {
             elapsed: clock.elapsed(),
             seed: self.seed,
         };
-        Ok(self.report(&results, &ending, &job, files))
+        Ok(self.report(&results, &ending, &job, &files))
     }
 }
 

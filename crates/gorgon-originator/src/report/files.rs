@@ -104,9 +104,7 @@ impl<'a> Whole<'a> {
         let mut seen: HashSet<&str> = tests.iter().map(|it| it.test.id()).collect();
         for item in others {
             let before = tests.len();
-            let fresh = item
-                .tests()
-                .filter(|it| !seen.contains(it.test.id()));
+            let fresh = item.tests().filter(|it| !seen.contains(it.test.id()));
             tests.extend(fresh);
             seen.extend(tests[before..].iter().map(|it| it.test.id()));
         }

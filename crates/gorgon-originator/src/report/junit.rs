@@ -9,9 +9,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use gorgon_proto::outcome::{FileError, Outcome, Verdict};
 
 use super::Results;
+use super::file::FileResult;
 use super::files::Whole;
 use super::kept::Kept;
-use super::file::FileResult;
 use super::retries::Retried;
 use super::visible::{one_line, xml, xml_attribute};
 

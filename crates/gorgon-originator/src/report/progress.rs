@@ -404,20 +404,21 @@ mod tests {
         failed.tests = ["1:1", "1:2"]
             .map(|id| {
                 Kept::from(&TestResult {
-                key: None,
-                group: None,
-                id: id.to_owned(),
-                name: id.to_owned(),
-                classname: String::new(),
-                file: String::new(),
-                line: 0,
-                outcome: Outcome::Failed,
-                seconds: 0.0,
-                exception: None,
-                message: String::new(),
-                backtrace: Vec::new(),
-                output: String::new(),
-            })})
+                    key: None,
+                    group: None,
+                    id: id.to_owned(),
+                    name: id.to_owned(),
+                    classname: String::new(),
+                    file: String::new(),
+                    line: 0,
+                    outcome: Outcome::Failed,
+                    seconds: 0.0,
+                    exception: None,
+                    message: String::new(),
+                    backtrace: Vec::new(),
+                    output: String::new(),
+                })
+            })
             .to_vec();
         results.bad.push(ItemId(1));
         let mut check = |happening: Happening, head: &str| {

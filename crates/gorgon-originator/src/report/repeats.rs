@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use gorgon_proto::item::{ItemId, WorkItem};
 
 use super::Results;
+use super::file::FileResult;
 use super::files::Share;
 use super::junit::first_line;
-use super::file::FileResult;
 use crate::ledger::{Probed, Repeat, hook_of_sick_host};
 
 /// So many ids are named in one line.

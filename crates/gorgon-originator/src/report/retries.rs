@@ -6,8 +6,8 @@ use gorgon_proto::item::{ItemId, WorkItem};
 use gorgon_proto::outcome::{Outcome, Verdict};
 
 use super::Results;
-use super::kept::Kept;
 use super::file::FileResult;
+use super::kept::Kept;
 use crate::ledger::{Ran, RetryResult};
 
 /// One retry of one test.

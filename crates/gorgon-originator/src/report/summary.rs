@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use gorgon_proto::outcome::{FileError, TestResult, Verdict};
 
+use super::file::FileResult;
 use super::files::Share;
 use super::reproduce::reproduce;
-use super::file::FileResult;
 use super::results::HostFailure;
 use super::shorten::shorten;
 use super::status;

@@ -6,8 +6,8 @@ use gorgon_proto::item::{ItemId, WorkItem};
 use gorgon_proto::outcome::Verdict;
 
 use super::Results;
-use super::files::Share;
 use super::file::FileResult;
+use super::files::Share;
 use super::visible::one_line;
 use crate::ledger::Repeat;
 

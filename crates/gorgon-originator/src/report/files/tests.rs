@@ -26,7 +26,11 @@ fn check(events: &str, expected: &str) {
     let results = results(&format!("offer; a joins; {events}"));
     let mut shown: Vec<String> = Vec::new();
     for file in results.by_file() {
-        let tests: Vec<_> = file.tests().iter().map(|it| it.test.id().to_owned()).collect();
+        let tests: Vec<_> = file
+            .tests()
+            .iter()
+            .map(|it| it.test.id().to_owned())
+            .collect();
         shown.push(format!(
             "{:?} {} {}",
             file.verdict(),
