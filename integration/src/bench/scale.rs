@@ -50,6 +50,10 @@ struct Seen {
     last: Used,
     /// What was used at quarters of the items, all of them last.
     quarters: Vec<Used>,
+    /// What the broker used when the queue was there, all items were queued, and the last had ended.
+    broker_at_queue: Used,
+    broker_at_offer: Used,
+    broker_at_over: Used,
     /// The bar.
     moved: Moved,
 }
@@ -112,11 +116,24 @@ fn figures(what: &str, seen: &Seen) -> Vec<Figure> {
             None,
         ),
         row(
+            "CPU of the broker for that, an item",
+            "us",
+            us(seen.broker_at_offer.cpu - seen.broker_at_queue.cpu, items),
+            None,
+        ),
+        row(
             "CPU an event",
             "us",
             us(over.cpu - queued.cpu, events),
             Some(50.0),
         ),
+        row(
+            "CPU of the broker for that, an event",
+            "us",
+            us(seen.broker_at_over.cpu - seen.broker_at_offer.cpu, events),
+            None,
+        ),
+        row("broker, resident", "MB", seen.broker_at_over.resident, None),
         row("reports and end", "s", s(seen.end), None),
         row("CPU of that", "s", seen.last.cpu - over.cpu, None),
         row(&rates, "s", s(total), None),
@@ -167,6 +184,9 @@ fn run(home: &Home, project: &Project, node: &RabbitMq, arguments: &str) -> Resu
         .spawn(move || meter::watch(stdout, ITEMS))
         .map_err(|error| error.to_string())?;
     let pid = home.process("gorgon-originator").pid;
+    let broker = processes::of(node.directory());
+    let broker = broker.iter().find(|it| it.program == "beam.smp");
+    let broker = broker.ok_or("the node has no process")?.pid;
     let mut seen = Seen::default();
     let mut queued = None;
     while processes::runs(pid) {
@@ -177,15 +197,18 @@ fn run(home: &Home, project: &Project, node: &RabbitMq, arguments: &str) -> Resu
             queued = Some(Instant::now());
             seen.begin = began.elapsed();
             seen.at_queue = used;
+            seen.broker_at_queue = Used::by(broker).unwrap_or_default();
         }
         if hosts.offered.is_none() {
             seen.at_offer = used;
+            seen.broker_at_offer = Used::by(broker).unwrap_or_default();
         }
         if done * 4 >= ITEMS * (seen.quarters.len() + 1) && seen.quarters.len() < 3 {
             seen.quarters.push(used);
         }
         if hosts.over.is_none() {
             seen.at_over = used;
+            seen.broker_at_over = Used::by(broker).unwrap_or_default();
         }
         seen.last = used;
         if began.elapsed() > LIMIT {
