@@ -27,18 +27,25 @@ pub struct JobStarted {
     pub files: Vec<String>,
 }
 
-fn line(at: Duration, event: &str, fields: Value) -> String {
-    let mut object = Map::new();
-    object.insert("event".to_owned(), event.into());
+/// Makes a line of the text of an object: an object of values for each event costs more than all the rest of it.
+fn line(at: Duration, event: &str, fields: &str) -> String {
     // Microseconds are enough, and read better.
     let at = (at.as_secs_f64() * 1e6).round() / 1e6;
-    object.insert("at".to_owned(), at.into());
-    if let Value::Object(fields) = fields {
-        object.extend(fields);
-    }
-    let mut text = Value::Object(object).to_string();
+    let mut text = joined(&json!({"event": event, "at": at}).to_string(), fields);
     text.push('\n');
     text
+}
+
+/// Makes one object of the texts of two that have no field in common.
+fn joined(first: &str, second: &str) -> String {
+    match (first, second) {
+        ("{}", other) | (other, "{}") => other.to_owned(),
+        _ => format!("{},{}", &first[..first.len() - 1], &second[1..]),
+    }
+}
+
+fn text<T: Serialize>(message: &T) -> String {
+    serde_json::to_string(message).unwrap_or_else(|_| "{}".to_owned())
 }
 
 fn fields<T: Serialize>(message: &T) -> Map<String, Value> {
@@ -48,12 +55,8 @@ fn fields<T: Serialize>(message: &T) -> Map<String, Value> {
     }
 }
 
-fn with<T: Serialize>(message: &T, more: Value) -> Value {
-    let mut object = fields(message);
-    if let Value::Object(more) = more {
-        object.extend(more);
-    }
-    Value::Object(object)
+fn with<T: Serialize>(message: &T, more: &Value) -> String {
+    joined(&text(message), &more.to_string())
 }
 
 /// Adds which retry it is, as the messages of workers have it.
@@ -92,19 +95,15 @@ fn host_probed(probed: &Probed) -> Value {
 /// Returns the first line of the stream.
 #[must_use]
 pub fn job_started(started: &JobStarted) -> String {
-    line(
-        Duration::ZERO,
-        "job_started",
-        Value::Object(fields(started)),
-    )
+    line(Duration::ZERO, "job_started", &text(started))
 }
 
 /// Returns the line for what happened, if the stream has one for it.
 #[must_use]
 pub fn happened(at: Duration, happening: &Happening) -> Option<String> {
     let (event, fields) = match happening {
-        Happening::HostJoined(message) => ("host_joined", with(message, json!({}))),
-        Happening::ItemStarted(message) => ("item_started", with(message, json!({}))),
+        Happening::HostJoined(message) => ("host_joined", text(message)),
+        Happening::ItemStarted(message) => ("item_started", text(message)),
         Happening::ItemFinished {
             finish,
             verdict,
@@ -114,7 +113,7 @@ pub fn happened(at: Duration, happening: &Happening) -> Option<String> {
             "item_finished",
             with(
                 finish,
-                repeat_of(*repeat, json!({"verdict": verdict, "attempts": attempts})),
+                &repeat_of(*repeat, json!({"verdict": verdict, "attempts": attempts})),
             ),
         ),
         Happening::ItemLost {
@@ -135,7 +134,8 @@ pub fn happened(at: Duration, happening: &Happening) -> Option<String> {
                 "tests": [],
                 "errors": [{"what": error.what, "message": error.message}],
             });
-            ("item_finished", repeat_of(*repeat, retry_of(*retry, lost)))
+            let lost = repeat_of(*repeat, retry_of(*retry, lost));
+            ("item_finished", lost.to_string())
         }
         Happening::ItemRedelivered {
             item,
@@ -155,7 +155,8 @@ pub fn happened(at: Duration, happening: &Happening) -> Option<String> {
                     "hostname": hostname,
                     "reason": cause.name(),
                 }),
-            ),
+            )
+            .to_string(),
         ),
         Happening::RepeatQueued {
             item,
@@ -172,7 +173,8 @@ pub fn happened(at: Duration, happening: &Happening) -> Option<String> {
                     "hostname": hostname,
                     "reason": if repeat.probe { "probe" } else { "host sick" },
                 }),
-            ),
+            )
+            .to_string(),
         ),
         Happening::WholeQueued { item, repeat, gone } => (
             "item_redelivered",
@@ -185,7 +187,8 @@ pub fn happened(at: Duration, happening: &Happening) -> Option<String> {
                     "reason": "tests gone",
                     "gone": gone,
                 }),
-            ),
+            )
+            .to_string(),
         ),
         Happening::UncutQueued {
             item,
@@ -202,12 +205,13 @@ pub fn happened(at: Duration, happening: &Happening) -> Option<String> {
                     "reason": "failed in parts",
                     "parts": parts,
                 }),
-            ),
+            )
+            .to_string(),
         ),
-        Happening::HostProbed(probed) => ("host_probed", host_probed(probed)),
-        Happening::WorkerEnded(message) => ("worker_ended", with(message, json!({}))),
-        Happening::WorkerDied(message) => ("worker_ended", with(message, json!({"died": true}))),
-        Happening::HostLeft(message) => ("host_left", with(message, json!({}))),
+        Happening::HostProbed(probed) => ("host_probed", host_probed(probed).to_string()),
+        Happening::WorkerEnded(message) => ("worker_ended", text(message)),
+        Happening::WorkerDied(message) => ("worker_ended", with(message, &json!({"died": true}))),
+        Happening::HostLeft(message) => ("host_left", text(message)),
         Happening::HostAnswered(_)
         | Happening::RestQueued { .. }
         | Happening::TestsGone { .. }
@@ -222,7 +226,7 @@ pub fn happened(at: Duration, happening: &Happening) -> Option<String> {
         | Happening::BrokerLost
         | Happening::BrokerBack => return None,
     };
-    Some(line(at, event, fields))
+    Some(line(at, event, &fields))
 }
 
 /// Returns the last line of the stream.
@@ -271,7 +275,7 @@ pub fn job_finished(
     line(
         at,
         "job_finished",
-        json!({
+        &json!({
             "ending": ending,
             "exit_status": status,
             "tests": counts.tests,
@@ -294,7 +298,8 @@ pub fn job_finished(
             "suite_hooks": hooks,
             "warnings": results.warnings,
             "trace": trace,
-        }),
+        })
+        .to_string(),
     )
 }
 
