@@ -45,5 +45,5 @@ pub fn all() -> Vec<(&'static str, Subject)> {
 
 /// Returns the subjects that take minutes, and run only where they are named.
 pub fn long() -> Vec<(&'static str, Subject)> {
-    vec![("scale", scale::rows)]
+    vec![("scale", scale::rows), ("wide", scale::wide::rows)]
 }
