@@ -75,7 +75,12 @@ fn soak_jobs(count: u32, kills: u32, seed: u64) -> bool {
     println!("killed: {of_kind:?}");
     println!("memory after so many jobs, KiB: {:?}", seen.memory_kib);
     println!("before: {}\nafter:  {}", seen.before, seen.after);
-    let grown = seen.after.grown_since(&seen.before);
+    let mut grown = seen.after.grown_since(&seen.before);
+    let (half, end, too_much) = seen.second_half_kib();
+    println!(
+        "memory after half of the jobs and after all of them, which is compared: {half} and {end} KiB"
+    );
+    grown.extend(too_much.then_some("memory"));
     println!(
         "{}",
         if grown.is_empty() {
