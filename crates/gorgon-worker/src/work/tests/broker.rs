@@ -1,0 +1,241 @@
+//! How the broker comes and goes, and its queues.
+
+use super::play::{Play, check, settings};
+use crate::event::Settings;
+
+#[test]
+fn after_a_reconnect_it_first_says_what_it_holds_and_takes_nothing_else() {
+    check(
+        settings(),
+        &[
+            ("item 1", "start 1; fork c1 rspec"),
+            ("c1 ready", "run c1 1"),
+            ("down", ""),
+            ("up", "holds 1; stop consuming"),
+            ("again 1", ""),
+            ("drained", "returned 1"),
+            ("ok", "ack 1"),
+            ("c1 done", "finish 1 pass"),
+            ("ok", "consume"),
+            ("item 2", "start 2; run c1 2"),
+        ],
+    );
+    check(
+        settings(),
+        &[
+            ("down", ""),
+            ("up", "idle"),
+            ("item 1", "start 1; fork c1 rspec"),
+        ],
+    );
+}
+
+#[test]
+fn a_finish_that_was_under_way_when_the_link_broke_is_not_acked() {
+    check(
+        settings(),
+        &[
+            ("item 1", "start 1; fork c1 rspec"),
+            ("c1 ready", "run c1 1"),
+            ("c1 done", "finish 1 pass"),
+            ("down", ""),
+            ("up", "holds 1; stop consuming"),
+            ("drained", ""),
+            ("ok", "consume"),
+        ],
+    );
+}
+
+#[test]
+fn a_finish_that_was_too_large_is_held_until_it_is_confirmed_and_the_queue_is_not_looked_for() {
+    check(
+        settings(),
+        &[
+            ("item 1", "start 1; fork c1 rspec"),
+            ("c1 ready", "run c1 1"),
+            ("c1 done", "finish 1 pass"),
+            ("too large", ""),
+            ("down", ""),
+            ("up", "holds 1; stop consuming"),
+            ("too large", ""),
+            ("down", ""),
+            ("up", "holds 1"),
+            ("ok", "consume"),
+            ("missing", "end c1"),
+        ],
+    );
+}
+
+#[test]
+fn a_reply_that_is_refused_however_lean_ends_the_worker_and_its_item_goes_back_unacked() {
+    check(
+        settings(),
+        &[
+            ("item 1", "start 1; fork c1 rspec"),
+            ("c1 ready", "run c1 1"),
+            ("c1 done", "finish 1 pass"),
+            ("too large", ""),
+            ("down", ""),
+            ("up", "holds 1; stop consuming"),
+            ("refused", "end c1"),
+            ("c1 finished", ""),
+            ("c1 exited 0", "ended after 1"),
+            ("refused", "exit broker gone"),
+        ],
+    );
+    check(
+        settings(),
+        &[
+            ("item 1", "start 1; fork c1 rspec"),
+            ("refused", "INT c1"),
+            ("c1 killed", "ended after 0"),
+            ("ok", "exit broker gone"),
+        ],
+    );
+}
+
+#[test]
+fn a_queue_missing_at_first_means_that_the_job_is_over() {
+    check(
+        settings(),
+        &[("missing", "ended after 0"), ("ok", "exit over")],
+    );
+}
+
+#[test]
+fn a_queue_missing_after_a_reconnect_is_looked_for_until_its_originator_made_it_anew() {
+    check(
+        settings(),
+        &[
+            ("down", ""),
+            ("up", "idle"),
+            ("missing", ""),
+            ("1s", "consume"),
+            ("missing", ""),
+            ("1s", "consume"),
+            ("100s", ""),
+            ("item 1", "start 1; fork c1 rspec"),
+        ],
+    );
+    let mut play = Play::new(settings());
+    play.act("down");
+    play.act("up");
+    play.act("missing");
+    for _ in 0..14 {
+        assert_eq!(play.act("1s"), "consume");
+        assert_eq!(play.act("missing"), "");
+    }
+    assert_eq!(play.act("1s"), "consume");
+    assert_eq!(play.act("missing"), "ended after 0");
+}
+
+#[test]
+fn a_reply_without_a_queue_is_sent_again() {
+    check(
+        settings(),
+        &[
+            ("again 1", "returned 1"),
+            ("unroutable 1", ""),
+            ("1s", "resend"),
+            ("ok", "ack 1"),
+        ],
+    );
+}
+
+#[test]
+fn what_it_said_of_being_idle_is_not_said_again_once_it_runs_an_item() {
+    for late in [false, true] {
+        let mut play = Play::new(settings());
+        assert_eq!(play.act("down"), "");
+        assert_eq!(play.act("up"), "idle");
+        if !late {
+            assert_eq!(play.act("unroutable 1"), "");
+        }
+        assert_eq!(play.act("item 1"), "start 1; fork c1 rspec");
+        if late {
+            assert_eq!(play.act("unroutable 1"), "");
+        }
+        assert_eq!(play.act("c1 ready"), "run c1 1");
+        assert_eq!(play.act("3s"), "");
+    }
+}
+
+#[test]
+fn a_job_that_is_over_stops_a_file_that_still_runs() {
+    check(
+        settings(),
+        &[
+            ("item 1", "start 1; fork c1 rspec"),
+            ("c1 ready", "run c1 1"),
+            ("deleted", "INT c1"),
+            ("c1 interrupted", ""),
+            ("c1 finished", ""),
+            ("c1 exited 1", "ack 1; ended after 0"),
+        ],
+    );
+}
+
+#[test]
+fn a_worker_leaves_without_a_broker() {
+    check(
+        settings(),
+        &[
+            ("item 1", "start 1; fork c1 rspec"),
+            ("c1 ready", "run c1 1"),
+            ("down", ""),
+            ("gave up", "INT c1"),
+            ("c1 interrupted", ""),
+            ("c1 finished", ""),
+            ("c1 exited 1", "ended after 0"),
+            ("5s", "exit broker gone"),
+        ],
+    );
+}
+
+#[test]
+fn an_item_settled_before_the_consumer_is_drained_does_not_leave_the_worker_deaf() {
+    check(
+        settings(),
+        &[
+            ("item 1", "start 1; fork c1 rspec"),
+            ("c1 ready", "run c1 1"),
+            ("ok", ""),
+            ("down", ""),
+            ("c1 done", "finish 1 pass"),
+            ("up", "holds 1; stop consuming"),
+            ("ok", ""),
+            ("drained", "consume"),
+            ("missing", ""),
+        ],
+    );
+}
+
+#[test]
+fn a_broker_that_goes_again_while_its_queue_is_missing_does_not_leave_the_worker_deaf() {
+    check(
+        settings(),
+        &[
+            ("down", ""),
+            ("up", "idle"),
+            ("missing", ""),
+            ("down", ""),
+            ("up", "idle; consume"),
+        ],
+    );
+}
+
+#[test]
+fn a_worker_that_came_after_an_outage_waits_for_its_queue() {
+    let settings = Settings {
+        queue_may_be_late: true,
+        ..settings()
+    };
+    check(
+        settings,
+        &[
+            ("missing", ""),
+            ("1s", "consume"),
+            ("item 1", "start 1; fork c1 rspec"),
+        ],
+    );
+}
