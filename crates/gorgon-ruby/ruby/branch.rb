@@ -47,13 +47,31 @@ module Gorgon
       # Under a Bundler that the suite sets up by itself, the versions are not ours to choose.
       return if @framework != 'rspec' && Frameworks.versions_open?
 
+      swept { load_framework }
+    rescue SystemExit, ScriptError, StandardError => e
+      STDERR.puts("gorgon: preload of #{@framework}: #{e.class}: #{e.message}")
+    end
+
+    def load_framework
       adapter = Frameworks.adapter(@framework)
       # RSpec runs nothing at exit unless it is asked to, so nobody need watch while it is loaded, which costs.
       return adapter.preload.tap { Frameworks.disarm } if @framework == 'rspec'
 
       Frameworks.disarmed { adapter.preload }
-    rescue SystemExit, ScriptError, StandardError => e
-      STDERR.puts("gorgon: preload of #{@framework}: #{e.class}: #{e.message}")
+    end
+
+    # Collects garbage once, after the block: little of what is loaded dies, and what is swept here each child need not
+    # sweep, which would cost it a copy of every page. An application that callbacks have loaded would take too long.
+    def swept
+      return yield if @callbacks.any?
+
+      off = ::GC.disable
+      begin
+        yield
+      ensure
+        ::GC.enable unless off
+      end
+      ::GC.start
     end
 
     def watch_children
