@@ -98,7 +98,6 @@ struct Scratch {
 impl Scratch {
     fn make() -> Result<Self, LocalError> {
         let place = std::env::temp_dir();
-        sweep(&place);
         let mut name = [0_u8; 8];
         let fault = |source| LocalError::Directory {
             place: place.clone(),
@@ -178,6 +177,8 @@ impl Local {
             .and_then(|mut file| file.write_all(text.to_string().as_bytes()))
             .map_err(fault)?;
         let (listener, pipe) = start_listener(&config, &plan)?;
+        // While it starts: a full temporary directory takes its time.
+        sweep(&std::env::temp_dir());
         Ok(Self {
             pipe,
             listener,

@@ -232,9 +232,11 @@ fn watch(pid: u32, state: &Mutex<State>, sender: &Sender<End>) {
     let end = {
         let mut state = lock(state);
         send(-group(pid), Signal::Kill);
+        // Under the lock: who holds it finds all children in the kernel's list.
+        let mut ours = lock(&OURS);
         let end = reap(pid);
         *state = State::Reaped;
-        lock(&OURS).get_or_insert_default().remove(&pid);
+        ours.get_or_insert_default().remove(&pid);
         end
     };
     // Nobody may want to know any more.

@@ -42,7 +42,7 @@ module Gorgon
     STRANGERS = %w[INT TERM HUP QUIT USR1 USR2 ALRM].freeze
     TRAP = ::Signal.method(:trap)
 
-    # A process as /proc tells it.
+    # A process as /proc tells it; started: in ticks since the start of the machine.
     Found = Struct.new(:pid, :state, :group, :session, :started)
 
     class << self
@@ -77,7 +77,7 @@ module Gorgon
       def find(pid)
         line = File.binread("/proc/#{pid}/stat")
         fields = line[(line.rindex(')') + 2)..-1].split(' ')
-        Found.new(pid, fields[0], fields[2].to_i, fields[3].to_i, fields[19])
+        Found.new(pid, fields[0], fields[2].to_i, fields[3].to_i, fields[19].to_i)
       rescue SystemCallError
         nil
       end
@@ -94,13 +94,16 @@ module Gorgon
         'a process'
       end
 
-      # Living processes of a session, or with this in the environment they were started with.
+      # Living processes of a session whose leader has not been reaped, or with this in the environment they were
+      # started with. To read that of every process of the machine took longer than a small job, so only those are
+      # looked at that began after the leader.
       def left_of(session, assignment)
+        since = find(session)&.started || 0
         Dir.children('/proc').grep(/\A\d+\z/).map(&:to_i).select do |pid|
           next if pid == session || pid == $$
 
           found = find(pid)
-          next if found.nil? || found.state == 'Z'
+          next if found.nil? || found.state == 'Z' || found.started < since
 
           found.session == session || found.group == session || started_with?(pid, assignment)
         end
