@@ -101,6 +101,8 @@ pub struct Publish {
     pub headers: BTreeMap<String, String>,
     /// Comes back in [`Event::Confirmed`], [`Event::Unroutable`] or [`Event::TooLarge`]; the caller's own number.
     pub tag: u64,
+    /// Nobody waits for its [`Event::Confirmed`]: that is told together with the next event, to wake the owner once.
+    pub unhurried: bool,
 }
 
 impl Publish {

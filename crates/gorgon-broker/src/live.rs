@@ -177,7 +177,7 @@ impl<'c> Live<'c> {
     }
 
     /// Tells of queues that were being drained as the connection was lost: no delivery will follow.
-    pub(crate) fn tell_drained(&mut self, runner: &Runner) {
+    pub(crate) fn tell_drained(&mut self, runner: &mut Runner) {
         for one in &self.consuming {
             if one.consumer.is_none() {
                 let queue = one.queue.clone();

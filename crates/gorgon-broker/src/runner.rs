@@ -37,6 +37,8 @@ pub(crate) struct Runner {
     pub(crate) stood: bool,
     /// Tells the `message_id`s of this session from those of others.
     pub(crate) nonce: u32,
+    /// To be told with the next event.
+    pub(crate) unhurried: Vec<Event>,
 }
 
 /// How one connection went.
@@ -261,8 +263,10 @@ impl Runner {
     }
 
     /// Tells the owner. One who has gone will have told us so by a command.
-    pub(crate) fn tell(&self, event: Event) {
-        let _ = self.events.send(event);
+    pub(crate) fn tell(&mut self, event: Event) {
+        for event in self.unhurried.drain(..).chain([event]) {
+            let _ = self.events.send(event);
+        }
     }
 }
 

@@ -103,6 +103,7 @@ impl Session {
             epoch: 0,
             stood: false,
             nonce: runner::draw(),
+            unhurried: Vec::new(),
         };
         std::thread::Builder::new()
             .name("broker".to_owned())

@@ -41,6 +41,8 @@ pub(crate) struct Settled {
 pub(crate) enum Fate {
     /// A queue took it, or nobody had to.
     Routed,
+    /// The same of one that is unhurried.
+    RoutedUnhurried,
     /// No queue took it.
     Unroutable,
     /// It is larger than the broker takes.
@@ -140,6 +142,8 @@ impl Window {
         self.flight_bytes -= entry.message.body.len();
         let fate = if self.returned.remove(&entry.number) {
             Fate::Unroutable
+        } else if entry.message.unhurried {
+            Fate::RoutedUnhurried
         } else {
             Fate::Routed
         };

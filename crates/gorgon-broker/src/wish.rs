@@ -145,7 +145,7 @@ impl Wish {
 pub(crate) fn event_of(settled: Settled) -> Event {
     let tag = settled.tag;
     match settled.fate {
-        Fate::Routed => Event::Confirmed { tag },
+        Fate::Routed | Fate::RoutedUnhurried => Event::Confirmed { tag },
         Fate::Unroutable => Event::Unroutable { tag },
         Fate::TooLarge => Event::TooLarge { tag },
     }

@@ -267,7 +267,8 @@ impl Server {
             if touched.is_empty() {
                 return;
             }
-            for id in std::mem::take(&mut touched) {
+            // The last to come first: workers wait for a confirm or an item, the originator that came before them does not.
+            for id in std::mem::take(&mut touched).into_iter().rev() {
                 self.write(now, id);
             }
         }

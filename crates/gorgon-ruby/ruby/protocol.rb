@@ -166,7 +166,13 @@ module Gorgon
       @io.sync = true
       io.autoclose = false unless io.equal?(@io)
       @rest = +''
+      @held = +''
       @mutex = Mutex.new
+    end
+
+    # To be sent with the next event: each write wakes the other side.
+    def hold(event)
+      @mutex.synchronize { @held << Json.write(event) << "\n" }
     end
 
     def send(event)
@@ -175,6 +181,7 @@ module Gorgon
 
     # The same after a line that may have been cut off in the middle.
     def send_anew(event)
+      @held = +''
       write("\n#{Json.write(event)}\n")
     end
 
@@ -214,6 +221,7 @@ module Gorgon
 
     def write(line)
       @mutex.synchronize do
+        line, @held = @held << line, +'' unless @held.empty?
         written = write_some(line)
         until written == line.bytesize
           line = line.byteslice(written..-1)

@@ -104,9 +104,9 @@ module Gorgon
       send(event: 'defined', ids: ids)
     end
 
-    # Each test of the file can be told from every other.
+    # Each test of the file can be told from every other. Of no use where the file crashes before it says more.
     def divisible
-      send(event: 'divisible')
+      @channel.hold(event: 'divisible') if ours?
     end
 
     # Whether this is the process that the reporter was made in.

@@ -14,8 +14,8 @@ use crate::lines::{self, Read, line_of};
 use crate::protocol::{CallbackFailure, FromChild, ToChild};
 
 /// What a Ruby child tells, in this order of life: `Forked`, `Ready`, for each file `Loading` … to
-/// `FileFinished`, then `Finished`, `Ended`. `Loading`, `TestStarted` and `TestFinished` come together with
-/// what follows them, at the latest with the end.
+/// `FileFinished`, then `Finished`, `Ended`. `Loading`, `TestStarted`, `TestFinished` and what is said of the file as a
+/// whole come together with what follows them, at the latest with the end.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ChildEvent {
     /// It exists: from now on it can be signalled by this number.
@@ -101,7 +101,12 @@ impl ChildEvent {
     fn may_wait(&self) -> bool {
         matches!(
             self,
-            Self::Loading | Self::TestStarted { .. } | Self::TestFinished(_)
+            Self::Loading
+                | Self::TestStarted { .. }
+                | Self::TestFinished(_)
+                | Self::Defined(_)
+                | Self::Divisible
+                | Self::NeedsTests
         )
     }
 }

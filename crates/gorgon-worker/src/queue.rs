@@ -157,7 +157,10 @@ impl Queue {
     /// Publishes a reply.
     pub fn publish(&mut self, tag: u64, reply: &Reply) {
         let outgoing = Outgoing::new(reply);
-        self.session.publish(self.reply(outgoing.body(), tag));
+        self.session.publish(Publish {
+            unhurried: matches!(reply, Reply::Start(_)),
+            ..self.reply(outgoing.body(), tag)
+        });
         self.unconfirmed.insert(tag, outgoing);
     }
 

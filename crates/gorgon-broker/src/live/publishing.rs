@@ -59,8 +59,12 @@ impl Live<'_> {
         match confirm {
             Confirm::Ack(ack) => {
                 for settled in runner.wish.window.confirmed(ack.delivery_tag, ack.multiple) {
-                    if settled.fate != Fate::Routed || !runner.without_confirms {
-                        runner.tell(event_of(settled));
+                    match settled.fate {
+                        Fate::Routed | Fate::RoutedUnhurried if runner.without_confirms => {}
+                        Fate::RoutedUnhurried => runner.unhurried.push(event_of(settled)),
+                        Fate::Routed | Fate::Unroutable | Fate::TooLarge => {
+                            runner.tell(event_of(settled));
+                        }
                     }
                 }
                 Ok(())
@@ -108,7 +112,8 @@ impl Live<'_> {
     /// The same of the channel on which we publish. A message for which the broker closes it would
     /// be published again at each connection, and cost us each: it is given up.
     pub(super) fn last_words_of_publishing(&self, runner: &mut Runner) -> Cause {
-        let _guard = runner.fuse.guard(CALL_LIMIT);
+        let fuse = runner.fuse.clone();
+        let _guard = fuse.guard(CALL_LIMIT);
         let error = match self.publishing.enable_publisher_confirms() {
             Ok(()) => Error::EventLoopDropped,
             Err(error) => error,

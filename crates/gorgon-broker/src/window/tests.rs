@@ -5,7 +5,7 @@ fn message(tag: u64, bytes: usize) -> Publish {
 }
 
 /// Performs the words of `script` on a window and tells what came of each:
-/// `pN` push with tag N, `s` send what the window lets, `aN`/`AN` confirm tag N/up to N,
+/// `pN` push with tag N, `uN` push an unhurried one, `s` send what the window lets, `aN`/`AN` confirm tag N/up to N,
 /// `rN` return number N, `lost`.
 fn check(script: &str, expected: &str) {
     let now = Instant::now();
@@ -16,6 +16,13 @@ fn check(script: &str, expected: &str) {
         let settled = match word.as_bytes()[0] {
             b'p' => {
                 window.push(message(number(), 10));
+                Vec::new()
+            }
+            b'u' => {
+                window.push(Publish {
+                    unhurried: true,
+                    ..message(number(), 10)
+                });
                 Vec::new()
             }
             b's' => {
@@ -38,6 +45,7 @@ fn check(script: &str, expected: &str) {
         for one in settled {
             let what = match one.fate {
                 Fate::Routed => "ok",
+                Fate::RoutedUnhurried => "ok, unhurried",
                 Fate::Unroutable => "unroutable",
                 Fate::TooLarge => "too large",
             };
@@ -53,6 +61,8 @@ fn messages_end_once_whatever_the_broker_says() {
     let table = [
         ("p7 s a1", "send 7, ok 7, empty"),
         ("p7 s", "send 7, open"),
+        ("u7 s a1", "send 7, ok, unhurried 7, empty"),
+        ("u7 s r1 a1", "send 7, unroutable 7, empty"),
         ("p7", "open"),
         ("p7 s a1 a1", "send 7, ok 7, empty"),
         ("p7 s a2 a1", "send 7, ok 7, empty"),

@@ -38,6 +38,17 @@ class ChannelTest < Minitest::Test
     assert_equal({ 'event' => 'interrupted' }, Gorgon::Json.read(lines.last))
   end
 
+  def test_what_is_held_goes_out_with_the_next_event_and_before_it
+    ours, theirs = UNIXSocket.pair
+    channel = Gorgon::Channel.new(ours)
+    channel.hold({ 'number' => 1 })
+    assert_equal :wait_readable, theirs.recv_nonblock(100, exception: false)
+    channel.send({ 'number' => 2 })
+    assert_equal %({"number":1}\n{"number":2}\n), theirs.recv(100)
+    channel.send({ 'number' => 3 })
+    assert_equal %({"number":3}\n), theirs.recv(100)
+  end
+
   private
 
   # Nothing more can be written without waiting.
