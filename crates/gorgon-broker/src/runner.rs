@@ -250,16 +250,26 @@ impl Runner {
     /// Closes connections, bounded; returns why the first of them had ended by itself.
     fn farewell(&self, connections: Vec<Connection>) -> Option<String> {
         let _guard = self.fuse.guard(FAREWELL_LIMIT);
-        let mut said = None;
-        for connection in connections {
-            let closed = connection.close();
-            if let Err(error) = closed
-                && !self.fuse.is_blown()
-            {
-                said = said.or(Some(words(&error)));
-            }
-        }
-        said
+        let said = |closed: amiquip::Result<()>| {
+            let error = closed.err().filter(|_| !self.fuse.is_blown());
+            error.map(|error| words(&error))
+        };
+        let mut connections = connections.into_iter();
+        let first = connections.next();
+        // At the same time: each waits for the broker and for a thread of the client.
+        std::thread::scope(|scope| {
+            let others: Vec<_> = connections
+                .map(|other| {
+                    let thread = std::thread::Builder::new().name("broker-farewell".to_owned());
+                    thread.spawn_scoped(scope, move || other.close())
+                })
+                .collect();
+            let of_first = first.and_then(|first| said(first.close()));
+            let of_others = others
+                .into_iter()
+                .filter_map(|other| said(other.ok()?.join().ok()?));
+            of_first.or(of_others.last())
+        })
     }
 
     /// Tells the owner. One who has gone will have told us so by a command.

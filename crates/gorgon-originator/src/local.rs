@@ -223,9 +223,14 @@ impl Local {
         self.heard_end = true;
     }
 
+    /// Tells everything below to end at once.
+    pub fn hang_up(&mut self) {
+        drop(self.pipe.take());
+    }
+
     /// Ends everything below at once, and waits for it. The broker lives on until the drop.
     pub fn end_listener(&mut self, limit: Duration) {
-        drop(self.pipe.take());
+        self.hang_up();
         if !self.heard_end && self.listener.end().recv_timeout(limit).is_err() {
             log::warn!(target: "gorgon::originator", "the local listener does not end and is killed");
         }

@@ -400,10 +400,22 @@ impl Run<'_> {
         let (results, mut local) = (drive.results, drive.local);
         let now = self.did("hosts", now);
         if let Some(local) = &mut local {
+            local.hang_up();
+        }
+        // Every host has said its last word: we take our leave while the listener takes its own.
+        let mut session = Some(session);
+        if ending == Ending::Complete
+            && let Some(session) = session.take()
+        {
+            discard(session, &job);
+        }
+        if let Some(local) = &mut local {
             local.end_listener(limit);
         }
         drop((served, numbers));
-        discard(session, &job);
+        if let Some(session) = session {
+            discard(session, &job);
+        }
         // The local broker ends after who speaks with it.
         drop(local);
         let now = self.did("clean_up", now);
