@@ -177,8 +177,6 @@ impl Local {
             .and_then(|mut file| file.write_all(text.to_string().as_bytes()))
             .map_err(fault)?;
         let (listener, pipe) = start_listener(&config, &plan)?;
-        // While it starts: a full temporary directory takes its time.
-        sweep(&std::env::temp_dir());
         Ok(Self {
             pipe,
             listener,
@@ -187,6 +185,12 @@ impl Local {
             broker,
             plan,
         })
+    }
+
+    /// Removes what runs of ours have left that were killed; to be called where nobody waits for us, as a full temporary
+    /// directory takes its time.
+    pub fn sweep() {
+        sweep(&std::env::temp_dir());
     }
 
     /// Starts the listener again, after it died.

@@ -359,6 +359,9 @@ impl Run<'_> {
         }
         session.publish(job.offer());
         let now = self.did("publish", now);
+        if local.is_some() {
+            Local::sweep();
+        }
         let rules = Rules {
             retries: self.args.retries.unwrap_or(config.retries),
             fail_fast: self.args.fail_fast,
