@@ -39,6 +39,7 @@ impl Voice {
             listener_id: self.id.clone(),
             reason,
             error,
+            manager_pid: 0,
             trace: Vec::new(),
         };
         self.reply(session, to, &Reply::HostLeft(left));

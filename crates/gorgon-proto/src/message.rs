@@ -377,6 +377,10 @@ pub struct HostLeft {
     /// What went wrong, if something did.
     #[serde(default)]
     pub error: Option<HostError>,
+    /// The process of the manager that says so: its word may come after that of the manager which
+    /// followed it. 0: its listener says so.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub manager_pid: u32,
     /// Where the time of its listener and its manager went.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub trace: Vec<Step>,

@@ -364,6 +364,7 @@ impl Replies {
                 heard => heard,
             },
             error,
+            manager_pid: std::process::id(),
             trace,
         });
         let limit = match reason {

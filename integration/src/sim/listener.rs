@@ -326,6 +326,7 @@ impl World {
             listener_id: listener.id.clone(),
             reason,
             error,
+            manager_pid: 0,
             trace: Vec::new(),
         };
         self.reply(pid, Reply::HostLeft(left));

@@ -307,6 +307,7 @@ impl World {
                     heard => heard,
                 },
                 error,
+                manager_pid: pid,
                 trace: Vec::new(),
             };
             self.manager_says(pid, Reply::HostLeft(left));

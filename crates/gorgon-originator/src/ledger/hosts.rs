@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use gorgon_proto::job::ListenerId;
 use gorgon_proto::message::{
-    Answer, HostAnswered, HostJoined, HostSlots, LeaveReason, WorkerKey, WorkerOfHost,
+    Answer, HostAnswered, HostJoined, HostLeft, HostSlots, LeaveReason, WorkerKey, WorkerOfHost,
 };
 use gorgon_proto::names;
 
@@ -202,6 +202,12 @@ impl Hosts {
                 ..
             })
         )
+    }
+
+    /// Returns whether a host that leaves is that of a manager which another one has followed since.
+    pub(super) fn was_followed(&self, message: &HostLeft) -> bool {
+        let host = self.hosts.get(&message.listener_id);
+        host.is_some_and(|host| host.managers.is_gone(message.manager_pid))
     }
 
     /// Returns the workers that the host had.

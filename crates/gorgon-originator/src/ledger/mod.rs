@@ -297,6 +297,7 @@ impl Ledger {
             listener_id: id.clone(),
             reason: LeaveReason::Lost,
             error: None,
+            manager_pid: 0,
             trace: Vec::new(),
         };
         self.host_left(now, left, out);

@@ -186,6 +186,8 @@ impl Ledger {
             }
             // One that was written off has been told and has lost its items already.
             Reply::HostLeft(message) if self.hosts.has_left(&message.listener_id) => {}
+            // Another manager has joined since; the word comes late.
+            Reply::HostLeft(message) if self.hosts.was_followed(&message) => {}
             Reply::HostLeft(message) => self.host_left(now, message, out),
         }
     }

@@ -428,8 +428,13 @@ fn a_word_that_a_worker_said_before_its_manager_died_and_that_comes_late_holds_n
         "a1 starts 0; a joins anew; a1 holds 0.2; +2",
         "delete m.a; publish 0.2; publish 0.3",
     );
-    // Those of the new manager live.
+    // Those of the new manager live, also where the one before it says late that it leaves.
     check(2, "a joins anew; a1 starts 0 anew; +4", "delete m.a");
+    check(
+        2,
+        "a joins anew; a leaves workers old; a1 starts 0 anew; +4",
+        "delete m.a",
+    );
 }
 
 #[test]

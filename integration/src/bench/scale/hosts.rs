@@ -195,6 +195,7 @@ impl Hosts {
                     listener_id: listener_id.clone(),
                     reason: LeaveReason::Done,
                     error: None,
+                    manager_pid: 0,
                     trace: Vec::new(),
                 }),
             );

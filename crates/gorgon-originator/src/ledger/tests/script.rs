@@ -175,6 +175,7 @@ fn host_event(host: &str, verb: &str, rest: &[&str]) -> Option<Event> {
                 other => panic!("no reason {other}"),
             },
             error: None,
+            manager_pid: u32::from(rest.get(1) == Some(&"old")),
             trace: Vec::new(),
         }),
         "seen" => {
