@@ -19,17 +19,20 @@ pub enum Victim {
     Worker,
     /// The Ruby process that the manager has started.
     Preloader,
-    /// A fork of it, which runs the files.
+    /// A fork of it with the framework loaded.
+    Branch,
+    /// A fork of that, which runs the files.
     RubyChild,
 }
 
 /// All of them.
-const ALL: [Victim; 6] = [
+const ALL: [Victim; 7] = [
     Victim::CtrlC,
     Victim::Originator,
     Victim::Manager,
     Victim::Worker,
     Victim::Preloader,
+    Victim::Branch,
     Victim::RubyChild,
 ];
 
@@ -52,6 +55,10 @@ impl Victim {
                 .iter()
                 .any(|other| other.pid == pid && other.parent == listener && is_ours(other))
         };
+        let parent_of = |process: &Process| there.iter().find(|other| other.pid == process.parent);
+        let is_preloader = |process: &Process| !is_ours(process) && is_manager(process.parent);
+        let is_branch =
+            |process: &Process| !is_ours(process) && parent_of(process).is_some_and(is_preloader);
         let lives: Vec<&Process> = there
             .iter()
             .filter(|process| match self {
@@ -62,12 +69,9 @@ impl Victim {
                 }
                 Self::Manager => is_manager(process.pid),
                 Self::Worker => process.program == "gorgon-worker",
-                Self::Preloader => !is_ours(process) && is_manager(process.parent),
-                Self::RubyChild => {
-                    let parent = there.iter().find(|other| other.pid == process.parent);
-                    !is_ours(process)
-                        && parent.is_some_and(|it| !is_ours(it) && is_manager(it.parent))
-                }
+                Self::Preloader => is_preloader(process),
+                Self::Branch => is_branch(process),
+                Self::RubyChild => !is_ours(process) && parent_of(process).is_some_and(is_branch),
             })
             .collect();
         dice.pick(&lives).is_some_and(|process| {
@@ -90,6 +94,7 @@ impl fmt::Display for Victim {
             Self::Manager => "manager",
             Self::Worker => "worker",
             Self::Preloader => "preloader",
+            Self::Branch => "branch of the preloader",
             Self::RubyChild => "Ruby child",
         })
     }
