@@ -23,7 +23,9 @@ const NONCE_DIGITS: usize = 32;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// There is none.
-    #[error("the job definition carries no signature, and this listener has a job_secret")]
+    #[error(
+        "the job definition carries no signature, and this listener has a job_secret: put it into gorgon_secret.json"
+    )]
     Missing,
     /// It is not of the form that we write.
     #[error("the signature of the job definition cannot be read")]
