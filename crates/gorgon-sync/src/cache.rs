@@ -31,7 +31,16 @@ pub(crate) const USED: &str = "used";
 pub struct Cache {
     path: PathBuf,
     root: PathBuf,
-    _lock: File,
+    lock: File,
+}
+
+impl Drop for Cache {
+    /// To close it may not be enough: a process that another thread starts just now has a copy of it until
+    /// it runs its own program.
+    fn drop(&mut self) {
+        // It is closed next; who waits then waits for that copy.
+        let _ = self.lock.unlock();
+    }
 }
 
 impl Cache {
@@ -53,7 +62,7 @@ impl Cache {
         let cache = Self {
             path,
             root: root.to_owned(),
-            _lock: lock,
+            lock,
         };
         cache.touch()?;
         Ok(cache)
@@ -66,7 +75,7 @@ impl Cache {
         let cache = Self {
             path: path.to_owned(),
             root: path.parent()?.to_owned(),
-            _lock: lock,
+            lock,
         };
         cache.tree().is_dir().then_some(cache)
     }
@@ -260,6 +269,18 @@ mod tests {
         assert!(names[0] != names[1] && names[0] != names[2] && names[1] != names[2]);
         assert!(!name("h", "/../..").contains('/'));
         assert!(name("h", "").starts_with('-'));
+    }
+
+    #[test]
+    fn a_cache_is_free_when_it_is_dropped_though_a_process_just_begun_has_its_lock() {
+        let root = tempfile::tempdir().unwrap();
+        let cache = Cache::open(root.path(), "h", "/p", &within(SOON)).unwrap();
+        let path = cache.path().to_owned();
+        let inherited = cache.lock.try_clone().unwrap();
+        assert!(Cache::try_at(&path).is_none());
+        drop(cache);
+        assert!(Cache::try_at(&path).is_some());
+        drop(inherited);
     }
 
     #[test]

@@ -94,8 +94,13 @@ fn tree_size(path: &Path) -> u64 {
 }
 
 fn while_unused(other: &Other, act: impl FnOnce() -> bool) -> bool {
-    let lock = open_lock(&lock_path(&other.path));
-    lock.is_ok_and(|lock| lock.try_lock().is_ok() && act())
+    let Ok(lock) = open_lock(&lock_path(&other.path)) else {
+        return false;
+    };
+    let acted = lock.try_lock().is_ok() && act();
+    // As in [`Cache`]'s end: to close it may not be enough.
+    let _ = lock.unlock();
+    acted
 }
 
 fn removed(path: &Path) -> bool {
