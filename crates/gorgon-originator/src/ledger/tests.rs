@@ -122,6 +122,19 @@ fn a_returned_item_waits_for_its_workers_word() {
 }
 
 #[test]
+fn an_item_that_was_in_doubt_when_the_broker_went_is_excused() {
+    let outage = "a1 starts 0; a2 returns 0; +1; down; +1; up";
+    // Its worker has the time to come back first, too.
+    check(1, &format!("{outage}; +4"), "offer");
+    check(
+        1,
+        &format!("{outage}; +4; a1 holds 0; +9"),
+        "offer; look m.a",
+    );
+    check(1, &format!("{outage}; +6"), "offer; publish 0.2");
+}
+
+#[test]
 fn three_losses_make_an_item_lost() {
     check(
         1,
