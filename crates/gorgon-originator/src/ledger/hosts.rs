@@ -207,7 +207,7 @@ impl Hosts {
     /// Returns whether a host that leaves is that of a manager which another one has followed since.
     pub(super) fn was_followed(&self, message: &HostLeft) -> bool {
         let host = self.hosts.get(&message.listener_id);
-        host.is_some_and(|host| host.managers.is_gone(message.manager_pid))
+        host.is_some_and(|host| host.managers.is_followed(message.manager_pid))
     }
 
     /// Returns the workers that the host had.

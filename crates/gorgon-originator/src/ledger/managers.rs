@@ -52,6 +52,12 @@ impl Managers {
         self.now = 0;
     }
 
+    /// Returns whether another manager has followed this one, as it said itself or one of its workers.
+    pub(super) fn is_followed(&self, manager: u32) -> bool {
+        let later = |of: &u32| *of != manager && !self.past.contains(of);
+        self.is_gone(manager) || manager != 0 && manager == self.now && self.of.values().any(later)
+    }
+
     /// Returns whether a manager is known to have gone.
     pub(super) fn is_gone(&self, manager: u32) -> bool {
         self.past.contains(&manager)

@@ -448,6 +448,12 @@ fn a_word_that_a_worker_said_before_its_manager_died_and_that_comes_late_holds_n
         "a joins anew; a leaves workers old; a1 starts 0 anew; +4",
         "delete m.a",
     );
+    // … or where nothing is heard of the new one but a worker's word.
+    check(
+        2,
+        "a1' starts 0 anew; a leaves workers old; a1' passes 0; a joins anew",
+        "passed 0; delete m.a",
+    );
 }
 
 #[test]
