@@ -6,6 +6,7 @@ SUITES ?=
 FUZZ_SECONDS ?= 30
 FUZZ_TARGETS ?=
 PREFIX ?= /usr/local
+SEED ?= 1
 
 .PHONY: fuzz help demo setup build unit ruby integration test suites lint audit bench soak release install install-listener clean
 .DEFAULT_GOAL := help
@@ -50,8 +51,8 @@ audit: ## known faults in the crates, their licenses; the unit (needs cargo-deny
 bench: setup release ## figures against their budgets: rspec, parallel_rspec, RabbitMQ, memory
 	scripts/bench
 
-soak: setup release ## 100,000 simulated jobs; hundreds of real ones, some killed; one in a storm of kills: minutes
-	$(CARGO) run -q --release -p integration --bin soak -- seeds
+soak: setup release ## 100,000 simulated jobs; hundreds of real ones, some killed; one in a storm of kills: minutes (SEED=644707 for other histories)
+	$(CARGO) run -q --release -p integration --bin soak -- seeds --seed $(SEED)
 	$(CARGO) run -q --release -p integration --bin soak -- jobs
 	$(CARGO) run -q --release -p integration --bin soak -- storm
 

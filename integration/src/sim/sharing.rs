@@ -169,7 +169,9 @@ impl World {
                 continue;
             }
             let since = *listener.other.waits_since.get_or_insert(self.now);
-            if self.now - since > WAITS_AT_MOST {
+            // A slot that is recalled for another job counts for none until its item has ended.
+            let most = WAITS_AT_MOST + Duration::from_millis(self.plan.item_ms);
+            if self.now - since > most {
                 late = Some((*pid, has, listener.host.free()));
             }
         }
