@@ -5,6 +5,7 @@
 //! to be said of it has been confirmed. The preloader, not the worker, signals and reaps the
 //! children.
 
+mod ahead;
 mod broker;
 pub mod children;
 pub mod cli;

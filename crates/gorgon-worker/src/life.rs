@@ -16,6 +16,7 @@ use crate::work::{Consuming, Phase, Running, Settling, Work};
 impl Work {
     /// Does what the state allows until nothing more follows.
     pub(crate) fn advance(&mut self, now: Instant, out: &mut Vec<Effect>) {
+        self.take_items(out);
         loop {
             self.give_slot(now, out);
             self.settle_extra(out);

@@ -44,7 +44,7 @@ pub struct Queue {
 }
 
 impl Queue {
-    /// Connects and begins to consume. By hand the first connection may take 10 s; a worker of a
+    /// Connects. By hand the first connection may take 10 s; a worker of a
     /// manager, which has its own connection, waits for the broker as it would later.
     ///
     /// # Errors
@@ -61,7 +61,6 @@ impl Queue {
             role,
             // A broker that was started again has forgotten it.
             declare: exchange.map(Declare::direct).into_iter().collect(),
-            consume: vec![Consume::one(file_queue.clone())],
             connections: Connections::One,
             ..Setup::default()
         };
@@ -201,7 +200,7 @@ impl Queue {
         }
     }
 
-    /// Begins to consume again.
+    /// Begins to consume.
     pub fn consume(&self) {
         self.session.consume(Consume::one(self.file_queue.clone()));
     }

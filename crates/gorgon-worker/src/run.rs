@@ -90,6 +90,8 @@ struct Living {
 
 struct Shell {
     work: Work,
+    /// What the core does first.
+    first: Vec<Effect>,
     source: Source,
     link: PreloaderLink,
     children: BTreeMap<ChildNo, Living>,
@@ -149,8 +151,10 @@ impl Shell {
                 )?))
             }
         };
+        let (work, first) = Work::open(plan.settings, Instant::now());
         Ok(Self {
-            work: Work::new(plan.settings, Instant::now()),
+            work,
+            first,
             source,
             link,
             children: BTreeMap::new(),
@@ -168,14 +172,20 @@ impl Shell {
     }
 
     fn run(mut self) -> (u8, Option<OwnPreloader>) {
+        let mut effects = std::mem::take(&mut self.first);
         loop {
+            for mut effect in effects {
+                debug!(target: "gorgon::worker", effect:?; "effect");
+                self.trace.performs(Instant::now(), &mut effect);
+                if let Some(exit) = self.perform(effect) {
+                    return self.end(exit);
+                }
+            }
+            effects = Vec::new();
             let waits = self.caused.is_empty() && self.work.is_idle();
             self.idle.note(Instant::now(), waits && self.managed);
-            let event = match self
-                .caused
-                .pop_front()
-                .map_or_else(|| self.wait(), Woken::Event)
-            {
+            let caused = self.caused.pop_front();
+            let event = match caused.map_or_else(|| self.wait(), Woken::Event) {
                 Woken::Event(event) => event,
                 Woken::Nothing => continue,
                 Woken::ManagerGone => {
@@ -187,13 +197,7 @@ impl Shell {
             };
             debug!(target: "gorgon::worker", event:?; "event");
             self.trace.hears(Instant::now(), &event);
-            for mut effect in self.work.step(Instant::now(), event) {
-                debug!(target: "gorgon::worker", effect:?; "effect");
-                self.trace.performs(Instant::now(), &mut effect);
-                if let Some(exit) = self.perform(effect) {
-                    return self.end(exit);
-                }
-            }
+            effects = self.work.step(Instant::now(), event);
         }
     }
 

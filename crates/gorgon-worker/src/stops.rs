@@ -37,7 +37,7 @@ impl Work {
         }
     }
 
-    /// Stops children whose before_start still runs.
+    /// Stops children that are not ready: that are being forked, or whose before_start still runs.
     pub(crate) fn stop_starting(&mut self, now: Instant, out: &mut Vec<Effect>) {
         for no in self.children.numbers() {
             if self

@@ -91,6 +91,8 @@ pub struct Work {
     pub(crate) settings: Settings,
     pub(crate) phase: Phase,
     pub(crate) children: Children,
+    /// A child that is forked before there is an item: none is taken until it is ready.
+    pub(crate) ahead: Option<ChildNo>,
     pub(crate) guess: Guess,
     /// Why it is to leave.
     pub(crate) leaving: Option<Exit>,
@@ -132,8 +134,7 @@ pub struct Work {
 
 impl Work {
     /// Makes a worker that is connected and consumes its file queue.
-    #[must_use]
-    pub fn new(settings: Settings, now: Instant) -> Self {
+    pub(crate) fn new(settings: Settings, now: Instant) -> Self {
         Self {
             guess: Guess::new(&settings.frameworks),
             reconnected: settings.queue_may_be_late,
@@ -141,6 +142,7 @@ impl Work {
             settings,
             phase: Phase::Idle,
             children: Children::default(),
+            ahead: None,
             leaving: None,
             slot_wanted: false,
             consuming: Consuming::Yes,
@@ -205,12 +207,6 @@ impl Work {
         }
         self.advance(now, &mut out);
         out
-    }
-
-    /// Returns whether it waits for an item.
-    #[must_use]
-    pub fn is_idle(&self) -> bool {
-        matches!(self.phase, Phase::Idle) && self.leaving.is_none() && !self.slot_wanted
     }
 
     /// Returns when `DeadlinePassed` is due.
@@ -373,11 +369,12 @@ impl Work {
         if hurried {
             self.hurry_children(now);
         }
-        if let Phase::Running(running) = &self.phase {
-            match running.child {
-                Some(no) => self.stop_child(now, no, out),
-                None => self.stop_starting(now, out),
-            }
+        if let Phase::Running(running) = &self.phase
+            && let Some(no) = running.child
+        {
+            self.stop_child(now, no, out);
+        } else {
+            self.stop_starting(now, out);
         }
     }
 

@@ -107,6 +107,8 @@ pub(super) struct Plan {
     pub(super) fail_fast: Option<u32>,
     pub(super) file_limit: Option<Duration>,
     pub(super) own_preloaders: bool,
+    /// The job has callbacks: no Ruby child is forked before there is an item.
+    pub(super) callbacks: bool,
     /// A file takes so many milliseconds at most.
     pub(super) item_ms: u64,
     /// A message that is late is late by so many milliseconds at most.
@@ -184,6 +186,7 @@ impl Plan {
             lag_ms: lag(dice, local),
             faults,
             cancels,
+            callbacks: dice.roll(2) == 0,
         }
     }
 

@@ -96,7 +96,7 @@ impl World {
             isolation: Isolation::Worker,
             file_limit: self.plan.file_limit,
             callback_limit: CALLBACK_LIMIT,
-            callbacks: true,
+            callbacks: self.plan.callbacks,
             frameworks: vec![Framework::Rspec],
             queue_may_be_late: was_down,
             idle_limit: None,
@@ -104,8 +104,9 @@ impl World {
         self.note(|_| format!("worker {pid} starts in slot {slot} of manager {manager}"));
         let mut idle = Idleness::default();
         idle.note(self.now, true);
+        let (work, first) = Work::open(settings, self.now);
         let worker = Worker {
-            work: Work::new(settings, self.now),
+            work,
             manager,
             listener,
             machine,
@@ -125,9 +126,11 @@ impl World {
             parent.workers.insert(slot, pid);
         }
         self.tell_manager(manager, supervise::Event::WorkerStarted(slot, pid));
-        let mut session = Session::new(machine, self.now, Some(BROKER_LIMIT));
-        session.consume.insert(names::file_queue(&job()), 1);
+        let session = Session::new(machine, self.now, Some(BROKER_LIMIT));
         self.open(pid, session);
+        for effect in first {
+            self.perform_for_worker(pid, effect);
+        }
     }
 
     pub(super) fn worker_heard(&mut self, pid: Pid, heard: Heard) {

@@ -7,7 +7,7 @@ mod play;
 
 use std::time::Duration;
 
-use gorgon_proto::job::Isolation;
+use gorgon_proto::job::{Framework, Isolation};
 
 use crate::event::Settings;
 use play::{Play, check, settings};
@@ -32,6 +32,102 @@ fn an_item_is_started_run_finished_confirmed_and_only_then_acked() {
             ("c1 exited 0", "ended after 2"),
             ("ok", "exit over"),
         ],
+    );
+}
+
+#[test]
+fn without_callbacks_the_first_child_is_ready_before_an_item_is_taken() {
+    let ahead = || Settings {
+        frameworks: vec![Framework::Minitest, Framework::Rspec],
+        ..settings()
+    };
+    let begun = ("begin", "fork c1 minitest");
+    check(
+        ahead(),
+        &[
+            begun,
+            ("c1 ready", "consume"),
+            ("item 1", "start 1; fork c2 rspec"),
+            ("c2 ready", "run c2 1"),
+            ("c2 done", "finish 1 pass"),
+        ],
+    );
+    check(
+        ahead(),
+        &[
+            begun,
+            ("c1 killed", "consume"),
+            ("item 1", "start 1; fork c2 rspec"),
+        ],
+    );
+    check(
+        ahead(),
+        &[
+            begun,
+            ("c1 exited 1", "ended after 0: starting a Ruby child"),
+            ("ok", "exit starting a Ruby child"),
+        ],
+    );
+    check(
+        ahead(),
+        &[
+            begun,
+            ("c1 unforkable", "ended after 0: forking a Ruby child"),
+        ],
+    );
+    check(
+        ahead(),
+        &[
+            begun,
+            ("down", ""),
+            ("c1 ready", ""),
+            ("up", "idle; consume"),
+        ],
+    );
+    check(
+        ahead(),
+        &[
+            begun,
+            ("down", ""),
+            ("up", "idle; consume"),
+            ("c1 ready", ""),
+            ("slot wanted", "stop consuming"),
+        ],
+    );
+    for (word, why) in [("cancel", "cancelled"), ("hand back", "handed back")] {
+        let exit = format!("exit {why}");
+        check(
+            ahead(),
+            &[
+                begun,
+                (word, "INT c1"),
+                ("c1 killed", "ended after 0"),
+                ("ok", &exit),
+            ],
+        );
+    }
+    check(
+        ahead(),
+        &[
+            begun,
+            ("slot wanted", "INT c1"),
+            ("c1 ready", ""),
+            ("c1 interrupted", ""),
+            ("c1 finished", ""),
+            ("c1 exited 0", "ended after 0"),
+        ],
+    );
+    let callbacks = Settings {
+        callbacks: true,
+        ..ahead()
+    };
+    check(
+        callbacks,
+        &[("begin", "consume"), ("item 1", "start 1; fork c1 rspec")],
+    );
+    check(
+        settings(),
+        &[("begin", "consume"), ("item 1", "start 1; fork c1 rspec")],
     );
 }
 

@@ -27,7 +27,7 @@ pub(super) fn settings() -> Settings {
         file_limit: None,
         callback_limit: Duration::from_secs(600),
         callbacks: false,
-        frameworks: vec![Framework::Rspec],
+        frameworks: Vec::new(),
         queue_may_be_late: false,
         idle_limit: None,
     }
@@ -48,6 +48,8 @@ fn item(number: &str) -> WorkItem {
 
 pub(super) struct Play {
     work: Work,
+    /// What it does first.
+    first: Vec<Effect>,
     now: Instant,
     unconfirmed: Vec<u64>,
 }
@@ -55,15 +57,19 @@ pub(super) struct Play {
 impl Play {
     pub(super) fn new(settings: Settings) -> Self {
         let now = Instant::now();
+        let (work, first) = Work::open(settings, now);
         Self {
-            work: Work::new(settings, now),
+            work,
+            first,
             now,
             unconfirmed: Vec::new(),
         }
     }
 
     pub(super) fn act(&mut self, line: &str) -> String {
-        let effects = if line == "ok" {
+        let effects = if line == "begin" {
+            std::mem::take(&mut self.first)
+        } else if line == "ok" {
             let tags = std::mem::take(&mut self.unconfirmed);
             tags.into_iter()
                 .flat_map(|tag| self.work.step(self.now, Event::Confirmed(tag)))
