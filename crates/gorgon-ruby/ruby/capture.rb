@@ -16,14 +16,16 @@ module Gorgon
       # was opened exclusively raises.
       @file = File.for_fd(IO.sysopen(path, File::RDWR | File::CREAT | File::EXCL | File::APPEND, 0o600), 'a+')
       @file.binmode
+      stat = @file.stat
+      @inode = stat.ino
+      @device = stat.dev
       File.unlink(path)
     end
 
     # Points stdout and stderr here, and Ruby's own streams at them, where they are not any more.
     def take
-      stat = @file.stat
       [STDOUT, STDERR].each do |stream|
-        point(stream) unless points_at?(stream, stat)
+        point(stream) unless points_here?(stream)
         stream.sync = true
       end
       $stdout = STDOUT
@@ -31,17 +33,17 @@ module Gorgon
     end
 
     def size
-      @file.stat.size
+      @file.size
     end
 
     # Forgets what was printed.
     def clear
-      @file.truncate(0) unless @file.stat.size.zero?
+      @file.truncate(0) unless @file.size.zero?
     end
 
     # What was printed since the file had this size, cut in the middle.
     def text(from = 0, limit = LIMIT_BYTES)
-      size = @file.stat.size
+      size = @file.size
       from = 0 if from > size
       return '' if size == from
       return @file.pread(size - from, from) if size - from <= limit
@@ -56,7 +58,7 @@ module Gorgon
 
     # Keeps head and tail of a file that has become too big for the disk.
     def shrink
-      size = @file.stat.size
+      size = @file.size
       return if size < DISK_BYTES
 
       head = @file.pread(LIMIT_BYTES / 2, 0)
@@ -96,9 +98,9 @@ module Gorgon
       0
     end
 
-    def points_at?(stream, stat)
+    def points_here?(stream)
       found = stream.stat
-      found.ino == stat.ino && found.dev == stat.dev
+      found.ino == @inode && found.dev == @device
     rescue IOError, SystemCallError
       false
     end

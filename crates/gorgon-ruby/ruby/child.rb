@@ -17,6 +17,8 @@ module Gorgon
     REALPATH = File.method(:realpath)
     private_constant :REALPATH
 
+    LOADING = Channel.line(event: 'loading')
+
     # How long a process that a file left behind may take to end by itself.
     LEFT_GRACE_S = 0.2
 
@@ -170,7 +172,7 @@ module Gorgon
       @restore.call
       @capture.clear
       @reporter.begin_file
-      @channel.send(event: 'loading')
+      @channel.send_line(LOADING)
     end
 
     def run_with_adapter(path, selection)

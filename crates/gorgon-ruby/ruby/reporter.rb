@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require_relative 'capture'
+require_relative 'protocol'
 
 module Gorgon
   # Takes what an adapter has to say of the file that runs, and sends it, within limits.
@@ -15,6 +16,11 @@ module Gorgon
     FILE_BYTES = 512 * 1024
     # What a text is cut to when its file has used up its bytes.
     POOR_BYTES = 512
+
+    DIVISIBLE = Channel.line(event: 'divisible')
+
+    # Outcomes that fail the file.
+    BAD = %w[failed errored].freeze
 
     MOST_LINES = (1 << 32) - 1
 
@@ -61,17 +67,20 @@ module Gorgon
       send(event: 'test_started', id: id, name: cut(name, NAME_BYTES))
     end
 
+    # Takes the result over.
     def test_finished(result)
       @any = true
-      bad = %w[failed errored].include?(result[:outcome].to_s)
+      bad = BAD.include?(result[:outcome])
       return hook_finished(result, bad) if @ending
 
       # What went wrong was the interruption.
       raise Interrupt if interrupted && bad
 
-      result = result.merge(event: 'test_finished', name: cut(result[:name], NAME_BYTES), line: line(result[:line]))
+      result[:event] = 'test_finished'
+      result[:name] = cut(result[:name], NAME_BYTES)
+      result[:line] = line(result[:line])
       result[:key] = cut(result[:key], NAME_BYTES) if result[:key]
-      tell_fault(result, bad) if result[:outcome].to_s != 'passed'
+      tell_fault(result, bad) if result[:outcome] != 'passed'
       send(result)
       raise Interrupt if interrupted
     end
@@ -106,7 +115,7 @@ module Gorgon
 
     # Each test of the file can be told from every other. Of no use where the file crashes before it says more.
     def divisible
-      @channel.hold(event: 'divisible') if ours?
+      @channel.hold(DIVISIBLE) if ours?
     end
 
     # Whether this is the process that the reporter was made in.

@@ -9,6 +9,7 @@ module Gorgon
   # RubyGems' paths. ENV and globals are the file's own business, as they would be in one plain process.
   class Restore
     SIGNALS = %w[INT TERM HUP QUIT USR1 USR2 ALRM CHLD PIPE CONT WINCH].freeze
+    NUMBERS = ::Signal.list.freeze
     TRAP = ::Signal.method(:trap)
 
     def initialize(root, capture)
@@ -17,14 +18,14 @@ module Gorgon
       @umask = File.umask
       @encodings = [::Encoding.default_external, ::Encoding.default_internal]
       @gem_paths = GemPaths.new
-      @traps = SIGNALS.map { |name| [name, handler(name)] }.reject { |_, handler| handler.nil? }
+      @traps = SIGNALS.map { |name| [NUMBERS[name], handler(name)] }.reject { |_, handler| handler.nil? }
     end
 
     def call
       restore_encodings
       Dir.chdir(@root) unless here?
       File.umask(@umask) unless File.umask == @umask
-      @traps.each { |name, handler| TRAP.call(name, handler) }
+      @traps.each { |number, handler| TRAP.call(number, handler) }
       @gem_paths.restore
       @capture.take
       $stdin = STDIN

@@ -28,10 +28,8 @@ module Gorgon
     MONOTONIC = ::Process::CLOCK_MONOTONIC
     PRCTL, WAITID = { 'x86_64' => [157, 247], 'aarch64' => [167, 95], 'arm64' => [167, 95] }[RUBY_PLATFORM[/\A[^-]+/]]
     PR_SET_PDEATHSIG = 1
-    # waitid(2): of any child, without waiting, without reaping.
-    P_ALL = 0
-    LOOK_ONLY = 0x01000005
-    SIGINFO_BYTES = 128
+    # waitid(2): of any child (P_ALL), telling nothing of it, without waiting, without reaping.
+    ANY_CHILD = [WAITID, 0, 0, 0, 0x01000005, 0].freeze
     SIGKILL = 9
     # A killed process that is not gone after this hangs in the kernel.
     END_LIMIT_S = 0.5
@@ -137,7 +135,7 @@ module Gorgon
       def any_child?
         return true unless WAITID
 
-        quietly { Kernel.syscall(WAITID, P_ALL, 0, "." * SIGINFO_BYTES, LOOK_ONLY, 0) }
+        quietly { Kernel.syscall(*ANY_CHILD) }
         true
       rescue Errno::ECHILD
         false

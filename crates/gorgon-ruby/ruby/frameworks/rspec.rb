@@ -72,7 +72,7 @@ module Gorgon
 
         begin_file(path)
         @part = Part.of(selection)
-        return unless (@part && @parts.take_up) || load(path)
+        return unless (@part && @parts.take_up) || load
 
         @filters.select(path, selection) if selection && !@part
         @selected = selection && !@part
@@ -160,6 +160,7 @@ module Gorgon
 
       def begin_file(path)
         @path = path
+        @file = File.expand_path(path, @settings.root)
         @outside = false
         @raised = []
         @globals.put_back
@@ -168,15 +169,14 @@ module Gorgon
         @world.filtered_examples.clear
         forget(:@descending_declaration_line_numbers_by_file)
         @config.files_or_directories_to_run = [path]
-        @filters.begin_file(path)
-        @results.begin_file(path)
+        @filters.begin_file(@file)
+        @results.begin_file(@file)
         @parts.begin_file(path)
       end
 
-      def load(path)
-        file = File.expand_path(path)
-        LOAD.call(file)
-        @config.loaded_spec_files << file
+      def load
+        LOAD.call(@file)
+        @config.loaded_spec_files << @file
         still_whole?
       rescue *PASSED_UP
         raise

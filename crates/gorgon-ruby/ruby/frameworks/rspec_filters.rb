@@ -45,8 +45,9 @@ module Gorgon
         @own_before ||= before if setter&.path == @path
       end
 
+      # By its absolute path.
       def begin_file(path)
-        @path = File.expand_path(path)
+        @path = path
         @focus = nil
         @own_before = nil
       end

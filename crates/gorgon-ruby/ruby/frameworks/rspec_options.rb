@@ -62,6 +62,8 @@ module Gorgon
 
       # What a helper may set as well.
       def self.ignore_endings(config, reporter)
+        return unless config.fail_fast || config.dry_run
+
         %i[fail_fast dry_run].each do |name|
           next unless config.public_send(name)
 

@@ -64,8 +64,10 @@ module Gorgon
         @expected - @ended
       end
 
+      # By its absolute path.
       def begin_file(path)
-        @path = ::RSpec::Core::Metadata.relative_path(File.expand_path(path))
+        @before_id = "#{::RSpec::Core::Metadata.relative_path(path)}["
+        @group_names = {}.compare_by_identity
         @keys.begin_file
         @told = {}.compare_by_identity
         @failed_again = false
@@ -86,10 +88,10 @@ module Gorgon
         metadata = example.metadata
         seconds = @started_at ? Frameworks.now - @started_at : 0.0
         @started_at = nil
-        result = { id: id(example), name: example.full_description, key: @keys.of(example), classname: group_name(example),
+        result = { id: id(example), name: example.full_description, classname: group_name(example),
                    file: @places.relative(metadata[:absolute_file_path] || metadata[:file_path]),
                    line: metadata[:line_number], outcome: outcome, seconds: seconds }
-        result.delete(:key) unless result[:key]
+        key = @keys.of(example) and result[:key] = key
         group = @parts.group_of(example) and result[:group] = group
         result.merge!(fault(example, notification)) if outcome == 'failed'
         result[:message] = example.execution_result.pending_message.to_s if outcome == 'skipped'
@@ -99,7 +101,7 @@ module Gorgon
       # The part in brackets of RSpec's id; all of it where the example is another file's.
       def id(example)
         full = example.id
-        full.start_with?("#{@path}[") ? full[(@path.size + 1)...-1] : full
+        full.start_with?(@before_id) ? full[@before_id.size...-1] : full
       end
 
       private
@@ -114,7 +116,7 @@ module Gorgon
       end
 
       def group_name(example)
-        example.example_group.parent_groups.last.description
+        @group_names[example.example_group] ||= example.example_group.parent_groups.last.description
       end
 
       def fault(example, notification)

@@ -13,6 +13,8 @@ module Gorgon
       DEPTH = 4
       FILES = 60
       BYTES = 256 * 1024
+      # Of most files that is all: a buffer for more costs more than to read a small one.
+      FIRST_BYTES = 16 * 1024
 
       # A class and what stands above it.
       BELOW = /^([ \t]*)class\s[^<\n]+<\s*(?:::)?/.freeze
@@ -59,7 +61,8 @@ module Gorgon
 
       # Without comments and what follows __END__.
       def read(file)
-        text = File.binread(file, BYTES).to_s
+        text = File.binread(file, FIRST_BYTES).to_s
+        text = File.binread(file, BYTES) if text.bytesize == FIRST_BYTES
         text[/^__END__$.*/m] = '' if text.include?("\n__END__\n")
         text = text.gsub(/^[ \t]*#.*$/, '') if text.include?('#')
         text.include?('=begin') ? text.gsub(/^=begin\b.*?^=end\b.*?$/m, '') : text

@@ -41,7 +41,7 @@ class ChannelTest < Minitest::Test
   def test_what_is_held_goes_out_with_the_next_event_and_before_it
     ours, theirs = UNIXSocket.pair
     channel = Gorgon::Channel.new(ours)
-    channel.hold({ 'number' => 1 })
+    channel.hold(Gorgon::Channel.line('number' => 1))
     assert_equal :wait_readable, theirs.recv_nonblock(100, exception: false)
     channel.send({ 'number' => 2 })
     assert_equal %({"number":1}\n{"number":2}\n), theirs.recv(100)

@@ -25,6 +25,15 @@ class JsonTest < Minitest::Test
     end
   end
 
+  # What the worker writes is read in a way of its own, as far as it is an object of plain values.
+  def test_objects_of_plain_values_are_read_as_ruby_reads_them
+    ['{}', '{"op":"run","file":"spec/a b_spec.rb","tests":[],"part":false,"x":null,"y":true}', '{"a":-12,"b":0}',
+     '{"a":1.5,"b":1e3}', '{"a":"é 漢","b":"\\u00e9 \\"\\\\"}', '{"a":["b"],"c":[]}', '{"a":{"b":[]}}', '{"a":"b","a":"c"}',
+     '{"a":"],}:,"}', '{ "a" : 1 }', "{\"a\":1}\n"].each do |text|
+      assert_equal JSON.parse(text), Gorgon::Json.read(text), text
+    end
+  end
+
   def test_text_of_any_encoding_becomes_utf8
     { "\xff\xfe" => "\uFFFD\uFFFD", 'é'.encode('ISO-8859-1') => 'é', 'é'.b => 'é', :symbol => 'symbol',
       "\xE9".dup.force_encoding('UTF-16LE') => "\uFFFD", Class.new(String).new('sub') => 'sub' }.each do |text, expected|
@@ -37,7 +46,7 @@ class JsonTest < Minitest::Test
   end
 
   def test_what_is_no_json_raises
-    ['', '{', '{"a":}', 'nope', '["a"'].each do |text|
+    ['', '{', '{"a":}', 'nope', '["a"', '{"a":1,}', '{,"a":1}', '{"a":1', '{"a":1-2}', '{"a"1}', '{"a":tru}'].each do |text|
       assert_raises(ArgumentError, text) { Gorgon::Json.read(text) }
     end
   end
