@@ -9,6 +9,9 @@ module Gorgon
       # A class that such a file defines waits for the file, even when callbacks loaded it.
       TEST_FILE = %r{(?:_tests?|_spec|(?:\A|/)(?:test|tc|spec)_[^/]*)\.rb\z}.freeze
       HELPER = %r{(?:helper|support|utils|setup|case|base)[^/]*\.rb\z}.freeze
+      # Below a number of methods there is room for one of ancestors.
+      ROOM_BITS = 32
+
       # The block gives the names of a class's test methods.
       def initialize(places, &names)
         @places = places
@@ -27,11 +30,16 @@ module Gorgon
       # before the first file has its turn with that. `opened` holds the classes that the file opened.
       def fresh(classes, path, opened)
         @waiting.delete_if { |_, home| home.nil? || home == path }
+        waits = @waiting.any?
         changed = {}.compare_by_identity
-        classes.reject { |klass| @waiting.key?(klass) }.map do |klass|
-          grown = reshaped?(klass) || changed[klass.superclass]
-          changed[klass] = opened.key?(klass) || (grown && !@passed.key?(klass))
-          [klass, changed[klass] ? spend(klass) : []]
+        classes.each_with_object([]) do |klass, turns|
+          next if waits && @waiting.key?(klass)
+
+          grown = reshaped?(klass) || (!changed.empty? && changed.key?(klass.superclass))
+          next unless opened.key?(klass) || (grown && !@passed.key?(klass))
+
+          changed[klass] = true
+          turns << [klass, spend(klass)]
         end
       end
 
@@ -56,10 +64,12 @@ module Gorgon
 
       # Cheap to ask of thousands of classes after each file: is it new, reopened, extended?
       def reshaped?(klass)
-        shape = [klass.public_instance_methods(false).size, klass.ancestors.size]
-        before = @shapes[klass]
+        # Of two small numbers one: no object for each class.
+        shape = (klass.public_instance_methods(false).size << ROOM_BITS) + klass.ancestors.size
+        return false if shape == @shapes[klass]
+
         @shapes[klass] = shape
-        before != shape
+        true
       end
 
       def spend(klass)
