@@ -2,21 +2,24 @@
 
 # Started by gorgon-ruby with a socket for its stdin: the first line says what to be. stdin of all
 # that follows is /dev/null.
-require_relative 'system'
-require_relative 'protocol'
+require_relative 'compiled'
 
 module Gorgon
+  compiled = Compiled.new('boot')
+  # What is loaded here lives on.
+  off = ::GC.disable
+  compiled.load { %w[system protocol callbacks preloader].each { |name| require_relative name } }
+  ::GC.enable unless off
+
   owner = Channel.new(STDIN.dup)
   STDIN.reopen('/dev/null')
   [STDOUT, STDERR].each { |stream| stream.sync = true }
   settings = owner.receive
   Process.exit!(1) unless settings
 
-  require_relative 'callbacks'
   callbacks = Callbacks.new(settings['callbacks'])
   if settings['mode'] == 'preload'
-    require_relative 'preloader'
-    Preloader.new(settings, callbacks, owner).run
+    Preloader.new(settings, callbacks, owner, compiled).run
   else
     name = settings['callback']
     returned = nil

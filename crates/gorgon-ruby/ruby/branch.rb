@@ -22,6 +22,7 @@ module Gorgon
       @directory = directory
       @traps = traps
       @children = []
+      @compiled = Compiled.new(framework)
     end
 
     # Lives until the preloader closes the socket.
@@ -30,24 +31,36 @@ module Gorgon
       watch_children
       preload
       ::Kernel.loop do
-        ready, = IO.select([@socket, @ended], nil, nil, @children.empty? ? nil : LOOK_S)
-        @children.each { |child| child.capture.shrink } if ready.nil?
-        next unless ready
+        ready, = IO.select([@socket, @ended], nil, nil, patience)
+        next idle unless ready
 
         reap if ready.include?(@ended)
         break if ready.include?(@socket) && !obey
       end
+      @compiled.finish
       @children.each { |child| end_child(child) } until reap
     end
 
     private
+
+    def patience
+      return 0 if @compiled.behind?
+
+      @children.empty? ? nil : LOOK_S
+    end
+
+    def idle
+      return @compiled.catch_up if @compiled.behind?
+
+      @children.each { |child| child.capture.shrink }
+    end
 
     # What cannot be loaded here fails again in the child, where it can be told.
     def preload
       # Under a Bundler that the suite sets up by itself, the versions are not ours to choose.
       return if @framework != 'rspec' && Frameworks.versions_open?
 
-      swept { load_framework }
+      swept { @compiled.load { load_framework } }
     rescue SystemExit, ScriptError, StandardError => e
       STDERR.puts("gorgon: preload of #{@framework}: #{e.class}: #{e.message}")
     end
@@ -71,7 +84,8 @@ module Gorgon
       ensure
         ::GC.enable unless off
       end
-      ::GC.start
+      # What was there before has been swept before.
+      ::GC.start(full_mark: false)
     end
 
     def watch_children

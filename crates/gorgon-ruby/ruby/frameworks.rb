@@ -122,12 +122,25 @@ module Gorgon
         const_get(name.to_s.split('_').map(&:capitalize).join(''))
       end
 
+      # Activates the newest gem of that name, as to require its library does. For that RubyGems reads the index of every
+      # gem of the machine, for this of one.
+      def activate(gem, library)
+        ::Kernel.send(:gem, gem, '>= 0.a') unless defined?(::Bundler) || there?(library)
+      rescue ::LoadError, ::NoMethodError
+        nil # To require it tells.
+      end
+
       # Whether a file may still bring Bundler, which then decides which gems are loaded.
       def versions_open?
         !defined?(::Bundler) && (File.exist?('Gemfile') || !ENV['BUNDLE_GEMFILE'].to_s.empty?)
       end
 
       private
+
+      # Whether a library is found without its gem.
+      def there?(library)
+        $LOAD_PATH.any? { |directory| File.file?("#{directory}/#{library}.rb") }
+      end
 
       # RSpec by its runner: parts of it are loaded by libraries that do not test.
       def census_of_loaded

@@ -12,10 +12,11 @@ module Gorgon
     # A branch as the preloader sees it.
     Grown = Struct.new(:pid, :socket)
 
-    def initialize(settings, callbacks, owner)
+    def initialize(settings, callbacks, owner, compiled)
       @settings = settings
       @callbacks = callbacks
       @owner = owner
+      @compiled = compiled
       @path = settings['socket']
       @links = {}
       @branches = {}
@@ -48,7 +49,9 @@ module Gorgon
     # Waits for one thing to happen; false at the end.
     def serve
       sockets = @branches.values.map(&:socket)
-      ready, = IO.select([@owner.io, @server, *@links.keys, *sockets])
+      ready, = IO.select([@owner.io, @server, *@links.keys, *sockets], nil, nil, @compiled.behind? ? 0 : nil)
+      return @compiled.catch_up || true unless ready
+
       @branches.delete_if { |_, grown| ready.include?(grown.socket) && wither(grown) }
       @links.keys.each { |io| hear(io) if ready.include?(io) }
       accept if ready.include?(@server)
@@ -154,6 +157,7 @@ module Gorgon
     end
 
     def stop
+      @compiled.finish
       File.unlink(@path) if @server && File.exist?(@path)
       @branches.each_value { |grown| grown.socket.close_write }
       @branches.each_value { |grown| wither(grown) }

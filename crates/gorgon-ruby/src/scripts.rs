@@ -19,6 +19,7 @@ const SCRIPTS: &[(&str, &str)] = scripts![
     "callbacks.rb",
     "capture.rb",
     "child.rb",
+    "compiled.rb",
     "frameworks.rb",
     "frameworks/faults.rb",
     "frameworks/ids.rb",
@@ -53,6 +54,9 @@ const SCRIPTS: &[(&str, &str)] = scripts![
     "restore.rb",
     "system.rb",
 ];
+
+/// The directory beside them in which Ruby keeps what it has compiled.
+const COMPILED: &str = "compiled";
 
 /// Returns a directory that holds the scripts and belongs to us alone.
 ///
@@ -152,6 +156,7 @@ fn is_ours_and_whole(dir: &Path) -> io::Result<bool> {
 fn write_all(dir: &Path) -> io::Result<()> {
     let mut builder = DirBuilder::new();
     builder.recursive(true).mode(0o700);
+    builder.create(dir.join(COMPILED))?;
     for (path, text) in SCRIPTS {
         let path = dir.join(path);
         if let Some(parent) = path.parent() {

@@ -19,11 +19,14 @@ module Gorgon
 
       # Loads what every plain run of RSpec would load, and nothing that would not be.
       def self.preload
+        Frameworks.activate('rspec-core', 'rspec/core')
         require 'rspec/core'
         ::RSpec::Core::Runner.disable_autorun!
         return if Frameworks.versions_open? || Dir.glob('spec/*.rb').any? { |path| File.file?(path) && File.binread(path).match?(OTHER_LIBRARIES) }
 
+        Frameworks.activate('rspec-expectations', 'rspec/expectations')
         require 'rspec/expectations'
+        Frameworks.activate('rspec-mocks', 'rspec/mocks')
         require 'rspec/mocks'
         require 'rspec/core/mocking_adapters/rspec'
       end

@@ -1,0 +1,125 @@
+# frozen_string_literal: true
+
+module Gorgon
+  # What Ruby has compiled of our scripts, or of a framework, kept for the next run: to compile them is half of what their
+  # loading takes. What is kept holds for the Ruby that made it, and of files that have the size and time that they had.
+  class Compiled
+    ISEQ = defined?(::RubyVM::InstructionSequence) ? ::RubyVM::InstructionSequence : nil
+    # Made with the scripts where they are unpacked; without it nothing is kept.
+    DIRECTORY = ::File.join(__dir__, 'compiled')
+    # What older ones load of it is not always what they had compiled.
+    OLDEST = '2.7'
+
+    # Whether Ruby's own loading would do no more. Bootsnap has a store of its own, Coverage counts what is compiled, and
+    # with warnings a compiler has some to tell.
+    def self.usable?
+      ISEQ && RUBY_ENGINE == 'ruby' && RUBY_VERSION >= OLDEST && !$VERBOSE && !defined?(::Coverage) &&
+        !ISEQ.respond_to?(:load_iseq) && File.directory?(DIRECTORY)
+    end
+
+    def initialize(name)
+      @kept = {}
+      @used = {}
+      @missing = []
+      return unless Compiled.usable?
+
+      @identity = identity
+      @path = File.join(DIRECTORY, "#{name}-#{@identity.sum}")
+      @kept = read
+    end
+
+    # Runs the block, once; what it loads is compiled already, if it was kept.
+    def load
+      return yield unless @path && Compiled.usable?
+
+      kept = self
+      ISEQ.define_singleton_method(:load_iseq) { |path| kept.find(path) }
+      begin
+        yield
+      ensure
+        ISEQ.singleton_class.send(:remove_method, :load_iseq)
+        @kept = {}
+        @used = {} unless behind?
+      end
+    end
+
+    # Called by Ruby for each file; nil: it compiles the file.
+    def find(path)
+      stamp, binary = @kept[path]
+      if binary.nil? || stamp != stamp_of(path)
+        @missing << path
+        return nil
+      end
+      @used[path] = [stamp, binary]
+      ISEQ.load_from_binary(binary)
+    rescue StandardError
+      @missing << path
+      nil
+    end
+
+    # Whether there is something to be kept that was not.
+    def behind?
+      !@missing.empty?
+    end
+
+    # Compiles one more file for the next run; after the last one all is written.
+    def catch_up
+      path = @missing.pop
+      stamp = stamp_of(path)
+      @used[path] = [stamp, ISEQ.compile_file(path).to_binary]
+      @fresh = true
+    rescue ScriptError, StandardError
+      nil # It is compiled in each run.
+    ensure
+      write if @missing.empty?
+    end
+
+    # Keeps what there was time for.
+    def finish
+      write if @fresh
+    end
+
+    private
+
+    # The interpreter, and how it compiles.
+    def identity
+      program = File.readlink('/proc/self/exe')
+      library = defined?(::RbConfig) ? File.join(::RbConfig::CONFIG['libdir'].to_s, ::RbConfig::CONFIG['LIBRUBY_SO'].to_s) : program
+      files = [program, library].map { |path| File.file?(path) ? "#{path} #{stamp_of(path)}" : path }
+      [RUBY_DESCRIPTION, *files, ISEQ.compile_option.inspect].join("\n")
+    rescue SystemCallError
+      RUBY_DESCRIPTION
+    end
+
+    def stamp_of(path)
+      stat = File.stat(path)
+      time = stat.mtime
+      "#{stat.size} #{time.to_i} #{time.nsec}"
+    end
+
+    # A file that was cut, or that another Ruby has written, holds nothing.
+    def read
+      sum, text = File.binread(@path).split("\n", 2)
+      return {} unless text && sum == check(text)
+
+      identity, kept = ::Marshal.load(text)
+      identity == @identity ? kept : {}
+    rescue ArgumentError, TypeError, SystemCallError
+      {}
+    end
+
+    def write
+      @fresh = false
+      text = ::Marshal.dump([@identity, @used])
+      beside = "#{@path}.#{$$}"
+      File.open(beside, 'wb', 0o600) { |file| file.write("#{check(text)}\n", text) }
+      File.rename(beside, @path)
+    rescue SystemCallError, IOError
+      File.unlink(beside) if File.exist?(beside)
+    end
+
+    def check(text)
+      "#{text.bytesize} #{text.sum(32)}"
+    end
+  end
+end
