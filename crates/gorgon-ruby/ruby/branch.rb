@@ -152,7 +152,7 @@ module Gorgon
 
     # What is left of its group dies while its number is still its own.
     def bury(child)
-      left = System.left_of(child.pid, "GORGON_CHILD_ID=#{child.pid}")
+      left = System.left_of(child.pid, "GORGON_CHILD_ID=#{child.pid}", @settings['adopter'])
       told = left.map { |pid| { pid: pid, command: System.command(pid) } }
       end_child(child)
       System.end_all(left)

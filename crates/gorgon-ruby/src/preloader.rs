@@ -295,6 +295,7 @@ impl Booted {
             env: &settings.env,
             socket: socket.as_deref(),
             callback,
+            adopter: settings.adopts.then(std::process::id),
         };
         let reading = ours.try_clone().map_err(RubyError::Connect)?;
         // A slow owner makes Ruby wait, which harms nobody.

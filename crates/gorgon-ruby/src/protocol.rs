@@ -22,6 +22,7 @@ pub(crate) struct Boot<'a> {
     pub(crate) env: &'a BTreeMap<String, Option<String>>,
     pub(crate) socket: Option<&'a str>,
     pub(crate) callback: Option<Callback>,
+    pub(crate) adopter: Option<u32>,
 }
 
 #[derive(Debug, Clone, Copy, Serialize)]

@@ -22,6 +22,8 @@ pub struct RubySettings {
     /// In place: our own environment is the user's shell's, and is passed on whole. Else what
     /// belongs to somebody else's Ruby (`BUNDLE_*`, `RUBYOPT`, `RUBYLIB`) is left out.
     pub inherit_env: bool,
+    /// We are a subreaper: what Ruby's children leave behind becomes a child of ours.
+    pub adopts: bool,
     /// The seed of the job.
     pub seed: u32,
     /// What stood after `--`, for the framework.
@@ -47,6 +49,7 @@ impl RubySettings {
             callbacks: Callbacks::default(),
             env: BTreeMap::new(),
             inherit_env: true,
+            adopts: false,
             seed: 0,
             options: Vec::new(),
             frameworks: Vec::new(),
