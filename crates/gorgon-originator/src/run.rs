@@ -13,6 +13,7 @@ use gorgon_proto::job::{JobId, Source, SourceKind, WorkspaceMode};
 use gorgon_proto::trace::Trace;
 use gorgon_proto::{message, names};
 use gorgon_ruby::{Callback, CallbackError, RubySettings};
+use gorgon_sync::serve;
 
 use crate::callbacks::{self, Ran};
 use crate::choose::{Files, choose, local_slots, no_files, work_of};
@@ -361,6 +362,9 @@ impl Run<'_> {
         let now = self.did("publish", now);
         if local.is_some() {
             Local::sweep();
+        }
+        if served.is_some() {
+            serve::sweep();
         }
         let rules = Rules {
             retries: self.args.retries.unwrap_or(config.retries),

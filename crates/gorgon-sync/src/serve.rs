@@ -53,6 +53,12 @@ pub enum Reach {
     Network,
 }
 
+/// Removes what daemons have left that were killed; to be called where nobody waits for us, as a full temporary directory
+/// takes its time.
+pub fn sweep() {
+    owned::sweep(&std::env::temp_dir(), PREFIX);
+}
+
 /// A running private daemon; dropped, it and its files are gone.
 #[derive(Debug)]
 pub struct ServeTree {
@@ -118,7 +124,6 @@ impl ServeTree {
             .map_err(SyncError::file("serve", project))?
             .port();
         let parent = std::env::temp_dir();
-        owned::sweep(&parent, PREFIX);
         let directory = OwnedDir::create(&parent, PREFIX)?;
         let (user, password) = (format!("job{}", random(4)?), random(16)?);
         let config = Files {

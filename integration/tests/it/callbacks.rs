@@ -213,7 +213,8 @@ fn each_child_has_the_environment_of_its_slot() {
 fn a_host_whose_callback_raises_drops_out_and_the_others_do_its_part() {
     let cluster = Cluster::start(&[("a", 1), ("b", 1)]);
     let gate = Gate::open(cluster.home());
-    let spec = "require_relative '../gate'\nRSpec.describe('x') { it('waits') { Gate.pass('x') } }\n";
+    let spec =
+        "require_relative '../gate'\nRSpec.describe('x') { it('waits') { Gate.pass('x') } }\n";
     for name in ["after_sync", "before_creating_workers", "before_start"] {
         let class = format!(
             "class C < Gorgon::DefaultCallbacks\n  def {name}; raise 'no disk here' if Dir.pwd.include?('/run/a/'); end\nend\n\
@@ -231,7 +232,9 @@ fn a_host_whose_callback_raises_drops_out_and_the_others_do_its_part() {
         gate.write_into(&project);
         let run = cluster.begin(&project, &[]);
         // Else the other host might be done before it raises.
-        run.event("host_left", |event| event["event"] == "host_left" && event["hostname"] == "a");
+        run.event("host_left", |event| {
+            event["event"] == "host_left" && event["hostname"] == "a"
+        });
         gate.open_until_finished(run)
             .exited(0)
             .reported(&["spec/a_spec.rb", "spec/b_spec.rb"])
