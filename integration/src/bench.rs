@@ -2,7 +2,6 @@
 //!
 //! Timings live here and in no test: a shared machine is no judge of right and wrong.
 
-pub mod facter;
 pub mod figure;
 pub mod overhead;
 pub mod rabbit;
@@ -10,6 +9,7 @@ pub mod scale;
 pub mod skewed;
 pub mod small;
 pub mod start;
+pub mod suites;
 pub mod timing;
 pub mod trivial;
 
@@ -38,12 +38,19 @@ pub fn all() -> Vec<(&'static str, Subject)> {
         ("overhead", overhead::rows),
         ("start", start::rows),
         ("skewed", skewed::rows),
-        ("facter", facter::rows),
+        ("facter", suites::facter),
         ("small", small::rows),
     ]
 }
 
 /// Returns the subjects that take minutes, and run only where they are named.
 pub fn long() -> Vec<(&'static str, Subject)> {
-    vec![("scale", scale::rows), ("wide", scale::wide::rows)]
+    vec![
+        ("activesupport", suites::activesupport),
+        ("rubygems", suites::rubygems),
+        ("collectd", suites::collectd),
+        ("redmine", suites::redmine),
+        ("scale", scale::rows),
+        ("wide", scale::wide::rows),
+    ]
 }

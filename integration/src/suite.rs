@@ -126,6 +126,27 @@ impl Suite {
         })
     }
 
+    /// Returns the command, for a shell, that runs it with its own framework.
+    ///
+    /// # Errors
+    /// What `get` said.
+    pub fn plain(&self) -> Result<String, String> {
+        run(Command::new(home().join("get")).args(["--plain", &self.name]))
+    }
+
+    /// Returns the command of its Ruby, as its `gorgon.json` has it.
+    ///
+    /// # Errors
+    /// A file that is not as it should be.
+    pub fn ruby(&self) -> Result<String, String> {
+        let path = home().join(&self.name).join("gorgon.json");
+        let text =
+            std::fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()))?;
+        let config: serde_json::Value =
+            serde_json::from_str(&text).map_err(|e| format!("{}: {e}", path.display()))?;
+        Ok(config["ruby"].as_str().unwrap_or("ruby").to_owned())
+    }
+
     /// Copies the suite to `destination`, where it may be run and written to.
     ///
     /// # Errors

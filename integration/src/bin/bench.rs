@@ -1,5 +1,5 @@
 //! Figures and their budgets: `bench [--runs N] [SUBJECT…]`, medians of N runs of each command, in turn. What takes
-//! minutes (`scale`, `wide`) runs only when it is named.
+//! minutes (the larger suites, `scale`, `wide`) runs only when it is named.
 #![expect(clippy::print_stdout, reason = "its table is what it is for")]
 
 use std::process::ExitCode;
