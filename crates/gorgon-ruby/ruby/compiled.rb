@@ -21,6 +21,7 @@ module Gorgon
       @kept = {}
       @used = {}
       @missing = []
+      @project = "#{Dir.pwd}/"
       return unless Compiled.usable?
 
       @identity = identity
@@ -43,8 +44,10 @@ module Gorgon
       end
     end
 
-    # Called by Ruby for each file; nil: it compiles the file.
+    # Called by Ruby for each file; nil: it compiles the file. One of the project lies in another workspace next time.
     def find(path)
+      return nil if path.start_with?(@project)
+
       stamp, binary = @kept[path]
       if binary.nil? || stamp != stamp_of(path)
         @missing << path

@@ -59,10 +59,15 @@ class CompiledTest < Minitest::Test
   def test_where_ruby_has_more_to_do_nothing_is_kept
     assert_equal '1 kept', ruby('-w')
     assert_equal '1 kept', ruby('-rcoverage')
-    assert_equal '1 kept hooked', ruby('-e', 'def (RubyVM::InstructionSequence).load_iseq(_) = nil; load "script.rb"', '--')
+    assert_equal '1 kept hooked', ruby('-e', 'def (RubyVM::InstructionSequence).load_iseq(_) = nil; load ARGV[0]', '--', path('script.rb'))
     assert_empty packs
     FileUtils.remove_entry(path('compiled'))
     assert_equal '1 kept', ruby
+  end
+
+  def test_nothing_of_the_project_is_kept
+    assert_equal '1 kept', ruby(project: @directory)
+    assert_empty packs
   end
 
   private
@@ -80,8 +85,9 @@ class CompiledTest < Minitest::Test
     Dir.children(path('compiled')).map { |name| path("compiled/#{name}") }
   end
 
-  def ruby(*options)
-    out, status = Open3.capture2e('ruby', *options, *('script.rb' unless options.include?('--')), chdir: @directory)
+  def ruby(*options, project: '/usr')
+    script = path('script.rb') unless options.include?('--')
+    out, status = Open3.capture2e('ruby', *options, *script, chdir: project)
     assert status.success?, out
     out
   end
