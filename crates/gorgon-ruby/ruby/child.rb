@@ -148,8 +148,10 @@ module Gorgon
 
     # nil: the whole file.
     def selection(line)
-      chosen = { tests: line['tests'], lines: line['lines'], except: line['except'] || [], part: line['part'] || false }
-      chosen if chosen[:part] || !(chosen[:tests].empty? && chosen[:lines].empty?)
+      tests = line['tests']
+      lines = line['lines']
+      part = line['part'] || false
+      { tests: tests, lines: lines, except: line['except'] || [], part: part } if part || tests.any? || lines.any?
     end
 
     # Compared as bytes: tests change the encodings that Ruby gives to names of files.

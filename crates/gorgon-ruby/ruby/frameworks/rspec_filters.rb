@@ -67,8 +67,9 @@ module Gorgon
       # With the file loaded: as RSpec's announcement of filters, whose text nobody reads.
       def settle
         @before ||= [rules(:inclusions), rules(:exclusions)]
-        @total = @world.all_examples.size
-        @run = @world.example_count
+        groups = @world.all_example_groups
+        @total = groups.sum { |group| group.examples.size }
+        @run = groups.sum { |group| group.filtered_examples.size }
         return unless @run.zero? && @config.run_all_when_everything_filtered? && !@selected
 
         @world.filtered_examples.clear

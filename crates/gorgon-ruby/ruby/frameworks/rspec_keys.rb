@@ -12,26 +12,38 @@ module Gorgon
 
       def initialize(world)
         @world = world
+        @counts = {}                   # line => how many of its examples have a key and path
+        @keys = {}.compare_by_identity # example => key
       end
 
       def begin_file
-        @counts = nil
-        @keys = {}.compare_by_identity
+        @by_line = nil
+        @counts.clear
+        @keys.clear
       end
 
       # nil where the name is the key already, or where other examples of the line have the same, as
       # those of a loop do: those are told apart by their names alone.
       def of(example)
         key = key(example)
-        key if key != Json.utf8(example.full_description) && counts[[key, *place(example)]] == 1
+        key if key != Json.utf8(example.full_description) && alone?(example, key)
       end
 
       private
 
-      def counts
-        @counts ||= @world.all_examples.each_with_object(Hash.new(0)) do |example, counts|
-          counts[[key(example), *place(example)]] += 1
-        end
+      # As a rule a line has one example, whose key need be compared with no other.
+      def alone?(example, key)
+        @by_line ||= @world.all_examples.group_by { |other| other.metadata[:line_number] }
+        line = example.metadata[:line_number]
+        beside = @by_line.fetch(line, [])
+        return true if beside.size == 1 && beside.first.equal?(example)
+
+        @counts[line] ||= beside.map { |other| [key(other), path(other)] }.tally
+        @counts[line][[key, path(example)]] == 1
+      end
+
+      def path(example)
+        example.metadata[:absolute_file_path]
       end
 
       def key(example)
@@ -44,10 +56,6 @@ module Gorgon
         own = Array(metadata[:description_args]).any?
         text = Json.utf8(own ? metadata[:full_description] : "#{group} (without a description)")
         text.match?(DIGIT) ? text.gsub(VARIES, '#') : text
-      end
-
-      def place(example)
-        [example.metadata[:absolute_file_path], example.metadata[:line_number]]
       end
     end
   end

@@ -18,11 +18,12 @@ module Gorgon
         @results = results
         @reporter = reporter
         @loaded = {}
+        @groups = {}.compare_by_identity # group of the file => what holds it together with others
       end
 
       def begin_file(path)
         @path = path
-        @groups = {}.compare_by_identity
+        @groups.clear
       end
 
       # Puts back what an earlier part has loaded; false where none has.

@@ -41,6 +41,8 @@ module Gorgon
         @keys = RspecKeys.new(world)
         @reporter = reporter
         @places = places
+        @told = {}.compare_by_identity        # examples of the file that have ended
+        @group_names = {}.compare_by_identity # group => name of the outermost around it
       end
 
       def formatter
@@ -67,9 +69,9 @@ module Gorgon
       # By its absolute path.
       def begin_file(path)
         @before_id = "#{::RSpec::Core::Metadata.relative_path(path)}["
-        @group_names = {}.compare_by_identity
+        @group_names.clear
         @keys.begin_file
-        @told = {}.compare_by_identity
+        @told.clear
         @failed_again = false
       end
 
