@@ -52,7 +52,8 @@ module Gorgon
 
       # A base class, of the framework or of a helper.
       def without_tests?(klass)
-        @spent.key?(klass) && @spent[klass].empty?
+        spent = @spent[klass]
+        !spent.nil? && spent.empty?
       end
 
       private

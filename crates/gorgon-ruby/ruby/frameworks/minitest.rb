@@ -170,15 +170,21 @@ module Gorgon
       def run_suites(tests)
         by_class = tests.group_by(&:klass).compare_by_identity
         @recorder.expect(tests)
-        shuffled = runnables.select { |klass| by_class.key?(klass) || @memory.without_tests?(klass) }
-                            .shuffle(random: Random.new(::Minitest.seed))
-        suites = shuffled.select { |klass| by_class.key?(klass) }
-        parallel, serial = suites.partition { |klass| klass.respond_to?(:test_order) && klass.test_order == :parallel }
+        parallel, serial = suites(by_class).partition { |klass| klass.respond_to?(:test_order) && klass.test_order == :parallel }
         serial.each { |klass| run_suite(klass, by_class[klass]) }
         return if parallel.empty?
 
         in_threads { parallel.each { |klass| run_suite(klass, by_class[klass]) } }
         tell_lost(by_class.values_at(*parallel).flatten(1))
+      end
+
+      # One alone has no order, whatever is shuffled with it.
+      def suites(by_class)
+        return by_class.keys if by_class.size < 2
+
+        shuffled = runnables.select { |klass| by_class.key?(klass) || @memory.without_tests?(klass) }
+                            .shuffle(random: Random.new(::Minitest.seed))
+        shuffled.select { |klass| by_class.key?(klass) }
       end
 
       def in_threads

@@ -51,7 +51,8 @@ module Gorgon
         @places = Places.new(settings.root)
         @faults = Faults.new(@places)
         @recorder = TestUnitRecorder.new(reporter, @places)
-        @memory = Memory.new(@places) { |klass| instances(klass).map(&:method_name).uniq }
+        @memory = Memory.new(@places) { |klass| (@made[klass] = instances(klass)).map(&:method_name).uniq }
+        @made = {}.compare_by_identity # class => its tests, made to ask for their names, until they run
         @started = [] # hooks of Test::Unit.at_start that ran
         @files = {} # path => its turns, for its further parts
       end
@@ -68,6 +69,7 @@ module Gorgon
         run_tests(path, chosen(turns, path, selection))
       ensure
         @memory.pass_over(classes, (turns || []).map(&:first))
+        @made.clear
       end
 
       # Runs the hooks of Test::Unit.at_exit.
@@ -153,7 +155,7 @@ module Gorgon
 
       def tests(turns, ids)
         turns.flat_map do |klass, names|
-          found = instances(klass).select { |instance| names.include?(instance.method_name) }
+          found = (@made.delete(klass) || instances(klass)).select { |instance| names.include?(instance.method_name) }
           found.map { |instance| test(instance, ids) }
         end
       end
