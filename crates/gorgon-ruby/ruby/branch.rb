@@ -7,7 +7,7 @@ module Gorgon
   # that framework. It alone signals them, and reaps them once all of their group is dead.
   class Branch
     # A child of ours that has not been reaped.
-    Born = Struct.new(:pid, :link, :channel, :capture)
+    Born = Struct.new(:pid, :link, :channel, :capture, :drafts)
 
     # How often the output of running children is looked at: a test that prints without end must
     # not fill the disk.
@@ -108,18 +108,19 @@ module Gorgon
     end
 
     def fork_child(line, socket)
-      channel = Channel.new(socket)
+      drafts = Drafts.new(@directory)
+      channel = Channel.new(socket, drafts)
       capture = Capture.new(@directory)
       request = Child::Request.new(framework: @framework, slot: line['slot'],
                                    test_env_number: line['test_env_number'],
                                    after_complete: line['after_complete'])
       branch = $$
       pid = ::Process.fork { live(branch, request, channel, capture) }
-      @children << Born.new(pid, line['link'], channel, capture)
+      @children << Born.new(pid, line['link'], channel, capture, drafts)
     rescue SystemCallError, NoMemoryError => e
-      tell(channel, event: 'fork_failed', message: "#{e.class}: #{e.message}") if channel
-      channel&.close
-      capture&.close
+      channel ||= Channel.new(socket)
+      tell(channel, { event: 'fork_failed', message: "#{e.class}: #{e.message}" })
+      [channel, capture, drafts].compact.each(&:close)
     end
 
     # In the child.
@@ -128,7 +129,7 @@ module Gorgon
       ::Signal.trap('CHLD', @old_trap || 'DEFAULT')
       System.hear_again(@traps)
       [@socket, @ended, @wake].each(&:close)
-      @children.each { |child| [child.channel, child.capture].each(&:close) }
+      @children.each { |child| close(child) }
       Child.new(request, @settings, @callbacks, channel, capture).run
     end
 
@@ -157,19 +158,21 @@ module Gorgon
       end_child(child)
       System.end_all(left)
       _, status = Process.wait2(child.pid)
-      tell(child.channel, event: 'ended', status: status.exitstatus, signal: status.termsig,
-                          output: child.capture.text, left: told)
+      tell(child.channel, { event: 'ended', status: status.exitstatus, signal: status.termsig,
+                            output: child.capture.text, left: told }, child.drafts.text)
     rescue Errno::ECHILD
-      tell(child.channel, event: 'ended', status: nil, signal: System::SIGKILL, output: '', left: [])
+      tell(child.channel, { event: 'ended', status: nil, signal: System::SIGKILL, output: '', left: [] })
     ensure
-      child.channel.close
-      child.capture.close
+      close(child)
     end
 
-    # On a line of its own: the child may have been killed in the middle of one.
-    def tell(channel, event)
-      channel.io.syswrite("\n")
-      channel.send(event)
+    def close(child)
+      [child.channel, child.capture, child.drafts].each(&:close)
+    end
+
+    # On a line of its own: the child may have been killed in the middle of one. Before that what it had not sent.
+    def tell(channel, event, held = '')
+      channel.send_anew(event, held)
     rescue SystemCallError, IOError
       nil # The worker is gone.
     end

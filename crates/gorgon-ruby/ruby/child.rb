@@ -174,7 +174,7 @@ module Gorgon
       @restore.call
       @capture.clear
       @reporter.begin_file
-      @channel.send_line(LOADING)
+      @channel.hold_line(LOADING)
     end
 
     def run_with_adapter(path, selection)

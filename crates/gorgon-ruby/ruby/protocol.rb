@@ -1,5 +1,7 @@
 # frozen_string_literal: true
 
+require_relative 'drafts'
+
 module Gorgon
   # JSON, as far as our lines need it. Ruby's own is a gem: to load it before the project's Bundler
   # does would pin its version, and tests replace its methods.
@@ -180,12 +182,17 @@ module Gorgon
 
     attr_reader :io
 
-    def initialize(io)
+    # drafts: where the lines that are held are kept, for the case that this process dies.
+    def initialize(io, drafts = nil)
       @io = IO.for_fd(io.fileno, 'r+b')
       @io.sync = true
       io.autoclose = false unless io.equal?(@io)
+      @drafts = drafts
+      @number = 0
       @rest = +''
       @held = +''
+      @sending = +''
+      @cut = false
       @mutex = Mutex.new
     end
 
@@ -194,23 +201,35 @@ module Gorgon
       "#{Json.write(event)}\n".freeze
     end
 
-    # A line, to be sent with the next event: each write wakes the other side.
-    def hold(line)
-      @mutex.synchronize { @held << line }
+    # To be sent with the next event: each write wakes the other side.
+    def hold(event)
+      hold_line(Json.write(event) << "\n")
+    end
+
+    def hold_line(line)
+      @mutex.synchronize do
+        if @drafts
+          line = Drafts.numbered(@number += 1, line)
+          kept = @drafts.keep(line)
+        end
+        @held << line
+        write_all('') if kept == false || @held.bytesize > Drafts::HELD_BYTES
+      end
     end
 
     def send(event)
-      write(Json.write(event) << "\n")
+      line = Json.write(event) << "\n"
+      @mutex.synchronize { write_all(line) }
     end
 
-    def send_line(line)
-      write(line)
-    end
-
-    # The same after a line that may have been cut off in the middle.
-    def send_anew(event)
-      @held = +''
-      write("\n#{Json.write(event)}\n")
+    # The same after a line that may have been cut off in the middle, and after what was held.
+    def send_anew(event, held = '')
+      line = Json.write(event) << "\n"
+      @mutex.synchronize do
+        @cut = true
+        @held = "#{held}#{@held}"
+        write_all(line)
+      end
     end
 
     # The next line; nil at the end.
@@ -247,15 +266,20 @@ module Gorgon
 
     private
 
-    def write(line)
-      @mutex.synchronize do
-        line, @held = @held << line, +'' unless @held.empty?
+    # Where an interrupt has cut off the line before: that is given up, but not what was held.
+    def write_all(line)
+      @sending << @held
+      @held = +''
+      line = "#{"\n" if @cut}#{@sending}#{line}"
+      @cut = true
+      written = write_some(line)
+      until written == line.bytesize
+        line = line.byteslice(written..-1)
         written = write_some(line)
-        until written == line.bytesize
-          line = line.byteslice(written..-1)
-          written = write_some(line)
-        end
       end
+      @cut = false
+      @sending = +''
+      @drafts&.sent
     end
 
     # Ruby makes sockets non-blocking; a worker that reads more slowly than tests end fills ours.

@@ -64,7 +64,7 @@ module Gorgon
 
       @any = true
       @test_from = @capture.size
-      send(event: 'test_started', id: id, name: cut(name, NAME_BYTES))
+      hold(event: 'test_started', id: id, name: cut(name, NAME_BYTES))
     end
 
     # Takes the result over.
@@ -81,7 +81,7 @@ module Gorgon
       result[:line] = line(result[:line])
       result[:key] = cut(result[:key], NAME_BYTES) if result[:key]
       tell_fault(result, bad) if result[:outcome] != 'passed'
-      send(result)
+      hold(result)
       raise Interrupt if interrupted
     end
 
@@ -105,17 +105,17 @@ module Gorgon
 
     # No test ran, where the configuration has it that a run without any fails.
     def needs_tests
-      send(event: 'needs_tests')
+      hold(event: 'needs_tests')
     end
 
     # All tests that a run of the whole file would have.
     def defined(ids)
-      send(event: 'defined', ids: ids)
+      hold(event: 'defined', ids: ids)
     end
 
-    # Each test of the file can be told from every other. Of no use where the file crashes before it says more.
+    # Each test of the file can be told from every other.
     def divisible
-      @channel.hold(DIVISIBLE) if ours?
+      @channel.hold_line(DIVISIBLE) if ours?
     end
 
     # Whether this is the process that the reporter was made in.
@@ -127,6 +127,11 @@ module Gorgon
 
     def send(event)
       @channel.send(event) if ours?
+    end
+
+    # What is to be done about it can be done when the file ends.
+    def hold(event)
+      @channel.hold(event) if ours?
     end
 
     def hook_finished(result, bad)

@@ -32,8 +32,16 @@ pub(crate) fn line_of(line: &impl Serialize) -> Vec<u8> {
     bytes
 }
 
+/// Returns the number of a line that may come twice: of what a child had held back when it was interrupted or
+/// killed nobody knows how much it had sent. It is our first key.
+fn number_of(line: &[u8]) -> Option<u64> {
+    let rest = line.strip_prefix(b"{\"n\":")?;
+    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    std::str::from_utf8(&rest[..digits]).ok()?.parse().ok()
+}
+
 /// Reads lines in a thread until the stream's end, or until `deliver` wants no more. What is no
-/// line of ours is logged: a child may have been killed in the middle of one.
+/// line of ours is logged: a child may have been killed in the middle of one. A numbered line comes once.
 pub(crate) fn read<T: DeserializeOwned>(
     stream: UnixStream,
     name: &str,
@@ -42,6 +50,7 @@ pub(crate) fn read<T: DeserializeOwned>(
     let read = move || {
         let mut reader = BufReader::with_capacity(64 * 1024, stream);
         let mut line = Vec::new();
+        let mut latest = 0;
         loop {
             match lines::next(&mut reader, &mut line, LINE_MAX_BYTES) {
                 Ok(None) | Err(_) => {
@@ -50,6 +59,12 @@ pub(crate) fn read<T: DeserializeOwned>(
                 }
                 Ok(Some(_)) if line.trim_ascii().is_empty() => continue,
                 Ok(Some(_)) => {}
+            }
+            if let Some(number) = number_of(&line) {
+                if number <= latest {
+                    continue;
+                }
+                latest = number;
             }
             match message::read(&line) {
                 Ok(read) => {

@@ -20,6 +20,7 @@ const SCRIPTS: &[(&str, &str)] = scripts![
     "capture.rb",
     "child.rb",
     "compiled.rb",
+    "drafts.rb",
     "frameworks.rb",
     "frameworks/faults.rb",
     "frameworks/ids.rb",

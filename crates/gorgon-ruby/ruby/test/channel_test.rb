@@ -3,6 +3,7 @@
 require 'minitest/autorun'
 require 'socket'
 require 'fcntl'
+require 'tmpdir'
 require_relative '../protocol'
 
 # A channel over a real socket.
@@ -41,7 +42,7 @@ class ChannelTest < Minitest::Test
   def test_what_is_held_goes_out_with_the_next_event_and_before_it
     ours, theirs = UNIXSocket.pair
     channel = Gorgon::Channel.new(ours)
-    channel.hold(Gorgon::Channel.line('number' => 1))
+    channel.hold_line(Gorgon::Channel.line('number' => 1))
     assert_equal :wait_readable, theirs.recv_nonblock(100, exception: false)
     channel.send({ 'number' => 2 })
     assert_equal %({"number":1}\n{"number":2}\n), theirs.recv(100)
@@ -49,7 +50,77 @@ class ChannelTest < Minitest::Test
     assert_equal %({"number":3}\n), theirs.recv(100)
   end
 
+  # A branch tells the end of its child, over the same socket.
+  def test_what_a_child_held_as_it_died_is_sent_by_its_branch
+    ours, theirs = UNIXSocket.pair
+    in_directory { |directory| branch_of(ours, directory) { |channel| tell(channel) } }
+    lines = theirs.readpartial(4096).force_encoding(Encoding::UTF_8).lines.map(&:chomp).reject(&:empty?)
+    assert_equal ['{"n":1,"text":"ä"}', '{"event":"first"}', '{"n":2,"text":"b"}', '{"event":"ended"}'], lines
+  end
+
+  def test_what_was_cut_off_is_sent_again_but_for_the_line_that_could_wait_no_longer
+    ours, theirs = UNIXSocket.pair
+    in_directory do |directory|
+      channel = Gorgon::Channel.new(ours, Gorgon::Drafts.new(directory))
+      channel.hold(text: 'held')
+      writer = Thread.new do
+        channel.send(event: 'x' * 4_000_000)
+      rescue Interrupt
+        channel.hold(text: 'more')
+        channel.send(event: 'next')
+        channel.close
+      end
+      theirs.readpartial(1)
+      writer.raise(Interrupt)
+      lines = theirs.read.lines.map(&:chomp)
+      writer.join
+      assert_equal ['{"n":1,"text":"held"}', '{"n":2,"text":"more"}', '{"event":"next"}'], lines.last(3)
+    end
+  end
+
+  def test_where_nothing_can_be_kept_all_is_sent_at_once
+    ours, theirs = UNIXSocket.pair
+    in_directory do |directory|
+      drafts = Gorgon::Drafts.new(directory)
+      channel = Gorgon::Channel.new(ours, drafts)
+      drafts.close
+      channel.hold(number: 1)
+      assert_equal %({"n":1,"number":1}\n), theirs.recv(100)
+    end
+  end
+
+  def test_little_is_held
+    ours, theirs = UNIXSocket.pair
+    in_directory do |directory|
+      channel = Gorgon::Channel.new(ours, Gorgon::Drafts.new(directory))
+      channel.hold(text: 'x' * Gorgon::Drafts::HELD_BYTES)
+      assert_equal Gorgon::Drafts::HELD_BYTES, Gorgon::Json.read(theirs.recv(100_000))['text'].size
+    end
+  end
+
   private
+
+  def in_directory(&block)
+    Dir.mktmpdir(&block)
+  end
+
+  # The child sends, holds two lines shorter than those before, and dies without a word.
+  def branch_of(socket, directory)
+    drafts = Gorgon::Drafts.new(directory)
+    channel = Gorgon::Channel.new(socket, drafts)
+    child = fork do
+      yield channel
+      Process.kill(:KILL, $$)
+    end
+    Process.wait(child)
+    channel.send_anew({ event: 'ended' }, drafts.text)
+  end
+
+  def tell(channel)
+    channel.hold(text: 'ä')
+    channel.send(event: 'first')
+    channel.hold(text: 'b')
+  end
 
   # Nothing more can be written without waiting.
   def full?(socket)

@@ -1,0 +1,59 @@
+# frozen_string_literal: true
+
+module Gorgon
+  # The lines that a Ruby child holds back, where its branch finds them when it dies before it has sent them: a file
+  # without a name, which wakes nobody, and which is written over from its beginning after each sending.
+  #
+  # Lines are numbered, and the worker passes over those that it has had, so what was sent need not be wiped out.
+  class Drafts
+    # What a child holds at most before it sends, but for its last line.
+    HELD_BYTES = 16 * 1024
+    # A line of ours is shorter.
+    READ_BYTES = 16 * 1024 * 1024
+
+    # The same line with its number.
+    def self.numbered(number, line)
+      "#{head(number)}#{line[1..-1]}"
+    end
+
+    def self.head(number)
+      %({"n":#{number},)
+    end
+
+    def initialize(directory)
+      path = File.join(directory, ".drafts-#{$$}-#{object_id}")
+      @io = IO.for_fd(IO.sysopen(path, File::RDWR | File::CREAT | File::EXCL, 0o600), 'r+b')
+      File.unlink(path)
+      @size = 0
+    end
+
+    # Returns whether the line is kept: a full disk takes none, and a test may close our descriptors.
+    def keep(line)
+      @size += @io.pwrite(line, @size)
+      true
+    rescue SystemCallError, IOError
+      false
+    end
+
+    # All of it is sent.
+    def sent
+      @size = 0
+    end
+
+    # In another process: what the child wrote since it sent something, and perhaps what it had sent before.
+    def text
+      lines = @io.pread(READ_BYTES, 0).force_encoding(Encoding::UTF_8).lines
+      first = lines.first.to_s[/\A\{"n":(\d+),/, 1].to_i
+      # What follows is what remains of older lines.
+      lines.each_with_index.take_while { |line, at| line.start_with?(Drafts.head(first + at)) }.map(&:first).join
+    rescue SystemCallError, IOError
+      ''
+    end
+
+    def close
+      @io.close
+    rescue IOError
+      nil
+    end
+  end
+end
