@@ -22,6 +22,13 @@ pub enum Event {
         /// The tag given in [`Publish`].
         tag: u64,
     },
+    /// The same, and the delivery of [`Publish::then_ack`] is acknowledged. Told with the next event, or a moment later.
+    Acked {
+        /// The tag given in [`Publish`].
+        tag: u64,
+        /// The delivery.
+        token: Token,
+    },
     /// The message published with this tag is gone: no queue took it (only with `mandatory`), or its
     /// exchange does not exist, or our account may not write to it.
     Unroutable {
@@ -103,6 +110,10 @@ pub struct Publish {
     pub tag: u64,
     /// Nobody waits for its [`Event::Confirmed`]: that is told together with the next event, to wake the owner once.
     pub unhurried: bool,
+    /// A delivery to be acknowledged as soon as this message is confirmed, without asking the owner: then comes
+    /// [`Event::Acked`]. [`Event::Confirmed`] comes where it must not be acknowledged any more: after
+    /// [`crate::Session::stop_consuming`], as that would bring the next one, and after the loss of its connection.
+    pub then_ack: Option<Token>,
 }
 
 impl Publish {

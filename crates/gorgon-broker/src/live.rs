@@ -94,6 +94,8 @@ enum Happened {
     Returned(Result<Return, RecvError>),
     Confirmed(Result<Confirm, RecvError>),
     Consumed(usize, Result<ConsumerMessage, RecvError>),
+    /// What waits for another event has waited long enough.
+    Late,
     Overdue,
 }
 
@@ -169,7 +171,7 @@ impl<'c> Live<'c> {
             }
             let overdue_at = runner.wish.window.overdue_at();
             let overdue_at = overdue_at.filter(|_| !self.blocked);
-            let happened = self.wait(&runner.commands, overdue_at);
+            let happened = self.wait(&runner.commands, overdue_at, runner.tell_by);
             if let Err(cause) = self.take(runner, happened) {
                 return Some(cause);
             }
@@ -187,7 +189,12 @@ impl<'c> Live<'c> {
     }
 
     /// The one place that waits while connected.
-    fn wait(&self, commands: &Receiver<Command>, overdue_at: Option<Instant>) -> Happened {
+    fn wait(
+        &self,
+        commands: &Receiver<Command>,
+        overdue_at: Option<Instant>,
+        tell_by: Option<Instant>,
+    ) -> Happened {
         let mut select = Select::new();
         let command = select.recv(commands);
         let note = select.recv(&self.notes);
@@ -196,10 +203,11 @@ impl<'c> Live<'c> {
         for one in &self.consuming {
             select.recv(&one.messages);
         }
-        let ready = match overdue_at {
+        let ready = match overdue_at.into_iter().chain(tell_by).min() {
             None => select.select(),
             Some(at) => match select.select_deadline(at) {
                 Ok(ready) => ready,
+                Err(_) if tell_by == Some(at) => return Happened::Late,
                 Err(_) => return Happened::Overdue,
             },
         };
@@ -252,6 +260,10 @@ impl<'c> Live<'c> {
             Happened::Note(Err(RecvError))
             | Happened::Returned(Err(RecvError))
             | Happened::Confirmed(Err(RecvError)) => Err(self.last_words_of_publishing(runner)),
+            Happened::Late => {
+                runner.tell_unhurried();
+                Ok(())
+            }
             Happened::Overdue => {
                 // Whatever is wrong, this connection will not answer a farewell either.
                 runner.fuse.blow();
@@ -290,8 +302,12 @@ impl<'c> Live<'c> {
             Command::DeleteForeignQueue(queue) => {
                 self.once(runner, Once::DeleteForeignQueue(queue))
             }
-            Command::Publish(_) | Command::Flush(_) | Command::Close | Command::Abandon => {
-                if let Some(event) = runner.wish.absorb(command) {
+            Command::Publish(_)
+            | Command::PublishTogether(_)
+            | Command::Flush(_)
+            | Command::Close
+            | Command::Abandon => {
+                for event in runner.wish.absorb(command) {
                     runner.tell(event);
                 }
                 Ok(())

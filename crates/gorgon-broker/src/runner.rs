@@ -19,6 +19,9 @@ use std::time::{Duration, Instant};
 
 /// To say farewell to a connection, or to learn from it why it is lost.
 const FAREWELL_LIMIT: Duration = Duration::from_secs(2);
+/// What the owner waits for, but without haste, is told after so long. The next delivery, with which it is told as a
+/// rule, comes sooner.
+const SOON: Duration = Duration::from_millis(10);
 /// The thread's state.
 pub(crate) struct Runner {
     pub(crate) target: Target,
@@ -39,6 +42,8 @@ pub(crate) struct Runner {
     pub(crate) nonce: u32,
     /// To be told with the next event.
     pub(crate) unhurried: Vec<Event>,
+    /// When that is to be told although there is no other.
+    pub(crate) tell_by: Option<Instant>,
 }
 
 /// How one connection went.
@@ -119,7 +124,7 @@ impl Runner {
         loop {
             match self.commands.recv_deadline(until) {
                 Ok(command) => {
-                    if let Some(event) = self.wish.absorb(command) {
+                    for event in self.wish.absorb(command) {
                         self.tell(event);
                     }
                     self.wish.answer_flushes();
@@ -274,9 +279,22 @@ impl Runner {
 
     /// Tells the owner. One who has gone will have told us so by a command.
     pub(crate) fn tell(&mut self, event: Event) {
-        for event in self.unhurried.drain(..).chain([event]) {
+        self.tell_unhurried();
+        let _ = self.events.send(event);
+    }
+
+    /// Tells the owner what waited for another event.
+    pub(crate) fn tell_unhurried(&mut self) {
+        self.tell_by = None;
+        for event in self.unhurried.drain(..) {
             let _ = self.events.send(event);
         }
+    }
+
+    /// Tells the owner with the next event, or soon.
+    pub(crate) fn tell_soon(&mut self, event: Event) {
+        self.unhurried.push(event);
+        self.tell_by.get_or_insert(Instant::now() + SOON);
     }
 }
 

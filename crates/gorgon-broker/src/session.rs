@@ -104,6 +104,7 @@ impl Session {
             stood: false,
             nonce: runner::draw(),
             unhurried: Vec::new(),
+            tell_by: None,
         };
         std::thread::Builder::new()
             .name("broker".to_owned())
@@ -128,11 +129,16 @@ impl Session {
     }
 
     /// Publishes a message. Never blocks; order is kept; what is unconfirmed when the connection is
-    /// lost is published again. Each message ends in one [`Event::Confirmed`] (told unless
+    /// lost is published again. Each message ends in one [`Event::Confirmed`] or [`Event::Acked`] (told unless
     /// [`Setup::without_confirms`]), [`Event::Unroutable`]
     /// or [`Event::TooLarge`].
     pub fn publish(&self, message: Publish) {
         self.order(Command::Publish(message));
+    }
+
+    /// The same of several at once, in their order.
+    pub fn publish_together(&self, messages: Vec<Publish>) {
+        self.order(Command::PublishTogether(messages));
     }
 
     /// Acknowledges a delivery. A token of an earlier connection, or used before, does nothing.

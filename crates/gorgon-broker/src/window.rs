@@ -5,7 +5,7 @@
 //! each), and grows only while the broker is away or takes nothing. Holding the owner back instead
 //! would stop the loop that reads its signals.
 
-use crate::Publish;
+use crate::{Publish, Token};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
@@ -34,6 +34,8 @@ pub(crate) struct Settled {
     pub(crate) tag: u64,
     /// How.
     pub(crate) fate: Fate,
+    /// What is to be acknowledged now.
+    pub(crate) then_ack: Option<Token>,
 }
 
 /// What became of a message.
@@ -89,6 +91,7 @@ impl Window {
             return Some(Settled {
                 tag: message.tag,
                 fate: Fate::TooLarge,
+                then_ack: None,
             });
         }
         self.numbered += 1;
@@ -150,14 +153,26 @@ impl Window {
         Settled {
             tag: entry.message.tag,
             fate,
+            then_ack: entry.message.then_ack.filter(|_| fate != Fate::Unroutable),
         }
     }
 
-    /// Puts the unconfirmed back before the rest: the connection is lost.
+    /// Acknowledges nothing by itself any more.
+    pub(crate) fn forget_acks(&mut self) {
+        for (entry, _) in self.flight.values_mut() {
+            entry.message.then_ack = None;
+        }
+        for entry in &mut self.outbox {
+            entry.message.then_ack = None;
+        }
+    }
+
+    /// Puts the unconfirmed back before the rest: the connection is lost, and every delivery with it.
     pub(crate) fn lost(&mut self) {
         for (entry, _) in std::mem::take(&mut self.flight).into_values().rev() {
             self.outbox.push_front(entry);
         }
+        self.forget_acks();
         self.flight_bytes = 0;
         self.sent = 0;
         self.returned.clear();
@@ -204,7 +219,11 @@ impl Window {
         for delivery_tag in hopeless {
             if let Some((entry, _)) = self.flight.remove(&delivery_tag) {
                 let tag = self.settle(&entry).tag;
-                settled.push(Settled { tag, fate });
+                settled.push(Settled {
+                    tag,
+                    fate,
+                    then_ack: None,
+                });
             }
         }
         settled

@@ -8,6 +8,7 @@ use crossbeam_channel::Sender;
 #[derive(Debug)]
 pub(crate) enum Command {
     Publish(Publish),
+    PublishTogether(Vec<Publish>),
     Ack(Token),
     StopConsuming(String),
     Consume(Consume),
@@ -62,14 +63,18 @@ pub(crate) struct Wish {
 
 impl Wish {
     /// Takes a command while there is no connection, and returns what the owner hears of it at once.
-    pub(crate) fn absorb(&mut self, command: Command) -> Option<Event> {
+    pub(crate) fn absorb(&mut self, command: Command) -> Vec<Event> {
         match command {
-            Command::Publish(message) => return self.publish(message),
+            Command::Publish(message) => return Vec::from_iter(self.publish(message)),
+            Command::PublishTogether(messages) => {
+                let settled = messages.into_iter().filter_map(|it| self.publish(it));
+                return settled.collect();
+            }
             // Nothing is held without a connection.
             Command::Ack(_) => {}
             Command::StopConsuming(queue) => {
                 self.stop_consuming(&queue);
-                return Some(Event::Drained { queue });
+                return vec![Event::Drained { queue }];
             }
             Command::Consume(consume) => self.consume(consume),
             Command::Declare(wishes) => wishes.into_iter().for_each(|wish| self.declare(wish)),
@@ -86,7 +91,7 @@ impl Wish {
             Command::Close => self.closing = true,
             Command::Abandon => self.abandoned = true,
         }
-        None
+        Vec::new()
     }
 
     pub(crate) fn publish(&mut self, message: Publish) -> Option<Event> {
@@ -182,7 +187,7 @@ mod tests {
         let mut wish = Wish::default();
         wish.absorb(Command::Consume(Consume::one("a")));
         let told = wish.absorb(Command::StopConsuming("a".into()));
-        assert_eq!(told, Some(Event::Drained { queue: "a".into() }));
+        assert_eq!(told, [Event::Drained { queue: "a".into() }]);
         assert!(wish.consume.is_empty());
     }
 

@@ -242,7 +242,7 @@ impl Drive<'_> {
                 request(ask, Look::FileQueue { back: false });
                 None
             }
-            Broker::Confirmed { .. } | Broker::Unroutable { .. } => None,
+            Broker::Confirmed { .. } | Broker::Acked { .. } | Broker::Unroutable { .. } => None,
             Broker::TooLarge { tag } => Some(Event::MessageTooLarge {
                 what: self.too_large(tag),
             }),

@@ -147,6 +147,7 @@ fn collect(session: &Session) -> Result<Vec<PingResponse>, PingError> {
             }
             Event::Up
             | Event::Confirmed { .. }
+            | Event::Acked { .. }
             | Event::Unroutable { .. }
             | Event::TooLarge { .. }
             | Event::ConsumerEnded { .. }

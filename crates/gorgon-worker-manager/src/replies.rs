@@ -157,7 +157,7 @@ impl Replies {
                     }
                 }
             }
-            BrokerEvent::Confirmed { tag } => {
+            BrokerEvent::Confirmed { tag } | BrokerEvent::Acked { tag, .. } => {
                 self.unconfirmed.remove(&tag);
                 None
             }

@@ -5,7 +5,8 @@ use std::time::Instant;
 use gorgon_proto::message::Reply;
 
 use crate::event::{Effect, Exit};
-use crate::work::{Consuming, Phase, QUEUE_PATIENCE, RESEND_AFTER, Settling, Work};
+use crate::settling::Settling;
+use crate::work::{Consuming, Phase, QUEUE_PATIENCE, RESEND_AFTER, Work};
 
 impl Work {
     /// What is in hand goes back to the queue by itself, the connection being gone.
@@ -20,7 +21,10 @@ impl Work {
         }
         match &mut self.phase {
             Phase::Running(running) => running.delivery = None,
-            Phase::Settling(settling) => settling.delivery = None,
+            Phase::Settling(settling) => {
+                settling.delivery = None;
+                settling.acks_itself = false;
+            }
             Phase::Idle | Phase::Ending | Phase::Leaving { .. } | Phase::Done => {}
         }
     }

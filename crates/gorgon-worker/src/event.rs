@@ -50,6 +50,8 @@ pub enum Event {
     Delivered(Delivered),
     /// The broker has the reply of this tag.
     Confirmed(u64),
+    /// The same, and the delivery that was to be acknowledged then is acknowledged.
+    Acked(u64),
     /// The reply of this tag found no queue.
     Unroutable(u64),
     /// The broker did not take a reply for its size; the shell has sent a leaner one.
@@ -90,6 +92,9 @@ pub enum Event {
 pub enum Effect {
     /// Publish a reply; its confirm comes back with the tag.
     Publish(u64, Box<Reply>),
+    /// The same, and acknowledge this delivery as soon as the confirm is there; then `Acked` comes. Where that is not
+    /// to be any more, as it stops consuming or the connection is lost, `Confirmed` comes.
+    PublishThenAck(u64, Box<Reply>, u64),
     /// Publish the reply of this tag again.
     Resend(u64),
     /// Acknowledge a delivery.

@@ -22,6 +22,12 @@ impl Idleness {
         }
     }
 
+    /// Returns whether it has said so, since it last ran something.
+    #[must_use]
+    pub fn is_told(&self) -> bool {
+        self.told
+    }
+
     /// Returns when it is to be said.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {

@@ -6,6 +6,7 @@
 //! children.
 
 mod ahead;
+pub mod begun;
 mod broker;
 pub mod children;
 pub mod cli;
@@ -22,6 +23,7 @@ pub mod record;
 pub mod run;
 mod said;
 pub mod selection;
+mod settling;
 pub mod start;
 mod stops;
 mod trace;

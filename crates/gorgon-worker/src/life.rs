@@ -11,7 +11,8 @@ use gorgon_ruby::Purpose;
 use crate::children::Stage;
 use crate::event::{Delivered, Effect, Exit};
 use crate::record::{How, Record};
-use crate::work::{Consuming, Phase, Running, Settling, Work};
+use crate::settling::Settling;
+use crate::work::{Consuming, Phase, Running, Work};
 
 impl Work {
     /// Does what the state allows until nothing more follows.
@@ -44,7 +45,9 @@ impl Work {
         if !self.slot_wanted || self.leaving.is_some() {
             return;
         }
-        match self.phase {
+        match &self.phase {
+            // What the session may have brought by its ack is run too.
+            Phase::Settling(settling) if settling.acks_itself => self.stop_consuming(out),
             Phase::Settling(_) => self.leave(now, Exit::SlotGiven, out),
             Phase::Idle if self.consuming == Consuming::Yes => self.stop_consuming(out),
             Phase::Idle if self.consuming == Consuming::No && self.extra.is_empty() => {
@@ -314,11 +317,7 @@ impl Work {
     }
 
     pub(crate) fn finish_item(&mut self, now: Instant, how: How, out: &mut Vec<Effect>) {
-        let idle = Phase::Settling(Settling {
-            delivery: None,
-            awaits: None,
-            holds: None,
-        });
+        let idle = Phase::Settling(Settling::done());
         if let Phase::Running(running) = std::mem::replace(&mut self.phase, idle) {
             self.items += 1;
             let finish = running.record.close(&self.settings.me, now, how);

@@ -131,6 +131,11 @@ impl Queue {
                 self.unconfirmed.remove(&tag);
                 Some(Event::Confirmed(tag))
             }
+            BrokerEvent::Acked { tag, token } => {
+                self.unconfirmed.remove(&tag);
+                self.tokens.retain(|_, held| *held != token);
+                Some(Event::Acked(tag))
+            }
             BrokerEvent::Unroutable { tag } => Some(Event::Unroutable(tag)),
             BrokerEvent::TooLarge { tag } => {
                 if self.resend_leaner(tag) {
@@ -153,14 +158,28 @@ impl Queue {
         }
     }
 
-    /// Publishes a reply.
-    pub fn publish(&mut self, tag: u64, reply: &Reply) {
-        let outgoing = Outgoing::new(reply);
-        self.session.publish(Publish {
-            unhurried: matches!(reply, Reply::Start(_)),
-            ..self.reply(outgoing.body(), tag)
-        });
-        self.unconfirmed.insert(tag, outgoing);
+    /// Publishes a reply, together with the start of its item where that was held back; with `then_ack` its confirm
+    /// acknowledges this delivery.
+    pub fn publish(
+        &mut self,
+        start: Option<(u64, &Reply)>,
+        reply: (u64, &Reply),
+        then_ack: Option<u64>,
+    ) {
+        let mut together = Vec::with_capacity(2);
+        for (tag, reply) in start.into_iter().chain([reply]) {
+            let outgoing = Outgoing::new(reply);
+            together.push(Publish {
+                unhurried: matches!(reply, Reply::Start(_)),
+                ..self.reply(outgoing.body(), tag)
+            });
+            self.unconfirmed.insert(tag, outgoing);
+        }
+        if let Some(last) = together.last_mut() {
+            // Of a lost connection it is forgotten.
+            last.then_ack = then_ack.and_then(|delivery| self.tokens.get(&delivery).copied());
+        }
+        self.session.publish_together(together);
     }
 
     /// The broker does not take it: its texts are cut, and it goes out again; false when nothing

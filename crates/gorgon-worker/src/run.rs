@@ -1,5 +1,7 @@
 //! The shell: the only place of the worker that waits, and the one that performs.
 
+mod telling;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
@@ -9,14 +11,14 @@ use gorgon_process::lease::Lease;
 use gorgon_process::logging;
 use gorgon_process::signals::{self, Signal};
 use gorgon_proto::local::{WORKER_CALLBACK_FAILED, WORKER_PRELOADER_LOST, WorkerLine};
-use gorgon_proto::message::Reply;
 use gorgon_ruby::{ChildEvent, ForkRequest, PreloaderEvent, PreloaderLink, RubyChild};
-use log::{debug, error, info, warn};
+use log::{debug, error, warn};
 
+use crate::begun::Begun;
 use crate::children::ChildNo;
 use crate::cli::Args;
 use crate::event::{Effect, Event, Exit};
-use crate::hand::{self, Hand};
+use crate::hand::Hand;
 use crate::idle::Idleness;
 use crate::manager;
 use crate::own_preloader::OwnPreloader;
@@ -104,6 +106,8 @@ struct Shell {
     test_env_number: u32,
     managed: bool,
     idle: Idleness,
+    /// The item that runs, while that is told to nobody.
+    begun: Option<Begun>,
     broken_pipe: bool,
     trace: WorkTrace,
 }
@@ -166,6 +170,7 @@ impl Shell {
             slot: args.worker_id,
             test_env_number: args.worker_id + args.test_env_offset,
             idle: Idleness::default(),
+            begun: None,
             broken_pipe: false,
             trace: WorkTrace::begin(began),
         })
@@ -228,8 +233,14 @@ impl Shell {
         }
         let far = Instant::now() + Duration::from_secs(3600);
         let core = self.work.deadline().unwrap_or(far);
-        let due = self.idle.deadline().map_or(core, |at| at.min(core));
+        let idle = self.idle.deadline().unwrap_or(far);
+        let begun = self.begun.as_ref().map_or(far, |begun| begun.due);
+        let due = core.min(idle).min(begun);
         let Ok(ready) = select.select_deadline(due) else {
+            if begun == due {
+                self.tell_begun();
+                return Woken::Nothing;
+            }
             if self.idle.take_due(Instant::now()) {
                 manager::tell(&WorkerLine::Idle);
             }
@@ -310,7 +321,10 @@ impl Shell {
 
     fn perform(&mut self, effect: Effect) -> Option<Exit> {
         match effect {
-            Effect::Publish(tag, reply) => self.publish(tag, &reply),
+            Effect::Publish(tag, reply) => self.publish(tag, reply, None),
+            Effect::PublishThenAck(tag, reply, delivery) => {
+                self.publish(tag, reply, Some(delivery));
+            }
             Effect::Resend(tag) => {
                 if let Source::Queue(queue) = &mut self.source {
                     queue.resend(tag);
@@ -368,37 +382,6 @@ impl Shell {
         None
     }
 
-    fn publish(&mut self, tag: u64, reply: &Reply) {
-        if let Reply::Start(start) = reply {
-            info!(target: "gorgon::worker", item = start.item.0, file:% = start.filename, attempt = start.attempt; "item started");
-            if self.managed {
-                manager::tell(&WorkerLine::Item { item: start.item });
-            }
-        }
-        if let Reply::Finish(finish) = reply {
-            info!(target: "gorgon::worker", item = finish.item.0, file:% = finish.filename, kind:? = finish.kind, tests = finish.tests.len(); "item finished");
-        }
-        let printed = match &mut self.source {
-            Source::Queue(queue) => {
-                queue.publish(tag, reply);
-                if self.managed {
-                    Ok(())
-                } else {
-                    hand::print(reply)
-                }
-            }
-            Source::Hand(hand) => {
-                self.caused.push_back(Event::Confirmed(tag));
-                hand.tell(reply)
-            }
-        };
-        if printed.is_err() && !self.broken_pipe {
-            // Who read our lines has seen enough.
-            self.broken_pipe = true;
-            self.caused.push_back(Event::Cancelled);
-        }
-    }
-
     fn signal(&mut self, no: ChildNo, signal: Signal) {
         let Some(living) = self.children.get_mut(&no) else {
             return;
@@ -414,7 +397,8 @@ impl Shell {
     }
 
     /// Says good-bye, and gives the exit code.
-    fn end(self, exit: Exit) -> (u8, Option<OwnPreloader>) {
+    fn end(mut self, exit: Exit) -> (u8, Option<OwnPreloader>) {
+        self.tell_begun();
         let passed = match self.source {
             Source::Queue(queue) => {
                 queue.close();

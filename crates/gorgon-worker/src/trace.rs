@@ -49,7 +49,8 @@ impl WorkTrace {
             Effect::Finish(no, _) => {
                 self.ending.insert(*no, now);
             }
-            Effect::Publish(_, reply) => match reply.as_mut() {
+            Effect::Publish(_, reply) | Effect::PublishThenAck(_, reply, _) => match reply.as_mut()
+            {
                 Reply::Start(_) => {
                     self.items.get_or_insert((now, now));
                 }

@@ -16,12 +16,13 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use gorgon_proto::job::Framework;
-use gorgon_proto::message::{HostError, ItemNote, Reply};
+use gorgon_proto::message::{HostError, Reply};
 
 use crate::children::{ChildNo, Children};
 use crate::event::{Delivered, Effect, Event, Exit, Settings};
 use crate::guess::Guess;
 use crate::record::Record;
+use crate::settling::Settling;
 
 /// How long hooks, after_complete and at_exit of a child may take once the job is cancelled.
 pub const CANCELLED_END_LIMIT: Duration = Duration::from_secs(5);
@@ -66,15 +67,6 @@ pub(crate) struct Running {
     pub(crate) interrupted: bool,
 }
 
-/// An item whose last reply is on its way.
-#[derive(Debug)]
-pub(crate) struct Settling {
-    pub(crate) delivery: Option<u64>,
-    pub(crate) awaits: Option<u64>,
-    /// While its finish is on its way: what says that nobody else need run it.
-    pub(crate) holds: Option<Box<ItemNote>>,
-}
-
 #[derive(Debug)]
 pub(crate) enum Phase {
     Idle,
@@ -109,10 +101,10 @@ pub struct Work {
     pub(crate) at_fault: bool,
     /// A child died that had run before_start: its framework.
     pub(crate) owed: Option<Framework>,
-    next_tag: u64,
+    pub(crate) next_tag: u64,
     pub(crate) unroutable: BTreeSet<u64>,
     /// Since when no reply has found a queue.
-    unheard_since: Option<Instant>,
+    pub(crate) unheard_since: Option<Instant>,
     /// The last word on what it holds, if the broker has not confirmed it; and those that hold no longer.
     pub(crate) word: Option<u64>,
     pub(crate) stale_words: BTreeSet<u64>,
@@ -175,7 +167,8 @@ impl Work {
         }
         match event {
             Event::Delivered(delivered) => self.extra.push_back(delivered),
-            Event::Confirmed(tag) => self.confirmed(tag, &mut out),
+            Event::Confirmed(tag) => self.confirmed(tag, false, &mut out),
+            Event::Acked(tag) => self.confirmed(tag, true, &mut out),
             Event::Unroutable(tag) if self.stale_words.remove(&tag) => {}
             Event::Unroutable(tag) => {
                 self.unroutable.insert(tag);
@@ -286,11 +279,7 @@ impl Work {
                 match &mut self.phase {
                     // Neither confirm nor drain will come any more: the broker itself gives the item back.
                     Phase::Settling(settling) => {
-                        *settling = Settling {
-                            delivery: None,
-                            awaits: None,
-                            holds: None,
-                        }
+                        *settling = Settling::done();
                     }
                     Phase::Leaving { .. } => self.exit(out),
                     Phase::Idle | Phase::Running(_) | Phase::Ending | Phase::Done => {}
@@ -310,40 +299,10 @@ impl Work {
         self.leave(now, Exit::BrokerGone(cause.to_owned()), out);
         self.notes.clear();
         match &mut self.phase {
-            Phase::Settling(settling) => {
-                *settling = Settling {
-                    delivery: None,
-                    awaits: None,
-                    holds: None,
-                }
-            }
+            Phase::Settling(settling) => *settling = Settling::done(),
             Phase::Leaving { .. } => self.exit(out),
             Phase::Running(running) => running.delivery = None,
             Phase::Idle | Phase::Ending | Phase::Done => {}
-        }
-    }
-
-    fn confirmed(&mut self, tag: u64, out: &mut Vec<Effect>) {
-        self.unroutable.remove(&tag);
-        self.unheard_since = None;
-        self.stale_words.remove(&tag);
-        self.word = self.word.filter(|word| *word != tag);
-        self.at_fault = false;
-        if let Some(delivery) = self.notes.remove(&tag) {
-            out.push(Effect::Ack(delivery));
-        }
-        match &mut self.phase {
-            Phase::Settling(settling) if settling.awaits == Some(tag) => {
-                settling.awaits = None;
-                settling.holds = None;
-            }
-            Phase::Leaving { tag: last } if *last == tag => self.exit(out),
-            Phase::Idle
-            | Phase::Running(_)
-            | Phase::Settling(_)
-            | Phase::Ending
-            | Phase::Leaving { .. }
-            | Phase::Done => {}
         }
     }
 
@@ -395,25 +354,6 @@ impl Work {
         self.next_tag
     }
 
-    /// Goes to `Settling` with the item's last reply, if it has one.
-    pub(crate) fn settle(
-        &mut self,
-        delivery: Option<u64>,
-        reply: Option<Reply>,
-        out: &mut Vec<Effect>,
-    ) {
-        let holds = match &reply {
-            Some(Reply::Finish(finish)) => Some(Box::new(self.settings.me.finished(finish))),
-            _ => None,
-        };
-        let awaits = reply.map(|reply| self.publish(reply, out));
-        self.phase = Phase::Settling(Settling {
-            delivery,
-            awaits,
-            holds,
-        });
-    }
-
     /// Sets the limit of what must still be confirmed or drained, once, when leaving.
     pub(crate) fn arm_leave(&mut self, now: Instant) {
         self.leave_at.get_or_insert(now + LEAVE_LIMIT);
@@ -426,7 +366,8 @@ impl Work {
     pub(crate) fn become_idle(&mut self, now: Instant, out: &mut Vec<Effect>) {
         self.phase = Phase::Idle;
         self.idle_until = self.settings.idle_limit.map(|limit| now + limit);
-        if self.leaving.is_none() && self.up && self.consuming == Consuming::No {
+        let stays = self.leaving.is_none() && !self.slot_wanted;
+        if stays && self.up && self.consuming == Consuming::No {
             self.patience_until = None;
             self.look_at = None;
             self.consuming = Consuming::Yes;
@@ -434,7 +375,7 @@ impl Work {
         }
     }
 
-    fn exit(&mut self, out: &mut Vec<Effect>) {
+    pub(crate) fn exit(&mut self, out: &mut Vec<Effect>) {
         self.phase = Phase::Done;
         out.push(Effect::Exit(self.leaving.clone().unwrap_or(Exit::Over)));
     }

@@ -139,7 +139,7 @@ impl World {
                     | Body::ItemWaits => {}
                 }
             }
-            Heard::Confirmed(tag) => {
+            Heard::Confirmed(tag) | Heard::Acked(tag) => {
                 if let Some(listener) = self.listeners.get_mut(&pid) {
                     listener.answers.remove(&tag);
                 }

@@ -129,7 +129,7 @@ impl World {
                     Body::Item(_) | Body::Reply(_) | Body::Offer(_) | Body::Announce(_) => {}
                 }
             }
-            Heard::Confirmed(tag) => {
+            Heard::Confirmed(tag) | Heard::Acked(tag) => {
                 manager.unconfirmed.remove(&tag);
             }
             Heard::Unroutable(tag) => {

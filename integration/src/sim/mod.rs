@@ -105,6 +105,10 @@ enum Due {
     ClientLoses(ConnectionId),
     BrokerLoses(ConnectionId),
     Connect(Pid),
+    /// What waits for another event has waited long enough.
+    Late(Pid),
+    /// The same of the start of an item.
+    Begun(Pid, u64),
     /// A process that closes its session waits no longer.
     Close(Pid),
     Ledger(ledger::Event),
@@ -302,6 +306,8 @@ impl World {
             Due::ClientLoses(id) => self.client_loses(id),
             Due::BrokerLoses(id) => self.broker_loses(id),
             Due::Connect(pid) => self.connect(pid),
+            Due::Late(pid) => self.heard_late(pid),
+            Due::Begun(pid, tag) => self.worker_has_begun(pid, tag),
             Due::Close(pid) => self.process_ends(pid),
             Due::Ledger(event) => self.tell_ledger(event),
             Due::LookAtHosts(hosts) => self.look_at_hosts(hosts),

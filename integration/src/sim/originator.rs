@@ -188,6 +188,7 @@ impl World {
             Heard::GaveUp => self.tell_ledger(Event::BrokerGaveUp),
             Heard::ConsumerEnded { .. }
             | Heard::Confirmed(_)
+            | Heard::Acked(_)
             | Heard::Unroutable(_)
             | Heard::Drained => {}
         }

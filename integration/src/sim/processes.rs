@@ -19,6 +19,7 @@ impl World {
         {
             return;
         }
+        self.heard_late(pid);
         if pid == ORIGINATOR {
             self.originator_heard(heard);
         } else if self.listeners.contains_key(&pid) {
@@ -27,6 +28,14 @@ impl World {
             self.manager_heard(pid, heard);
         } else {
             self.worker_heard(pid, heard);
+        }
+    }
+
+    /// What waited for another event; only workers have it.
+    pub(super) fn heard_late(&mut self, pid: Pid) {
+        let session = self.sessions.get_mut(&pid);
+        for tag in session.map_or_else(Vec::new, |session| std::mem::take(&mut session.acked)) {
+            self.worker_heard(pid, Heard::Acked(tag));
         }
     }
 
@@ -56,7 +65,9 @@ impl World {
             self.truth.takes_with_it(pid);
             if let Some(item) = worker.item {
                 let manager = self.managers.get(&worker.manager);
-                if manager.is_some_and(|manager| manager.exiting.is_none()) {
+                // Of an item that has only just begun nobody knows who had it.
+                let told = worker.begun.is_none();
+                if told && manager.is_some_and(|manager| manager.exiting.is_none()) {
                     self.truth.dies(self.now, item.item, item.attempt);
                 }
                 self.truth.loses(item.item, item.attempt);

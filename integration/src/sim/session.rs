@@ -67,8 +67,13 @@ pub(super) enum Heard {
     Down,
     Delivery(ConnectionId, Delivery),
     Confirmed(u64),
+    /// And the delivery that was to be acknowledged then is.
+    Acked(u64),
     Unroutable(u64),
-    ConsumerEnded { queue: String, missing: bool },
+    ConsumerEnded {
+        queue: String,
+        missing: bool,
+    },
     Drained,
     GaveUp,
 }
@@ -89,6 +94,10 @@ pub(super) struct Session {
     pub(super) busy: Option<Once>,
     pub(super) waiting: VecDeque<Order>,
     pub(super) draining: BTreeSet<String>,
+    /// What a confirm acknowledges, by its tag.
+    pub(super) then_ack: BTreeMap<u64, (ConnectionId, u64)>,
+    /// Tags of which that is to be told with the next event.
+    pub(super) acked: Vec<u64>,
     /// Since when it stands, or does not.
     pub(super) since: Instant,
     pub(super) patience: Option<Duration>,
@@ -110,6 +119,8 @@ impl Session {
             busy: None,
             waiting: VecDeque::new(),
             draining: BTreeSet::new(),
+            then_ack: BTreeMap::new(),
+            acked: Vec::new(),
             since: now,
             patience,
             closing: false,
@@ -153,6 +164,7 @@ impl Session {
             }
             Order::StopConsuming(queue) => {
                 self.consume.remove(&queue);
+                self.then_ack.clear();
                 return true;
             }
             Order::Declare(declare) => self.wish(declare),
@@ -175,6 +187,7 @@ impl Session {
     /// done by that.
     pub(super) fn lose(&mut self, now: Instant) -> usize {
         self.link = None;
+        self.then_ack.clear();
         if self.stands {
             self.since = now;
         }

@@ -9,6 +9,8 @@ use super::{Due, Pid, World};
 
 /// A broken link is noticed by the broker after three heartbeats at most.
 pub(super) const BROKER_NOTICES_MS: u64 = 14_000;
+/// What waits for another event is told after so long without one.
+const SOON: Duration = Duration::from_millis(10);
 /// And by the client after two.
 const CLIENT_NOTICES_MS: u64 = 10_000;
 
@@ -76,6 +78,7 @@ impl World {
                 Frame::Consume(queue, prefetch)
             }
             Order::StopConsuming(queue) => {
+                session.then_ack.clear();
                 if session.consume.remove(&queue).is_none() && !session.draining.contains(&queue) {
                     return self.heard(pid, Heard::Drained);
                 }
@@ -362,7 +365,12 @@ impl World {
                 if let Some(at) = session.flight.iter().position(|posted| posted.tag == tag) {
                     session.flight.remove(at);
                 }
-                if matches!(answer, Answer::Confirmed(_)) {
+                let acks = session.then_ack.remove(&tag).filter(|(of, _)| *of == id);
+                if let Some((_, number)) = acks.filter(|_| matches!(answer, Answer::Confirmed(_))) {
+                    session.acked.push(tag);
+                    self.send(pid, Frame::Ack(number));
+                    self.later(SOON, Due::Late(pid));
+                } else if matches!(answer, Answer::Confirmed(_)) {
                     self.heard(pid, Heard::Confirmed(tag));
                 } else {
                     self.heard(pid, Heard::Unroutable(tag));

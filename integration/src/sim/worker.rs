@@ -10,6 +10,7 @@ use gorgon_proto::job::{Framework, Isolation};
 use gorgon_proto::local::{WORKER_CALLBACK_FAILED, WORKER_PRELOADER_LOST, WorkerLine};
 use gorgon_proto::message::Reply;
 use gorgon_proto::names;
+use gorgon_worker::begun::BEGUN_AFTER;
 use gorgon_worker::children::ChildNo;
 use gorgon_worker::event::{Delivered, Effect, Event, Exit, Settings};
 use gorgon_worker::idle::Idleness;
@@ -50,6 +51,10 @@ pub(super) struct Worker {
     tokens: BTreeMap<u64, (ConnectionId, u64, Runs)>,
     deliveries: u64,
     unconfirmed: BTreeMap<u64, Reply>,
+    /// Deliveries that a confirm acknowledges, by its tag.
+    acking: BTreeMap<u64, u64>,
+    /// The start of its item, while that is told to nobody.
+    pub(super) begun: Option<(u64, Reply)>,
     /// How it ends, once it has said its last word.
     pub(super) exiting: Option<End>,
 }
@@ -119,6 +124,8 @@ impl World {
             tokens: BTreeMap::new(),
             deliveries: 0,
             unconfirmed: BTreeMap::new(),
+            acking: BTreeMap::new(),
+            begun: None,
             exiting: None,
         };
         self.workers.insert(pid, worker);
@@ -171,6 +178,16 @@ impl World {
                 }
                 Event::Confirmed(tag)
             }
+            Heard::Acked(tag) => {
+                let reply = worker.unconfirmed.remove(&tag);
+                if matches!(reply, Some(Reply::Finish(_))) {
+                    worker.item = None;
+                }
+                if let Some(delivery) = worker.acking.remove(&tag) {
+                    worker.tokens.remove(&delivery);
+                }
+                Event::Acked(tag)
+            }
             Heard::Unroutable(tag) => Event::Unroutable(tag),
             Heard::ConsumerEnded { missing, .. } => Event::ConsumerEnded { missing },
             Heard::Drained => Event::Drained,
@@ -218,6 +235,17 @@ impl World {
         let files = || names::file_queue(&job());
         match effect {
             Effect::Publish(tag, reply) => self.worker_says(pid, tag, *reply),
+            Effect::PublishThenAck(tag, reply, delivery) => {
+                worker.acking.insert(tag, delivery);
+                let token = worker
+                    .tokens
+                    .get(&delivery)
+                    .map(|(id, number, _)| (*id, *number));
+                if let (Some(token), Some(session)) = (token, self.sessions.get_mut(&pid)) {
+                    session.then_ack.insert(tag, token);
+                }
+                self.worker_says(pid, tag, *reply);
+            }
             Effect::Resend(tag) => {
                 if let Some(reply) = worker.unconfirmed.get(&tag).cloned() {
                     self.post_reply(pid, tag, reply);
@@ -250,14 +278,43 @@ impl World {
         let Some(worker) = self.workers.get_mut(&pid) else {
             return;
         };
-        worker.unconfirmed.insert(tag, reply.clone());
+        if let Reply::Start(start) = &reply {
+            let line = WorkerLine::Item { item: start.item };
+            let (manager, slot) = (worker.manager, worker.slot);
+            let idle = worker.idle.is_told();
+            worker.begun = Some((tag, reply));
+            if idle {
+                let said = supervise::Event::WorkerSaid(slot, line);
+                self.soon(Due::Manager(manager, said));
+            }
+            return self.later(BEGUN_AFTER, Due::Begun(pid, tag));
+        }
+        let begun = worker.begun.take();
+        for (tag, reply) in begun.into_iter().chain([(tag, reply)]) {
+            self.worker_posts(pid, tag, reply);
+        }
+    }
+
+    /// An item has run for a while: it is told that it has begun.
+    pub(super) fn worker_has_begun(&mut self, pid: Pid, tag: u64) {
+        let Some(worker) = self.workers.get_mut(&pid) else {
+            return;
+        };
+        let Some((tag, reply)) = worker.begun.take_if(|begun| begun.0 == tag) else {
+            return;
+        };
         let (manager, slot) = (worker.manager, worker.slot);
         if let Reply::Start(start) = &reply {
             let line = WorkerLine::Item { item: start.item };
-            self.soon(Due::Manager(
-                manager,
-                supervise::Event::WorkerSaid(slot, line),
-            ));
+            let said = supervise::Event::WorkerSaid(slot, line);
+            self.soon(Due::Manager(manager, said));
+        }
+        self.worker_posts(pid, tag, reply);
+    }
+
+    fn worker_posts(&mut self, pid: Pid, tag: u64, reply: Reply) {
+        if let Some(worker) = self.workers.get_mut(&pid) {
+            worker.unconfirmed.insert(tag, reply.clone());
         }
         self.truth.hears_worker(&reply);
         self.post_reply(pid, tag, reply);
@@ -275,6 +332,13 @@ impl World {
             return;
         };
         worker.exiting = Some(End::Exited(i32::from(code)));
+        let begun = worker.begun.as_ref().map(|begun| begun.0);
+        if let Some(tag) = begun {
+            self.worker_has_begun(pid, tag);
+        }
+        let Some(worker) = self.workers.get(&pid) else {
+            return;
+        };
         if let Exit::CallbackFailed(error) = exit {
             let (manager, slot) = (worker.manager, worker.slot);
             let line = WorkerLine::Failed { error };

@@ -79,6 +79,8 @@ impl<'c> Live<'c> {
         queue: String,
     ) -> Result<(), Cause> {
         runner.wish.stop_consuming(&queue);
+        // It would bring the next delivery.
+        runner.wish.window.forget_acks();
         let Some(one) = self.consuming.iter_mut().find(|one| one.queue == queue) else {
             runner.tell(Event::Drained { queue });
             return Ok(());

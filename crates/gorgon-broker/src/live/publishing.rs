@@ -1,11 +1,11 @@
 //! Messages on their way out, and what becomes of them.
 
 use super::{CALL_LIMIT, Cause, Happened, Live, MISSING};
-use crate::Publish;
 use crate::connect::words;
 use crate::runner::Runner;
 use crate::window::Fate;
 use crate::wish::{Wish, event_of};
+use crate::{Event, Publish};
 use amiquip::{AmqpProperties, AmqpValue, Channel, Confirm, Error, Return};
 use crossbeam_channel::TryRecvError;
 use log::warn;
@@ -58,7 +58,21 @@ impl Live<'_> {
         }
         match confirm {
             Confirm::Ack(ack) => {
+                let mut acked = Ok(());
                 for settled in runner.wish.window.confirmed(ack.delivery_tag, ack.multiple) {
+                    if let Some(token) = settled.then_ack {
+                        let tag = settled.tag;
+                        let fuse = runner.fuse.clone();
+                        let _guard = fuse.guard(CALL_LIMIT);
+                        match self.ack(token) {
+                            Ok(()) => runner.tell_soon(Event::Acked { tag, token }),
+                            Err(cause) => {
+                                acked = Err(cause);
+                                runner.tell(Event::Confirmed { tag });
+                            }
+                        }
+                        continue;
+                    }
                     match settled.fate {
                         Fate::Routed | Fate::RoutedUnhurried if runner.without_confirms => {}
                         Fate::RoutedUnhurried => runner.unhurried.push(event_of(settled)),
@@ -67,7 +81,7 @@ impl Live<'_> {
                         }
                     }
                 }
-                Ok(())
+                acked
             }
             // The back-off of the reconnect keeps a broker in trouble from being pressed.
             Confirm::Nack(_) => Err(Cause::ours("the broker could not take a message")),

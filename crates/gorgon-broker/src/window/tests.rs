@@ -133,7 +133,8 @@ fn what_no_broker_takes_is_settled_at_once() {
         settled,
         Some(Settled {
             tag: 3,
-            fate: Fate::TooLarge
+            fate: Fate::TooLarge,
+            then_ack: None,
         })
     );
     assert!(window.is_empty());
@@ -153,7 +154,8 @@ fn a_missing_exchange_ends_its_own_messages_only() {
         settled,
         vec![Settled {
             tag: 2,
-            fate: Fate::Unroutable
+            fate: Fate::Unroutable,
+            then_ack: None,
         }]
     );
     window.lost();
@@ -206,6 +208,7 @@ fn what_the_broker_finds_too_large_is_given_up_and_not_tried_again() {
     let too_large = |tag| Settled {
         tag,
         fate: Fate::TooLarge,
+        then_ack: None,
     };
     assert_eq!(Window::default().give_up_too_large(None), []);
 

@@ -35,7 +35,7 @@ impl Shell {
                 self.session.ack(delivery.token);
                 self.told(&delivery)
             }
-            BrokerEvent::Confirmed { tag } => {
+            BrokerEvent::Confirmed { tag } | BrokerEvent::Acked { tag, .. } => {
                 self.voice.settled(tag);
                 self.answers.remove(&tag);
                 None

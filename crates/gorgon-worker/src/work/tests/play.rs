@@ -1,5 +1,6 @@
 //! Plays a worker's life written down as events, and what it does about each.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use gorgon_process::child::End;
@@ -52,6 +53,8 @@ pub(super) struct Play {
     first: Vec<Effect>,
     now: Instant,
     unconfirmed: Vec<u64>,
+    /// What the session acknowledges by itself, by the tag of the confirm.
+    acking: BTreeMap<u64, u64>,
 }
 
 impl Play {
@@ -63,17 +66,34 @@ impl Play {
             first,
             now,
             unconfirmed: Vec::new(),
+            acking: BTreeMap::new(),
         }
     }
 
     pub(super) fn act(&mut self, line: &str) -> String {
+        if line == "down" {
+            self.acking.clear();
+        }
         let effects = if line == "begin" {
             std::mem::take(&mut self.first)
         } else if line == "ok" {
             let tags = std::mem::take(&mut self.unconfirmed);
             tags.into_iter()
-                .flat_map(|tag| self.work.step(self.now, Event::Confirmed(tag)))
+                .flat_map(|tag| match self.acking.remove(&tag) {
+                    // The session has done it; here it stands as what is done.
+                    Some(delivery) => {
+                        let mut effects = self.work.step(self.now, Event::Acked(tag));
+                        effects.insert(0, Effect::Ack(delivery));
+                        effects
+                    }
+                    None => self.work.step(self.now, Event::Confirmed(tag)),
+                })
                 .collect()
+        } else if line == "acked before" {
+            // The session had done it when it was told not to.
+            let tags = std::mem::take(&mut self.unconfirmed);
+            let acked = |tag| self.work.step(self.now, Event::Acked(tag));
+            tags.into_iter().flat_map(acked).collect()
         } else if let Some(seconds) = line.strip_suffix('s').and_then(|n| n.parse::<f64>().ok()) {
             self.pass(Duration::from_secs_f64(seconds))
         } else {
@@ -106,13 +126,21 @@ impl Play {
                 self.unconfirmed.push(*tag);
                 show_reply(reply)
             }
+            Effect::PublishThenAck(tag, reply, delivery) => {
+                self.unconfirmed.push(*tag);
+                self.acking.insert(*tag, *delivery);
+                show_reply(reply)
+            }
             Effect::Resend(tag) => {
                 self.unconfirmed.push(*tag);
                 "resend".into()
             }
             Effect::Ack(delivery) => format!("ack {delivery}"),
             Effect::Consume => "consume".into(),
-            Effect::StopConsuming => "stop consuming".into(),
+            Effect::StopConsuming => {
+                self.acking.clear();
+                "stop consuming".into()
+            }
             Effect::Fork(no, framework, Purpose::Items) => {
                 format!("fork c{} {}", no.0, framework.name())
             }

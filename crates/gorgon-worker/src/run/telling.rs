@@ -1,0 +1,68 @@
+//! What the worker says: its replies, and the beginning of an item when that is due.
+
+use std::time::Instant;
+
+use gorgon_proto::local::WorkerLine;
+use gorgon_proto::message::Reply;
+use log::info;
+
+use super::{Shell, Source};
+use crate::begun::Begun;
+use crate::event::Event;
+use crate::hand;
+use crate::manager;
+
+impl Shell {
+    pub(super) fn publish(&mut self, tag: u64, reply: Box<Reply>, then_ack: Option<u64>) {
+        match reply.as_ref() {
+            Reply::Start(start) => {
+                info!(target: "gorgon::worker", item = start.item.0, file:% = start.filename, attempt = start.attempt; "item started");
+            }
+            Reply::Finish(finish) => {
+                info!(target: "gorgon::worker", item = finish.item.0, file:% = finish.filename, kind:? = finish.kind, tests = finish.tests.len(); "item finished");
+            }
+            _ => {}
+        }
+        let reply = match Begun::of(Instant::now(), tag, reply) {
+            Ok(begun) if self.managed => {
+                if self.idle.is_told() {
+                    manager::tell(&WorkerLine::Item { item: begun.item });
+                }
+                self.begun = Some(begun);
+                return;
+            }
+            Ok(begun) => begun.start.1,
+            Err(reply) => reply,
+        };
+        let printed = match &mut self.source {
+            Source::Queue(queue) => {
+                let begun = self.begun.take();
+                let start = begun.as_ref().map(|begun| (begun.start.0, &*begun.start.1));
+                queue.publish(start, (tag, &reply), then_ack);
+                if self.managed {
+                    Ok(())
+                } else {
+                    hand::print(&reply)
+                }
+            }
+            Source::Hand(hand) => {
+                self.caused.push_back(Event::Confirmed(tag));
+                hand.tell(&reply)
+            }
+        };
+        if printed.is_err() && !self.broken_pipe {
+            // Who read our lines has seen enough.
+            self.broken_pipe = true;
+            self.caused.push_back(Event::Cancelled);
+        }
+    }
+
+    /// Tells of the item that has begun, if that was not told.
+    pub(super) fn tell_begun(&mut self) {
+        let (Some(begun), Source::Queue(queue)) = (self.begun.take(), &mut self.source) else {
+            return;
+        };
+        manager::tell(&WorkerLine::Item { item: begun.item });
+        queue.publish(None, (begun.start.0, &begun.start.1), None);
+    }
+}
