@@ -59,7 +59,7 @@ class CompiledTest < Minitest::Test
   def test_where_ruby_has_more_to_do_nothing_is_kept
     assert_equal '1 kept', ruby('-w')
     assert_equal '1 kept', ruby('-rcoverage')
-    assert_equal '1 kept hooked', ruby('-e', 'def (RubyVM::InstructionSequence).load_iseq(_) = nil; load ARGV[0]', '--', path('script.rb'))
+    assert_equal '1 kept hooked', ruby('-e', 'def (RubyVM::InstructionSequence).load_iseq(_); end; load ARGV[0]', '--', path('script.rb'))
     assert_empty packs
     FileUtils.remove_entry(path('compiled'))
     assert_equal '1 kept', ruby
