@@ -22,7 +22,8 @@ pub enum Event {
         /// The tag given in [`Publish`].
         tag: u64,
     },
-    /// The same, and the delivery of [`Publish::then_ack`] is acknowledged. Told with the next event, or a moment later.
+    /// The same, and the delivery of [`Publish::then_ack`] is acknowledged. Told with the next event, see
+    /// [`Delivery::before`], or a moment later.
     Acked {
         /// The tag given in [`Publish`].
         tag: u64,
@@ -84,6 +85,18 @@ pub struct Delivery {
     pub message_id: Option<String>,
     /// The headers whose values are texts.
     pub headers: BTreeMap<String, String>,
+    /// What happened before it and waited for it: of messages [`Publish::unhurried`] and [`Publish::then_ack`] alone.
+    pub before: Vec<Event>,
+}
+
+impl Event {
+    /// Takes out what happened before this and was not told, for want of haste.
+    pub fn take_before(&mut self) -> Vec<Event> {
+        match self {
+            Event::Delivery(delivery) => std::mem::take(&mut delivery.before),
+            _ => Vec::new(),
+        }
+    }
 }
 
 /// Names a delivery. It is worth nothing after the connection it came by; acknowledging with an old one does nothing.

@@ -278,8 +278,15 @@ impl Runner {
     }
 
     /// Tells the owner. One who has gone will have told us so by a command.
-    pub(crate) fn tell(&mut self, event: Event) {
-        self.tell_unhurried();
+    pub(crate) fn tell(&mut self, mut event: Event) {
+        match &mut event {
+            // As one message, which wakes once.
+            Event::Delivery(delivery) => {
+                self.tell_by = None;
+                delivery.before.append(&mut self.unhurried);
+            }
+            _ => self.tell_unhurried(),
+        }
         let _ = self.events.send(event);
     }
 

@@ -116,7 +116,7 @@ impl ChildEvent {
 #[derive(Debug)]
 pub struct RubyChild {
     stream: UnixStream,
-    events: Receiver<ChildEvent>,
+    events: Receiver<Vec<ChildEvent>>,
 }
 
 impl RubyChild {
@@ -124,7 +124,7 @@ impl RubyChild {
         let mut told = Told::default();
         let mut kept = Vec::new();
         // A slow worker makes its child wait, which harms nobody.
-        let (sender, events) = bounded(1024);
+        let (sender, events) = bounded(64);
         lines::read(
             stream.try_clone()?,
             "ruby child",
@@ -134,23 +134,18 @@ impl RubyChild {
                     Read::Unread(fault) => ChildEvent::Unread(fault),
                     Read::End => ChildEvent::PreloaderLost,
                 };
-                if event.may_wait() && kept.len() < MOST_KEPT {
-                    kept.push(event);
-                    return true;
-                }
+                let waits = event.may_wait() && kept.len() < MOST_KEPT;
                 let last = matches!(event, ChildEvent::Ended { .. } | ChildEvent::ForkFailed(_));
-                kept.drain(..)
-                    .chain([event])
-                    .all(|event| sender.send(event).is_ok())
-                    && !last
+                kept.push(event);
+                waits || (sender.send(std::mem::take(&mut kept)).is_ok() && !last)
             },
         )?;
         Ok(Self { stream, events })
     }
 
-    /// Returns where its events arrive.
+    /// Returns where its events arrive, those together that the worker is woken for once.
     #[must_use]
-    pub fn events(&self) -> &Receiver<ChildEvent> {
+    pub fn events(&self) -> &Receiver<Vec<ChildEvent>> {
         &self.events
     }
 

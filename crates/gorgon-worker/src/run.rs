@@ -27,9 +27,6 @@ use crate::start::{self, Plan, StartError};
 use crate::trace::WorkTrace;
 use crate::work::Work;
 
-/// So many events of one child are taken before the loop looks at what is more urgent.
-const AT_ONCE: usize = 64;
-
 /// Runs a worker to its end; returns its exit code.
 ///
 /// # Errors
@@ -217,7 +214,7 @@ impl Shell {
             .own
             .as_ref()
             .map_or_else(never, |own| own.events().clone());
-        let children: Vec<(ChildNo, Receiver<ChildEvent>)> = self
+        let children: Vec<(ChildNo, Receiver<Vec<ChildEvent>>)> = self
             .children
             .iter()
             .map(|(no, living)| (*no, living.child.events().clone()))
@@ -283,21 +280,33 @@ impl Shell {
             let Source::Queue(queue) = &mut self.source else {
                 return Woken::Nothing;
             };
-            let event = match ready.recv(&broker) {
-                Ok(event) => queue.event(event),
-                Err(_) => Some(queue.ended("the session has ended".to_owned())),
-            };
-            return event.map_or(Woken::Nothing, Woken::Event);
+            match ready.recv(&broker) {
+                Ok(mut event) => {
+                    for before in event.take_before() {
+                        self.caused.extend(queue.event(before));
+                    }
+                    self.caused.extend(queue.event(event));
+                }
+                Err(_) => {
+                    let ended = queue.ended("the session has ended".to_owned());
+                    self.caused.push_back(ended);
+                }
+            }
+            return self.first_caused();
         }
         let (no, events) = &children[index - first_child.unwrap_or(index)];
-        let said = ready.recv(events).unwrap_or(ChildEvent::PreloaderLost);
-        let first = self.child_said(*no, said);
-        // What it said besides is taken along, up to a bound: to wait anew costs more than a result.
-        for said in events.try_iter().take(AT_ONCE) {
+        let lost = |_| vec![ChildEvent::PreloaderLost];
+        for said in ready.recv(events).unwrap_or_else(lost) {
             let event = self.child_said(*no, said);
             self.caused.push_back(event);
         }
-        Woken::Event(first)
+        self.first_caused()
+    }
+
+    /// The first of what woke the loop; the rest follows it.
+    fn first_caused(&mut self) -> Woken {
+        let first = self.caused.pop_front();
+        first.map_or(Woken::Nothing, Woken::Event)
     }
 
     /// Notes what the shell has to know of a child's words.

@@ -167,6 +167,7 @@ impl<'c> Live<'c> {
             redelivered: delivery.redelivered,
             message_id: properties.message_id().clone(),
             headers: texts(properties.headers().as_ref()),
+            before: Vec::new(),
         };
         self.unacked.insert(tag, delivery);
         held

@@ -208,7 +208,7 @@ fn before_start_that_raises_ends_the_child() {
     let link = gorgon_ruby::PreloaderLink::connect(&project.socket()).unwrap();
     let child = fork(&link, Purpose::Items);
     forked(&child);
-    let events: Vec<_> = child.events().iter().collect();
+    let events: Vec<_> = child.events().iter().flatten().collect();
     let [
         ChildEvent::CallbackFailed(failure),
         ChildEvent::Ended { .. },

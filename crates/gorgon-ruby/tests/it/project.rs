@@ -1,5 +1,7 @@
 //! A Ruby project in a temporary directory, its preloader, and a child of it.
 
+use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::fs;
 use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
@@ -105,6 +107,7 @@ impl Project {
             pid: 0,
             link,
             preloader,
+            said: RefCell::default(),
         };
         running.pid = forked(&running.child);
         assert_eq!(running.next(), ChildEvent::Ready);
@@ -124,9 +127,9 @@ pub(crate) fn fork(link: &PreloaderLink, purpose: Purpose) -> RubyChild {
 }
 
 pub(crate) fn forked(child: &RubyChild) -> u32 {
-    match child.events().recv_timeout(LIMIT).unwrap() {
-        ChildEvent::Forked { pid } => pid,
-        other => panic!("{other:?}"),
+    match child.events().recv_timeout(LIMIT).unwrap()[..] {
+        [ChildEvent::Forked { pid }] => pid,
+        ref other => panic!("{other:?}"),
     }
 }
 
@@ -136,14 +139,18 @@ pub(crate) struct Running {
     pub(crate) pid: u32,
     pub(crate) link: PreloaderLink,
     pub(crate) preloader: Preloader,
+    /// What the child has said and nobody has asked for.
+    said: RefCell<VecDeque<ChildEvent>>,
 }
 
 impl Running {
     pub(crate) fn next(&self) -> ChildEvent {
-        self.child
-            .events()
-            .recv_timeout(LIMIT)
-            .expect("an event in time")
+        let mut said = self.said.borrow_mut();
+        while said.is_empty() {
+            let events = self.child.events().recv_timeout(LIMIT);
+            said.extend(events.expect("an event in time"));
+        }
+        said.pop_front().expect("it is not empty")
     }
 
     pub(crate) fn send(&mut self, path: &str) {
