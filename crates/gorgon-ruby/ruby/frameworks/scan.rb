@@ -78,11 +78,13 @@ module Gorgon
         first(LIBRARY, text)
       end
 
+      # Places need be compared only where there are several signs.
       def first(signs, text)
-        found = []
-        signs.each do |name, pattern, word|
-          next unless text.include?(word)
+        there = signs.select { |_, pattern, word| text.include?(word) && text.match?(pattern) }
+        return there.dig(0, 0) if there.size < 2
 
+        found = []
+        there.each do |name, pattern, _|
           text.scan(pattern) { found << [Regexp.last_match(1).size, Regexp.last_match.begin(0), name] }
         end
         found.min&.last
