@@ -1,5 +1,7 @@
 //! What the processes of one host say to each other: exit codes, and lines on their pipes.
 
+use std::path::{Path, PathBuf};
+
 use serde::{Deserialize, Serialize};
 
 use crate::item::ItemId;
@@ -21,11 +23,18 @@ pub const MANAGER_GONE: u8 = 4;
 /// time: its listener says that the host leaves.
 pub const MANAGER_UNHEARD: u8 = 5;
 
+/// Returns where a worker notes what it runs, for its manager to read at its death: beside the socket of the preloader
+/// that they share. Its first line is the `start` message, or empty.
+#[must_use]
+pub fn item_note(socket: &Path, pid: u32) -> PathBuf {
+    socket.with_file_name(format!("item-{pid}"))
+}
+
 /// A line on the stdout of a worker that has a manager.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "line", rename_all = "snake_case")]
 pub enum WorkerLine {
-    /// It begins an item.
+    /// It begins an item. Said after [`WorkerLine::Idle`], and where [`item_note`] cannot be written.
     Item {
         /// The item.
         item: ItemId,

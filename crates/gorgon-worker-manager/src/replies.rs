@@ -13,7 +13,7 @@ use gorgon_process::liveness::Identity;
 use gorgon_proto::job::{JobId, ListenerId};
 use gorgon_proto::lean::Outgoing;
 use gorgon_proto::message::{
-    self, Control, HostError, HostJoined, HostLeft, HostSlots, LeaveReason, Reply, Warning,
+    self, Control, HostError, HostJoined, HostLeft, HostSlots, LeaveReason, Reply, Start, Warning,
     WorkerDied, WorkerOfHost,
 };
 use gorgon_proto::names::{self, CONTROL_EXCHANGE, QUEUE_EXPIRES_MS};
@@ -258,6 +258,11 @@ impl Replies {
             manager_queue_name: self.queue.clone(),
         });
         self.publish(&reply);
+    }
+
+    /// What a worker that died ran, as it would have said.
+    pub fn start(&mut self, start: Start) {
+        self.publish(&Reply::Start(start));
     }
 
     /// A worker died.

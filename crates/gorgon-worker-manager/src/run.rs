@@ -12,7 +12,7 @@ use gorgon_process::lease::Lease;
 use gorgon_process::signals::{self, Signal};
 use gorgon_process::{logging, orphan};
 use gorgon_proto::job::{JobDefinition, SCHEMA, WorkspaceMode};
-use gorgon_proto::local::{ListenerLine, MANAGER_GONE, MANAGER_UNHEARD};
+use gorgon_proto::local::{ListenerLine, MANAGER_GONE, MANAGER_UNHEARD, WorkerLine};
 use gorgon_proto::message::{self, HostError, LeaveReason};
 use gorgon_ruby::{Callback, Preloader, PreloaderEvent};
 use log::{debug, error, info, warn};
@@ -257,10 +257,15 @@ impl Shell<'_> {
             return Vec::new();
         };
         info!(target: "gorgon::manager", slot, pid = worker.pid(), end:%; "worker ended");
-        let last = worker
-            .last_words()
-            .into_iter()
-            .map(|line| Event::WorkerSaid(slot, line));
+        let mut last = worker.last_words();
+        if let Some(start) = worker.take_note() {
+            last.push(WorkerLine::Item { item: start.item });
+            // Who was killed may not have told it: the originator hears it before the death, as if from the worker.
+            if matches!(end, End::Signaled(_)) {
+                self.replies.start(start);
+            }
+        }
+        let last = last.into_iter().map(|line| Event::WorkerSaid(slot, line));
         last.chain([Event::WorkerEnded(slot, end)]).collect()
     }
 

@@ -1,5 +1,6 @@
 //! A worker process, as its manager sees it.
 
+use std::fs;
 use std::io::{BufReader, Write};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -13,8 +14,8 @@ use gorgon_process::exit::Hint;
 use gorgon_process::lines;
 use gorgon_process::sibling::{self, SiblingError};
 use gorgon_process::signals::Signal;
-use gorgon_proto::local::WorkerLine;
-use gorgon_proto::message;
+use gorgon_proto::local::{self, WorkerLine};
+use gorgon_proto::message::{self, Reply, Start};
 use log::warn;
 
 use crate::cli::Args;
@@ -56,9 +57,10 @@ pub struct Worker {
     child: Child,
     lines: Receiver<WorkerLine>,
     item: Item,
+    note: PathBuf,
 }
 
-/// The latest item that it began. Of interest only when it dies, or had waited for one, so nobody is
+/// The latest item that it told of. Of interest only when it dies, or had waited for one, so nobody is
 /// woken for each: a lock in place of a message.
 type Item = Arc<Mutex<Option<WorkerLine>>>;
 
@@ -91,7 +93,7 @@ impl Worker {
             .arg("--workspace")
             .arg(workspace)
             .arg("--preloader")
-            .arg(socket)
+            .arg(&socket)
             .args(["--listener-id", &args.listener_id()])
             // A name of a host may begin with a dash.
             .arg(format!("--host-name={}", args.host_name()))
@@ -108,6 +110,7 @@ impl Worker {
             ..Options::default()
         };
         let mut child = child::spawn(command, options)?;
+        let note = local::item_note(&socket, child.pid());
         let broken = || WorkerError::Talk(std::io::ErrorKind::BrokenPipe.into());
         let mut stdin = child.take_stdin().ok_or_else(broken)?;
         let stdout = child.take_stdout().ok_or_else(broken)?;
@@ -146,7 +149,12 @@ impl Worker {
                 drop(stdin);
             })
             .map_err(WorkerError::Talk)?;
-        Ok(Self { child, lines, item })
+        Ok(Self {
+            child,
+            lines,
+            item,
+            note,
+        })
     }
 
     /// Returns its process id.
@@ -177,6 +185,17 @@ impl Worker {
         let mut item = self.item.lock().unwrap_or_else(PoisonError::into_inner);
         said.extend(item.take());
         said
+    }
+
+    /// Takes what it wrote down of the item that it ran, after its end. It may have told that itself, or not.
+    #[must_use]
+    pub fn take_note(&self) -> Option<Start> {
+        let text = fs::read_to_string(&self.note).ok()?;
+        let _ = fs::remove_file(&self.note);
+        match message::read_reply(text.lines().next()?.as_bytes()) {
+            Ok(Reply::Start(start)) => Some(start),
+            Ok(_) | Err(_) => None,
+        }
     }
 
     /// Signals it; a KILL goes to its whole group.

@@ -16,6 +16,7 @@ pub mod hand;
 pub mod idle;
 mod life;
 pub mod manager;
+pub mod note;
 mod notices;
 pub mod own_preloader;
 pub mod queue;

@@ -21,6 +21,7 @@ use crate::event::{Effect, Event, Exit};
 use crate::hand::Hand;
 use crate::idle::Idleness;
 use crate::manager;
+use crate::note::Note;
 use crate::own_preloader::OwnPreloader;
 use crate::queue::{Queue, ReplyTo};
 use crate::start::{self, Plan, StartError};
@@ -105,6 +106,8 @@ struct Shell {
     idle: Idleness,
     /// The item that runs, while that is told to nobody.
     begun: Option<Begun>,
+    /// Where its manager finds it; none: it is told of each.
+    note: Option<Note>,
     broken_pipe: bool,
     trace: WorkTrace,
 }
@@ -168,6 +171,7 @@ impl Shell {
             test_env_number: args.worker_id + args.test_env_offset,
             idle: Idleness::default(),
             begun: None,
+            note: args.preloader.as_deref().and_then(telling::note),
             broken_pipe: false,
             trace: WorkTrace::begin(began),
         })

@@ -322,7 +322,7 @@ impl World {
         );
     }
 
-    fn manager_says(&mut self, pid: Pid, reply: Reply) {
+    pub(super) fn manager_says(&mut self, pid: Pid, reply: Reply) {
         let Some(manager) = self.managers.get_mut(&pid) else {
             return;
         };

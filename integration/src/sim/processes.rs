@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use gorgon_originator::ledger;
 use gorgon_process::child::End;
-use gorgon_proto::local::MANAGER_UNHEARD;
+use gorgon_proto::local::{MANAGER_UNHEARD, WorkerLine};
+use gorgon_proto::message::Reply;
 use gorgon_worker_manager::event as supervise;
 
 use super::session::{Heard, Session};
@@ -65,15 +66,21 @@ impl World {
             self.truth.takes_with_it(pid);
             if let Some(item) = worker.item {
                 let manager = self.managers.get(&worker.manager);
-                // Of an item that has only just begun nobody knows who had it.
-                let told = worker.begun.is_none();
-                if told && manager.is_some_and(|manager| manager.exiting.is_none()) {
+                if manager.is_some_and(|manager| manager.exiting.is_none()) {
                     self.truth.dies(self.now, item.item, item.attempt);
                 }
                 self.truth.loses(item.item, item.attempt);
             }
             if let Some(manager) = self.managers.get_mut(&worker.manager) {
                 manager.workers.retain(|_, one| *one != pid);
+                if let Some(start) = worker.noted {
+                    let line = WorkerLine::Item { item: start.item };
+                    let said = supervise::Event::WorkerSaid(worker.slot, line);
+                    self.soon(Due::Manager(worker.manager, said));
+                    if matches!(end, End::Signaled(_)) {
+                        self.manager_says(worker.manager, Reply::Start(start));
+                    }
+                }
                 let ended = supervise::Event::WorkerEnded(worker.slot, end);
                 self.soon(Due::Manager(worker.manager, ended));
             }

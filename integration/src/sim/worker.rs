@@ -8,7 +8,7 @@ use gorgon_process::exit;
 use gorgon_proto::item::{ItemId, WorkItem};
 use gorgon_proto::job::{Framework, Isolation};
 use gorgon_proto::local::{WORKER_CALLBACK_FAILED, WORKER_PRELOADER_LOST, WorkerLine};
-use gorgon_proto::message::Reply;
+use gorgon_proto::message::{Reply, Start};
 use gorgon_proto::names;
 use gorgon_worker::begun::BEGUN_AFTER;
 use gorgon_worker::children::ChildNo;
@@ -55,6 +55,8 @@ pub(super) struct Worker {
     acking: BTreeMap<u64, u64>,
     /// The start of its item, while that is told to nobody.
     pub(super) begun: Option<(u64, Reply)>,
+    /// The start of what it runs, which its manager learns at its death.
+    pub(super) noted: Option<Start>,
     /// How it ends, once it has said its last word.
     pub(super) exiting: Option<End>,
 }
@@ -126,6 +128,7 @@ impl World {
             unconfirmed: BTreeMap::new(),
             acking: BTreeMap::new(),
             begun: None,
+            noted: None,
             exiting: None,
         };
         self.workers.insert(pid, worker);
@@ -278,18 +281,24 @@ impl World {
         let Some(worker) = self.workers.get_mut(&pid) else {
             return;
         };
+        let begun = worker.begun.take();
+        if let Reply::Finish(_) | Reply::HandedBack(_) | Reply::GivenUp(_) = &reply {
+            worker.noted = None;
+        }
+        let (manager, slot, idle) = (worker.manager, worker.slot, worker.idle.is_told());
         if let Reply::Start(start) = &reply {
-            let line = WorkerLine::Item { item: start.item };
-            let (manager, slot) = (worker.manager, worker.slot);
-            let idle = worker.idle.is_told();
-            worker.begun = Some((tag, reply));
+            worker.noted = Some(start.clone());
+            let waits = start.attempt == 1;
+            worker.begun = waits.then(|| (tag, reply.clone()));
             if idle {
+                let line = WorkerLine::Item { item: start.item };
                 let said = supervise::Event::WorkerSaid(slot, line);
                 self.soon(Due::Manager(manager, said));
             }
-            return self.later(BEGUN_AFTER, Due::Begun(pid, tag));
+            if waits {
+                return self.later(BEGUN_AFTER, Due::Begun(pid, tag));
+            }
         }
-        let begun = worker.begun.take();
         for (tag, reply) in begun.into_iter().chain([(tag, reply)]) {
             self.worker_posts(pid, tag, reply);
         }
@@ -303,12 +312,6 @@ impl World {
         let Some((tag, reply)) = worker.begun.take_if(|begun| begun.0 == tag) else {
             return;
         };
-        let (manager, slot) = (worker.manager, worker.slot);
-        if let Reply::Start(start) = &reply {
-            let line = WorkerLine::Item { item: start.item };
-            let said = supervise::Event::WorkerSaid(slot, line);
-            self.soon(Due::Manager(manager, said));
-        }
         self.worker_posts(pid, tag, reply);
     }
 

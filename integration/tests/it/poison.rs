@@ -101,6 +101,46 @@ fn a_file_that_kills_its_worker_is_lost_in_place_and_the_slots_go_on() {
     }
 }
 
+/// Before anybody was told that it has begun.
+#[test]
+fn a_file_that_kills_its_worker_at_once_is_lost_with_the_host_named() {
+    let home = Home::new();
+    let at_once = POISON.replace("Process.kill(:KILL, path", "yield(path");
+    let callbacks = format!(
+        "{at_once}
+class Finds < Gorgon::DefaultCallbacks
+  def before_start
+    poison('gorgon-worker') {{ |pid| $worker = pid }}
+  end
+end
+Gorgon.callbacks = Finds.new
+"
+    )
+    .replace("\n  sleep\n", "\n");
+    let project = Project::of(
+        &home,
+        &[
+            ("callbacks.rb", &callbacks),
+            (
+                "gorgon.json",
+                r#"{ "files": ["spec/*_spec.rb"], "job": { "callbacks": { "callbacks_class_file": "callbacks.rb" } } }"#,
+            ),
+            (A, "Process.kill(:KILL, $worker)\nsleep\n"),
+        ],
+    );
+    for file in GREENS {
+        project.write(file, GREEN);
+    }
+    let run = finished(
+        run::start(&home, &project, &["--local=1"]),
+        "worker, at once",
+    );
+    lost(&run, &[A]);
+    let message = run.file(A)["errors"].to_string();
+    assert!(!message.contains("unknown host"), "{message}");
+    home.assert_nothing_left();
+}
+
 #[test]
 fn a_file_that_kills_its_manager_is_lost_in_place() {
     let home = Home::new();
@@ -156,8 +196,10 @@ fn a_file_that_kills_its_listener_is_lost_however_often_that_is_started_again() 
     let project = project(cluster.home(), &[A], LISTENER);
     let run = cluster.begin(&project, &["spec"]);
     let mut deaths = 0;
-    // As systemd does.
-    while run.runs_for(Duration::from_millis(100)) {
+    // As systemd does; also of the last death, which may end the job.
+    let mut runs = true;
+    while runs {
+        runs = run.runs_for(Duration::from_millis(100));
         for host in hosts {
             if !processes::runs(cluster.host(host).pid()) {
                 deaths += 1;

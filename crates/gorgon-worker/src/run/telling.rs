@@ -1,16 +1,27 @@
 //! What the worker says: its replies, and the beginning of an item when that is due.
 
+use std::path::Path;
 use std::time::Instant;
 
 use gorgon_proto::local::WorkerLine;
 use gorgon_proto::message::Reply;
-use log::info;
+use log::{info, warn};
 
 use super::{Shell, Source};
 use crate::begun::Begun;
 use crate::event::Event;
 use crate::hand;
 use crate::manager;
+use crate::note::Note;
+
+/// Makes the note of the item that runs.
+pub(super) fn note(socket: &Path) -> Option<Note> {
+    let made = Note::make(socket);
+    let told = |error: &std::io::Error| {
+        warn!(target: "gorgon::worker", error:%; "the item that runs cannot be written down: the manager is told of each");
+    };
+    made.inspect_err(told).ok()
+}
 
 impl Shell {
     pub(super) fn publish(&mut self, tag: u64, reply: Box<Reply>, then_ack: Option<u64>) {
@@ -23,11 +34,11 @@ impl Shell {
             }
             _ => {}
         }
+        if self.managed {
+            self.note(&reply);
+        }
         let reply = match Begun::of(Instant::now(), tag, reply) {
             Ok(begun) if self.managed => {
-                if self.idle.is_told() {
-                    manager::tell(&WorkerLine::Item { item: begun.item });
-                }
                 self.begun = Some(begun);
                 return;
             }
@@ -57,12 +68,22 @@ impl Shell {
         }
     }
 
+    /// Has the manager know on what we die, if we do.
+    fn note(&mut self, reply: &Reply) {
+        let written = self.note.as_ref().map(|note| note.write(reply));
+        let told = matches!(written, Some(Ok(()))) && !self.idle.is_told();
+        if let Reply::Start(start) = reply
+            && !told
+        {
+            manager::tell(&WorkerLine::Item { item: start.item });
+        }
+    }
+
     /// Tells of the item that has begun, if that was not told.
     pub(super) fn tell_begun(&mut self) {
         let (Some(begun), Source::Queue(queue)) = (self.begun.take(), &mut self.source) else {
             return;
         };
-        manager::tell(&WorkerLine::Item { item: begun.item });
         queue.publish(None, (begun.start.0, &begun.start.1), None);
     }
 }

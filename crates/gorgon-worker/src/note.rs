@@ -1,0 +1,46 @@
+//! What a worker runs, where its manager finds it at its death: written for each item, which wakes nobody. In the same
+//! words as to the originator, so that the manager can tell it for a worker that had no time to.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::Path;
+
+use gorgon_proto::local;
+use gorgon_proto::message::{self, Reply};
+
+/// The note of this process.
+#[derive(Debug)]
+pub struct Note {
+    file: File,
+}
+
+impl Note {
+    /// Makes it, beside the socket of the preloader.
+    ///
+    /// # Errors
+    /// When no file can be made there.
+    pub fn make(socket: &Path) -> io::Result<Self> {
+        let file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(local::item_note(socket, std::process::id()))?;
+        Ok(Self { file })
+    }
+
+    /// Writes down the start of an item, or that it is over; what is no news of an item is left alone. What follows the
+    /// line is left from longer ones before.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn write(&self, reply: &Reply) -> io::Result<()> {
+        let mut line = match reply {
+            Reply::Start(_) => message::write(reply),
+            Reply::Finish(_) | Reply::HandedBack(_) | Reply::GivenUp(_) => Vec::new(),
+            _ => return Ok(()),
+        };
+        line.push(b'\n');
+        self.file.write_all_at(&line, 0)
+    }
+}
