@@ -31,6 +31,16 @@ pub(super) struct Holder {
     pub(super) hostname: String,
 }
 
+/// What a word that a worker runs an item means to the ledger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Word {
+    /// Nothing: it was known, or is of another attempt.
+    Old,
+    /// It was known, and then in doubt: a manager tells the start that its dead worker had told.
+    Again,
+    New,
+}
+
 /// Where an item is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Phase {
@@ -242,26 +252,28 @@ impl Items {
     }
 
     /// A worker says that it runs the item: it began, or it has come back and still holds it.
-    /// Returns whether that is news.
-    pub(super) fn started(&mut self, id: ItemId, attempt: u32, holder: Holder) -> bool {
+    pub(super) fn started(&mut self, id: ItemId, attempt: u32, holder: Holder) -> Word {
         let Some(item) = self.get(id) else {
-            return false;
+            return Word::Old;
         };
         if attempt != item.work.attempt {
-            return false;
+            return Word::Old;
         }
-        let holders = match &item.phase {
-            Phase::Settled(_) => return false,
-            Phase::Parked | Phase::Queued | Phase::Doubtful { .. } => vec![holder],
-            Phase::Started(holders) if holders.contains(&holder) => return false,
+        let (word, holders) = match &item.phase {
+            Phase::Settled(_) => return Word::Old,
+            Phase::Doubtful { holders, .. } if holders.contains(&holder) => {
+                (Word::Again, vec![holder])
+            }
+            Phase::Parked | Phase::Queued | Phase::Doubtful { .. } => (Word::New, vec![holder]),
+            Phase::Started(holders) if holders.contains(&holder) => return Word::Old,
             Phase::Started(holders) => {
                 let mut holders = holders.clone();
                 holders.push(holder);
-                holders
+                (Word::New, holders)
             }
         };
         self.set_phase(id, Phase::Started(holders));
-        true
+        word
     }
 
     /// A worker has come back and still holds the item.

@@ -7,7 +7,7 @@ use gorgon_proto::message::{Finish, ItemNote, Reply, WorkerKey};
 use gorgon_proto::outcome::{FinishType, Verdict};
 
 use super::event::{Cause, Effect, Happening};
-use super::items::{DOUBT_LIMIT, Holder};
+use super::items::{DOUBT_LIMIT, Holder, Word};
 use super::sick::hook_of_sick_host;
 use super::{HOLDS_LIMIT, Ledger};
 
@@ -94,12 +94,13 @@ impl Ledger {
                     worker,
                     hostname: start.hostname.clone(),
                 };
-                if self.items.started(start.item, start.attempt, holder) {
-                    // Its finish may be on its way too; nobody else will ever speak of it.
-                    if ended {
-                        let until = now + DOUBT_LIMIT;
-                        self.items.doubt(start.item, start.attempt, until, true);
-                    }
+                let word = self.items.started(start.item, start.attempt, holder);
+                // Its finish may be on its way too; nobody else will ever speak of it.
+                if word != Word::Old && ended {
+                    let until = now + DOUBT_LIMIT;
+                    self.items.doubt(start.item, start.attempt, until, true);
+                }
+                if word == Word::New {
                     out.push(Effect::Tell(Happening::ItemStarted(start)));
                 }
             }

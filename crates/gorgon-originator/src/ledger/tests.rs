@@ -7,10 +7,12 @@ pub(crate) mod script;
 mod sick;
 mod world;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use super::Rules;
-use script::{Run, rules};
+use gorgon_proto::item::{ItemId, WorkItem};
+
+use super::{Effect, Happening, Ledger, Rules};
+use script::{Run, event, rules};
 
 /// A job of `count` items that host a has joined.
 #[track_caller]
@@ -119,6 +121,25 @@ fn a_returned_item_waits_for_its_workers_word() {
         "publish 0.2; passed 0",
     );
     check(2, "a1 passes 0; a2 returns 0; +3", "passed 0");
+}
+
+#[test]
+fn each_start_is_told_once() {
+    // A manager tells the start of what its dead worker ran, and cannot know whether the worker had told it.
+    for between in [
+        "a1 starts 0",
+        "a2 returns 0",
+        "a1 dies",
+        "a1 dies; a2 returns 0",
+    ] {
+        let mut ledger = Ledger::new(rules(), vec![WorkItem::whole(ItemId(0), "f0")]);
+        let told = format!("offer; a joins; a1 starts 0; {between}; a1 starts 0")
+            .split("; ")
+            .flat_map(|text| ledger.step(Instant::now(), event(text)))
+            .filter(|it| matches!(it, Effect::Tell(Happening::ItemStarted(_))))
+            .count();
+        assert_eq!(told, 1, "{between}");
+    }
 }
 
 #[test]
