@@ -12,7 +12,7 @@ use gorgon_proto::config::Connection;
 use gorgon_proto::job::{JobDefinition, WorkspaceMode};
 use gorgon_proto::message::{HostError, LeaveReason};
 use gorgon_proto::trace::{Step, Trace};
-use gorgon_ruby::{Callback, CallbackError, RubySettings, Waiting, run_callback};
+use gorgon_ruby::{Callback, CallbackError, RubySettings, Waiting, may_define, run_callback};
 use gorgon_sync::{Cache, SyncError, Workspace, inside, pull};
 use log::info;
 
@@ -254,9 +254,6 @@ fn after_sync(
     cancelled: &Receiver<()>,
     trace: &mut Trace,
 ) -> Result<bool, Failure> {
-    if job.callbacks.callbacks_class_file.is_none() && job.callbacks.after_sync.is_none() {
-        return Ok(false);
-    }
     let settings = RubySettings {
         ruby: job.ruby.clone(),
         callbacks: job.callbacks.clone(),
@@ -266,6 +263,9 @@ fn after_sync(
         job: Some(job.job.0.clone()),
         ..RubySettings::in_place(directory)
     };
+    if !may_define(&settings, Callback::AfterSync) {
+        return Ok(false);
+    }
     let waiting = Waiting {
         limit: job.callback_limit(),
         cancel: cancelled.clone(),

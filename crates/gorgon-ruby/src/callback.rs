@@ -7,6 +7,7 @@ use crossbeam_channel::{Receiver, at, never, select_biased};
 use gorgon_process::child::{End, SpawnError};
 use gorgon_process::exit::Hint;
 
+use crate::defined::may_define;
 use crate::preloader::{Booted, RubyError};
 use crate::protocol::{CallbackFailure, FromBoot, Mode};
 use crate::settings::{Callback, RubySettings};
@@ -132,8 +133,7 @@ impl From<(Callback, SpawnError)> for CallbackError {
     }
 }
 
-/// Runs one callback in a fresh Ruby process; one that the user does not define returns at once,
-/// without Ruby where no callbacks are configured.
+/// Runs one callback in a fresh Ruby process; one that the user cannot have defined returns at once, without Ruby.
 ///
 /// # Errors
 /// When Ruby cannot be started, or the callback raises, ends Ruby, takes too long, is cancelled.
@@ -142,7 +142,7 @@ pub fn run_callback(
     callback: Callback,
     waiting: &Waiting,
 ) -> Result<CallbackReply, CallbackError> {
-    if !is_defined(settings, callback) {
+    if !may_define(settings, callback) {
         return Ok(CallbackReply::default());
     }
     let start = |source| CallbackError::Start {
@@ -171,17 +171,4 @@ pub fn run_callback(
             output,
         }),
     }
-}
-
-fn is_defined(settings: &RubySettings, callback: Callback) -> bool {
-    let callbacks = &settings.callbacks;
-    let file = match callback {
-        Callback::AfterSync => &callbacks.after_sync,
-        Callback::BeforeCreatingWorkers => &callbacks.before_creating_workers,
-        Callback::BeforeStart => &callbacks.before_start,
-        Callback::AfterComplete => &callbacks.after_complete,
-        Callback::AfterCreatingWorkers => &callbacks.after_creating_workers,
-        Callback::BeforeOriginate | Callback::AfterJobFinishes => &None,
-    };
-    callbacks.callbacks_class_file.is_some() || file.is_some()
 }

@@ -15,6 +15,7 @@
 mod callback;
 mod child;
 mod command;
+mod defined;
 mod end;
 #[cfg(any(test, fuzzing))]
 pub mod foreign;
@@ -29,6 +30,7 @@ mod settings;
 pub use callback::{CallbackError, CallbackReply, Waiting, run_callback};
 pub use child::{ChildEvent, RubyChild};
 pub use command::default_ruby;
+pub use defined::may_define;
 pub use end::describe_end;
 pub use link::{ForkRequest, LinkError, PreloaderLink, Purpose};
 pub use preloader::{Preloader, PreloaderEvent, RubyError};

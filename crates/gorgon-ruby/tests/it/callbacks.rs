@@ -68,7 +68,9 @@ fn no_ruby_is_needed_where_nothing_is_to_be_run() {
     let mut project = Project::new(&[]);
     project.settings.ruby = Some(vec!["no-such-ruby".to_owned()]);
     run_callback(&project.settings, Callback::AfterSync, &waiting()).unwrap();
-    let project = project.callbacks("");
+    let project = project.callbacks("def before_start; end");
+    run_callback(&project.settings, Callback::AfterSync, &waiting()).unwrap();
+    let project = project.callbacks("def after_sync; end");
     let error = run_callback(&project.settings, Callback::AfterSync, &waiting()).unwrap_err();
     let chain = gorgon_process::exit::chain(&error);
     assert!(chain.contains("no-such-ruby"), "{chain}");
@@ -189,7 +191,8 @@ fn a_preloader_whose_callback_takes_too_long_is_killed() {
 
 #[test]
 fn a_callbacks_file_that_cannot_be_loaded_is_named() {
-    let project = Project::new(&[]).callbacks("end; raise 'broken file'; class Rest");
+    let project =
+        Project::new(&[]).callbacks("def after_sync; end; end; raise 'broken file'; class Rest");
     let error = run_callback(&project.settings, Callback::AfterSync, &waiting()).unwrap_err();
     assert_eq!(
         error.to_string(),
