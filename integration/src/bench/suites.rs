@@ -100,9 +100,10 @@ pub fn redmine(bench: &Bench) -> Result<Vec<Figure>, String> {
 fn rows(bench: &Bench, peer: &Peer) -> Result<Vec<Figure>, String> {
     let name = peer.suite;
     let suite = Suite::fetch(name)?;
-    let place = bench.home.fresh(name);
-    std::fs::create_dir_all(&place).map_err(|error| format!("{}: {error}", place.display()))?;
-    ours(&suite, &place)?;
+    // Short: tests of RubyGems skip themselves where links to what they make would be too long.
+    let directory = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let place = directory.path();
+    ours(&suite, place)?;
 
     let plain = suite.plain()?;
     let plain = theirs(bench, &suite, &plain)?.ok_or(format!("{name}: its framework failed"))?;
@@ -113,7 +114,7 @@ fn rows(bench: &Bench, peer: &Peer) -> Result<Vec<Figure>, String> {
         peer.runs, peer.command
     );
     let parallel = theirs(bench, &suite, &parallel)?;
-    let took = ours(&suite, &place)?;
+    let took = ours(&suite, place)?;
 
     let stream = place.join(format!("{name}.jsonl"));
     let over_bound = over_bound(&std::fs::read_to_string(&stream).unwrap_or_default());
