@@ -256,7 +256,7 @@ impl Drive<'_> {
                 // Hosts that took us for gone have deleted it too.
                 self.session.declare(self.job.own_queue());
                 self.session.consume(self.job.announcements());
-                None
+                Some(Event::AnnouncementsLost)
             }
             Broker::Blocked { reason } => {
                 self.screen

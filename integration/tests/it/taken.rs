@@ -3,6 +3,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use gorgon_broker::{Connections, Consume, Declare, Patience, Session, Setup};
+use gorgon_process::signals::Signal;
 use gorgon_proto::{job::JobId, names};
 use integration::{
     cluster::Cluster,
@@ -134,10 +135,14 @@ fn a_host_that_starts_late_is_heard_after_the_queue_for_it_was_deleted() {
     let run = cluster.begin(&project(cluster.home(), &gate, 1), &["spec"]);
     let visit = gate.next();
     let own = names::originator_queue(&job_of(&run));
+    // The host announces itself before the queue is made anew.
+    run.signal(Signal::Stop);
     let other = somebody(cluster.vhost(), vec![], vec![]);
     other.delete_queue(&own);
     other.close(secs(5));
     cluster.start_host("late", 1, &serde_json::json!({}));
+    cluster.wait_for_listener("late");
+    run.signal(Signal::Continue);
     run.event("host_joined", |event| event["hostname"] == "late");
     visit.release();
     all_passed(&run.finished(Duration::from_secs(60)));

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use integration::{cluster::Cluster, home::Home, project::Project, run};
+use integration::{cluster::Cluster, gate::Gate, home::Home, project::Project, run};
 
 /// Returns the copies of the project's file in the caches of a cluster, and in the workspaces that are kept there.
 fn cached(cluster: &Cluster, file: &str) -> Vec<PathBuf> {
@@ -22,7 +22,8 @@ fn cached(cluster: &Cluster, file: &str) -> Vec<PathBuf> {
 #[test]
 fn a_cache_that_somebody_cleaned_is_pulled_again() {
     let cluster = Cluster::start(&[("a", 1), ("b", 1)]);
-    let spec = "require './lib/one'\nRSpec.describe('a') { it('holds') { expect([ONE, Dir['lib/*']]).to eq [1, ['lib/one.rb']] } }\n";
+    let gate = Gate::open(cluster.home());
+    let spec = "require './gate'\nrequire './lib/one'\nRSpec.describe('a') { it('holds') { Gate.pass('a'); expect([ONE, Dir['lib/*']]).to eq [1, ['lib/one.rb']] } }\n";
     let project = Project::of(
         cluster.home(),
         &[
@@ -31,9 +32,18 @@ fn a_cache_that_somebody_cleaned_is_pulled_again() {
             ("lib/one.rb", "ONE = 1\n"),
         ],
     );
+    gate.write_into(&project);
+    // Each host has its workspace before the first file ends, which may else be the end of the job.
+    let run_on_both = || {
+        let run = cluster.begin(&project, &["spec"]);
+        let (one, other) = (gate.next(), gate.next());
+        one.release();
+        other.release();
+        run.finished(run::RUN_LIMIT).exited(0);
+    };
     // The second one finds all files older than the filesystem's clock ticks: then no rsync runs.
     for _ in 0..2 {
-        cluster.run(&project, &["spec"]).exited(0);
+        run_on_both();
     }
     let spoil: [fn(&Path); 4] = [
         |path| fs::remove_file(path).unwrap(),
@@ -49,7 +59,7 @@ fn a_cache_that_somebody_cleaned_is_pulled_again() {
             copies.retain(|path| path.to_string_lossy().contains("/kept/") == kept);
             assert_eq!(copies.len(), 2);
             copies.iter().for_each(|path| spoiled(path));
-            cluster.run(&project, &["spec"]).exited(0);
+            run_on_both();
         }
     }
     cluster.assert_nothing_left();

@@ -61,6 +61,8 @@ pub enum Event {
     },
     /// The reply queue was deleted under us, with what it held, and is made anew.
     ReplyQueueLost,
+    /// So was the queue of announcements: who announced itself meanwhile did so in vain.
+    AnnouncementsLost,
     /// A regular look found the file queue missing.
     FileQueueMissing,
     /// A look found the file queue, with so many messages ready in it.

@@ -166,7 +166,7 @@ impl Ledger {
                 out.push(Effect::SendCancel);
                 self.done(Ending::MessageTooLarge { what }, &mut out);
             }
-            Event::ReplyQueueLost => self.offer_to_all(&mut out),
+            Event::ReplyQueueLost | Event::AnnouncementsLost => self.offer_to_all(&mut out),
             Event::FileQueueMissing => self.file_queue_missing(now, &mut out),
             Event::FileQueueLooked { messages } => self.file_queue_looked(now, messages, &mut out),
             Event::HostLooked {

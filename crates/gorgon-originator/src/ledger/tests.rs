@@ -306,6 +306,7 @@ fn a_job_without_hosts_waits_for_one_or_ends() {
     );
     check("offer; a answers accepted; a announces", "offer to l.a");
     check("offer; a answers accepted; replies lost", "offer");
+    check("offer; a answers accepted; announcements lost", "offer");
     // It may have left, and its word was lost.
     let told = Run::new(rules(), 1).run("offer; a answers accepted; +61");
     assert!(told.ends_with("look file queue; offer"), "{told}");

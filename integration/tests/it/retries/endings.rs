@@ -7,7 +7,6 @@ use integration::{
     processes,
     project::Project,
     run::{self, Finished},
-    wait::secs,
 };
 
 use super::{FLAKY, case, pids, project, retries};
@@ -155,9 +154,9 @@ fn a_retry_whose_worker_is_killed_runs_once_more() {
     });
     let worker = retry["pid"].as_u64().unwrap();
     processes::signal(worker.try_into().unwrap(), "KILL");
-    visit.closed_within(secs(2));
+    visit.closed_within(run::RUN_LIMIT);
     gate.next().release();
-    let run = run.finished(secs(30));
+    let run = run.finished(run::RUN_LIMIT);
     run.exited(0).says(&["3 passed (2 flaky)", "Attempts: 2"]);
     let again = run.events("item_redelivered");
     assert_eq!((again.len(), &again[0]["retry"]), (1, &1.into()));
@@ -175,7 +174,7 @@ fn a_cancel_leaves_what_waits_for_a_retry_failed() {
         event["event"] == "item_finished" && event["filename"] == "spec/a_spec.rb"
     });
     run.signal(Signal::Int);
-    let run = run.finished(secs(30));
+    let run = run.finished(run::RUN_LIMIT);
     run.exited(130).says(&[
         "1 failed test was not retried: the job ended first",
         "unlucky in run 1",

@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use gorgon_broker::{Consume, Declare, Event, Publish, Session};
+use gorgon_process::signals::Signal;
 use gorgon_proto::sign;
 use integration::{
     cluster::Cluster,
@@ -54,7 +55,8 @@ impl Stage {
 
     /// Begins a job, and returns what it offered: body and signature.
     fn offered(&self, project: &Project) -> (Run, Vec<u8>, String) {
-        let run = self.cluster.begin(project, &["--wait", "2"]);
+        // A refusal ends it at once; until then we may take our time.
+        let run = self.cluster.begin(project, &["--wait", "60"]);
         // Past the confirms of what was sent.
         let offer = broker_contract::until(&self.wire, |event| match event {
             Event::Delivery(delivery) => Some(delivery.clone()),
@@ -216,10 +218,16 @@ fn a_message_is_a_replay_after_the_listener_was_killed_and_started_again() {
 
     stage.cluster.wait_for_listener("a");
     stage.send(&body, Some(&genuine));
-    let run = run.finished(RUN_LIMIT);
-    run.exited(3);
-    let told = line(&run);
     let expected = "the signature of the job definition was used before: the message is a replay";
+    until("the refusal", LIMIT, || {
+        let said = run.stderr_so_far();
+        said.contains(expected).then_some(()).ok_or(said)
+    });
+    // It waits for the host that it had.
+    run.signal(Signal::Int);
+    let run = run.finished(RUN_LIMIT);
+    run.exited(130);
+    let told = line(&run);
     assert!(told.contains(expected), "{told}");
     assert!(stage.cluster.host("a").log().contains(expected));
     stage.wire.close(LIMIT);

@@ -220,6 +220,7 @@ pub(crate) fn event(text: &str) -> Event {
             };
         }
         ["replies", "lost"] => return Event::ReplyQueueLost,
+        ["announcements", "lost"] => return Event::AnnouncementsLost,
         ["missing"] => return Event::FileQueueMissing,
         ["queue", n] => {
             let messages = n.parse().unwrap();
