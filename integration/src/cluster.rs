@@ -161,7 +161,7 @@ impl Cluster {
         if processes::runs(old.pid()) {
             processes::signal(old.pid(), "KILL");
         }
-        old.ended(Duration::from_secs(10));
+        old.ended(Duration::from_secs(30));
         let (directory, config) = (old.directory.clone(), old.config.clone());
         let host = self.listen(name, directory, config, old.machine.take(), |it| it);
         self.hosts.push(host);
@@ -296,7 +296,7 @@ impl Cluster {
                 }
             },
         );
-        until("end of the job's queues", Duration::from_secs(10), || {
+        until("end of the job's queues", Duration::from_secs(30), || {
             let mut left = self.vhost.queues();
             left.retain(|queue| !queue.name.starts_with("gorgon.listener."));
             if left.is_empty() { Ok(()) } else { Err(left) }
@@ -304,7 +304,7 @@ impl Cluster {
         for host in &self.hosts {
             until(
                 &format!("end of the workspaces of {}", host.name),
-                Duration::from_secs(10),
+                Duration::from_secs(30),
                 || {
                     let left = host.workspaces();
                     if left.is_empty() { Ok(()) } else { Err(left) }

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// How long the last processes of a test may take to end.
-const LEAVE_LIMIT: Duration = Duration::from_secs(10);
+const LEAVE_LIMIT: Duration = Duration::from_secs(30);
 
 /// A test's home. Kept, and told, when the test fails.
 #[derive(Debug)]

@@ -40,7 +40,7 @@ impl Process {
 pub fn signal(pid: u32, name: &str) {
     let mut kill = Command::new("kill");
     kill.args(["-s", name, "--"]).arg(pid.to_string());
-    if let Err(error) = command::run(kill, Duration::from_secs(5), b"") {
+    if let Err(error) = command::run(kill, Duration::from_secs(30), b"") {
         panic!("signal {pid}: {error}");
     }
 }

@@ -74,7 +74,8 @@ fn a_runtime_file_out_of_date_still_puts_the_longest_first_and_is_brought_up_to_
 fn with_history_the_longest_file_goes_first() {
     let home = Home::new();
     // Longer than all that went before, however long the machine took for that.
-    let slow = "RSpec.describe('s') { it('takes its time') { sleep(Time.now - File.mtime(__FILE__)) } }\n";
+    let slow =
+        "RSpec.describe('s') { it('takes its time') { sleep(Time.now - File.mtime(__FILE__)) } }\n";
     let project = Project::of(
         &home,
         &[

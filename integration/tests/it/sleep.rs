@@ -74,10 +74,10 @@ fn ctrl_z_and_fg(run: &Run) {
     let signal = |name: &str| {
         let mut kill = std::process::Command::new("kill");
         kill.args(["-s", name, "--", &group]);
-        gorgon_process::command::run(kill, secs(5), b"").unwrap();
+        gorgon_process::command::run(kill, secs(30), b"").unwrap();
     };
     signal("TSTP");
-    until("a stopped originator", secs(5), || {
+    until("a stopped originator", secs(30), || {
         let state = state(run.pid());
         if state == "T" { Ok(()) } else { Err(state) }
     });

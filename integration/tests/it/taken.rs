@@ -59,7 +59,7 @@ fn somebody(vhost: &Vhost<'_>, declare: Vec<Declare>, consume: Vec<Consume>) -> 
         connections: Connections::One,
         ..Setup::default()
     };
-    Session::open(&vhost.target(), setup, Patience::Limit(secs(5))).unwrap()
+    Session::open(&vhost.target(), setup, Patience::Limit(secs(30))).unwrap()
 }
 
 /// An administrator purges the queue while the job runs.
@@ -73,7 +73,7 @@ fn items_that_somebody_purged_run_all_the_same() {
     let files = names::file_queue(&job_of(&run));
     let somebody = somebody(cluster.vhost(), Vec::new(), Vec::new());
     somebody.purge(&files);
-    until("purge", secs(10), || {
+    until("purge", secs(30), || {
         let queues = cluster.vhost().queues();
         let left = queues
             .iter()

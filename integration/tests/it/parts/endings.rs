@@ -1,7 +1,5 @@
 //! A part fails, crashes, is lost, takes too long, is tried again: what becomes of its file.
 
-use std::time::Duration;
-
 use integration::{
     cluster::Cluster, gate::Gate, home::Home, processes, project::Project, run, run::Finished,
 };
@@ -104,7 +102,7 @@ fn the_limit_of_a_file_holds_for_its_parts() {
     let home = Home::new();
     let project = known(&home);
     project.write("spec/deed.rb", "sleep 60");
-    let run = run::run(&home, &project, &["--local=2", "--file-timeout", "1"]);
+    let run = run::run(&home, &project, &["--local=2", "--file-timeout", "5"]);
     run.exited(1).says(&["1 file: 1 timed out"]);
     assert_eq!(run.junit().counts()[FILE].passed, 2);
     home.assert_nothing_left();
@@ -155,7 +153,7 @@ fn a_part_whose_worker_is_killed_runs_again_and_the_file_has_each_test_once() {
     });
     let pid = start["pid"].as_u64().unwrap();
     processes::signal(u32::try_from(pid).unwrap(), "KILL");
-    visit.closed_within(Duration::from_secs(10));
+    visit.closed_within(run::RUN_LIMIT);
     gate.next().release();
     let run = run.finished(run::RUN_LIMIT);
     run.exited(0)
