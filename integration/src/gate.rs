@@ -155,6 +155,15 @@ impl Visit {
         let _ = self.stream.write_all(b"go\n");
     }
 
+    /// Asserts that the test file's process ends, though nobody lets it go on.
+    ///
+    /// # Panics
+    /// When it does not.
+    pub fn closed(self) {
+        // What does not end it leaves it here for ever; a loaded machine takes its time.
+        self.closed_within(Duration::from_secs(30));
+    }
+
     /// Asserts that the test file's process ends within a limit.
     ///
     /// # Panics

@@ -1,20 +1,27 @@
 //! What resists, holds on, or has no other end: nothing waits for it without a bound.
 
-use std::{fs, process::Command, time::Duration};
+use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf, process::Command};
 
 use gorgon_process::command;
 use integration::{
     cluster::Cluster,
+    gate::Gate,
     home::Home,
     processes,
     project::Project,
     run,
     wait::{secs, until},
 };
+use serde_json::json;
 
 const GREEN: (&str, &str) = (
     "spec/b_spec.rb",
     "RSpec.describe('b') { it('holds') { expect(1).to eq 1 } }\n",
+);
+
+const GATED: (&str, &str) = (
+    "spec/b_spec.rb",
+    "require_relative '../gate'\nRSpec.describe('b') { it('waits') { Gate.pass('b') } }\n",
 );
 
 #[test]
@@ -24,11 +31,11 @@ fn a_file_that_ignores_int_and_term_is_killed_at_its_limit() {
       begin; sleep; rescue Exception; retry; end } }\n";
     let home = Home::new();
     let project = Project::of(&home, &[("spec/a_spec.rb", stubborn), GREEN]);
-    let run = run::run(&home, &project, &["--local=1", "--file-timeout", "2"]);
+    let run = run::run(&home, &project, &["--local=1", "--file-timeout", "4"]);
     run.exited(1)
         .verdict("spec/a_spec.rb", "timed_out")
         .verdict(GREEN.0, "passed");
-    println!("a file that resists, limit 2 s: {:?}", run.took);
+    println!("a file that resists, limit 4 s: {:?}", run.took);
     home.assert_nothing_left();
 }
 
@@ -85,6 +92,24 @@ fn a_pipe_without_another_end_is_given_up() {
     home.assert_nothing_left();
 }
 
+/// An rsync that is killed whenever it pulls to a host of this name, and else does its work.
+fn killed_rsync(cluster: &Cluster, host: &str) -> PathBuf {
+    let tools = cluster.home().path().join("tools");
+    fs::create_dir(&tools).unwrap();
+    let real = std::env::split_paths(&std::env::var_os("PATH").unwrap())
+        .map(|directory| directory.join("rsync"))
+        .find(|path| path.is_file())
+        .expect("an rsync: make setup");
+    let text = format!(
+        "#!/bin/sh\ncase \"$*\" in */run/{host}/cache*) echo x >> '{}'; kill -KILL $$;; esac\nexec '{}' \"$@\"\n",
+        tools.join("killed").display(),
+        real.display()
+    );
+    fs::write(tools.join("rsync"), text).unwrap();
+    fs::set_permissions(tools.join("rsync"), fs::Permissions::from_mode(0o755)).unwrap();
+    tools
+}
+
 /// Kills the rsync that pulls to a host, each time that it is seen.
 fn kill_pulls(cluster: &Cluster, host: &str) -> u32 {
     let place = format!("/run/{host}/cache");
@@ -114,27 +139,34 @@ fn large(cluster: &Cluster) -> Project {
 
 #[test]
 fn a_host_on_which_every_rsync_is_killed_drops_out_and_alone_it_ends_the_run() {
-    for (hosts, status) in [(&[("a", 1), ("b", 1)][..], 0), (&[("a", 1)][..], 2)] {
-        let cluster = Cluster::start(hosts);
-        let project = large(&cluster);
+    for (hosts, status) in [(&["a", "b"][..], 0), (&["a"][..], 2)] {
+        let mut cluster = Cluster::start(&[]);
+        let tools = killed_rsync(&cluster, "a");
+        for name in hosts {
+            cluster.start_host_as(name, 1, &json!({}), |mut command| {
+                let path = std::env::var("PATH").unwrap();
+                command.env("PATH", format!("{}:{path}", tools.display()));
+                command
+            });
+            cluster.wait_for_listener(name);
+        }
+        let gate = Gate::open(cluster.home());
+        let project = Project::of(cluster.home(), &[GATED]);
+        gate.write_into(&project);
         let run = cluster.begin(&project, &["spec"]);
-        let mut killed = 0;
-        while run.runs_for(Duration::from_millis(20)) {
-            killed += kill_pulls(&cluster, "a");
-        }
-        let run = run.finished(secs(90));
-        assert!(killed > 0, "no rsync was seen");
-        run.exited(status).says(&["rsync"]);
+        // Else the other might be done before this one has tried for the last time.
+        run.event("end of a", |event| {
+            event["event"] == "host_left"
+                && event["hostname"] == "a"
+                && event["reason"] == "sync_failed"
+        });
+        let run = gate.open_until_finished(run);
+        run.exited(status).says(&["rsync", "SIGKILL"]);
         if status == 0 {
-            // The other may be done before this one has tried for the last time.
-            run.verdict(GREEN.0, "passed");
-        } else {
-            let left = run.events("host_left");
-            assert!(
-                left.iter().any(|e| e["reason"] == "sync_failed"),
-                "{left:?}"
-            );
+            run.verdict(GATED.0, "passed");
         }
+        let killed = fs::read_to_string(tools.join("killed")).unwrap();
+        let killed = killed.lines().count();
         println!("{killed} rsyncs killed, {status}: {:?}", run.took);
         cluster.assert_nothing_left();
     }
@@ -162,21 +194,22 @@ fn an_rsync_that_is_killed_in_mid_pull_costs_the_job_nothing() {
 #[test]
 fn a_callback_of_the_end_that_never_returns_is_ended_at_its_limit() {
     let home = Home::new();
-    let config = r#"{ "files": ["spec/*_spec.rb"], "callback_timeout": 1,
+    // It is the limit of those too that do nothing, and of Ruby's start for them.
+    let config = r#"{ "files": ["spec/*_spec.rb"], "callback_timeout": 5,
       "job": { "callbacks": { "callbacks_class_file": "callbacks.rb" } } }"#;
     // after_complete belongs to the child, whose end is a hook of the suite.
     for (name, status, said) in [
         (
             "after_complete",
             1,
-            "end of the Ruby child took longer than 1 s",
+            "end of the Ruby child took longer than 5 s",
         ),
         (
             "after_creating_workers",
             0,
-            "took longer than its limit of 1 s",
+            "took longer than its limit of 5 s",
         ),
-        ("after_job_finishes", 0, "was killed after 1 s"),
+        ("after_job_finishes", 0, "was killed after 5 s"),
     ] {
         let class = format!(
             "class C < Gorgon::DefaultCallbacks\n  def {name}; sleep 300; end\nend\nGorgon.callbacks = C.new\n"
@@ -186,7 +219,7 @@ fn a_callback_of_the_end_that_never_returns_is_ended_at_its_limit() {
         run.exited(status)
             .says(&[name, said])
             .verdict(GREEN.0, "passed");
-        println!("{name} without end, limit 1 s: {:?}", run.took);
+        println!("{name} without end, limit 5 s: {:?}", run.took);
         home.assert_nothing_left();
     }
 }

@@ -8,7 +8,7 @@ use std::{
 use crossbeam_channel::{RecvTimeoutError, bounded};
 use gorgon_broker::{Consume, Declare, Event, Publish};
 use gorgon_process::command;
-use integration::{cluster::Cluster, home::Home, project::Project, run};
+use integration::{cluster::Cluster, gate::Gate, home::Home, project::Project, run};
 use serde_json::{Value, json};
 
 use crate::broker_contract::{LIMIT, open, until};
@@ -312,21 +312,30 @@ fn a_host_without_ruby_or_whose_bundler_fails_drops_out_and_the_other_does_its_p
         command
     });
     cluster.wait_for_listener("b");
+    let gate = Gate::open(cluster.home());
+    let gated =
+        "require_relative '../gate'\nRSpec.describe('x') { it('waits') { Gate.pass('x') } }\n";
     let gemfile = "raise 'no such mirror' if Dir.pwd.include?('/run/a/')\ngem 'rspec'\n";
     for (more, gemfile, said) in [
         (r#", "ruby": "team-ruby""#, "", "team-ruby"),
         ("", gemfile, "no such mirror"),
     ] {
         let config = format!(r#"{{ "files": ["spec/*_spec.rb"]{more} }}"#);
-        let project = Project::of(cluster.home(), &[GREEN, ("gorgon.json", &config)]);
-        project.write("spec/c_spec.rb", GREEN.1);
+        let files = ["spec/a_spec.rb", "spec/c_spec.rb"];
+        let project = Project::of(cluster.home(), &files.map(|file| (file, gated)));
+        project.write("gorgon.json", &config);
+        gate.write_into(&project);
         if !gemfile.is_empty() {
             project.write("Gemfile", gemfile);
         }
-        cluster
-            .run(&project, &[])
+        let run = cluster.begin(&project, &[]);
+        // Else the other host might be done before it drops out.
+        run.event("host_left", |event| {
+            event["event"] == "host_left" && event["hostname"] == "a"
+        });
+        gate.open_until_finished(run)
             .exited(0)
-            .reported(&["spec/a_spec.rb", "spec/c_spec.rb"])
+            .reported(&files)
             .says(&["Host 'a' left the job", said]);
         cluster.assert_nothing_left();
     }

@@ -9,6 +9,7 @@ use std::{
 use gorgon_process::command;
 use integration::{
     cluster::Cluster,
+    gate::Gate,
     home::Home,
     project::Project,
     run::{self, Finished},
@@ -86,7 +87,23 @@ fn a_host_whose_cache_is_full_drops_out_and_the_other_does_its_part() {
         cluster.start_host(name, 1, &json!({ key: place.join(name) }));
         cluster.wait_for_listener(name);
     }
-    let run = cluster.run(&project(cluster.home()), &["spec"]);
+    let gate = Gate::open(cluster.home());
+    let project = project(cluster.home());
+    gate.write_into(&project);
+    for file in FILES {
+        project.write(
+            file,
+            "require_relative '../gate'\nRSpec.describe('x') { it('waits') { Gate.pass('x') } }\n",
+        );
+    }
+    let run = cluster.begin(&project, &["spec"]);
+    // Else the one with room might be done before these two drop out.
+    for name in ["cache", "work"] {
+        run.event(&format!("end of {name}"), |event| {
+            event["event"] == "host_left" && event["hostname"] == name
+        });
+    }
+    let run = gate.open_until_finished(run);
     all_passed(&run);
     run.says(&[
         "Host 'cache' left the job",
