@@ -304,7 +304,7 @@ fn prepare(command: &mut Command, options: Options) {
             if options.session && libc::setsid() < 0 {
                 return Err(io::Error::last_os_error());
             }
-            for number in [libc::SIGINT, libc::SIGQUIT, libc::SIGTERM] {
+            for number in [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM] {
                 libc::signal(number, libc::SIG_DFL);
             }
             if let Some(signal) = options.parent_death {

@@ -127,7 +127,8 @@ pub fn settle() -> io::Result<()> {
 
 /// Turns the given signals into events, for as long as this process lives.
 ///
-/// Their default action no longer happens. A thread named `signals` waits for them.
+/// Their default action no longer happens. A thread named `signals` waits for them. A SIGHUP that was ignored when we
+/// were started stays so: nohup(1) wants us to outlive the terminal.
 ///
 /// # Errors
 /// When a signal cannot be caught (SIGKILL, SIGSTOP), or no thread can be started.
@@ -139,7 +140,8 @@ pub fn listen(signals: &[Signal]) -> io::Result<Receiver<Signal>> {
     {
         return Err(io::Error::other(format!("{signal} cannot be caught")));
     }
-    let mut caught = Signals::new(signals.iter().map(|signal| signal.number()))?;
+    let stays = |signal: &&Signal| **signal != Signal::Hup || !is_ignored(Signal::Hup);
+    let mut caught = Signals::new(signals.iter().filter(stays).map(|signal| signal.number()))?;
     let (sender, receiver) = bounded(WAITING);
     thread::Builder::new()
         .name("signals".to_owned())
@@ -153,6 +155,14 @@ pub fn listen(signals: &[Signal]) -> io::Result<Receiver<Signal>> {
             }
         })?;
     Ok(receiver)
+}
+
+/// Returns whether this process ignores a signal, as the kernel tells it.
+fn is_ignored(signal: Signal) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .is_some_and(|mask| mask >> (signal.number() - 1) & 1 == 1)
 }
 
 /// As [`listen`]; but when nobody takes a signal for so long, this process ends with the code, whatever it is stuck

@@ -1,6 +1,11 @@
 //! Ctrl-C: the terminal comes back at once, and nothing that ran goes on.
 
-use std::{fs, io, net::TcpListener, process::Stdio, time::Instant};
+use std::{
+    fs, io,
+    net::TcpListener,
+    process::{Command, Stdio},
+    time::Instant,
+};
 
 use gorgon_process::{
     child::{self, End, Options},
@@ -161,6 +166,31 @@ fn a_second_ctrl_c_skips_the_graces() {
     // By itself a cancelled job gives it five seconds.
     assert!(cancelled.elapsed() < secs(5), "{:?}", cancelled.elapsed());
     run.finished(RUN_LIMIT).exited(130);
+    home.assert_nothing_left();
+}
+
+#[test]
+fn a_run_under_nohup_outlives_its_terminal() {
+    let home = Home::new();
+    let gate = Gate::open(&home);
+    let project = Project::of(&home, &[("spec/b_spec.rb", GATED)]);
+    gate.write_into(&project);
+    let originator = home.command("gorgon-originator");
+    let mut nohup = Command::new("nohup");
+    nohup
+        .arg(originator.get_program())
+        .arg("--local=1")
+        .env_clear()
+        .envs(home.environment())
+        .current_dir(project.path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    let run = child::spawn(nohup, Options::default()).expect("start the originator");
+    let visit = gate.next();
+    run.signal_group(Signal::Hup);
+    visit.release();
+    assert_eq!(run.end().recv_timeout(RUN_LIMIT), Ok(End::Exited(0)));
     home.assert_nothing_left();
 }
 
