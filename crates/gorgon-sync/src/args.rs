@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use crate::exclude::Excludes;
 
-/// Each address of an originator is tried for so long.
-pub const CONNECT_LIMIT: Duration = Duration::from_secs(2);
+/// A daemon answers within so long, on a busy machine too.
+pub const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 
 /// rsync gives up when nothing came or went for so long (the original's 5 s are too short for a
 /// server that reads a large tree).
@@ -150,7 +150,7 @@ pub fn mirror(
     compare: Compare,
     identity: Option<&Path>,
 ) -> Vec<OsString> {
-    let mut args = transfer(&[from, to], identity);
+    let mut args = transfer(&[from, to], CONNECT_LIMIT, identity);
     args.extend(["--delete", "--delete-excluded"].map(OsString::from));
     if compare == Compare::Content {
         args.push("--checksum".into());
@@ -165,11 +165,11 @@ pub fn mirror(
     args
 }
 
-/// Arguments that copy one file from a daemon.
+/// Arguments that copy one file from a daemon that answers within `limit`.
 #[must_use]
-pub fn fetch_file(url: &str, to: &Path) -> Vec<OsString> {
+pub fn fetch_file(url: &str, to: &Path, limit: Duration) -> Vec<OsString> {
     let from = Location::Daemon(url.to_owned());
-    let mut args = transfer(&[&from], None);
+    let mut args = transfer(&[&from], limit, None);
     // It is small, and read again each time: the daemon's copy may be as old as ours.
     args.push("--ignore-times".into());
     args.extend([
@@ -180,7 +180,7 @@ pub fn fetch_file(url: &str, to: &Path) -> Vec<OsString> {
     args
 }
 
-fn transfer(places: &[&Location], identity: Option<&Path>) -> Vec<OsString> {
+fn transfer(places: &[&Location], limit: Duration, identity: Option<&Path>) -> Vec<OsString> {
     // Names go by the protocol, not by a remote shell.
     let mut args = vec![OsString::from("--protect-args")];
     args.extend(ARCHIVE.map(OsString::from));
@@ -189,7 +189,7 @@ fn transfer(places: &[&Location], identity: Option<&Path>) -> Vec<OsString> {
         .iter()
         .any(|place| matches!(place, Location::Daemon(_)))
     {
-        args.push(format!("--contimeout={}", CONNECT_LIMIT.as_secs()).into());
+        args.push(format!("--contimeout={}", limit.as_secs()).into());
         args.push("--no-motd".into());
         // Its small messages, held back for an acknowledgement, cost 40 ms each (measured).
         args.push("--sockopts=TCP_NODELAY".into());
@@ -237,7 +237,7 @@ fn quoted(before: &str, text: &OsStr) -> OsString {
 
 /// The command that rsync itself splits at spaces, outside of double quotes.
 fn ssh(identity: Option<&Path>) -> OsString {
-    let seconds = CONNECT_LIMIT.as_secs() + 3;
+    let seconds = CONNECT_LIMIT.as_secs();
     let mut command = OsString::from(format!("ssh -o BatchMode=yes -o ConnectTimeout={seconds}"));
     if let Some(path) = identity {
         command.push(" -i ");
@@ -322,7 +322,7 @@ mod tests {
         assert_eq!(
             shown(&args),
             "[--protect-args][--recursive][--links][--perms][--times][--specials][--sparse][--timeout=20]\
-             [--compress][--rsh][ssh -o BatchMode=yes -o ConnectTimeout=5 -i \"/p \"\"q/gorgon.pem\"]\
+             [--compress][--rsh][ssh -o BatchMode=yes -o ConnectTimeout=10 -i \"/p \"\"q/gorgon.pem\"]\
              [--delete][--delete-excluded][--checksum]\
              [--exclude=- gorgon_secret.json][--exclude=- gorgon.pem]\
              [--exclude=- /gorgon-artifacts/][--exclude=- -e x; rm][--exclude=- a b]\
@@ -350,13 +350,14 @@ mod tests {
         assert_eq!(
             shown(&mirror(&from, &to, None, Compare::SizeAndTime, None)),
             "[--protect-args][--recursive][--links][--perms][--times][--specials][--sparse][--timeout=20]\
-             [--contimeout=2][--no-motd][--sockopts=TCP_NODELAY]\
+             [--contimeout=10][--no-motd][--sockopts=TCP_NODELAY]\
              [--delete][--delete-excluded][--][rsync://u@h:1/src/][/c/]"
         );
         assert!(
             shown(&fetch_file(
                 "rsync://u@h:1/meta/manifest",
-                Path::new("/c/m")
+                Path::new("/c/m"),
+                Duration::from_secs(2)
             ))
             .ends_with(
                 "[--contimeout=2][--no-motd][--sockopts=TCP_NODELAY][--ignore-times]\

@@ -179,6 +179,11 @@ pub(crate) fn is_elsewhere(error: &CommandError) -> bool {
     )
 }
 
+/// Nothing answered there in time.
+pub(crate) fn is_slow(error: &CommandError) -> bool {
+    error.end() == Some(End::Exited(status::CONNECT))
+}
+
 fn addresses(tries: &[(String, CommandError)]) -> String {
     let names: Vec<&str> = tries.iter().map(|(address, _)| address.as_str()).collect();
     names.join(", ")

@@ -1,6 +1,6 @@
 //! A listener's pull: makes its cache equal to the project of the originator.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
@@ -13,11 +13,14 @@ use gorgon_process::command::{Bounds, CommandError, Finished, run_bounded};
 use gorgon_process::disk;
 use gorgon_proto::job::{Source, SourceKind};
 
-use crate::args::{self, Compare, Location};
+use crate::args::{self, CONNECT_LIMIT, Compare, Location};
 use crate::cache::Cache;
 use crate::exclude::Excludes;
 use crate::failure::{self, SyncError};
 use crate::manifest::{Kind, Manifest, Nanos, SECOND};
+
+/// Each address of an originator is asked for so long at first: most of those that are not for us say nothing.
+const FIRST_LIMIT: Duration = Duration::from_secs(2);
 
 /// What a pull did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -130,7 +133,8 @@ fn pull_from_originator(
     Ok(())
 }
 
-/// Asks each address in turn; the first that answers as our daemon does is the one.
+/// Asks each address in turn; the first that answers as our daemon does is the one. Those that only said nothing in
+/// time are asked once more, with patience: their machine may be busy.
 fn fetch_manifest(
     source: &Source,
     user: &str,
@@ -138,18 +142,26 @@ fn fetch_manifest(
     cache: &Cache,
     bounds: &Until<'_>,
 ) -> Result<(String, Vec<u8>), SyncError> {
+    if !is_plain(user) || !source.addresses.iter().all(|address| is_plain(address)) {
+        return Err(wrong("has an address that is none"));
+    }
     let mut tries = Vec::new();
     let place = cache.new_manifest();
-    for address in &source.addresses {
-        if !is_plain(user) || !is_plain(address) {
-            return Err(wrong("has an address that is none"));
-        }
+    let first = source
+        .addresses
+        .iter()
+        .map(|address| (address, FIRST_LIMIT));
+    let mut due: VecDeque<_> = first.collect();
+    while let Some((address, limit)) = due.pop_front() {
         let base = format!("rsync://{user}@{address}");
-        let args = args::fetch_file(&format!("{base}/meta/manifest"), &place);
+        let args = args::fetch_file(&format!("{base}/meta/manifest"), &place, limit);
         match bounds.rsync(args, Some(password)) {
             Ok(_) => {
                 let read = fs::read(&place).map_err(SyncError::file("read", &place))?;
                 return Ok((base, read));
+            }
+            Err(error) if failure::is_slow(&error) && limit == FIRST_LIMIT => {
+                due.push_back((address, CONNECT_LIMIT));
             }
             Err(error) if failure::is_elsewhere(&error) => {
                 log::info!(target: "gorgon::sync", address:% = address,
