@@ -4,6 +4,7 @@ use super::Certificates;
 use super::config::{self, Place};
 use crossbeam_channel::{bounded, select};
 use gorgon_process::{Child, Signal, child};
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::net::TcpListener;
@@ -332,14 +333,19 @@ fn eprintln_kept(directory: &Path) {
 }
 
 /// Finds ports below the ephemeral range: there a client that tries a closed port again and again
-/// cannot be given that very port as its own, and connect to itself.
+/// cannot be given that very port as its own, and connect to itself. None is given twice: its node may
+/// be stopped for a while, and is to start again there.
 fn free_ports<const N: usize>() -> [u16; N] {
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
     let mut held = Vec::new();
     while held.len() < N {
         let mut bytes = [0; 2];
         getrandom::fill(&mut bytes).expect("the system's random source");
         let port = 20_000 + u16::from_ne_bytes(bytes) % 12_000;
-        if let Ok(listener) = TcpListener::bind(("127.0.0.1", port)) {
+        if given.insert(port)
+            && let Ok(listener) = TcpListener::bind(("127.0.0.1", port))
+        {
             held.push((port, listener));
         }
     }

