@@ -26,7 +26,8 @@ fn refused(target: &Target) -> OpenError {
     let start = Instant::now();
     let error = Session::open(target, Setup::default(), Patience::Forever).unwrap_err();
     let took = start.elapsed();
-    assert!(took < target.limit + Duration::from_secs(1), "{took:?}");
+    // What has no limit would take for ever; beyond it the machine may be busy.
+    assert!(took < target.limit + LIMIT, "{took:?}");
     error
 }
 
@@ -69,7 +70,7 @@ fn a_server_that_says_nothing_is_named_at_the_limit() {
     assert!(matches!(error, OpenError::Timeout { .. }), "{error}");
     let start = Instant::now();
     assert!(look_at_queue(&target, "q", Duration::from_millis(200)).is_err());
-    assert!(start.elapsed() < Duration::from_secs(2));
+    assert!(start.elapsed() < LIMIT);
 }
 
 #[test]
@@ -137,7 +138,7 @@ fn tls_to_a_port_without_is_named_at_once() {
     let start = Instant::now();
     let error = refused(&target);
     assert!(matches!(error, OpenError::Tls { .. }), "{error}");
-    assert!(start.elapsed() < Duration::from_secs(2));
+    assert!(start.elapsed() < LIMIT);
 }
 
 #[test]
@@ -171,7 +172,7 @@ fn a_patient_session_tells_of_each_attempt_and_gives_up() {
         }
     }
     assert!(attempts >= 2, "{attempts}");
-    assert!(start.elapsed() < Duration::from_secs(4));
+    assert!(start.elapsed() < LIMIT);
     // Nothing listens to these any more, and nothing hangs on them.
     session.stop_consuming("q");
     assert!(!session.flush(Duration::from_millis(10)));
@@ -185,5 +186,5 @@ fn a_session_without_a_broker_closes_in_time() {
             .unwrap();
     let start = Instant::now();
     session.close(Duration::from_millis(300));
-    assert!(start.elapsed() < Duration::from_secs(2));
+    assert!(start.elapsed() < LIMIT);
 }

@@ -203,7 +203,7 @@ mod tests {
         let receiver = listen(&[Signal::Usr1, Signal::Usr2]).unwrap();
         signal_hook::low_level::raise(Signal::Usr2.number()).unwrap();
         assert_eq!(
-            receiver.recv_timeout(Duration::from_secs(5)),
+            receiver.recv_timeout(Duration::from_secs(60)),
             Ok(Signal::Usr2)
         );
     }

@@ -233,6 +233,33 @@ fn other_errors_of_rsync_end_the_run_in_its_own_words() {
     cluster.assert_nothing_left();
 }
 
+/// A machine that is busy for a moment answers a moment later.
+#[test]
+fn an_address_that_does_not_answer_in_time_is_asked_once_more() {
+    let home = Home::new();
+    // The first rsync that asks for the manifest ends as one does that has waited in vain; there is but one address.
+    let (bin, late) = (home.fresh("bin"), home.fresh("late"));
+    fs::create_dir(&bin).unwrap();
+    let shim = format!(
+        "#!/bin/sh\ncase \"$*\" in */meta/manifest*) first=true;; *) first=false;; esac\n\
+         if $first && mkdir {} 2>/dev/null; then\n\
+         echo 'rsync error: timeout waiting for daemon connection (code 35) at socket.c(429)' >&2; exit 35\nfi\n\
+         PATH=${{PATH#*:}} exec rsync \"$@\"\n",
+        late.display()
+    );
+    fs::write(bin.join("rsync"), shim).unwrap();
+    fs::set_permissions(bin.join("rsync"), fs::Permissions::from_mode(0o755)).unwrap();
+    let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
+    let spec = "RSpec.describe('a') { it('holds') { expect(1).to eq 1 } }\n";
+    let project = Project::of(&home, &[("spec/a_spec.rb", spec)]);
+    let run = run::start_with(&home, &project, &["--local=1", "--sync"], |command| {
+        command.env("PATH", path);
+    });
+    run.finished(run::RUN_LIMIT).exited(0);
+    assert!(late.exists(), "one was late");
+    home.assert_nothing_left();
+}
+
 #[test]
 fn workspaces_are_for_their_user_alone() {
     let home = Home::new();

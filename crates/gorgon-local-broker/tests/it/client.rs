@@ -27,13 +27,13 @@ pub(crate) fn open(
         .auth(auth)
         .virtual_host(vhost)
         .heartbeat(heartbeat)
-        .connection_timeout(Some(Duration::from_secs(5)));
+        .connection_timeout(Some(Duration::from_secs(30)));
     let stream = mio::net::TcpStream::from_stream(socket).unwrap();
     Connection::insecure_open_stream(stream, options, ConnectionTuning::default())
 }
 
 pub(crate) fn next(consumer: &Consumer<'_>) -> Delivery {
-    match consumer.receiver().recv_timeout(Duration::from_secs(5)) {
+    match consumer.receiver().recv_timeout(Duration::from_secs(30)) {
         Ok(ConsumerMessage::Delivery(delivery)) => delivery,
         other => panic!("no delivery, but {other:?}"),
     }

