@@ -13,19 +13,20 @@ pub struct Idleness {
 }
 
 impl Idleness {
-    /// Notes whether the worker waits.
+    /// Notes whether the worker waits. Whoever has an item may still fork a child for it: that it said to be idle holds
+    /// until it has said that it runs something.
     pub fn note(&mut self, now: Instant, waits: bool) {
         if !waits {
-            *self = Self::default();
+            self.since = None;
         } else if self.since.is_none() {
             self.since = Some(now);
         }
     }
 
-    /// Returns whether it has said so, since it last ran something.
-    #[must_use]
-    pub fn is_told(&self) -> bool {
-        self.told
+    /// It runs something. Returns whether it has said before that it is idle, which is to be taken back.
+    pub fn runs(&mut self) -> bool {
+        self.since = None;
+        std::mem::take(&mut self.told)
     }
 
     /// Returns when it is to be said.
@@ -61,8 +62,12 @@ mod tests {
         assert!(idle.take_due(ms(350)));
         assert!(!idle.take_due(ms(900)), "it has said so");
         assert_eq!(idle.deadline(), None);
+        // It has an item, and no child for it yet.
         idle.note(ms(901), false);
-        idle.note(ms(902), true);
-        assert!(idle.take_due(ms(1102)));
+        idle.note(ms(902), false);
+        assert!(idle.runs(), "to be taken back");
+        assert!(!idle.runs(), "once");
+        idle.note(ms(903), true);
+        assert!(idle.take_due(ms(1103)));
     }
 }

@@ -285,12 +285,12 @@ impl World {
         if let Reply::Finish(_) | Reply::HandedBack(_) | Reply::GivenUp(_) = &reply {
             worker.noted = None;
         }
-        let (manager, slot, idle) = (worker.manager, worker.slot, worker.idle.is_told());
+        let (manager, slot) = (worker.manager, worker.slot);
         if let Reply::Start(start) = &reply {
             worker.noted = Some(start.clone());
             let waits = start.attempt == 1;
             worker.begun = waits.then(|| (tag, reply.clone()));
-            if idle {
+            if worker.idle.runs() {
                 let line = WorkerLine::Item { item: start.item };
                 let said = supervise::Event::WorkerSaid(slot, line);
                 self.soon(Due::Manager(manager, said));

@@ -71,10 +71,11 @@ impl Shell {
     /// Has the manager know on what we die, if we do.
     fn note(&mut self, reply: &Reply) {
         let written = self.note.as_ref().map(|note| note.write(reply));
-        let told = matches!(written, Some(Ok(()))) && !self.idle.is_told();
-        if let Reply::Start(start) = reply
-            && !told
-        {
+        let Reply::Start(start) = reply else {
+            return;
+        };
+        let was_idle = self.idle.runs();
+        if was_idle || !matches!(written, Some(Ok(()))) {
             manager::tell(&WorkerLine::Item { item: start.item });
         }
     }
