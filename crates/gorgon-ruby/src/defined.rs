@@ -73,7 +73,7 @@ fn text_may_define(text: &str, name: &str) -> bool {
 
 fn is_default(parent: &str) -> bool {
     let parent = parent.split([';', '#']).next().unwrap_or_default();
-    parent.trim().ends_with("DefaultCallbacks")
+    parent.trim().trim_start_matches("::") == "Gorgon::DefaultCallbacks"
 }
 
 #[cfg(test)]
@@ -86,11 +86,12 @@ mod tests {
             "require 'open4'\nclass A < Gorgon::DefaultCallbacks\n  def before_start; end\nend\n";
         let table = [
             ("", false),
-            ("class A < DefaultCallbacks; end", false),
+            ("class A < ::Gorgon::DefaultCallbacks; end", false),
             ("class A < Base\nend", true),
+            ("class A < Company::DefaultCallbacks\nend", true),
             ("class A\nend", true),
             (
-                "class A < DefaultCallbacks\ndef before_originate\nend",
+                "class A < Gorgon::DefaultCallbacks\ndef before_originate\nend",
                 true,
             ),
             ("require './lib/base'", true),

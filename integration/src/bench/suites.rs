@@ -4,7 +4,7 @@ use std::{path::Path, process::Command, time::Instant};
 
 use serde_json::Value;
 
-use super::{Bench, figure::Figure};
+use super::{Bench, figure::Figure, timing::median};
 use crate::{
     suite::Suite,
     suite_run::{self, Place},
@@ -23,6 +23,8 @@ struct Peer {
     command: &'static str,
     /// What ours may take of the plain framework's time, and of that of `parallel_tests`.
     budgets: (f64, f64),
+    /// How often each is timed: what takes minutes, once.
+    rounds: usize,
 }
 
 /// Many tiny files.
@@ -35,6 +37,7 @@ pub fn facter(bench: &Bench) -> Result<Vec<Figure>, String> {
         runs: "-r webmock/rspec -S rspec",
         command: "parallel_rspec -n 2",
         budgets: (0.8, 0.7),
+        rounds: bench.runs,
     };
     rows(bench, &peer)
 }
@@ -49,6 +52,7 @@ pub fn activesupport(bench: &Bench) -> Result<Vec<Figure>, String> {
         runs: "",
         command: "PARALLEL_WORKERS=1 parallel_test -n 2 test",
         budgets: (1.0, 1.0),
+        rounds: 1,
     };
     rows(bench, &peer)
 }
@@ -63,6 +67,7 @@ pub fn rubygems(bench: &Bench) -> Result<Vec<Figure>, String> {
         runs: "",
         command: r"parallel_test -n 2 --suffix 'test_.*\.rb$' test/rubygems",
         budgets: (1.0, 1.0),
+        rounds: 1,
     };
     rows(bench, &peer)
 }
@@ -77,6 +82,7 @@ pub fn collectd(bench: &Bench) -> Result<Vec<Figure>, String> {
         runs: "-S rspec",
         command: "parallel_rspec -n 2 spec/classes spec/defines spec/unit",
         budgets: (1.0, 1.0),
+        rounds: 1,
     };
     rows(bench, &peer)
 }
@@ -92,11 +98,12 @@ pub fn redmine(bench: &Bench) -> Result<Vec<Figure>, String> {
         command: "cp db/test.sqlite3 db/test2.sqlite3; \
             RAILS_ENV=test parallel_test -n 2 test/unit test/functional test/integration test/helpers",
         budgets: (1.0, 1.0),
+        rounds: 1,
     };
     rows(bench, &peer)
 }
 
-/// Once to learn its times, then plain, `parallel_tests` and ours, once each.
+/// Once to learn its times, then plain, `parallel_tests` and ours in turn; medians.
 fn rows(bench: &Bench, peer: &Peer) -> Result<Vec<Figure>, String> {
     let name = peer.suite;
     let suite = Suite::fetch(name)?;
@@ -106,37 +113,49 @@ fn rows(bench: &Bench, peer: &Peer) -> Result<Vec<Figure>, String> {
     ours(&suite, place)?;
 
     let plain = suite.plain()?;
-    let plain = theirs(bench, &suite, &plain)?.ok_or(format!("{name}: its framework failed"))?;
     let ruby = suite.ruby()?;
     let parallel = format!(
         "printf '#!/bin/sh\\nexec {ruby} {} \"$@\"\\n' > {PEER}; chmod +x {PEER}; \
          export PARALLEL_TESTS_EXECUTABLE=./{PEER}; {}",
         peer.runs, peer.command
     );
-    let parallel = theirs(bench, &suite, &parallel)?;
-    let took = ours(&suite, place)?;
+    let (mut to_plain, mut to_parallel) = (Vec::new(), Vec::new());
+    let (mut seconds, mut to_bound) = (Vec::new(), Vec::new());
+    for _ in 0..peer.rounds {
+        let failed = || format!("{name}: its framework failed");
+        let plain = theirs(bench, &suite, &plain)?.ok_or_else(failed)?;
+        let parallel = theirs(bench, &suite, &parallel)?;
+        let took = ours(&suite, place)?;
+        to_plain.push(took / plain);
+        to_parallel.extend(parallel.map(|parallel| took / parallel));
+        seconds.push(took);
+        let stream = place.join(format!("{name}.jsonl"));
+        to_bound.push(over_bound(
+            &std::fs::read_to_string(&stream).unwrap_or_default(),
+        ));
+    }
 
-    let stream = place.join(format!("{name}.jsonl"));
-    let over_bound = over_bound(&std::fs::read_to_string(&stream).unwrap_or_default());
-    let what = format!("{name}, --local={SLOTS}, with history: {took:.1} s");
+    let what = format!(
+        "{name}, --local={SLOTS}, with history: {:.1} s",
+        median(seconds)
+    );
     let (plain_budget, parallel_budget) = peer.budgets;
-    let mut rows = vec![Figure::new(&*what, "plain", took / plain, plain_budget)];
-    rows.push(match parallel {
-        Some(seconds) => Figure::new(
-            &*what,
-            "parallel_tests -n 2",
-            took / seconds,
-            parallel_budget,
-        ),
-        None => Figure::new(
+    let against = "parallel_tests -n 2";
+    let parallel = if to_parallel.is_empty() {
+        Figure::new(
             format!("{name}, which it does not run"),
-            "parallel_tests -n 2",
+            against,
             f64::NAN,
             None,
-        ),
-    });
-    rows.push(Figure::new(what, "best makespan", over_bound, None));
-    Ok(rows)
+        )
+    } else {
+        Figure::new(&*what, against, median(to_parallel), parallel_budget)
+    };
+    Ok(vec![
+        Figure::new(&*what, "plain", median(to_plain), plain_budget),
+        parallel,
+        Figure::new(what, "best makespan", median(to_bound), None),
+    ])
 }
 
 /// Runs the suite with ours; returns the seconds.
