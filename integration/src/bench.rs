@@ -1,4 +1,5 @@
-//! What `make bench` measures: each subject is a file, and adds its rows to [`all`].
+//! What `make bench` and `scripts/bench` measure. A subject is a function that returns its rows; [`all`] and [`long`]
+//! name them, and so does the usage of `scripts/bench`.
 //!
 //! Timings live here and in no test: a shared machine is no judge of right and wrong.
 
@@ -6,6 +7,7 @@ pub mod figure;
 pub mod overhead;
 pub mod rabbit;
 pub mod scale;
+pub mod sharing;
 pub mod skewed;
 pub mod small;
 pub mod start;
@@ -40,6 +42,7 @@ pub fn all() -> Vec<(&'static str, Subject)> {
         ("skewed", skewed::rows),
         ("facter", suites::facter),
         ("small", small::rows),
+        ("sharing", sharing::rows),
     ]
 }
 
@@ -53,4 +56,21 @@ pub fn long() -> Vec<(&'static str, Subject)> {
         ("scale", scale::rows),
         ("wide", scale::wide::rows),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_usage_of_the_script_names_each_subject() {
+        let script = include_str!("../../scripts/bench");
+        // `#   NAME NAME    what they are`
+        let lines = script.lines().filter_map(|line| line.strip_prefix("#   "));
+        let named = |line: &'static str| line.split("  ").next().unwrap_or_default();
+        let words: Vec<_> = lines.flat_map(|line| named(line).split(' ')).collect();
+        for (name, _) in all().into_iter().chain(long()) {
+            assert!(words.contains(&name), "{name}");
+        }
+    }
 }

@@ -97,6 +97,6 @@ fn worker(bench: &Bench) -> Result<Vec<Figure>, String> {
     };
     Ok(vec![
         row("worker, resident at most", peak, Some(6.0)),
-        row("worker, of that not of a file", own, None),
+        row("worker, of that its own, of no file", own, None),
     ])
 }

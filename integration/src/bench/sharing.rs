@@ -1,18 +1,40 @@
 //! Two jobs at once on one listener of four slots, over RabbitMQ: how much longer they take than what their files took
 //! divided by the slots, from the first start to the last finish. Files that sleep cost no core, so any machine will do.
-#![expect(clippy::print_stdout, reason = "its table is what it is for")]
 
 use std::time::{Duration, Instant};
 
-use integration::cluster::Cluster;
-use integration::home::Home;
-use integration::project::Project;
-use integration::run::{Finished, Run};
+use super::{Bench, figure::Figure};
+use crate::cluster::Cluster;
+use crate::home::Home;
+use crate::project::Project;
+use crate::run::{Finished, Run};
 
 const SLOTS: u32 = 4;
+/// What a file sleeps.
 const FILE_S: f64 = 0.4;
 const BUDGET: f64 = 1.05;
 const LIMIT: Duration = Duration::from_secs(120);
+
+/// The time of two jobs, of several sizes, against the least that their files need on the slots.
+///
+/// # Errors
+/// None: a run that fails panics.
+pub fn rows(_: &Bench) -> Result<Vec<Figure>, String> {
+    let cluster = Cluster::start(&[("bench", SLOTS)]);
+    let row = |(what, files, comes)| {
+        let what = format!("two jobs on {SLOTS} slots, {what}");
+        let ratio = measure(&cluster, files, comes);
+        Figure::new(what, "best makespan", ratio, BUDGET)
+    };
+    let cases = [
+        ("100 and 100 files, together", [100, 100], false),
+        ("160 and 40 files, together", [160, 40], false),
+        ("190 and 10 files, together", [190, 10], false),
+        ("100 and 100 files, one later", [100, 100], true),
+        ("40 and 160 files, one later", [40, 160], true),
+    ];
+    Ok(cases.map(row).into())
+}
 
 fn project(home: &Home, files: usize) -> Project {
     let project = Project::empty(home);
@@ -54,20 +76,4 @@ fn measure(cluster: &Cluster, files: [usize; 2], second_comes: bool) -> f64 {
     let start = one.0.min(offset + two.0);
     let took = one.1.max(offset + two.1) - start;
     took / ((one.2 + two.2) / f64::from(SLOTS))
-}
-
-fn main() {
-    let cluster = Cluster::start(&[("bench", SLOTS)]);
-    println!("two jobs on {SLOTS} slots, files of {FILE_S} s    ratio  budget  verdict");
-    for (what, files, comes) in [
-        ("100 and 100 files, together", [100, 100], false),
-        ("160 and 40 files, together", [160, 40], false),
-        ("190 and 10 files, together", [190, 10], false),
-        ("100 and 100 files, one later", [100, 100], true),
-        ("40 and 160 files, one later", [40, 160], true),
-    ] {
-        let ratio = measure(&cluster, files, comes);
-        let verdict = if ratio <= BUDGET { "met" } else { "missed" };
-        println!("{what:<40} {ratio:>8.3} {BUDGET:>7.2}  {verdict}");
-    }
 }
