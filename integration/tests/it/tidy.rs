@@ -321,3 +321,41 @@ fn no_test_file_and_no_fixture_is_forgotten() {
     }
     nothing("forgotten", found);
 }
+
+/// Files are named there without what is the same for all: `sync/inside.rs`, `report/kept.rs`; tests by their first words.
+#[test]
+fn the_architecture_names_files_and_tests_that_are_there() {
+    let short = |path: &str| {
+        format!("/{path}")
+            .replace("/crates/gorgon-", "/")
+            .replace("/src/", "/")
+    };
+    let files = files();
+    let paths: Vec<_> = files.iter().map(|(path, _)| short(path)).collect();
+    let is_test = |words: &str| {
+        let begins = format!("fn {words}");
+        files
+            .iter()
+            .any(|(path, text)| path.ends_with(".rs") && text.contains(&begins))
+    };
+    let (_, text) = files
+        .iter()
+        .find(|(path, _)| path == "ARCHITECTURE.md")
+        .expect("it lies at the root");
+    let mut found = Vec::new();
+    for name in text
+        .lines()
+        .flat_map(|line| line.split('`').skip(1).step_by(2))
+    {
+        let is_file = name.ends_with(".rs") || name.ends_with(".rb");
+        if is_file && !paths.iter().any(|path| path.ends_with(&short(name))) {
+            found.push(format!("ARCHITECTURE.md: no file {name}"));
+        }
+        if let Some(words) = name.strip_suffix("_…")
+            && !is_test(words)
+        {
+            found.push(format!("ARCHITECTURE.md: no test {name}"));
+        }
+    }
+    nothing("not there", found);
+}
