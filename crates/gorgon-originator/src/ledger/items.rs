@@ -31,16 +31,6 @@ pub(super) struct Holder {
     pub(super) hostname: String,
 }
 
-/// What a word that a worker runs an item means to the ledger.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Word {
-    /// Nothing: it was known, or is of another attempt.
-    Old,
-    /// It was known, and then in doubt: a manager tells the start that its dead worker had told.
-    Again,
-    New,
-}
-
 /// Where an item is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Phase {
@@ -74,6 +64,8 @@ pub(super) struct Item {
     pub(super) repeat: Option<Repeat>,
     /// The attempt of which its worker said that it still holds it, and when; one `returned` uses that up.
     word: Option<(u32, Instant)>,
+    /// The workers of which it is told that they began this attempt.
+    told: Vec<WorkerKey>,
     pub(super) phase: Phase,
 }
 
@@ -87,6 +79,7 @@ impl Item {
             shuns: None,
             repeat: None,
             word: None,
+            told: Vec::new(),
             phase: Phase::Queued,
         }
     }
@@ -252,28 +245,40 @@ impl Items {
     }
 
     /// A worker says that it runs the item: it began, or it has come back and still holds it.
-    pub(super) fn started(&mut self, id: ItemId, attempt: u32, holder: Holder) -> Word {
+    /// Returns whether that was not known, or was in doubt.
+    pub(super) fn started(&mut self, id: ItemId, attempt: u32, holder: Holder) -> bool {
         let Some(item) = self.get(id) else {
-            return Word::Old;
+            return false;
         };
         if attempt != item.work.attempt {
-            return Word::Old;
+            return false;
         }
-        let (word, holders) = match &item.phase {
-            Phase::Settled(_) => return Word::Old,
-            Phase::Doubtful { holders, .. } if holders.contains(&holder) => {
-                (Word::Again, vec![holder])
-            }
-            Phase::Parked | Phase::Queued | Phase::Doubtful { .. } => (Word::New, vec![holder]),
-            Phase::Started(holders) if holders.contains(&holder) => return Word::Old,
+        let holders = match &item.phase {
+            Phase::Settled(_) => return false,
+            Phase::Parked | Phase::Queued | Phase::Doubtful { .. } => vec![holder],
+            Phase::Started(holders) if holders.contains(&holder) => return false,
             Phase::Started(holders) => {
                 let mut holders = holders.clone();
                 holders.push(holder);
-                (Word::New, holders)
+                holders
             }
         };
         self.set_phase(id, Phase::Started(holders));
-        word
+        true
+    }
+
+    /// Returns whether this start is to be told: a manager tells once more what its dead worker had told, and what a
+    /// worker holds may be known before its start.
+    pub(super) fn take_untold(&mut self, id: ItemId, attempt: u32, worker: WorkerKey) -> bool {
+        let Some(item) = self.items.get_mut(id.0 as usize) else {
+            return false;
+        };
+        let open = attempt == item.work.attempt && !matches!(item.phase, Phase::Settled(_));
+        let untold = open && !item.told.contains(&worker);
+        if untold {
+            item.told.push(worker);
+        }
+        untold
     }
 
     /// A worker has come back and still holds the item.
@@ -405,6 +410,7 @@ impl Items {
             return Some(hosts);
         }
         item.work.attempt += 1;
+        item.told.clear();
         let work = item.work.clone();
         let parked = item.shuns.is_some();
         self.set_phase(id, if parked { Phase::Parked } else { Phase::Queued });

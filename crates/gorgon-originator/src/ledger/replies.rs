@@ -7,7 +7,7 @@ use gorgon_proto::message::{Finish, ItemNote, Reply, WorkerKey};
 use gorgon_proto::outcome::{FinishType, Verdict};
 
 use super::event::{Cause, Effect, Happening};
-use super::items::{DOUBT_LIMIT, Holder, Word};
+use super::items::{DOUBT_LIMIT, Holder};
 use super::sick::hook_of_sick_host;
 use super::{HOLDS_LIMIT, Ledger};
 
@@ -90,17 +90,16 @@ impl Ledger {
                 }
                 self.doubt_held(now, &worker, Some(start.item));
                 let ended = self.hosts.has_ended(now, &worker, start.manager_pid);
+                let (item, attempt) = (start.item, start.attempt);
                 let holder = Holder {
-                    worker,
+                    worker: worker.clone(),
                     hostname: start.hostname.clone(),
                 };
-                let word = self.items.started(start.item, start.attempt, holder);
                 // Its finish may be on its way too; nobody else will ever speak of it.
-                if word != Word::Old && ended {
-                    let until = now + DOUBT_LIMIT;
-                    self.items.doubt(start.item, start.attempt, until, true);
+                if self.items.started(item, attempt, holder) && ended {
+                    self.items.doubt(item, attempt, now + DOUBT_LIMIT, true);
                 }
-                if word == Word::New {
+                if self.items.take_untold(item, attempt, worker) {
                     out.push(Effect::Tell(Happening::ItemStarted(start)));
                 }
             }

@@ -125,20 +125,24 @@ fn a_returned_item_waits_for_its_workers_word() {
 
 #[test]
 fn each_start_is_told_once() {
-    // A manager tells the start of what its dead worker ran, and cannot know whether the worker had told it.
-    for between in [
-        "a1 starts 0",
-        "a2 returns 0",
-        "a1 dies",
-        "a1 dies; a2 returns 0",
+    // A manager tells the start of what its dead worker ran, and cannot know whether the worker had told it; a start
+    // that found no queue comes after the word that its worker holds the item.
+    for before in [
+        "a1 starts 0; a1 starts 0",
+        "a1 starts 0; a2 returns 0",
+        "a1 starts 0; a1 dies",
+        "a1 starts 0; a1 dies; a2 returns 0",
+        "a1 holds 0",
+        "a1 holds 0; a2 returns 0",
+        "a1 holds 0; a2 returns 0; a2 returns 0",
     ] {
         let mut ledger = Ledger::new(rules(), vec![WorkItem::whole(ItemId(0), "f0")]);
-        let told = format!("offer; a joins; a1 starts 0; {between}; a1 starts 0")
+        let told = format!("offer; a joins; {before}; a1 starts 0")
             .split("; ")
             .flat_map(|text| ledger.step(Instant::now(), event(text)))
             .filter(|it| matches!(it, Effect::Tell(Happening::ItemStarted(_))))
             .count();
-        assert_eq!(told, 1, "{between}");
+        assert_eq!(told, 1, "{before}");
     }
 }
 
