@@ -68,9 +68,13 @@ fn a_server_that_says_nothing_is_named_at_the_limit() {
     let target = target(listener.local_addr().unwrap().port());
     let error = refused(&target);
     assert!(matches!(error, OpenError::Timeout { .. }), "{error}");
-    let start = Instant::now();
-    assert!(look_at_queue(&target, "q", Duration::from_millis(200)).is_err());
-    assert!(start.elapsed() < LIMIT);
+    // A look has a limit of its own.
+    let own = Duration::from_millis(200);
+    let error = look_at_queue(&target, "q", own).unwrap_err();
+    assert!(
+        matches!(error, OpenError::Timeout { limit, .. } if limit == own),
+        "{error}"
+    );
 }
 
 #[test]
@@ -135,10 +139,9 @@ fn tls_to_a_port_without_is_named_at_once() {
         tls: Some(Tls::default()),
         ..target(port)
     };
-    let start = Instant::now();
     let error = refused(&target);
+    // What waits until the limit is a time-out.
     assert!(matches!(error, OpenError::Tls { .. }), "{error}");
-    assert!(start.elapsed() < LIMIT);
 }
 
 #[test]
@@ -163,7 +166,10 @@ fn a_patient_session_tells_of_each_attempt_and_gives_up() {
     let mut attempts = 0;
     loop {
         match session.events().recv_timeout(LIMIT).unwrap() {
-            Event::Down { .. } => attempts += 1,
+            Event::Down { .. } => {
+                attempts += 1;
+                assert!(start.elapsed() < LIMIT, "{attempts}");
+            }
             Event::GaveUp { cause } => {
                 assert!(cause.contains("refused"), "{cause}");
                 break;
@@ -172,7 +178,6 @@ fn a_patient_session_tells_of_each_attempt_and_gives_up() {
         }
     }
     assert!(attempts >= 2, "{attempts}");
-    assert!(start.elapsed() < LIMIT);
     // Nothing listens to these any more, and nothing hangs on them.
     session.stop_consuming("q");
     assert!(!session.flush(Duration::from_millis(10)));
