@@ -78,7 +78,7 @@ pub struct SelectionArgs {
     /// The project's configuration [default: gorgon.json].
     #[arg(long, value_name = "PATH")]
     pub config: Option<PathBuf>,
-    /// Only what failed in the last run.
+    /// Only what failed when it last ran.
     #[arg(long)]
     pub only_failures: bool,
 }
