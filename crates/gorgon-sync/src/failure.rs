@@ -174,7 +174,12 @@ pub(crate) fn is_elsewhere(error: &CommandError) -> bool {
     matches!(
         error.end(),
         Some(End::Exited(
-            status::PROTOCOL | status::START | status::SOCKET | status::STREAM | status::CONNECT
+            status::PROTOCOL
+                | status::START
+                | status::SOCKET
+                | status::STREAM
+                | status::SILENT
+                | status::CONNECT
         ))
     )
 }
@@ -264,18 +269,31 @@ mod tests {
 
     use super::*;
 
-    fn hint(status: i32, stderr: &str) -> Option<String> {
+    fn ended(status: i32, stderr: &str) -> CommandError {
         let source = Said {
             stdout: String::new(),
             stderr: stderr.to_owned(),
         };
-        let end = End::Exited(status);
-        let error = CommandError::Ended {
+        CommandError::Ended {
             command: "rsync a b".to_owned(),
-            end,
+            end: End::Exited(status),
             source,
-        };
+        }
+    }
+
+    fn hint(status: i32, stderr: &str) -> Option<String> {
+        let error = ended(status, stderr);
         SyncError::rsync("pull the source from a".to_owned(), error).hint()
+    }
+
+    #[test]
+    fn another_address_is_asked_where_nothing_of_ours_answers() {
+        // 30: a port that is open, and behind which nobody says a word.
+        let other = [2, 5, 10, 12, 30, 35];
+        for status in 0..=40 {
+            let elsewhere = is_elsewhere(&ended(status, ""));
+            assert_eq!(elsewhere, other.contains(&status), "{status}");
+        }
     }
 
     #[test]
