@@ -1,5 +1,6 @@
 //! The state of each item: queued, started, in doubt, settled.
 
+mod doubts;
 mod rest;
 mod shunning;
 
@@ -310,40 +311,6 @@ impl Items {
                     self.unsettled_planned -= 1;
                 }
                 true
-            }
-        }
-    }
-
-    /// The broker gave a delivery back, or its worker says that it runs nothing.
-    pub(super) fn doubt(&mut self, id: ItemId, attempt: u32, until: Instant, costs: bool) {
-        let Some(item) = self.get(id) else { return };
-        if attempt != item.work.attempt {
-            return;
-        }
-        let holders = match &item.phase {
-            Phase::Parked | Phase::Settled(_) | Phase::Doubtful { .. } => return,
-            Phase::Queued => Vec::new(),
-            Phase::Started(holders) => holders.clone(),
-        };
-        self.set_phase(
-            id,
-            Phase::Doubtful {
-                holders,
-                until,
-                costs,
-            },
-        );
-    }
-
-    /// A broker outage is no fault of an item: doubts wait for the workers' word and cost nothing.
-    pub(super) fn excuse_doubts(&mut self, until: Instant) {
-        for id in self.doubtful.clone() {
-            if let Phase::Doubtful {
-                until: end, costs, ..
-            } = &mut self.item(id).phase
-            {
-                *end = until;
-                *costs = false;
             }
         }
     }
