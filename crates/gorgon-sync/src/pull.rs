@@ -142,9 +142,6 @@ fn fetch_manifest(
     cache: &Cache,
     bounds: &Until<'_>,
 ) -> Result<(String, Vec<u8>), SyncError> {
-    if !is_plain(user) || !source.addresses.iter().all(|address| is_plain(address)) {
-        return Err(wrong("has an address that is none"));
-    }
     let mut tries = Vec::new();
     let place = cache.new_manifest();
     let first = source
@@ -153,6 +150,9 @@ fn fetch_manifest(
         .map(|address| (address, FIRST_LIMIT));
     let mut due: VecDeque<_> = first.collect();
     while let Some((address, limit)) = due.pop_front() {
+        if !is_plain(user) || !is_plain(address) {
+            return Err(wrong("has an address that is none"));
+        }
         let base = format!("rsync://{user}@{address}");
         let args = args::fetch_file(&format!("{base}/meta/manifest"), &place, limit);
         match bounds.rsync(args, Some(password)) {
