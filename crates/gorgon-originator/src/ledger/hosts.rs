@@ -127,18 +127,28 @@ impl Hosts {
     }
 
     /// Returns the workers of an earlier manager of this host, which died with it, and its queue.
-    /// The word of a manager may come twice, and after that of its workers: those live. None where it comes after
-    /// that of the manager that took its place.
+    /// The word of a manager may come twice, and after that of its workers: those live.
+    ///
+    /// # Errors
+    /// It comes after that of the manager that took its place; with its workers, who died with it.
     pub(super) fn joined(
         &mut self,
         now: Instant,
         message: &HostJoined,
-    ) -> Option<(BTreeSet<WorkerKey>, Option<String>)> {
+    ) -> Result<(BTreeSet<WorkerKey>, Option<String>), BTreeSet<WorkerKey>> {
         let before = self.manager_queue(&message.listener_id);
         let fenced = self.is_fenced(&message.listener_id);
         let host = self.host(now, &message.listener_id, &message.hostname);
         if message.began_ms < host.began_ms {
-            return None;
+            let theirs = |worker: &WorkerKey| host.managers.has(worker, message.pid);
+            let (died, live): (BTreeSet<_>, _) = std::mem::take(&mut host.workers)
+                .into_iter()
+                .partition(theirs);
+            host.workers = live;
+            host.managers.was(message.pid);
+            let ended = died.iter().map(|worker| (worker.clone(), now));
+            self.ended.extend(ended);
+            return Err(died);
         }
         host.began_ms = message.began_ms;
         if !fenced {
@@ -162,7 +172,7 @@ impl Hosts {
         host.managers.joined(message.pid);
         self.ended
             .extend(ended.into_iter().map(|worker| (worker, now)));
-        Some((died, gone))
+        Ok((died, gone))
     }
 
     /// The host has these slots now; the word of an earlier manager is an old one. Returns the

@@ -44,6 +44,13 @@ impl Managers {
         self.of.retain(|_, of| *of == manager);
     }
 
+    /// A manager was there before the one that joined last: it has gone.
+    pub(super) fn was(&mut self, manager: u32) {
+        if manager != 0 && manager != self.now {
+            self.past.insert(manager);
+        }
+    }
+
     /// The manager has gone.
     pub(super) fn gone(&mut self) {
         if self.now != 0 {

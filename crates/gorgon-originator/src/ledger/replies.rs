@@ -59,8 +59,12 @@ impl Ledger {
                 out.push(Effect::Tell(Happening::HostAnswered(message)));
             }
             Reply::HostJoined(message) => {
-                let Some((dead, queue)) = self.hosts.joined(now, &message) else {
-                    return out.push(Effect::DeleteQueue(message.manager_queue_name));
+                let (dead, queue) = match self.hosts.joined(now, &message) {
+                    Ok(joined) => joined,
+                    Err(dead) => {
+                        out.push(Effect::DeleteQueue(message.manager_queue_name));
+                        return self.lose_workers(dead, self.recovery.is_none(), out);
+                    }
                 };
                 out.extend(queue.map(Effect::DeleteQueue));
                 if self.hosts.is_fenced(&message.listener_id) {

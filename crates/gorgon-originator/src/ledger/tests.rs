@@ -467,6 +467,10 @@ fn a_word_that_a_worker_said_before_its_manager_died_and_that_comes_late_holds_n
         "a1 starts 0; a joins anew; a1 holds 0.2; +2",
         "delete m.a; publish 0.2; publish 0.3",
     );
+    // That the old manager joined may be heard late as well, before or after the word of its worker.
+    let heard = |events: &str| Run::new(rules(), 2).run(&format!("offer; a joins anew; {events}"));
+    assert_eq!(heard("a joins; a1 starts 0; +2"), "delete m.a; publish 0.2");
+    assert_eq!(heard("a1 starts 0; a joins; +2"), "delete m.a; publish 0.2");
     // Those of the new manager live, also where the one before it says late that it leaves.
     check(2, "a joins anew; a1 starts 0 anew; +4", "delete m.a");
     check(
