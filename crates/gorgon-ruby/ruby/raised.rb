@@ -1,5 +1,7 @@
 # frozen_string_literal: true
 
+require_relative 'protocol'
+
 module Gorgon
   # What is told of an exception. It is a stranger's object: whatever is asked of it may raise in
   # turn, or answer with something that is no text; that must cost its words, never a result.
@@ -9,6 +11,11 @@ module Gorgon
     CLASS_OF = ::Kernel.instance_method(:class)
     NAME_OF = ::Module.instance_method(:name)
     BACKTRACE_OF = ::Exception.instance_method(:backtrace)
+    CAUSE_OF = ::Exception.instance_method(:cause)
+    # Maximum number of causes that are shown of one exception.
+    MOST_CAUSES = 10
+    # Maximum number of lines of a cause's backtrace that are shown.
+    CAUSE_LINES = 5
 
     class << self
       def name(error)
@@ -23,6 +30,29 @@ module Gorgon
       def backtrace(error)
         lines = guarded(-> { BACKTRACE_OF.bind(error).call }) { error.backtrace }
         [lines].flatten.grep(String)
+      end
+
+      # The exceptions that led to this one, the nearest first.
+      def causes(error)
+        found = [error]
+        while found.size <= MOST_CAUSES
+          cause = guarded(-> {}) { CAUSE_OF.bind(found.last).call }
+          break if cause.nil? || found.any? { |known| known.equal?(cause) }
+
+          found << cause
+        end
+        found.drop(1)
+      end
+
+      # The text about the causes of an exception, to stand below `shown`, its own text; '' where there are none.
+      # A cause that `shown` quotes already is left out. The block makes a backtrace fit to be shown.
+      def caused_by(error, shown = '')
+        shown = Json.utf8(shown)
+        texts = causes(error).map { |cause| [Json.utf8(name(cause)), Json.utf8(message(cause)), cause] }
+        texts.reject { |class_name, said, _| shown.include?(class_name) && shown.include?(said) }.map do |class_name, said, cause|
+          lines = yield(backtrace(cause)).first(CAUSE_LINES).map { |line| "    #{Json.utf8(line)}" }
+          ["\n\nCaused by:\n#{class_name}: #{said}", *lines].join("\n")
+        end.join
       end
 
       # What the block gives; where that raises, what the first argument makes of it.

@@ -21,7 +21,8 @@ module Gorgon
 
       def message(error)
         text = Raised.message(error)
-        SyntaxError === error ? @places.within(text) : text
+        text = @places.within(text) if SyntaxError === error
+        "#{Json.utf8(text)}#{Raised.caused_by(error, text) { |lines| @places.backtrace(lines) }}"
       end
 
       # A syntax error's place stands in its message only.

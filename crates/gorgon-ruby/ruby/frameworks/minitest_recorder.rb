@@ -100,9 +100,10 @@ module Gorgon
       end
 
       def message(failure)
-        return Json.utf8(Raised.message(failure)) unless failure.is_a?(::Minitest::UnexpectedError)
-
-        "#{Raised.name(failure.error)}: #{Json.utf8(Raised.message(failure.error))}"
+        error = cause(failure)
+        text = Json.utf8(Raised.message(error))
+        text = "#{Raised.name(error)}: #{text}" unless error.equal?(failure)
+        "#{text}#{Raised.caused_by(error, text) { |lines| shown(lines) }}"
       end
 
       def labelled(failure)
@@ -111,7 +112,10 @@ module Gorgon
       end
 
       def backtrace(failure)
-        lines = Raised.backtrace(cause(failure))
+        shown(Raised.backtrace(cause(failure)))
+      end
+
+      def shown(lines)
         @places.backtrace(Raised.guarded(-> { lines }) { ::Minitest.filter_backtrace(lines) })
       end
     end

@@ -44,6 +44,25 @@ class MinitestAdapterTest < AdapterCase
     assert_match(/Failure:\nfirst\n.*a_test\.rb:3.*Error:\nRuntimeError: second/m, test[:message])
   end
 
+  def test_causes_stand_below_the_text_of_a_test_and_of_a_load_error
+    write('a_test.rb', <<~RUBY)
+      require 'minitest/autorun'
+      class ATest < Minitest::Test
+        def jam; raise IOError, 'valve 7 is jammed'; end
+        def test_errs; jam; rescue IOError; raise 'the pump did not start'; end
+        def test_fails; jam; rescue IOError; flunk 'no pump'; end
+        def test_expects; assert_raises(KeyError) { jam }; end
+      end
+    RUBY
+    write('b_test.rb', "begin\n  raise IOError, 'gauge 3 is missing'\nrescue IOError\n  raise 'no tank'\nend\n")
+    ran = run_files('a_test.rb', 'b_test.rb')
+    assert_match(/\ARuntimeError: the pump did not start\n\nCaused by:\nIOError: valve 7 is jammed\n    a_test\.rb:3:in/,
+                 ran.test('ATest#test_errs')[:message])
+    assert_match(/\Ano pump\n\nCaused by:\nIOError: valve 7/, ran.test('ATest#test_fails')[:message])
+    refute_match(/Caused by/, ran.test('ATest#test_expects')[:message])
+    assert_match(/\Ano tank\n\nCaused by:\nIOError: gauge 3 is missing\n    b_test\.rb:2:in/, ran.of(:file_error).first[:message])
+  end
+
   def test_a_class_reopened_by_a_later_file_runs_only_what_that_brought
     write('a_test.rb', "require 'minitest/autorun'\nclass ATest < Minitest::Test\n  def test_one; end\nend\n")
     write('b_test.rb', "class ATest < Minitest::Test\n  def test_two; end\nend\n")
