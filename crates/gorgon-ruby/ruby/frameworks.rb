@@ -118,7 +118,8 @@ module Gorgon
       # The adapter of a framework, by its name on the wire.
       def adapter(name)
         @by_callbacks ||= census_of_loaded
-        require_relative "frameworks/#{name}"
+        folder = "frameworks/#{name}/adapter"
+        require_relative(File.exist?("#{__dir__}/#{folder}.rb") ? folder : "frameworks/#{name}")
         const_get(name.to_s.split('_').map(&:capitalize).join(''))
       end
 

@@ -28,6 +28,7 @@ mod kept;
 mod large;
 mod listener;
 mod manager;
+mod minitest;
 mod network;
 mod only_failures;
 mod options;

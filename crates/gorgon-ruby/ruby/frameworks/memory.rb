@@ -56,6 +56,11 @@ module Gorgon
         !spent.nil? && spent.empty?
       end
 
+      # The names of the class's test methods that have had their turn.
+      def names(klass)
+        @spent.fetch(klass, {}).keys
+      end
+
       private
 
       def pass(klass)

@@ -31,6 +31,10 @@ class Record
     write(:defined, { ids: ids })
   end
 
+  def left_out(**fields)
+    write(:left_out, fields)
+  end
+
   def divisible
     write(:divisible, {})
   end

@@ -271,15 +271,15 @@ class MinitestAdapterTest < AdapterCase
     assert ran.tests.all? { |test| test[:seconds] >= 0.005 }
   end
 
-  def test_plugins_are_loaded_and_no_reporter_of_theirs_prints
+  def test_plugins_are_loaded_and_may_replace_the_reporters
     write('minitest/loud_plugin.rb', <<~RUBY)
       module Minitest
         class Loud < Reporter
-          def record(*) puts 'LOUD'; end
+          def record(*) io.puts 'LOUD'; end
         end
         def self.plugin_loud_options(opts, options) opts.on('--loud') { options[:loud] = true }; end
         def self.plugin_loud_init(options)
-          reporter.reporters.replace([Loud.new]) if options[:loud]
+          reporter.reporters.replace([Loud.new(options[:io])]) if options[:loud]
           $loud = options[:loud]
         end
       end
@@ -287,7 +287,7 @@ class MinitestAdapterTest < AdapterCase
     write('a_test.rb', "require 'minitest/autorun'\nclass ATest < Minitest::Test\n  def test_loud; assert $loud; end\nend\n")
     ran = run_files('a_test.rb', options: '--loud', ruby: %w[-I .])
     assert_equal({ 'ATest#test_loud' => 'passed' }, ran.outcomes)
-    assert_empty ran.output
+    assert_equal "LOUD\n", ran.output
   end
 
   def test_a_stubbed_clock_does_not_spoil_the_seconds
@@ -362,12 +362,17 @@ class MinitestAdapterTest < AdapterCase
       def self.load_plugins; raise 'left to the user in 6'; end
       def self.process_args(args)
         at = args.index('-i')
-        { seed: Integer(args[args.index('--seed') + 1]), include: at && args[at + 1] }
+        { seed: Integer(args[args.index('--seed') + 1]), include: at && args[at + 1], io: $stdout }
+      end
+      def self.run_all_suites(reporter, options)
+        Runnable.runnables.shuffle.each { |suite| suite.run_suite(reporter, options) }
       end
       class Runnable
         def self.run_suite(reporter, options = {})
-          wanted = options[:include]
-          names = runnable_methods.select { |name| wanted === name || wanted === "\#{self}#\#{name}" }
+          pos, neg = options.values_at(:include, :exclude)
+          pos = Regexp.new($1) if pos.is_a?(String) && pos =~ %r%/(.*)/%
+          names = runnable_methods.select { |name| !pos || pos === name || pos === "\#{self}#\#{name}" }
+                                  .reject { |name| neg && (neg === name || neg === "\#{self}#\#{name}") }
           names.each { |name| run(self, name, reporter) }
         end
 

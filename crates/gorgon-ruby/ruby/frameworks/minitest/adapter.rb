@@ -1,0 +1,298 @@
+# frozen_string_literal: true
+
+require_relative '../../frameworks'
+require_relative '../faults'
+require_relative '../ids'
+require_relative '../memory'
+require_relative '../part'
+require_relative '../selection'
+require_relative 'options'
+require_relative 'parts'
+require_relative 'reporters'
+require_relative 'results'
+require_relative 'run'
+require_relative 'test'
+
+module Gorgon
+  module Frameworks
+    # Minitest 5 and 6, classic and spec style. Does what Minitest.run does, file after file: each test method runs once
+    # in a process, with the file whose loading brought it.
+    class Minitest
+      # What the loading of a file brought: its tests, whether each is known by an id of its own, the full names of tests
+      # of the same classes that ran with a file before, its options, and whether it brought filters itself.
+      Loaded = Struct.new(:tests, :divisible, :had, :options, :focus)
+
+      # A file, or a helper that it loads, may run its tests by itself: they run once it is loaded.
+      module WhileLoading
+        class << self
+          attr_accessor :loading, :asked
+        end
+
+        def run(*arguments)
+          return super unless WhileLoading.loading
+
+          WhileLoading.asked = true
+        end
+      end
+
+      # Helpers that may ask for another version of Minitest than the newest.
+      HELPERS = '{test,tests,spec}/{,*/}*{helper,case,init}*.rb'
+      VERSIONED = /^\s*gem[ (]+['"]minitest['"]\s*,/.freeze
+
+      class << self
+        # Not where a helper chooses a version.
+        def preload
+          Frameworks.disarmed { require 'minitest' } unless version_chosen?
+        end
+
+        private
+
+        def version_chosen?
+          !defined?(::Minitest::Runnable) && Dir[HELPERS].any? { |path| File.file?(path) && File.binread(path).match?(VERSIONED) }
+        end
+      end
+
+      def initialize(settings, reporter)
+        @settings = settings
+        @reporter = reporter
+        @places = Places.new(settings.root)
+        @faults = Faults.new(@places)
+        @options = Options.new(settings)
+        @results = Results.new(reporter, @places) { |klass, name| test(klass, name, @ids) }
+        @reporters = Reporters.new(@results, reporter, @faults)
+        @memory = Memory.new(@places) { |klass| method_names(klass) }
+        @files = {} # path => what its loading brought, for its further parts
+      end
+
+      def start
+        @memory.before_first_file(runnables) if there?
+      end
+
+      # Loads the file and runs its tests, or those selected. A further part of the file runs what its first loading
+      # brought. `loaded`: another adapter has loaded it, and found none.
+      def run(path, selection = nil, loaded: false)
+        file = @files[path] || load_tests(path, loaded) or return
+        run_tests(file, chosen(file, path, selection), path, selection)
+      ensure
+        if there?
+          # A test may have reset it; to name the tests of a class asks for it.
+          seed(file.options) if file
+          @memory.pass_over(runnables, file ? file.tests.map(&:klass).uniq : [])
+        end
+      end
+
+      # The reporters report, then the hooks of Minitest.after_run run, last one first, as in Minitest.
+      def finish
+        return unless there?
+
+        @reporters.report
+        hooks = ::Minitest.class_variable_get(:@@after_run)
+        run_hook(hooks.pop) until hooks.empty?
+      end
+
+      private
+
+      def there?
+        defined?(::Minitest::Runnable)
+      end
+
+      def runnables
+        ::Minitest::Runnable.runnables
+      end
+
+      def load_tests(path, loaded)
+        absolute = @places.absolute(path)
+        now = loaded || load_file(absolute)
+        return unless there? && prepared?
+
+        tests = new_tests(absolute)
+        @reporter.warning(Frameworks.loaded_before(path)) if !now && tests.empty?
+        @files[path] = Loaded.new(tests, @ids.distinct?, @had, @parsed, @options.of_the_file?)
+      rescue UnknownOption, *PASSED_UP
+        raise
+      rescue Exception => e # what a file raises is a result, whatever its class
+        @reporter.file_error(**@faults.of('load', e))
+        nil
+      end
+
+      def load_file(path)
+        ready
+        @options.expose
+        WhileLoading.asked = false
+        WhileLoading.loading = true
+        Frameworks.load_file(path)
+      rescue SystemExit => e
+        # `exit Minitest.run`
+        raise unless WhileLoading.asked && e.success?
+
+        true
+      ensure
+        WhileLoading.loading = false
+      end
+
+      # What stands around Minitest from the first moment on that it is there.
+      def ready
+        return if @ready || !there?
+
+        @ready = true
+        ::Minitest.singleton_class.prepend(WhileLoading)
+        ::Minitest::Test.prepend(Results::Originals)
+      end
+
+      # Done after a file is loaded, as its helpers may bring plugins.
+      def prepared?
+        ready
+        prepare unless @broken
+        @reporter.file_error(**@broken, spent: true) if @broken
+        !@broken && !@parsed.nil?
+      end
+
+      def prepare
+        @parsed = nil
+        parsed = @options.parse
+        first = @composite.nil?
+        seed(parsed)
+        fit_executor
+        ::Kernel.srand(parsed[:seed]) if first
+        @composite = @reporters.set_up(parsed)
+        @reporter.warning(Frameworks.no_options('Minitest', @options.left_over)) if first && @options.left_over.any?
+        @parsed = parsed
+      rescue Options::OfTheFile => e
+        @reporter.file_error(what: 'arguments that the file gives to Minitest', exception: nil, message: e.message, backtrace: [])
+      rescue UnknownOption, *PASSED_UP
+        raise
+      rescue Exception => e
+        @broken = @faults.of('options and plugins of Minitest', e)
+      end
+
+      # Minitest 5.15 has none.
+      def seed(options)
+        ::Minitest.seed = options[:seed] if ::Minitest.respond_to?(:seed=)
+      end
+
+      # How many threads Minitest starts it decides when it is loaded, which may have been before a helper said so.
+      def fit_executor
+        size = (ENV['MT_CPU'] || ENV['N'])&.to_i or return
+        executor = ::Minitest.parallel_executor
+        return unless executor.instance_of?(::Minitest::Parallel::Executor) && executor.size != size && size.positive?
+
+        ::Minitest.parallel_executor = ::Minitest::Parallel::Executor.new(size)
+      end
+
+      def new_tests(path)
+        @ids = Ids.new
+        @had = {}
+        @memory.fresh(runnables, path, Frameworks.opened).flat_map do |klass, names|
+          (@memory.names(klass) - names).each { |name| @had["#{klass}##{name}"] = true }
+          names.sort.map { |name| test(klass, name, @ids) }
+        end
+      end
+
+      def method_names(klass)
+        klass.runnable_methods
+      rescue UnknownOption, *PASSED_UP
+        raise
+      rescue Exception => e
+        @reporter.file_error(**@faults.of("tests of #{klass}", e))
+        []
+      end
+
+      def test(klass, method_name, ids)
+        name = "#{klass.name || klass.inspect}##{method_name}"
+        # A class may list names that it answers by method_missing.
+        file, line = klass.instance_method(method_name).source_location if klass.method_defined?(method_name)
+        Test.new(klass, method_name, ids.id(name), name, file && @places.absolute(file), line, Parts.group(klass))
+      end
+
+      def chosen(file, path, selection)
+        part = Part.of(selection)
+        @reporter.divisible if file.divisible && (part || !selection)
+        return part.of(file.tests.select { |test| named?(test, file.options) }, @reporter) if part
+
+        Selection.new(@places.absolute(path), selection, @reporter).of(file.tests)
+      end
+
+      # By Minitest's filters: what a run of the whole file has.
+      def named?(test, options)
+        kept = pattern(options[:filter] || options[:include])
+        out = pattern(options[:exclude])
+        names = [test.method_name, "#{test.klass}##{test.method_name}"]
+        # Rails lets a name be a description with spaces.
+        names << kept if kept.is_a?(String) && test.method_name == "test_#{kept.delete_prefix('test_').gsub(/\s+/, '_')}" && rails?(test)
+        (kept.nil? || names.any? { |name| kept === name }) && (out.nil? || names.none? { |name| out === name })
+      end
+
+      def rails?(test)
+        defined?(::Rails::LineFiltering) && ::Rails::LineFiltering === test.klass
+      end
+
+      # A name, or a regular expression between slashes.
+      def pattern(name)
+        name.is_a?(String) && name =~ %r{/(.*)/} ? Regexp.new(Regexp.last_match(1)) : name
+      end
+
+      def run_tests(file, wanted, path, selection)
+        # Of the whole file: what a test left out of a part would be left out anyhow.
+        return if file.tests.empty?
+
+        run = Run.new(@results, @composite, file.options)
+        ::Kernel.srand(file.options[:seed])
+        run.call(file, wanted, around(path)) { |text| @reporter.warning(text) }
+        tell_faults(run)
+        tell_filtered(run.left_out, file, path) unless selection
+      end
+
+      # The classes without tests that a plain run of the file has as well: they are shuffled with its own.
+      def around(path)
+        runnables.select { |klass| @memory.without_tests?(klass) && !of_another_file?(klass, path) }
+      end
+
+      def of_another_file?(klass, path)
+        @homes ||= {}.compare_by_identity
+        home = @homes.fetch(klass) { @homes[klass] = home_of(klass) }
+        !home.nil? && home != path && @files.key?(home)
+      end
+
+      def home_of(klass)
+        file, = klass.name && Object.const_source_location(klass.name)
+        file && @places.relative(file)
+      rescue NameError
+        nil
+      end
+
+      # What is left in the executor's queue would be the next file's.
+      def tell_faults(run)
+        spent = run.threads || false
+        if run.raised
+          error, test = run.raised
+          @reporter.file_error(**@faults.of('run', error), test: test&.name, spent: spent)
+        end
+        run.missing.each do |message, test|
+          @reporter.file_error(what: 'quit', exception: nil, message: message, backtrace: [], test: test&.name, spent: spent)
+        end
+      end
+
+      # A focus is easily committed by mistake.
+      def tell_filtered(left_out, file, path)
+        return if left_out.zero?
+        return (@reporter.left_out(tests: left_out, by: @options.filters) if @reporter.respond_to?(:left_out)) unless file.focus
+
+        tests = left_out == 1 ? '1 test was' : "#{left_out} tests were"
+        @reporter.warning("a focus was active in #{path}: #{tests} left out")
+      end
+
+      def run_hook(hook)
+        hook.call
+      rescue SystemExit => e
+        return if e.success?
+
+        @reporter.suite_hook_failed(what: 'Minitest.after_run', exception: 'SystemExit',
+                                    message: "a hook of Minitest.after_run called exit, status #{e.status}", backtrace: [])
+      rescue SignalException, NoMemoryError
+        raise
+      rescue Exception => e
+        @reporter.suite_hook_failed(**@faults.of('Minitest.after_run', e))
+      end
+    end
+  end
+end

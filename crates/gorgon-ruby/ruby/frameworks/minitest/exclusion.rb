@@ -1,0 +1,68 @@
+# frozen_string_literal: true
+
+module Gorgon
+  module Frameworks
+    class Minitest
+      # Stands as Minitest's --exclude, which the framework asks of each test that its other filters let through, first
+      # by the method's name and then by the class's as well. Leaves out what the option names, and what is not wanted
+      # now; notes the rest: that is what Minitest is going to run.
+      class Exclusion
+        # `tests` are those of the file, `wanted` those that shall run; `had` are the full names of tests of the same
+        # classes that ran with a file before.
+        def initialize(excluded, tests, wanted, had)
+          @excluded = excluded.is_a?(String) && excluded =~ %r{/(.*)/} ? Regexp.new(Regexp.last_match(1)) : excluded
+          @names = tests.to_h { |test| [test.method_name, true] }
+          @tests = tests.group_by { |test| "#{test.klass}##{test.method_name}" }
+          @wanted = wanted.to_h { |test| [test, true] }.compare_by_identity
+          @had = had
+          @all = tests.size == wanted.size
+          @selected = {}.compare_by_identity
+          @asked = {}.compare_by_identity
+        end
+
+        # Whether Minitest is going to run the test.
+        def selected?(test)
+          @selected.key?(test)
+        end
+
+        # Whether the class has asked, and so goes on to run what is selected.
+        def asked?(klass)
+          @asked.key?(klass)
+        end
+
+        def ===(text)
+          return excluded?(text) if @names.key?(text)
+
+          tests = @tests[text] or return unknown?(text)
+          tests.each { |test| @asked[test.klass] = true }
+          return true if excluded?(text)
+
+          tests = tests.select { |test| @wanted.key?(test) }
+          tests.each { |test| @selected[test] = true }
+          tests.empty?
+        end
+
+        # Minitest looks for slashes around it.
+        def =~(_pattern)
+          nil
+        end
+
+        def inspect
+          @excluded.inspect
+        end
+        alias to_s inspect
+
+        private
+
+        def excluded?(text)
+          !@excluded.nil? && @excluded === text
+        end
+
+        # A class may give its tests other names each time that it is asked.
+        def unknown?(text)
+          !@all || @had.key?(text) || excluded?(text)
+        end
+      end
+    end
+  end
+end

@@ -1,0 +1,54 @@
+# frozen_string_literal: true
+
+module Gorgon
+  module Frameworks
+    class Minitest
+      # Which classes are never cut: those with an order of their own, and those that do something around all of their
+      # tests.
+      module Parts
+        # What a class overrides to do so.
+        AROUND = %i[run run_suite with_info_handler].freeze
+        # Who overrides these and lets each test stand for itself.
+        HARMLESS = /(?:\A|#<Class:)(?:Minitest::(?:Runnable|Test|Unit|Spec|Benchmark|Parallel)\b|Rails::LineFiltering\b)/.freeze
+        # Their tests run in any order.
+        LOOSE = %i[random parallel].freeze
+
+        class << self
+          # The name of the class; nil where its tests are free.
+          def group(klass)
+            held[klass] = holds?(klass) ? Json.utf8(klass.name || klass.inspect) : nil unless held.key?(klass)
+            held[klass]
+          end
+
+          # The order in which a class runs its tests: Minitest 6 asks by another name.
+          def order(klass)
+            return klass.run_order if klass.respond_to?(:run_order)
+
+            klass.test_order if klass.respond_to?(:test_order)
+          end
+
+          # Whether the class runs its tests by a method of its own.
+          def own_run?(klass)
+            AROUND.any? { |name| klass.respond_to?(name) && !HARMLESS.match?(klass.method(name).owner.inspect) }
+          end
+
+          private
+
+          def held
+            @held ||= {}.compare_by_identity
+          end
+
+          # What cannot be asked may hold.
+          def holds?(klass)
+            order = order(klass)
+            (!order.nil? && !LOOSE.include?(order)) || own_run?(klass)
+          rescue *PASSED_UP
+            raise
+          rescue ::Exception # rubocop:disable Lint/RescueException
+            true
+          end
+        end
+      end
+    end
+  end
+end

@@ -1,0 +1,134 @@
+# frozen_string_literal: true
+
+require_relative '../../raised'
+
+module Gorgon
+  module Frameworks
+    class Minitest
+      # The reporters of a run: Minitest's own, those of the suite and of its plugins, and ours. They live as long as the
+      # child: they are started before the first file runs, and report after the last one.
+      class Reporters
+        # What tells that the run did not pass, of a reporter that is no more than a statistic of results.
+        COUNTS = %i[failures errors].freeze
+
+        def initialize(results, reporter, faults)
+          @results = results
+          @reporter = reporter
+          @faults = faults
+          @plugins = []
+          @started = {}.compare_by_identity
+        end
+
+        # The reporter that the classes are handed; nil before the first file has been loaded.
+        attr_reader :composite
+
+        # Has the plugins that are new set up their reporters, as Minitest.run does.
+        def set_up(options)
+          fresh = ::Minitest.extensions - @plugins
+          return @composite if @composite && fresh.empty?
+
+          @composite ||= by_minitest(options)
+          @composite.reporters.delete(@results)
+          init(fresh, options)
+          ours(options)
+          @composite.reporters.each { |reporter| start(reporter) }
+          @composite
+        end
+
+        # Has each report, and tells of those that do not pass the run.
+        def report
+          return unless @composite
+
+          own, suites = (@composite.reporters - [@results]).partition { |reporter| minitests_own?(reporter) }
+          # Nobody reads them, but others may look at their figures.
+          own.each { |reporter| Raised.guarded(-> {}) { reporter.report } }
+          suites.each { |reporter| guarded(reporter) { reporter.report } }
+          suites.each { |reporter| guarded(reporter) { judge(reporter) } }
+        end
+
+        private
+
+        def by_minitest(options)
+          composite = ::Minitest::CompositeReporter.new
+          composite << ::Minitest::SummaryReporter.new(options[:io], options)
+          composite << ::Minitest::ProgressReporter.new(options[:io], options) unless options[:quiet]
+          composite
+        end
+
+        def init(plugins, options)
+          all = ::Minitest.extensions
+          ::Minitest.reporter = @composite
+          ::Minitest.extensions = plugins
+          @plugins |= plugins
+          ::Minitest.init_plugins(options)
+        ensure
+          ::Minitest.extensions = all | ::Minitest.extensions
+          ::Minitest.reporter = nil
+        end
+
+        # Ours is the first to see a result, so that none is lost where another one raises; and its io is that of all.
+        # What Minitest itself writes of a run would stand among the output of the tests.
+        def ours(options)
+          @composite.reporters.each { |reporter| reporter.io = quiet if minitests_own?(reporter) && options[:io].equal?(reporter.io) }
+          @results.io = options[:io]
+          @results.options = options
+          @composite.reporters.unshift(@results)
+        end
+
+        def quiet
+          require_relative 'quiet'
+          @quiet ||= Quiet.new
+        end
+
+        def minitests_own?(reporter)
+          reporter.instance_of?(::Minitest::SummaryReporter) || reporter.instance_of?(::Minitest::ProgressReporter)
+        end
+
+        def start(reporter)
+          return if @started.key?(reporter)
+
+          @started[reporter] = true
+          reporter.start
+        end
+
+        def judge(reporter)
+          return if reporter.passed?
+
+          said = "#{reporter.class}, a reporter of the suite, says that the run did not pass"
+          return tell(reporter, nil, said, []) unless @results.failed
+          return if ::Minitest::StatisticsReporter === reporter && passed_without_failures?(reporter)
+
+          @reporter.warning("#{said}; tests had failed") unless ::Minitest::StatisticsReporter === reporter
+          tell(reporter, nil, said, []) if ::Minitest::StatisticsReporter === reporter
+        end
+
+        # Whether nothing but the tests that failed, which are told anyhow, keeps it from passing the run.
+        def passed_without_failures?(reporter)
+          results = reporter.results
+          counts = COUNTS.map { |name| reporter.public_send(name) }
+          reporter.results = results.select(&:skipped?)
+          COUNTS.each { |name| reporter.public_send("#{name}=", 0) }
+          reporter.passed?
+        ensure
+          reporter.results = results
+          COUNTS.zip(counts) { |name, count| reporter.public_send("#{name}=", count) }
+        end
+
+        def guarded(reporter)
+          yield
+        rescue SystemExit => e
+          tell(reporter, 'SystemExit', "#{reporter.class}, a reporter of the suite, called exit, status #{e.status}", []) unless e.success?
+        rescue SignalException, NoMemoryError
+          raise
+        rescue Exception => e # rubocop:disable Lint/RescueException
+          fault = @faults.of('reporter', e)
+          tell(reporter, *fault.values_at(:exception, :message, :backtrace))
+        end
+
+        def tell(reporter, exception, message, backtrace)
+          @reporter.suite_hook_failed(what: "reporter #{reporter.class}", exception: exception, message: message, backtrace: backtrace)
+        end
+      end
+    end
+  end
+end

@@ -1,0 +1,142 @@
+# frozen_string_literal: true
+
+require_relative 'exclusion'
+require_relative 'parts'
+
+module Gorgon
+  module Frameworks
+    class Minitest
+      # One run of the classes of a file, by Minitest's own entry point, as Minitest.run does it: in the order that the
+      # seed gives, with the executor of the suite, each class asked to run itself.
+      class Run
+        # Maximum number of tests that are named where many did not run.
+        MOST_NAMED = 5
+
+        def initialize(results, composite, options)
+          @results = results
+          @composite = composite
+          @options = options
+          @missing = []
+          @left_out = 0
+        end
+
+        # Tests that were selected and did not run; sentences about them.
+        attr_reader :missing
+        # How many tests the filters of the options left out.
+        attr_reader :left_out
+        # Whether threads of the executor may hold more work.
+        attr_reader :threads
+
+        # What ended the run, and the test that it ended with; nil: it came to its end.
+        attr_reader :raised
+
+        # Runs the wanted ones among the tests of the file; `around` are classes without tests that Minitest shuffles with
+        # theirs.
+        def call(file, wanted, around, &warn)
+          @file = file
+          @warn = warn
+          @results.expect(file.tests)
+          rounds(wanted).each do |classes|
+            run_round(around, classes, wanted.select { |test| classes.include?(test.klass) }) unless @raised
+          end
+        end
+
+        private
+
+        # The classes with wanted tests. Of two classes with one name Minitest's filters cannot tell the tests apart: where
+        # not all are wanted, each has a round of its own.
+        def rounds(wanted)
+          classes = wanted.map(&:klass).uniq
+          return [classes] if @file.tests.size == wanted.size
+
+          named = classes.group_by(&:to_s).values
+          named.map(&:size).max.to_i.times.map { |at| named.map { |same| same[at] }.compact }
+        end
+
+        def run_round(around, classes, wanted)
+          tests = @file.tests.select { |test| classes.include?(test.klass) }
+          exclusion = Exclusion.new(@options[:exclude], tests, wanted, @file.had)
+          with_runnables(around, classes) do
+            within_executor(classes) { entry(@options.merge(exclude: exclusion)) }
+          end
+          check(wanted, exclusion)
+        rescue UnknownOption, *PASSED_UP
+          raise
+        rescue Exception => e # rubocop:disable Lint/RescueException
+          @raised = [e, @results.drop]
+          check(wanted, exclusion)
+        end
+
+        def entry(options)
+          ::Minitest.respond_to?(:run_all_suites) ? ::Minitest.run_all_suites(@composite, options) : ::Minitest.__run(@composite, options)
+        end
+
+        # As in a plain run of the file alone, in their order there. What tests define meanwhile is kept.
+        def with_runnables(around, classes)
+          all = ::Minitest::Runnable.runnables.dup
+          shown = {}.compare_by_identity
+          (around + classes).each { |klass| shown[klass] = true }
+          ::Minitest::Runnable.runnables.replace(all.select { |klass| shown.key?(klass) })
+          yield
+        ensure
+          ::Minitest::Runnable.runnables.replace(all | ::Minitest::Runnable.runnables)
+        end
+
+        # Threads that nothing will be handed to are not started: they take longer than a small file does.
+        def within_executor(classes)
+          executor = ::Minitest.parallel_executor
+          @threads = needed?(executor, classes)
+          return yield unless @threads
+
+          begin
+            executor.start if executor.respond_to?(:start)
+            yield
+          ensure
+            executor.shutdown if executor.respond_to?(:shutdown)
+          end
+        end
+
+        def needed?(executor, classes)
+          return false if executor.nil?
+
+          !executor.instance_of?(::Minitest::Parallel::Executor) ||
+            classes.any? { |klass| ::Minitest::Parallel::Test::ClassMethods === klass || Parts.order(klass) == :parallel || Parts.own_run?(klass) }
+        end
+
+        # What was selected, and did not end.
+        def check(wanted, exclusion)
+          lost = @results.lost
+          lost.each { |test| @missing << ["#{test.name} began, and did not end#{': its thread ended before it did' if @threads}", test] }
+          known = [*lost, @raised&.last]
+          left = wanted.reject { |test| @results.ended?(test) || @results.beside?(test) || known.include?(test) }
+          selected, others = left.partition { |test| exclusion.selected?(test) }
+          quit(selected, ': their class or the executor dropped them, or the threads that were to run them have ended')
+          not_selected(others, exclusion)
+        end
+
+        # Left out by a filter; or their class did not even ask.
+        def not_selected(tests, exclusion)
+          filtered, others = tests.partition { |test| filters? || exclusion.asked?(test.klass) }
+          @left_out += filtered.size
+          own, others = others.partition { |test| Parts.own_run?(test.klass) }
+          @warn.call("#{told(own)} did not run: their class has a `run` of its own") unless own.empty?
+          quit(others, '')
+        end
+
+        def filters?
+          !@options[:filter].nil? || !@options[:include].nil?
+        end
+
+        def quit(tests, why)
+          @missing << ["#{told(tests)} did not run#{why}", nil] unless tests.empty?
+        end
+
+        def told(tests)
+          names = tests.first(MOST_NAMED).map(&:name)
+          names << '…' if tests.size > names.size
+          "#{tests.size == 1 ? '1 test' : "#{tests.size} tests"} of this file (#{names.join(', ')})"
+        end
+      end
+    end
+  end
+end
