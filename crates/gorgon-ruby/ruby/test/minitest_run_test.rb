@@ -175,6 +175,25 @@ class MinitestRunTest < AdapterCase
     assert_equal %w[Twice#test_it Twice#test_it@2], ran.tests.map { |test| test[:id] }.grep(/Twice/)
   end
 
+  def test_a_suite_that_is_written_for_minitest_5_and_6_runs
+    write('a_test.rb', <<~RUBY)
+      require 'minitest/autorun'
+      module Around
+        def __run(*) = super
+        def run_all_suites(*) = super
+      end
+      Minitest.singleton_class.prepend(Around)
+      class ATest < Minitest::Test
+        def self.run_order = :alpha
+        def self.test_order = :alpha
+        def test_b; end
+        def test_a; flunk; end
+      end
+    RUBY
+    assert_as_plain('a_test.rb', status: 1)
+    in_order('a_test.rb')
+  end
+
   def test_a_class_that_drops_tests_which_it_was_asked_to_run_fails_the_file
     write('a_test.rb', <<~RUBY)
       require 'minitest/autorun'

@@ -40,6 +40,11 @@ module Gorgon
       VERSIONED = /^\s*gem[ (]+['"]minitest['"]\s*,/.freeze
 
       class << self
+        # Suites define the methods of both, so these do not tell.
+        def six?
+          ::Minitest::VERSION.to_i >= 6
+        end
+
         # Not where a helper chooses a version.
         def preload
           Frameworks.disarmed { require 'minitest' } unless version_chosen?

@@ -62,7 +62,7 @@ module Gorgon
           return if @loaded
 
           @loaded = true
-          return if ::Minitest.respond_to?(:run_all_suites)
+          return if Minitest.six?
 
           ::Minitest.load_plugins unless ARGV.include?('--no-plugins') || ENV['MT_NO_PLUGINS']
         end

@@ -22,9 +22,8 @@ module Gorgon
 
           # The order in which a class runs its tests: Minitest 6 asks by another name.
           def order(klass)
-            return klass.run_order if klass.respond_to?(:run_order)
-
-            klass.test_order if klass.respond_to?(:test_order)
+            name = Minitest.six? ? :run_order : :test_order
+            klass.public_send(name) if klass.respond_to?(name)
           end
 
           # Whether the class runs its tests by a method of its own.

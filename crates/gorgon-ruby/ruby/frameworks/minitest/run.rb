@@ -68,7 +68,7 @@ module Gorgon
         end
 
         def entry(options)
-          ::Minitest.respond_to?(:run_all_suites) ? ::Minitest.run_all_suites(@composite, options) : ::Minitest.__run(@composite, options)
+          Minitest.six? ? ::Minitest.run_all_suites(@composite, options) : ::Minitest.__run(@composite, options)
         end
 
         # As in a plain run of the file alone, in their order there. What tests define meanwhile is kept.
