@@ -19,6 +19,7 @@ use gorgon_process::patient;
 use gorgon_process::sibling::{self, SiblingError};
 use gorgon_proto::config::{Connection, Secret};
 use gorgon_proto::names::LOCAL_DIRECTORY_PREFIX;
+use gorgon_ruby::WrongEnvironment;
 
 use crate::history::{LOCK_LIMIT, Store};
 
@@ -28,6 +29,9 @@ const HEARTBEAT: Duration = Duration::from_secs(60);
 /// The local way cannot be had.
 #[derive(Debug, thiserror::Error)]
 pub enum LocalError {
+    /// The shell's environment is not for tests.
+    #[error(transparent)]
+    Environment(#[from] WrongEnvironment),
     /// No broker.
     #[error("start the local broker")]
     Broker(#[source] io::Error),
@@ -50,6 +54,7 @@ pub enum LocalError {
 impl Hint for LocalError {
     fn hint(&self) -> Option<String> {
         match self {
+            Self::Environment(error) => error.hint(),
             Self::Broker(_) => None,
             Self::Directory { .. } => Some("TMPDIR names another place for it".to_owned()),
             Self::Sibling(error) => error.hint(),

@@ -261,6 +261,9 @@ impl Run<'_> {
         let slots = local_slots(slots);
         let in_place = !self.args.sync && self.settings.config.workspace == WorkspaceMode::Job;
         let used = slots.min(u32::try_from(items).unwrap_or(u32::MAX));
+        if in_place {
+            gorgon_ruby::check_environment(&self.ruby()).map_err(LocalError::from)?;
+        }
         let numbers = in_place.then(|| take_numbers(&self.settings.root, used));
         let offset = numbers.as_ref().map_or(0, |numbers| numbers.offset);
         if offset > 0 {

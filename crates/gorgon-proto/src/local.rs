@@ -8,8 +8,8 @@ use crate::item::ItemId;
 use crate::message::HostError;
 use crate::trace::Step;
 
-/// Exit code of a worker: a callback raised, or Ruby could not be started; its item was handed
-/// back. Its manager does not replace it.
+/// Exit code of a worker: a callback raised, Ruby could not be started, or no file can run; its item
+/// was handed back. Its manager does not replace it.
 pub const WORKER_CALLBACK_FAILED: u8 = 4;
 /// Exit code of a worker: its preloader died, and its Ruby child with it. Its manager starts
 /// another one as soon as the preloader is there again.
@@ -44,6 +44,11 @@ pub enum WorkerLine {
     /// It ends because of this.
     Failed {
         /// What happened.
+        error: HostError,
+    },
+    /// It ends because no file can run here.
+    Refused {
+        /// Why not.
         error: HostError,
     },
 }

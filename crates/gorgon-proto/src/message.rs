@@ -336,6 +336,8 @@ pub enum LeaveReason {
     SyncFailed,
     /// A callback raised, ended Ruby or took too long.
     CallbackFailed,
+    /// No file can run there: an option that the framework does not know, a Rails environment that is not the tests'.
+    Refused,
     /// Ruby, bundler or the preloader could not be started, or died twice.
     PreloaderFailed,
     /// Workers died again and again.

@@ -17,6 +17,7 @@ module Gorgon
   settings = owner.receive
   Process.exit!(1) unless settings
 
+  RailsEnvironment.allow(settings['env'])
   callbacks = Callbacks.new(settings['callbacks'])
   if settings['mode'] == 'preload'
     Preloader.new(settings, callbacks, owner, compiled).run

@@ -87,21 +87,22 @@ module Gorgon
       check_options if options_settled?
       return unless callback('before_start')
 
+      RailsEnvironment.check
       @started = true
       check_options
       @restore = Restore.new(@root, @capture)
       @channel.send(event: 'ready')
       serve_files
       finish
-    rescue Frameworks::UnknownOption => e
-      options_refused(e)
+    rescue Refused => e
+      refused(e)
     end
 
-    # With options that the framework does not know no file can run: that is told once, not of each file. Minitest and
-    # Test::Unit tell it at the first file, which may bring a plugin with options of its own.
-    def options_refused(error)
-      @channel.send(event: 'callback_failed', tried: "the options of #{error.class::OF}", message: error.message, output: @capture.text)
-      callback('after_complete') if @started
+    # Minitest and Test::Unit tell of options that they do not know at the first file, which may bring a plugin with
+    # options of its own. In a wrong environment after_complete may not run either.
+    def refused(error)
+      @channel.send(event: 'refused', what: error.what, message: error.message, output: @capture.text)
+      callback('after_complete') if @started && error.what != RailsEnvironment::WHAT
     end
 
     def check_options
@@ -184,7 +185,7 @@ module Gorgon
 
       # It was another framework's file: no file passes because the wrong one looked at it.
       Frameworks.strays(@request.framework, census).each { |name| run_stray(name, path, selection) }
-    rescue Frameworks::UnknownOption, *Raised::PASSED_UP
+    rescue *Raised::PASSED_UP
       raise
     rescue Exception => e # rubocop:disable Lint/RescueException
       @reporter.file_error(what: 'run', exception: Raised.name(e), message: Raised.message(e),

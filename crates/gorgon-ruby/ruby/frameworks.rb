@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require_relative 'raised'
+require_relative 'rails_environment'
 require_relative 'frameworks/places'
 require_relative 'frameworks/lines'
 require_relative 'frameworks/scan'
@@ -38,7 +39,11 @@ module Gorgon
     end
 
     # An option that the framework does not know: no file can run with it. OF says whose it is.
-    class UnknownOption < StandardError; end
+    class UnknownOption < Refused
+      def initialize(message)
+        super("the options of #{self.class::OF}", message)
+      end
+    end
 
     class << self
       def now
@@ -73,7 +78,9 @@ module Gorgon
       # Loads a test file once, as `ruby -r FILE` would; false: it was loaded before.
       def load_file(path)
         opened.clear
-        disarmed { path.end_with?('.rb') ? REQUIRE.call(path) : LOAD.call(path) }
+        RailsEnvironment.watch do
+          disarmed { path.end_with?('.rb') ? REQUIRE.call(path) : LOAD.call(path) }
+        end
       end
 
       # The framework of a file, by its name on the wire. Where nothing in the text tells, it is the

@@ -26,6 +26,7 @@ module Gorgon
       failure = @callbacks.run('before_creating_workers')
       return @owner.send(failure.merge(event: 'callback_failed')) if failure
 
+      RailsEnvironment.check
       # Not sooner: the application may set its own.
       @traps = System.deaf
       @server = listen
@@ -33,6 +34,8 @@ module Gorgon
       @owner.send(event: 'ready')
       @settings['frameworks'].first(1).each { |framework| branch(framework) }
       nil while serve
+    rescue Refused => e
+      @owner.send(event: 'refused', what: e.what, message: e.message)
     ensure
       stop
     end

@@ -1,13 +1,14 @@
 # frozen_string_literal: true
 
 require_relative 'protocol'
+require_relative 'refused'
 
 module Gorgon
   # What is told of an exception. It is a stranger's object: whatever is asked of it may raise in
   # turn, or answer with something that is no text; that must cost its words, never a result.
   module Raised
     # What ends the process whoever is asked.
-    PASSED_UP = [NoMemoryError, SignalException, SystemExit].freeze
+    PASSED_UP = [NoMemoryError, SignalException, SystemExit, Refused].freeze
     CLASS_OF = ::Kernel.instance_method(:class)
     NAME_OF = ::Module.instance_method(:name)
     BACKTRACE_OF = ::Exception.instance_method(:backtrace)

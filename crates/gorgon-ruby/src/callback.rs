@@ -165,7 +165,7 @@ pub fn run_callback(
         Some(FromBoot::CallbackFailed(failure)) => Err(CallbackError::Raised {
             failure: Box::new(CallbackFailure { output, ..failure }),
         }),
-        Some(FromBoot::Ready) | None => Err(CallbackError::Ended {
+        Some(FromBoot::Ready | FromBoot::Refused(_)) | None => Err(CallbackError::Ended {
             callback,
             end,
             output,

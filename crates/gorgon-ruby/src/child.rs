@@ -11,7 +11,7 @@ use gorgon_proto::job::Framework;
 use gorgon_proto::outcome::{FileError, TestResult};
 
 use crate::lines::{self, Read, line_of};
-use crate::protocol::{CallbackFailure, FromChild, ToChild};
+use crate::protocol::{CallbackFailure, FromChild, Refusal, ToChild};
 
 /// What a Ruby child tells, in this order of life: `Forked`, `Ready`, for each file `Loading` … to
 /// `FileFinished`, then `Finished`, `Ended`. `Loading`, `TestStarted`, `TestFinished` and what is said of the file as a
@@ -27,6 +27,8 @@ pub enum ChildEvent {
     Ready,
     /// A callback raised. After before_start the child ends; after after_complete it goes on.
     CallbackFailed(CallbackFailure),
+    /// No file can run with this Ruby. It ends by itself.
+    Refused(Refusal),
     /// after_complete has run in a child forked for that alone.
     CallbackDone,
     /// The file wants another framework: it was not loaded, a child of that framework must run it.
@@ -212,6 +214,7 @@ impl Told {
             FromChild::ForkFailed { message } => Event::ForkFailed(message),
             FromChild::Ready => Event::Ready,
             FromChild::CallbackFailed(failure) => Event::CallbackFailed(failure),
+            FromChild::Refused(refusal) => Event::Refused(refusal),
             FromChild::CallbackDone => Event::CallbackDone,
             FromChild::OtherFramework { framework } => Event::OtherFramework(framework),
             FromChild::Loading => Event::Loading,

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
+use crate::rails;
 use crate::settings::RubySettings;
 
 /// What a shell or a daemon may have of another project's Ruby; remotely it is left out.
@@ -16,6 +17,8 @@ const FOREIGN: &[&str] = &[
     "RUBYLIB",
     "SPEC_OPTS",
     "TESTOPTS",
+    "RAILS_ENV",
+    "RACK_ENV",
 ];
 
 /// Ours, never handed on as found.
@@ -70,6 +73,7 @@ fn environment(command: &mut Command, settings: &RubySettings) {
             command.env("LANG", "C.UTF-8");
         }
     }
+    rails::environment(command, settings);
     command.env("PARALLEL_WORKERS", "1");
     if let Some(job) = &settings.job {
         command.env("GORGON_JOB_ID", job);

@@ -24,6 +24,7 @@ mod lines;
 mod link;
 mod preloader;
 mod protocol;
+mod rails;
 mod scripts;
 mod settings;
 
@@ -34,5 +35,6 @@ pub use defined::may_define;
 pub use end::describe_end;
 pub use link::{ForkRequest, LinkError, PreloaderLink, Purpose};
 pub use preloader::{Preloader, PreloaderEvent, RubyError};
-pub use protocol::CallbackFailure;
+pub use protocol::{CallbackFailure, Refusal};
+pub use rails::{WrongEnvironment, check as check_environment};
 pub use settings::{Callback, RubySettings};

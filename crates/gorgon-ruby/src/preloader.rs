@@ -15,7 +15,8 @@ use gorgon_process::signals::Signal;
 
 use crate::kept::Kept;
 use crate::lines::{self, Read, line_of};
-use crate::protocol::{Boot, CallbackFailure, FromBoot, Mode, ToPreloader};
+use crate::protocol::{Boot, CallbackFailure, FromBoot, Mode, Refusal, ToPreloader};
+use crate::rails::{self, WrongEnvironment};
 use crate::scripts;
 use crate::settings::{Callback, RubySettings};
 
@@ -42,6 +43,9 @@ pub enum RubyError {
     /// No socket, pipe or thread can be had.
     #[error("connect with Ruby")]
     Connect(#[source] std::io::Error),
+    /// The shell's environment is not for tests.
+    #[error(transparent)]
+    Environment(#[from] WrongEnvironment),
     /// The program is not there.
     #[error("start Ruby")]
     Spawn(#[from] SpawnError),
@@ -59,6 +63,7 @@ impl Hint for RubyError {
             Self::Spawn(error) => error
                 .hint()
                 .or_else(|| Some("\"ruby\" in gorgon.json says how Ruby is started".to_owned())),
+            Self::Environment(error) => error.hint(),
             Self::Unpack(_) => Some("they go to ~/.cache/gorgon, else to TMPDIR".to_owned()),
             Self::Directory { .. } | Self::Connect(_) => None,
         }
@@ -77,6 +82,8 @@ pub enum PreloaderEvent {
     CallbackDone(Callback),
     /// A callback raised, ended Ruby, or took too long. After one of the start an `Ended` follows.
     CallbackFailed(CallbackFailure),
+    /// No file can run with it: what callbacks loaded is not for tests. `Ended` follows.
+    Refused(Refusal),
     /// The last event: it has ended.
     Ended {
         /// How.
@@ -110,6 +117,7 @@ impl Preloader {
     /// # Errors
     /// When Ruby cannot be started. What goes wrong later is an event.
     pub fn start(settings: &RubySettings, socket: &Path) -> Result<Self, RubyError> {
+        rails::check(settings)?;
         let booted = Booted::start(settings, Mode::Preload, Some(socket), None)?;
         let pid = booted.child.pid();
         // Few: one answer an ask, and the end.
@@ -184,6 +192,10 @@ fn watch(
                     let output = booted.kept.settle();
                     PreloaderEvent::CallbackFailed(CallbackFailure { output, ..failure })
                 }
+                Ok(FromBoot::Refused(refusal)) => {
+                    let output = booted.kept.settle();
+                    PreloaderEvent::Refused(Refusal { output, ..refusal })
+                }
                 // The end follows.
                 Err(_) => { lines = never(); continue; }
             },
@@ -210,7 +222,6 @@ fn watch(
                 booted.child.signal_group(Signal::Kill);
                 timer = never();
                 failed = Some(CallbackFailure {
-                    tried: None,
                     callback: running,
                     exception: None,
                     message: format!("took longer than {} s", limit.as_secs_f64()),

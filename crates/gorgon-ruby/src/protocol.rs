@@ -49,6 +49,7 @@ pub(crate) enum FromBoot {
         returned: Option<String>,
     },
     CallbackFailed(CallbackFailure),
+    Refused(Refusal),
 }
 
 /// A line to the preloader's socket.
@@ -99,6 +100,7 @@ pub(crate) enum FromChild {
     },
     Ready,
     CallbackFailed(CallbackFailure),
+    Refused(Refusal),
     CallbackDone,
     OtherFramework {
         framework: Framework,
@@ -155,15 +157,24 @@ pub(crate) struct Left {
     pub(crate) command: String,
 }
 
+/// No file can run with this Ruby.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Refusal {
+    /// What stands in the way: `the options of RSpec`.
+    pub what: String,
+    /// Why.
+    pub message: String,
+    /// What was printed meanwhile, cut in the middle.
+    #[serde(default)]
+    pub output: String,
+}
+
 /// A callback of the user raised, or ended Ruby.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct CallbackFailure {
     /// Which one; absent when the callbacks file could not be loaded.
     #[serde(default)]
     pub callback: Option<Callback>,
-    /// What was tried, when that was no callback.
-    #[serde(default)]
-    pub tried: Option<String>,
     /// Class of the exception.
     #[serde(default)]
     pub exception: Option<String>,
@@ -180,12 +191,8 @@ pub struct CallbackFailure {
 impl CallbackFailure {
     /// Returns what was tried: `before_start`, or `loading the callbacks`.
     #[must_use]
-    pub fn what(&self) -> &str {
-        match &self.tried {
-            Some(tried) => tried,
-            None => self
-                .callback
-                .map_or("loading the callbacks", Callback::name),
-        }
+    pub fn what(&self) -> &'static str {
+        self.callback
+            .map_or("loading the callbacks", Callback::name)
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use gorgon_process::exit::{self, Hint};
 use gorgon_proto::job::JobDefinition;
 use gorgon_proto::message::HostError;
-use gorgon_ruby::{CallbackFailure, RubyError, RubySettings};
+use gorgon_ruby::{CallbackFailure, Refusal, RubyError, RubySettings};
 
 /// So many lines of a callback's backtrace are told.
 const BACKTRACE_LINES: usize = 3;
@@ -46,6 +46,17 @@ pub fn not_started(error: &RubyError) -> HostError {
         message: format!("{}{hint}", exit::chain(error)),
         command: String::new(),
         output: String::new(),
+    }
+}
+
+/// Why no file can run, for the user.
+#[must_use]
+pub fn refused(refusal: Refusal) -> HostError {
+    HostError {
+        what: refusal.what,
+        message: refusal.message,
+        command: String::new(),
+        output: refusal.output,
     }
 }
 

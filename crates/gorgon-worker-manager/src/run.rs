@@ -289,6 +289,11 @@ impl Shell<'_> {
                     )],
                 }
             }
+            PreloaderEvent::Refused(refusal) => {
+                let error = ruby::refused(refusal);
+                error!(target: "gorgon::manager", what:% = error.what; "{}", error.message);
+                vec![Event::PreloaderFailed(no, LeaveReason::Refused, error)]
+            }
             PreloaderEvent::Ended { end, output } => {
                 self.preloaders.remove(&no);
                 info!(target: "gorgon::manager", preloader = no, end:%; "preloader ended");

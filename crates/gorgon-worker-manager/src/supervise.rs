@@ -394,8 +394,8 @@ impl Supervisor {
         let fault = self.fault.take();
         match (self.leaving, fault) {
             (Some(why), fault) => (why, fault.map(|(_, error)| error)),
-            (None, Some((LeaveReason::CallbackFailed, error))) => {
-                (LeaveReason::CallbackFailed, Some(error))
+            (None, Some((why @ (LeaveReason::CallbackFailed | LeaveReason::Refused), error))) => {
+                (why, Some(error))
             }
             (None, Some((reason, error))) if all_out => (reason, Some(error)),
             (None, Some((_, error))) => (LeaveReason::Done, Some(error)),

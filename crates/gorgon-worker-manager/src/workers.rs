@@ -42,6 +42,9 @@ impl Supervisor {
                 self.used(now, number, false, out);
             }
             WorkerLine::Idle => self.used(now, number, true, out),
+            WorkerLine::Refused { error } => {
+                self.fault.get_or_insert((LeaveReason::Refused, error));
+            }
             WorkerLine::Failed { error } => {
                 self.fault
                     .get_or_insert((LeaveReason::CallbackFailed, error));

@@ -130,6 +130,8 @@ pub enum Exit {
     SlotGiven,
     /// A callback raised, or Ruby could not be started.
     CallbackFailed(HostError),
+    /// No file can run here.
+    Refused(HostError),
     /// The preloader died.
     PreloaderLost(String),
     /// No broker for too long, or one that takes nothing.

@@ -209,7 +209,7 @@ impl Work {
         }
         let me = &self.settings.me;
         let error = match &self.leaving {
-            Some(Exit::CallbackFailed(error)) => Some(error.clone()),
+            Some(Exit::CallbackFailed(error) | Exit::Refused(error)) => Some(error.clone()),
             Some(
                 Exit::Over
                 | Exit::Cancelled
@@ -301,7 +301,9 @@ impl Work {
         };
         let note = self.settings.me.about(&running.record.item);
         let reply = match &self.leaving {
-            Some(Exit::HandedBack | Exit::CallbackFailed(_)) => Some(Reply::HandedBack(note)),
+            Some(Exit::HandedBack | Exit::CallbackFailed(_) | Exit::Refused(_)) => {
+                Some(Reply::HandedBack(note))
+            }
             Some(Exit::ListenerLost) => Some(Reply::GivenUp(note)),
             Some(
                 Exit::Cancelled

@@ -5,7 +5,7 @@ use std::thread;
 
 use crossbeam_channel::{Receiver, bounded};
 use gorgon_proto::job::JobDefinition;
-use gorgon_proto::local::WorkerLine;
+use gorgon_proto::local::{WORKER_CALLBACK_FAILED, WorkerLine};
 use gorgon_proto::message;
 
 use crate::start::StartError;
@@ -31,6 +31,17 @@ pub fn meet() -> Result<(JobDefinition, Receiver<()>), StartError> {
         })
         .map_err(StartError::Signals)?;
     Ok((definition, gone))
+}
+
+/// Tells why this worker ends early, to the log and to the manager if there is one; returns the exit code.
+pub fn tell_end(managed: bool, line: WorkerLine) -> u8 {
+    if let WorkerLine::Failed { error } | WorkerLine::Refused { error } = &line {
+        log::error!(target: "gorgon::worker", what:% = error.what, output = error.output; "{}", error.message);
+    }
+    if managed {
+        tell(&line);
+    }
+    WORKER_CALLBACK_FAILED
 }
 
 /// Tells the manager something.

@@ -6,7 +6,9 @@ use crossbeam_channel::{Receiver, at, select_biased};
 use gorgon_process::child::End;
 use gorgon_process::exit::Hint;
 use gorgon_process::signals::Signal;
-use gorgon_ruby::{Callback, CallbackFailure, Preloader, PreloaderEvent, RubyError, RubySettings};
+use gorgon_ruby::{
+    Callback, CallbackFailure, Preloader, PreloaderEvent, Refusal, RubyError, RubySettings,
+};
 use tempfile::TempDir;
 
 /// How long a preloader may take to end.
@@ -24,6 +26,9 @@ pub enum OwnPreloaderError {
     /// A callback raised.
     #[error("{} raised {}: {}\n{}", .0.what(), .0.exception.as_deref().unwrap_or("an error"), .0.message, .0.output)]
     Callback(Box<CallbackFailure>),
+    /// No file can run with it.
+    #[error("{}: {}", .0.what, .0.message)]
+    Refused(Box<Refusal>),
     /// It ended.
     #[error("the preloader ended: {end}\n{output}")]
     Ended {
@@ -42,16 +47,18 @@ impl Hint for OwnPreloaderError {
         match self {
             Self::Ruby(error) => error.hint(),
             Self::Callback(failure) => failure.backtrace.first().map(|line| format!("see {line}")),
-            Self::Directory(_) | Self::Ended { .. } | Self::Cancelled => None,
+            Self::Directory(_) | Self::Refused(_) | Self::Ended { .. } | Self::Cancelled => None,
         }
     }
 
     fn exit(&self) -> u8 {
         match self {
             Self::Cancelled => gorgon_process::exit::CANCELLED,
-            Self::Ruby(_) | Self::Callback(_) | Self::Directory(_) | Self::Ended { .. } => {
-                gorgon_process::exit::ERROR
-            }
+            Self::Ruby(_)
+            | Self::Callback(_)
+            | Self::Refused(_)
+            | Self::Directory(_)
+            | Self::Ended { .. } => gorgon_process::exit::ERROR,
         }
     }
 }
@@ -86,6 +93,7 @@ impl OwnPreloader {
             recv(own.events()) -> event => match event {
                 Ok(PreloaderEvent::Ready { .. } | PreloaderEvent::CallbackDone(_)) => Ok(own),
                 Ok(PreloaderEvent::CallbackFailed(failure)) => Err(OwnPreloaderError::Callback(Box::new(failure))),
+                Ok(PreloaderEvent::Refused(refusal)) => Err(OwnPreloaderError::Refused(Box::new(refusal))),
                 Ok(PreloaderEvent::Ended { end, output }) => Err(OwnPreloaderError::Ended { end, output }),
                 Err(_) => Err(OwnPreloaderError::Ended { end: End::Signaled(Signal::Kill.number()), output: String::new() }),
             }
@@ -124,6 +132,7 @@ impl OwnPreloader {
         select_biased! {
             recv(self.events()) -> event => match event {
                 Ok(PreloaderEvent::CallbackFailed(failure)) => Err(OwnPreloaderError::Callback(Box::new(failure))),
+                Ok(PreloaderEvent::Refused(refusal)) => Err(OwnPreloaderError::Refused(Box::new(refusal))),
                 Ok(PreloaderEvent::Ended { end, output }) => Err(OwnPreloaderError::Ended { end, output }),
                 Ok(PreloaderEvent::Ready { .. } | PreloaderEvent::CallbackDone(_)) | Err(_) => Ok(()),
             },

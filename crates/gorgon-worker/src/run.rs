@@ -10,7 +10,7 @@ use gorgon_process::exit;
 use gorgon_process::lease::Lease;
 use gorgon_process::logging;
 use gorgon_process::signals::{self, Signal};
-use gorgon_proto::local::{WORKER_CALLBACK_FAILED, WORKER_PRELOADER_LOST, WorkerLine};
+use gorgon_proto::local::{WORKER_PRELOADER_LOST, WorkerLine};
 use gorgon_ruby::{ChildEvent, ForkRequest, PreloaderEvent, PreloaderLink, RubyChild};
 use log::{debug, error, warn};
 
@@ -426,12 +426,9 @@ impl Shell {
             Exit::Cancelled => exit::CANCELLED,
             Exit::HandedBack | Exit::ListenerLost | Exit::SlotGiven => exit::OK,
             Exit::CallbackFailed(error) => {
-                error!(target: "gorgon::worker", what:% = error.what, output = error.output; "{}", error.message);
-                if self.managed {
-                    manager::tell(&WorkerLine::Failed { error });
-                }
-                WORKER_CALLBACK_FAILED
+                manager::tell_end(self.managed, WorkerLine::Failed { error })
             }
+            Exit::Refused(error) => manager::tell_end(self.managed, WorkerLine::Refused { error }),
             Exit::PreloaderLost(how) => {
                 error!(target: "gorgon::worker", how; "the preloader is gone");
                 WORKER_PRELOADER_LOST

@@ -59,23 +59,26 @@ impl Work {
                 let starting = child.stage == Stage::Starting;
                 child.stage = Stage::Ending;
                 child.limit_at = Some(now + CANCELLED_END_LIMIT);
-                let refused = failure.tried.is_some();
-                if refused {
-                    child.finished = true;
-                    // It ends by itself, and its item goes back at once.
-                    if let Phase::Running(running) = &mut self.phase
-                        && running.child == Some(no)
-                    {
-                        running.child = None;
-                    }
-                }
-                if starting || refused {
+                if starting {
                     self.leave(now, Exit::CallbackFailed(callback_error(failure)), out);
                 } else {
                     child.finished = true;
                     self.end_error
                         .get_or_insert_with(|| callback_error(failure));
                 }
+            }
+            ChildEvent::Refused(refusal) => {
+                child.stage = Stage::Ending;
+                child.limit_at = Some(now + CANCELLED_END_LIMIT);
+                child.finished = true;
+                // It ends by itself, and its item goes back at once.
+                if let Phase::Running(running) = &mut self.phase
+                    && running.child == Some(no)
+                {
+                    running.child = None;
+                }
+                let error = host_error(&refusal.what, refusal.message, refusal.output);
+                self.leave(now, Exit::Refused(error), out);
             }
             ChildEvent::OtherFramework(framework) => self.other_framework(now, no, framework, out),
             ChildEvent::FileFinished {

@@ -281,6 +281,7 @@ impl World {
         let listener_id = manager.listener_id.clone();
         if reason == LeaveReason::PreloaderFailed
             || reason == LeaveReason::CallbackFailed
+            || reason == LeaveReason::Refused
             || reason == LeaveReason::WorkersFailed
             || reason == LeaveReason::Sick
         {

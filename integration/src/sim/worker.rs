@@ -327,7 +327,7 @@ impl World {
         let code = match exit {
             Exit::Over | Exit::HandedBack | Exit::ListenerLost | Exit::SlotGiven => exit::OK,
             Exit::Cancelled => exit::CANCELLED,
-            Exit::CallbackFailed(_) => WORKER_CALLBACK_FAILED,
+            Exit::CallbackFailed(_) | Exit::Refused(_) => WORKER_CALLBACK_FAILED,
             Exit::PreloaderLost(_) => WORKER_PRELOADER_LOST,
             Exit::BrokerGone(_) => exit::ERROR,
         };

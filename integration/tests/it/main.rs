@@ -35,6 +35,7 @@ mod options;
 mod output;
 mod parts;
 mod poison;
+mod rails;
 mod retries;
 mod rspec;
 mod ruby_children;

@@ -59,6 +59,7 @@ pub(super) fn is_own_error(reason: LeaveReason) -> bool {
     match reason {
         LeaveReason::SyncFailed
         | LeaveReason::CallbackFailed
+        | LeaveReason::Refused
         | LeaveReason::PreloaderFailed
         | LeaveReason::WorkersFailed
         | LeaveReason::Sick => true,

@@ -315,6 +315,7 @@ impl Ledger {
             | LeaveReason::Sick
             | LeaveReason::SyncFailed
             | LeaveReason::CallbackFailed
+            | LeaveReason::Refused
             | LeaveReason::PreloaderFailed => None,
         };
         out.extend(queue.map(Effect::DeleteQueue));
@@ -329,6 +330,7 @@ impl Ledger {
             LeaveReason::Done
             | LeaveReason::SyncFailed
             | LeaveReason::CallbackFailed
+            | LeaveReason::Refused
             | LeaveReason::PreloaderFailed
             | LeaveReason::WorkersFailed
             | LeaveReason::Lost => true,
@@ -362,6 +364,7 @@ impl Ledger {
                 LeaveReason::Cancelled
                 | LeaveReason::SyncFailed
                 | LeaveReason::CallbackFailed
+                | LeaveReason::Refused
                 | LeaveReason::PreloaderFailed
                 | LeaveReason::WorkersFailed
                 | LeaveReason::Sick => false,

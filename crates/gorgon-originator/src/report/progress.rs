@@ -160,6 +160,7 @@ fn left(reason: LeaveReason) -> &'static str {
         LeaveReason::Cancelled => "cancelled",
         LeaveReason::SyncFailed => "the source could not be synced",
         LeaveReason::CallbackFailed => "a callback failed",
+        LeaveReason::Refused => "no file can run there",
         LeaveReason::PreloaderFailed => "Ruby could not be started",
         LeaveReason::WorkersFailed => "its workers died again and again",
         LeaveReason::Stopped => "its listener stopped",

@@ -178,7 +178,7 @@ module Gorgon
       end
 
       def load
-        LOAD.call(@file)
+        RailsEnvironment.watch { LOAD.call(@file) }
         @config.loaded_spec_files << @file
         still_whole?
       rescue *PASSED_UP

@@ -156,6 +156,7 @@ impl Play {
                 Exit::ListenerLost => "exit listener lost".into(),
                 Exit::SlotGiven => "exit slot given".into(),
                 Exit::CallbackFailed(error) => format!("exit {}", error.what),
+                Exit::Refused(error) => format!("exit refused {}", error.what),
                 Exit::PreloaderLost(_) => "exit preloader lost".into(),
                 Exit::BrokerGone(_) => "exit broker gone".into(),
             },
@@ -262,7 +263,6 @@ fn child_event(words: &[&str]) -> ChildEvent {
         ["exited", code] => ended(End::Exited(code.parse().unwrap())),
         ["killed"] => ended(End::Signaled(9)),
         ["raised", which] => ChildEvent::CallbackFailed(CallbackFailure {
-            tried: None,
             callback: Some(if *which == "before" {
                 Callback::BeforeStart
             } else {
