@@ -1,14 +1,15 @@
 # What can be done here; `make help` lists it. Each target is a line or two.
 CARGO ?= cargo
 RUBY_SCRIPTS = crates/gorgon-ruby/ruby
-SHELL_SCRIPTS = scripts/* .ci/run integration/suites/get integration/suites/fetch.sh
+SHELL_SCRIPTS = scripts/* .ci/run integration/suites/get integration/suites/fetch.sh integration/differential/fetch
 SUITES ?=
 FUZZ_SECONDS ?= 30
 FUZZ_TARGETS ?=
 PREFIX ?= /usr/local
 SEED ?= 1
+PARTS ?=
 
-.PHONY: fuzz help demo setup build unit ruby integration test suites lint audit bench soak release install install-listener clean
+.PHONY: differential fuzz help demo setup build unit ruby integration test suites lint audit bench soak release install install-listener clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -39,6 +40,9 @@ suites: setup release ## every real suite against its truth (SUITES="hashie rss"
 
 fuzz: ## optional, needs nightly and cargo-fuzz: each reader of foreign bytes, FUZZ_SECONDS each (FUZZ_TARGETS="config glob" for some)
 	scripts/fuzz $(FUZZ_SECONDS) $(FUZZ_TARGETS)
+
+differential: setup ## the same input plainly and by us, test by test: RSpec's scenarios, fixtures, suites (PARTS="here newer suites")
+	scripts/differential $(PARTS)
 
 lint: setup ## fmt, clippy, rustdoc, ruby -wc, sh -n; warnings are errors
 	$(CARGO) fmt --all --check

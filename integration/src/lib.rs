@@ -11,6 +11,7 @@
 pub mod bench;
 pub mod binaries;
 pub mod cluster;
+pub mod differential;
 pub mod expected;
 pub mod gate;
 pub mod home;

@@ -1,0 +1,1 @@
+# Empty on purpose: Debian has no such gem, or the suite may not need it.
