@@ -35,6 +35,10 @@ class Record
     write(:left_out, fields)
   end
 
+  def needs_tests
+    write(:needs_tests, {})
+  end
+
   def divisible
     write(:divisible, {})
   end

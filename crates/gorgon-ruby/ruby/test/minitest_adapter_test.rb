@@ -285,9 +285,9 @@ class MinitestAdapterTest < AdapterCase
       end
     RUBY
     write('a_test.rb', "require 'minitest/autorun'\nclass ATest < Minitest::Test\n  def test_loud; assert $loud; end\nend\n")
-    ran = run_files('a_test.rb', options: '--loud', ruby: %w[-I .])
+    ran = run_files('a_test.rb', options: '--loud', ruby: %w[-I .], env: { 'MT_NO_PLUGINS' => nil })
     assert_equal({ 'ATest#test_loud' => 'passed' }, ran.outcomes)
-    assert_equal "LOUD\n", ran.output
+    assert_includes ran.output, "LOUD\n"
   end
 
   def test_a_stubbed_clock_does_not_spoil_the_seconds

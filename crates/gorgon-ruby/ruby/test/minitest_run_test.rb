@@ -13,7 +13,7 @@ class MinitestRunTest < AdapterCase
 
   # [name, outcome] of the tests of a plain run, in its order, and its status.
   def plain(file, *arguments, env: {})
-    output, status = Open3.capture2e({ 'TESTOPTS' => nil }.merge(env), 'ruby', '-W0', file, '-v', *arguments, chdir: @dir)
+    output, status = Open3.capture2e(HERE.merge(env), 'ruby', '-W0', file, '-v', *arguments, chdir: @dir)
     [output.scan(/^(\S+#.+) = \d+\.\d+ s = ([.FES])$/).map { |name, code| [name, CODES.fetch(code)] }, status.exitstatus]
   end
 
@@ -192,6 +192,27 @@ class MinitestRunTest < AdapterCase
     RUBY
     assert_as_plain('a_test.rb', status: 1)
     in_order('a_test.rb')
+  end
+
+  def test_a_class_may_run_what_it_does_not_list
+    write('a_test.rb', <<~RUBY)
+      require 'minitest/autorun'
+      class Listless < Minitest::Test
+        def self.run(reporter, *)
+          %w[check_a check_b].each { |name| run_one_method(self, name, reporter) }
+        end
+        def self.run_suite(reporter, *) = run(reporter)
+        def self.run_one_method(klass, name, reporter)
+          reporter.prerecord(klass, name)
+          reporter.record(klass.new(name).run)
+        end
+        def check_a; end
+        def check_b; flunk; end
+      end
+    RUBY
+    write('b_test.rb', "require_relative 'a_test'\nclass BTest < Minitest::Test\n  def test_b; end\nend\n")
+    assert_as_plain('a_test.rb', status: 1)
+    assert_equal %w[Listless#check_a Listless#check_b BTest#test_b], run_files('a_test.rb', 'b_test.rb').outcomes.keys
   end
 
   def test_a_class_that_drops_tests_which_it_was_asked_to_run_fails_the_file
@@ -489,7 +510,7 @@ class MinitestRunTest < AdapterCase
       end
     RUBY
     seen = %w[plain ours].map do |name|
-      env = { 'SEEN' => File.join(@dir, name), 'MT_NO_PLUGINS' => '1' }
+      env = { 'SEEN' => File.join(@dir, name) }
       name == 'plain' ? plain('a_test.rb', env: env) : run_files('a_test.rb', env: env)
       File.readlines(env['SEEN'], chomp: true)
     end

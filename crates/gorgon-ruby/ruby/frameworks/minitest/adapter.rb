@@ -18,9 +18,9 @@ module Gorgon
     # Minitest 5 and 6, classic and spec style. Does what Minitest.run does, file after file: each test method runs once
     # in a process, with the file whose loading brought it.
     class Minitest
-      # What the loading of a file brought: its tests, whether each is known by an id of its own, the full names of tests
-      # of the same classes that ran with a file before, its options, and whether it brought filters itself.
-      Loaded = Struct.new(:tests, :divisible, :had, :options, :focus)
+      # What the loading of a file brought: its classes and tests, whether each test is known by an id of its own, the full
+      # names of tests of the same classes that ran with a file before, its options, and whether it brought filters itself.
+      Loaded = Struct.new(:classes, :tests, :divisible, :had, :options, :focus)
 
       # A file, or a helper that it loads, may run its tests by itself: they run once it is loaded.
       module WhileLoading
@@ -107,12 +107,14 @@ module Gorgon
 
       def load_tests(path, loaded)
         absolute = @places.absolute(path)
+        @options.expose
         now = loaded || load_file(absolute)
         return unless there? && prepared?
 
-        tests = new_tests(absolute)
+        turns = @memory.fresh(runnables, absolute, Frameworks.opened)
+        tests = new_tests(turns)
         @reporter.warning(Frameworks.loaded_before(path)) if !now && tests.empty?
-        @files[path] = Loaded.new(tests, @ids.distinct?, @had, @parsed, @options.of_the_file?)
+        @files[path] = Loaded.new(classes(turns), tests, @ids.distinct?, @had, @parsed, @options.of_the_file?)
       rescue UnknownOption, *PASSED_UP
         raise
       rescue Exception => e # what a file raises is a result, whatever its class
@@ -122,7 +124,6 @@ module Gorgon
 
       def load_file(path)
         ready
-        @options.expose
         WhileLoading.asked = false
         WhileLoading.loading = true
         Frameworks.load_file(path)
@@ -177,17 +178,22 @@ module Gorgon
 
       # How many threads Minitest starts it decides when it is loaded, which may have been before a helper said so.
       def fit_executor
-        size = (ENV['MT_CPU'] || ENV['N'])&.to_i or return
+        size = (ENV['MT_CPU'] || (ENV['N'] unless Minitest.six?))&.to_i or return
         executor = ::Minitest.parallel_executor
         return unless executor.instance_of?(::Minitest::Parallel::Executor) && executor.size != size && size.positive?
 
         ::Minitest.parallel_executor = ::Minitest::Parallel::Executor.new(size)
       end
 
-      def new_tests(path)
+      # Those with tests, and those which may run what they do not list.
+      def classes(turns)
+        turns.reject { |klass, names| names.empty? && !Parts.own_run?(klass) }.map(&:first)
+      end
+
+      def new_tests(turns)
         @ids = Ids.new
         @had = {}
-        @memory.fresh(runnables, path, Frameworks.opened).flat_map do |klass, names|
+        turns.flat_map do |klass, names|
           (@memory.names(klass) - names).each { |name| @had["#{klass}##{name}"] = true }
           names.sort.map { |name| test(klass, name, @ids) }
         end
@@ -237,19 +243,22 @@ module Gorgon
       end
 
       def run_tests(file, wanted, path, selection)
-        # Of the whole file: what a test left out of a part would be left out anyhow.
-        return if file.tests.empty?
+        return if file.classes.empty?
 
         run = Run.new(@results, @composite, file.options)
         ::Kernel.srand(file.options[:seed])
         run.call(file, wanted, around(path)) { |text| @reporter.warning(text) }
         tell_faults(run)
-        tell_filtered(run.left_out, file, path) unless selection
+        return if selection
+
+        tell_filtered(run.left_out, file, path)
+        # Minitest 6 does not pass a run by a name that no test has.
+        @reporter.needs_tests if Minitest.six? && file.options[:include] && run.left_out == file.tests.size
       end
 
       # The classes without tests that a plain run of the file has as well: they are shuffled with its own.
       def around(path)
-        runnables.select { |klass| @memory.without_tests?(klass) && !of_another_file?(klass, path) }
+        runnables.select { |klass| @memory.without_tests?(klass) && !of_another_file?(klass, path) && !Parts.own_run?(klass) }
       end
 
       def of_another_file?(klass, path)

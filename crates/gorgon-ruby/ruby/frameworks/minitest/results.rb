@@ -45,6 +45,7 @@ module Gorgon
           @begun = {}.compare_by_identity
           @ended = Hash.new(0).compare_by_identity
           @beside = {}
+          @by_name = nil
         end
 
         def start; end
@@ -114,8 +115,8 @@ module Gorgon
         def by_name(test, started_at, result)
           return [test, started_at] if test && test.method_name == result.name.to_s
 
-          name = "#{owner(result)}##{result.name}"
-          found = @tests.each_value.lazy.flat_map(&:values).find { |each| each.name == name && !@ended.key?(each) }
+          @by_name ||= @tests.each_value.flat_map(&:values).group_by(&:name)
+          found = @by_name.fetch("#{owner(result)}##{result.name}", []).find { |each| !@ended.key?(each) }
           return [test, started_at] if found.nil?
 
           @running[Thread.current] = [test, started_at] if test

@@ -36,25 +36,27 @@ module Gorgon
           @file = file
           @warn = warn
           @results.expect(file.tests)
-          rounds(wanted).each do |classes|
-            run_round(around, classes, wanted.select { |test| classes.include?(test.klass) }) unless @raised
-          end
+          rounds(wanted).each { |classes, tests| run_round(around, classes, tests) unless @raised }
         end
 
         private
 
-        # The classes with wanted tests. Of two classes with one name Minitest's filters cannot tell the tests apart: where
-        # not all are wanted, each has a round of its own.
+        # The classes with wanted tests, and these tests. Of two classes with one name Minitest's filters cannot tell the
+        # tests apart: where not all are wanted, each has a round of its own.
         def rounds(wanted)
-          classes = wanted.map(&:klass).uniq
-          return [classes] if @file.tests.size == wanted.size
+          return [[@file.classes, wanted]] if @file.tests.size == wanted.size
 
-          named = classes.group_by(&:to_s).values
-          named.map(&:size).max.to_i.times.map { |at| named.map { |same| same[at] }.compact }
+          by_class = wanted.group_by(&:klass).compare_by_identity
+          named = by_class.keys.group_by(&:to_s).values
+          named.map(&:size).max.to_i.times.map do |at|
+            classes = named.map { |same| same[at] }.compact
+            [classes, by_class.values_at(*classes).flatten(1)]
+          end
         end
 
         def run_round(around, classes, wanted)
-          tests = @file.tests.select { |test| classes.include?(test.klass) }
+          known = classes.to_h { |klass| [klass, true] }.compare_by_identity
+          tests = @file.tests.select { |test| known.key?(test.klass) }
           exclusion = Exclusion.new(@options[:exclude], tests, wanted, @file.had)
           with_runnables(around, classes) do
             within_executor(classes) { entry(@options.merge(exclude: exclusion)) }
@@ -107,8 +109,8 @@ module Gorgon
         def check(wanted, exclusion)
           lost = @results.lost
           lost.each { |test| @missing << ["#{test.name} began, and did not end#{': its thread ended before it did' if @threads}", test] }
-          known = [*lost, @raised&.last]
-          left = wanted.reject { |test| @results.ended?(test) || @results.beside?(test) || known.include?(test) }
+          told = [*lost, @raised&.last]
+          left = wanted.reject { |test| @results.ended?(test) || @results.beside?(test) || told.include?(test) }
           selected, others = left.partition { |test| exclusion.selected?(test) }
           quit(selected, ': their class or the executor dropped them, or the threads that were to run them have ended')
           not_selected(others, exclusion)
