@@ -194,6 +194,22 @@ class MinitestRunTest < AdapterCase
     in_order('a_test.rb')
   end
 
+  def test_forks_end_as_minitest_6_has_them_end_where_the_suite_allows_it
+    write('a_test.rb', <<~RUBY)
+      require 'minitest/autorun'
+      def Minitest.allow_fork = true unless Minitest.respond_to?(:allow_fork)
+      Minitest.allow_fork = true if Minitest.respond_to?(:allow_fork=)
+      Minitest.after_run { File.write('hook', 'ran', mode: 'a') }
+      class ATest < Minitest::Test
+        def test_forks
+          Process.wait(fork { exit 42 })
+          assert_equal [1, 'ran'], [$?.exitstatus, File.read('hook')]
+        end
+      end
+    RUBY
+    assert_equal %w[passed], run_files('a_test.rb').outcomes.values
+  end
+
   def test_a_class_may_run_what_it_does_not_list
     write('a_test.rb', <<~RUBY)
       require 'minitest/autorun'

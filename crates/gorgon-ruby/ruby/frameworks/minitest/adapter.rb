@@ -91,7 +91,6 @@ module Gorgon
         return unless there?
 
         @reporters.report
-        hooks = ::Minitest.class_variable_get(:@@after_run)
         run_hook(hooks.pop) until hooks.empty?
       end
 
@@ -103,6 +102,10 @@ module Gorgon
 
       def runnables
         ::Minitest::Runnable.runnables
+      end
+
+      def hooks
+        ::Minitest.class_variable_get(:@@after_run)
       end
 
       def load_tests(path, loaded)
@@ -159,7 +162,7 @@ module Gorgon
         first = @composite.nil?
         seed(parsed)
         fit_executor
-        ::Kernel.srand(parsed[:seed]) if first
+        first_time(parsed) if first
         @composite = @reporters.set_up(parsed)
         @reporter.warning(Frameworks.no_options('Minitest', @options.left_over)) if first && @options.left_over.any?
         @parsed = parsed
@@ -169,6 +172,18 @@ module Gorgon
         raise
       rescue Exception => e
         @broken = @faults.of('options and plugins of Minitest', e)
+      end
+
+      def first_time(options)
+        ::Kernel.srand(options[:seed])
+        pid = $$
+        # What a test forks ends as Minitest 6 has it end, where the suite allows that.
+        at_exit do
+          next unless $$ != pid && ::Minitest.respond_to?(:allow_fork) && ::Minitest.allow_fork
+
+          hooks.reverse_each(&:call)
+          exit false
+        end
       end
 
       # Minitest 5.15 has none.
