@@ -510,12 +510,15 @@ class MinitestRunTest < AdapterCase
       write("#{name}_test.rb", <<~RUBY)
         require_relative 'helper'
         class #{name.upcase}Test < Base
-          def test_seen; assert_equal %w[#{name.upcase}Test Base], Minitest::Runnable.runnables.map(&:name).grep_v(/Minitest|MiniTest/).reverse; end
+          def test_seen; assert_equal %w[#{name.upcase}2 #{name.upcase}Test Base], Minitest::Runnable.runnables.map(&:name).grep_v(/Minitest|MiniTest/).reverse; end
+        end
+        class #{name.upcase}2 < Base
+          def test_more; end
         end
       RUBY
       assert_as_plain("#{name}_test.rb")
     end
-    assert_equal %w[passed passed], run_files('a_test.rb', 'b_test.rb').outcomes.values
+    assert_equal %w[passed] * 4, run_files('a_test.rb', 'b_test.rb').outcomes.values
   end
 
   def test_nothing_is_loaded_that_minitest_does_not_load

@@ -28,10 +28,15 @@ module Gorgon
 
           # Whether the class runs its tests by a method of its own.
           def own_run?(klass)
-            AROUND.any? { |name| klass.respond_to?(name) && !HARMLESS.match?(klass.method(name).owner.inspect) }
+            own = @own_runs ||= {}.compare_by_identity
+            own.fetch(klass) { own[klass] = around?(klass) }
           end
 
           private
+
+          def around?(klass)
+            AROUND.any? { |name| klass.respond_to?(name) && !HARMLESS.match?(klass.method(name).owner.inspect) }
+          end
 
           def held
             @held ||= {}.compare_by_identity

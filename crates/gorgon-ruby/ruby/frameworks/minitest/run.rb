@@ -77,11 +77,13 @@ module Gorgon
         def with_runnables(around, classes)
           all = ::Minitest::Runnable.runnables.dup
           shown = {}.compare_by_identity
-          (around + classes).each { |klass| shown[klass] = true }
-          ::Minitest::Runnable.runnables.replace(all.select { |klass| shown.key?(klass) })
+          around.each { |klass| shown[klass] = true }
+          classes.each { |klass| shown[klass] = true }
+          ::Minitest::Runnable.runnables.replace(shown.size > 1 ? all.select { |klass| shown.key?(klass) } : classes)
           yield
         ensure
-          ::Minitest::Runnable.runnables.replace(all | ::Minitest::Runnable.runnables)
+          now = ::Minitest::Runnable.runnables
+          now.replace(all.concat(now.reject { |klass| shown.key?(klass) }))
         end
 
         # Threads that nothing will be handed to are not started: they take longer than a small file does.
