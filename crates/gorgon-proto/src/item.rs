@@ -51,6 +51,10 @@ pub struct WorkItem {
     /// Who should not take it: a worker, as `LISTENER:SLOT`, or all of a host, as `LISTENER`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub avoid: Option<String>,
+    /// The filters that say which tests run do not apply: in the whole job they left out every test, and
+    /// the suite wants all of them to run then.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unfiltered: bool,
 }
 
 impl WorkItem {
@@ -68,6 +72,7 @@ impl WorkItem {
             fresh: false,
             retry: 0,
             avoid: None,
+            unfiltered: false,
         }
     }
 }

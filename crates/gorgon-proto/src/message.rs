@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::item::{ItemId, WorkItem, is_zero};
 use crate::job::{Framework, JobDefinition, ListenerId};
-use crate::outcome::{FileError, FinishType, TestResult};
+use crate::outcome::{FileError, FinishType, LeftOut, TestResult};
 use crate::shown::{MOST_OF_LINE, shown};
 use crate::trace::Step;
 
@@ -219,6 +219,9 @@ pub struct Finish {
     /// The file ran no test, and its configuration has it that a run without any fails.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub needs_tests: bool,
+    /// Tests that the filters of the job left out; absent when there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_out: Option<LeftOut>,
     /// Of a part of a file: the ids of all tests that a run of the whole file would have had.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub defined: Option<Vec<String>>,

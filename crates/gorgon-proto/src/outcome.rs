@@ -99,6 +99,35 @@ impl FileError {
     }
 }
 
+/// Tests of an item that the filters of the job left out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftOut {
+    /// How many.
+    pub tests: u32,
+    /// The filters, in the framework's words: `include {:smoke=>true}`.
+    pub by: String,
+    /// No test of the item ran, and the suite wants all tests to run if that is so in the whole job
+    /// (RSpec's `run_all_when_everything_filtered`).
+    #[serde(default)]
+    pub everything: bool,
+}
+
+impl LeftOut {
+    /// Adds what another framework left out of the same item.
+    #[must_use]
+    pub fn and(self, more: Self) -> Self {
+        Self {
+            tests: self.tests.saturating_add(more.tests),
+            by: if self.by == more.by {
+                self.by
+            } else {
+                format!("{}, {}", self.by, more.by)
+            },
+            everything: self.everything && more.everything,
+        }
+    }
+}
+
 /// The `type` of a finish message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

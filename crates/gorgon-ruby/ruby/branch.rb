@@ -68,9 +68,11 @@ module Gorgon
     def load_framework
       adapter = Frameworks.adapter(@framework)
       # RSpec runs nothing at exit unless it is asked to, so nobody need watch while it is loaded, which costs.
-      return adapter.preload.tap { Frameworks.disarm } if @framework == 'rspec'
+      return Frameworks.disarmed { adapter.preload } unless @framework == 'rspec'
 
-      Frameworks.disarmed { adapter.preload }
+      adapter.preload
+      Frameworks.disarm
+      adapter.keep_warm(@compiled)
     end
 
     # Collects garbage once, after the block: little of what is loaded dies, and what is swept here each child need not

@@ -147,12 +147,15 @@ module Gorgon
       end_file(path, System.now - started)
     end
 
-    # nil: the whole file.
+    # nil: the whole file, by the filters of the job.
     def selection(line)
       tests = line['tests']
       lines = line['lines']
       part = line['part'] || false
-      { tests: tests, lines: lines, except: line['except'] || [], part: part } if part || tests.any? || lines.any?
+      unfiltered = line['unfiltered'] || false
+      return unless part || unfiltered || tests.any? || lines.any?
+
+      { tests: tests, lines: lines, except: line['except'] || [], part: part, unfiltered: unfiltered }
     end
 
     # Compared as bytes: tests change the encodings that Ruby gives to names of files.

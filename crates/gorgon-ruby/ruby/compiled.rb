@@ -30,18 +30,28 @@ module Gorgon
     end
 
     # Runs the block, once; what it loads is compiled already, if it was kept.
-    def load
+    def load(&block)
       return yield unless @path && Compiled.usable?
 
-      kept = self
-      ISEQ.define_singleton_method(:load_iseq) { |path| kept.find(path) }
       begin
-        yield
+        found_by(method(:find), &block)
       ensure
-        ISEQ.singleton_class.send(:remove_method, :load_iseq)
         @kept = {}
         @used = {} unless behind?
       end
+    end
+
+    # Has files at hand that a child may load later: what was kept of them, and others from the next run on. To be called
+    # in the block of `load`.
+    def ahead(paths)
+      @ahead = paths.to_h { |path| [path, find(path)] }.compact if @path && Compiled.usable?
+    end
+
+    # Runs the block, in a child; what it loads of the files that are at hand is compiled already.
+    def with_ahead(&block)
+      return yield unless @ahead && Compiled.usable?
+
+      found_by(@ahead.method(:[]), &block)
     end
 
     # Called by Ruby for each file; nil: it compiles the file. One of the project lies in another workspace next time.
@@ -83,6 +93,13 @@ module Gorgon
     end
 
     private
+
+    def found_by(find)
+      ISEQ.define_singleton_method(:load_iseq) { |path| find.call(path) }
+      yield
+    ensure
+      ISEQ.singleton_class.send(:remove_method, :load_iseq)
+    end
 
     # The interpreter, and how it compiles.
     def identity

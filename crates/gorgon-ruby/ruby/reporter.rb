@@ -108,6 +108,12 @@ module Gorgon
       hold(event: 'needs_tests')
     end
 
+    # How many tests of the file the filters of the job left out, and which filters. `everything`: no test of it ran, and
+    # the suite wants all to run if that is so in the whole job.
+    def left_out(tests:, by:, everything: false)
+      hold(event: 'left_out', tests: tests, by: cut(by, NAME_BYTES), everything: everything)
+    end
+
     # All tests that a run of the whole file would have.
     def defined(ids)
       hold(event: 'defined', ids: ids)

@@ -8,7 +8,7 @@ use crossbeam_channel::{Receiver, bounded};
 use gorgon_process::child::End;
 use gorgon_proto::item::WorkItem;
 use gorgon_proto::job::Framework;
-use gorgon_proto::outcome::{FileError, TestResult};
+use gorgon_proto::outcome::{FileError, LeftOut, TestResult};
 
 use crate::lines::{self, Read, line_of};
 use crate::protocol::{CallbackFailure, FromChild, Refusal, ToChild};
@@ -56,6 +56,8 @@ pub enum ChildEvent {
     Divisible,
     /// The file ran no test, and its configuration has it that a run without any fails.
     NeedsTests,
+    /// The filters of the job left out tests of the file.
+    LeftOut(LeftOut),
     /// The file has ended: nothing about it will follow.
     FileFinished {
         /// Seconds of load and tests, by a clock that tests cannot stub.
@@ -109,6 +111,7 @@ impl ChildEvent {
                 | Self::Defined(_)
                 | Self::Divisible
                 | Self::NeedsTests
+                | Self::LeftOut(_)
         )
     }
 }
@@ -159,6 +162,7 @@ impl RubyChild {
             lines: &item.lines,
             part: item.part,
             except: &item.except,
+            unfiltered: item.unfiltered,
         });
     }
 
@@ -224,6 +228,7 @@ impl Told {
             FromChild::Defined { ids } => Event::Defined(ids),
             FromChild::Divisible => Event::Divisible,
             FromChild::NeedsTests => Event::NeedsTests,
+            FromChild::LeftOut(left) => Event::LeftOut(left),
             FromChild::Warning { message } => Event::Warning(message),
             FromChild::FileFinished {
                 time,

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use gorgon_proto::job::{Callbacks, Framework};
-use gorgon_proto::outcome::{FileError, TestResult};
+use gorgon_proto::outcome::{FileError, LeftOut, TestResult};
 use serde::{Deserialize, Serialize};
 
 use crate::settings::Callback;
@@ -82,6 +82,8 @@ pub(crate) enum ToChild<'a> {
         lines: &'a [u32],
         part: bool,
         except: &'a [String],
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        unfiltered: bool,
     },
     Finish {
         stopped: bool,
@@ -120,6 +122,7 @@ pub(crate) enum FromChild {
     },
     Divisible,
     NeedsTests,
+    LeftOut(LeftOut),
     FileFinished {
         time: f64,
         #[serde(default)]

@@ -37,14 +37,18 @@ const SCRIPTS: &[(&str, &str)] = scripts![
     "frameworks/minitest/test.rb",
     "frameworks/part.rb",
     "frameworks/places.rb",
-    "frameworks/rspec.rb",
-    "frameworks/rspec_filters.rb",
-    "frameworks/rspec_globals.rb",
-    "frameworks/rspec_keys.rb",
-    "frameworks/rspec_options.rb",
-    "frameworks/rspec_parts.rb",
-    "frameworks/rspec_results.rb",
-    "frameworks/rspec_statuses.rb",
+    "frameworks/rspec/adapter.rb",
+    "frameworks/rspec/beside.rb",
+    "frameworks/rspec/faults.rb",
+    "frameworks/rspec/filters.rb",
+    "frameworks/rspec/formatters.rb",
+    "frameworks/rspec/globals.rb",
+    "frameworks/rspec/keys.rb",
+    "frameworks/rspec/options.rb",
+    "frameworks/rspec/parts.rb",
+    "frameworks/rspec/results.rb",
+    "frameworks/rspec/statuses.rb",
+    "frameworks/rspec/warm.rb",
     "frameworks/scan.rb",
     "frameworks/selection.rb",
     "frameworks/test_unit.rb",
@@ -64,6 +68,10 @@ const SCRIPTS: &[(&str, &str)] = scripts![
     "system.rb",
 ];
 
+/// Where they lie in their directory. Tools that shorten a backtrace (RSpec, Rails) leave out the files of
+/// `lib/ruby`, and so ours: a test sees what it would see without us.
+const INSIDE: &str = "lib/ruby";
+
 /// The directory beside them in which Ruby keeps what it has compiled.
 const COMPILED: &str = "compiled";
 
@@ -75,7 +83,7 @@ pub(crate) fn unpack() -> io::Result<PathBuf> {
     let mut last = io::Error::other("no directory for the scripts");
     for (parent, name) in candidates() {
         match unpack_into(&parent, &name) {
-            Ok(dir) => return Ok(dir),
+            Ok(dir) => return Ok(dir.join(INSIDE)),
             Err(error) => last = error,
         }
     }
@@ -157,12 +165,14 @@ fn is_ours_and_whole(dir: &Path) -> io::Result<bool> {
         let fault = format!("{} is not a directory of ours alone", dir.display());
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, fault));
     }
-    Ok(SCRIPTS
-        .iter()
-        .all(|(path, text)| fs::read(dir.join(path)).is_ok_and(|found| found == text.as_bytes())))
+    let inside = dir.join(INSIDE);
+    Ok(SCRIPTS.iter().all(|(path, text)| {
+        fs::read(inside.join(path)).is_ok_and(|found| found == text.as_bytes())
+    }))
 }
 
 fn write_all(dir: &Path) -> io::Result<()> {
+    let dir = dir.join(INSIDE);
     let mut builder = DirBuilder::new();
     builder.recursive(true).mode(0o700);
     builder.create(dir.join(COMPILED))?;
@@ -196,10 +206,10 @@ mod tests {
     fn a_damaged_directory_is_made_whole_and_a_foreign_one_refused() {
         let temp = std::env::temp_dir().join(format!("gorgon-scripts-test-{}", unique().unwrap()));
         let dir = unpack_into(&temp, "ruby").unwrap();
-        fs::remove_file(dir.join("child.rb")).unwrap();
+        fs::remove_file(dir.join(INSIDE).join("child.rb")).unwrap();
         let again = unpack_into(&temp, "ruby").unwrap();
         assert_eq!(again, dir);
-        assert!(dir.join("child.rb").exists());
+        assert!(dir.join(INSIDE).join("child.rb").exists());
         assert_eq!(
             fs::read_dir(&temp).unwrap().count(),
             1,

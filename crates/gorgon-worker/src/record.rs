@@ -6,7 +6,7 @@ use std::time::Instant;
 use gorgon_proto::item::WorkItem;
 use gorgon_proto::job::{Framework, ListenerId};
 use gorgon_proto::message::{Finish, ItemNote, Start, WorkerNote};
-use gorgon_proto::outcome::{FileError, FinishType, TestResult};
+use gorgon_proto::outcome::{FileError, FinishType, LeftOut, TestResult};
 
 /// Who this worker is, on every message that it sends.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -127,6 +127,7 @@ pub struct Record {
     runner: Option<Framework>,
     child: u32,
     needs_tests: bool,
+    left_out: Option<LeftOut>,
     defined: Option<Vec<String>>,
     divisible: bool,
     unread: Option<String>,
@@ -148,6 +149,7 @@ impl Record {
             runner: None,
             child: 0,
             needs_tests: false,
+            left_out: None,
             defined: None,
             divisible: false,
             unread: None,
@@ -161,6 +163,7 @@ impl Record {
         self.tests.clear();
         self.errors.clear();
         self.needs_tests = false;
+        self.left_out = None;
         self.defined = None;
         self.divisible = false;
         self.unread = None;
@@ -196,6 +199,12 @@ impl Record {
     /// Notes that the file ran no test, where its configuration wants one in the run.
     pub fn needs_tests(&mut self) {
         self.needs_tests = true;
+    }
+
+    /// Notes which tests the filters of the job left out.
+    pub fn left_out(&mut self, more: LeftOut) {
+        let left = self.left_out.take();
+        self.left_out = Some(left.map_or(more.clone(), |left| left.and(more)));
     }
 
     /// Notes which tests a run of the whole file would have.
@@ -307,6 +316,7 @@ impl Record {
             warnings: self.warnings,
             child: self.child,
             needs_tests: self.needs_tests,
+            left_out: self.left_out,
             defined: self.defined,
             divisible: self.divisible,
         }
@@ -427,8 +437,8 @@ mod tests {
     #[test]
     fn avoid_names_a_listener_or_one_of_its_slots() {
         for (avoid, named) in [
-            ("L1:2", true),
             ("L1", true),
+            ("L1:2", true),
             ("L1:3", false),
             ("L12:2", false),
             ("L12", false),

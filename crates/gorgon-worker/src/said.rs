@@ -108,6 +108,11 @@ impl Work {
                     record.needs_tests();
                 }
             }
+            ChildEvent::LeftOut(left) => {
+                if let Some(record) = self.record_of(no) {
+                    record.left_out(left);
+                }
+            }
             ChildEvent::Warning(text) => match self.record_of(no) {
                 Some(record) => record.warning(text),
                 None => self.warn(text, out),

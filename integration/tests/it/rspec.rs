@@ -1,5 +1,8 @@
 //! What plain RSpec does before and after its examples: options, the file of their statuses.
 
+mod judges;
+mod plain;
+
 use integration::{home::Home, project::Project, run};
 
 const SPEC: &str = "RSpec.describe('a') do\n  it('passes') {}\n  it('fails') { raise 'x' }\nend\n";

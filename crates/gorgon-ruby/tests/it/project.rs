@@ -245,7 +245,10 @@ impl Seen {
                     .push(format!("{}: {}", error.what, error.message));
             }
             ChildEvent::Unread(fault) => panic!("a line that cannot be read: {fault}"),
-            ChildEvent::NeedsTests | ChildEvent::Divisible | ChildEvent::Defined(_) => {}
+            ChildEvent::NeedsTests
+            | ChildEvent::Divisible
+            | ChildEvent::Defined(_)
+            | ChildEvent::LeftOut(_) => {}
             ChildEvent::Warning(text) => self.warnings.push(text),
             ChildEvent::CallbackFailed(failure) => {
                 self.errors

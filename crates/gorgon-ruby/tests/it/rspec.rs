@@ -23,7 +23,7 @@ fn errors_outside_examples_fail_their_own_file_and_no_other() {
     let mut running = project.start();
     assert_eq!(
         running.run("spec/load_spec.rb").errors,
-        ["load: no price list"]
+        ["load: Failure/Error: raise 'no price list'\n\nRuntimeError:\n  no price list"]
     );
     let syntax = running.run("spec/syntax_spec.rb");
     assert!(syntax.errors[0].contains("syntax_spec.rb"), "{syntax:?}");
@@ -50,7 +50,7 @@ fn a_library_that_an_option_requires_is_missing_in_every_file() {
         let seen = running.run("spec/good_spec.rb");
         assert_eq!(seen.tests, [""; 0]);
         assert!(
-            seen.errors[0].starts_with("load: cannot load such file"),
+            seen.errors[0].contains("cannot load such file -- no_such_helper"),
             "{seen:?}"
         );
         assert!(seen.spent);
@@ -104,11 +104,19 @@ fn a_suite_hook_that_raises_is_told() {
     let mut running = project.start();
     let before = running.run("spec/before_spec.rb");
     assert_eq!((before.tests.len(), before.spent), (0, true));
-    assert_eq!(before.errors, ["before(:suite): no database"]);
+    let [error] = &before.errors[..] else {
+        panic!("{before:?}")
+    };
+    assert!(error.starts_with("before(:suite): "), "{error}");
+    assert!(error.ends_with("RuntimeError:\n  no database"), "{error}");
     running.finish();
     running.again();
     assert_eq!(running.run("spec/after_spec.rb").tests, ["passed x runs"]);
-    assert_eq!(running.finish().errors, ["after(:suite): cannot clean up"]);
+    let [error] = &running.finish().errors[..] else {
+        panic!("one error")
+    };
+    assert!(error.starts_with("after(:suite): "), "{error}");
+    assert!(error.contains("cannot clean up"), "{error}");
 }
 
 #[test]
@@ -195,7 +203,8 @@ fn options_of_the_project_hold_but_for_those_of_one_process() {
     assert_eq!(seen.warnings.len(), 2, "{seen:?}");
     assert_eq!(seen.output, "");
     running.finish();
-    assert!(!project.path("report.json").exists());
+    let report = project.read("report.json");
+    assert!(report.contains("2 examples, 1 failure"), "{report}");
 }
 
 #[test]

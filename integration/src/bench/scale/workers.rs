@@ -138,6 +138,7 @@ fn finish(worker: &Worker, item: &WorkItem) -> Reply {
         warnings: Vec::new(),
         child: 1,
         needs_tests: false,
+        left_out: None,
         defined: None,
         divisible: true,
     }))

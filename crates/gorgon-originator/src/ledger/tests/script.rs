@@ -127,6 +127,7 @@ pub(super) fn finish(who: &str, what: &str, kind: FinishType, tests: &[&str]) ->
         warnings: Vec::new(),
         child: 1,
         needs_tests: false,
+        left_out: None,
         defined: tests
             .iter()
             .find_map(|word| word.strip_prefix('='))

@@ -34,6 +34,7 @@ fn finish(item: u32, name: &str, kind: FinishType) -> Finish {
         warnings: Vec::new(),
         child: 1,
         needs_tests: false,
+        left_out: None,
         defined: None,
         divisible: false,
     }

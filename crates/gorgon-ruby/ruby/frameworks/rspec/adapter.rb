@@ -1,0 +1,319 @@
+# frozen_string_literal: true
+
+require_relative '../places'
+require_relative '../faults'
+
+module Gorgon
+  module Frameworks
+    # RSpec 3, run as its own runner runs it: options, files, hooks of the suite, groups, reporter, in that order. Only that
+    # the files of a child come one at a time: each one's groups run as soon as it is loaded, into one world, one
+    # configuration and one reporter; hooks of the suite run once.
+    class Rspec
+    end
+  end
+end
+
+%w[beside faults filters formatters globals keys options parts results statuses warm].each { |name| require_relative name }
+
+module Gorgon
+  module Frameworks
+    class Rspec
+      # Loads what `rspec` has loaded before it looks at any option, and nothing that a helper may choose otherwise.
+      def self.preload
+        Frameworks.activate('rspec-core', 'rspec/core')
+        require 'rspec/core'
+        ::RSpec::Core::Runner.disable_autorun!
+      end
+
+      # Has compiled what most suites load later, if no helper wants others.
+      def self.keep_warm(compiled)
+        Warm.keep(compiled) unless Frameworks.versions_open?
+      end
+
+      # Raises what RSpec says of options, in .rspec and after `--`, that it does not know.
+      def self.check_options(settings)
+        require 'rspec/core'
+        Options.new(settings, nil).parse
+      end
+
+      # Whether no callback has a say in them: RSpec is loaded, and its files are no templates.
+      def self.options_settled?
+        defined?(::RSpec::Core::ConfigurationOptions) && !Options.templates?
+      end
+
+      def initialize(settings, reporter)
+        @settings = settings
+        @reporter = reporter
+        @places = Places.new(settings.root)
+        @hooks_run = {}.compare_by_identity
+        @passed = true
+      end
+
+      # Takes the options that plain RSpec would take, and what they require.
+      def start
+        require 'rspec/core'
+        ::RSpec::Core::Runner.disable_autorun!
+        @config = ::RSpec.configuration
+        @world = ::RSpec.world
+        @results = Results.new(@config, @world, @reporter, @places)
+        @faults = Faults.new(@config, @results, @places)
+        @results.parts = @parts = Parts.new(@world, @results, @reporter)
+        @filters = Filters.new(@config, @world, @reporter)
+        @globals = Globals.new(@config, @world)
+        @statuses = Statuses.new(@config, @world, @reporter)
+        @formatters = Formatters.new(@config)
+        configure
+      end
+
+      # Loads a file and runs its groups; what they leave behind of filters and of RSpec's wish to quit is taken back.
+      # `loaded`: another framework has loaded it.
+      def run(path, selection, loaded: false)
+        return refuse if @broken
+
+        begin_file(path, selection, loaded)
+        return unless (@part && @parts.take_up) || loaded || load
+
+        Options.ignore_endings(@config, @reporter)
+        begin_run
+        run_groups
+      rescue *PASSED_UP
+        raise
+      rescue Exception => e # rubocop:disable Lint/RescueException
+        # RSpec's own run would end here.
+        tell(@faults.of('run', e), spent: @starting)
+      ensure
+        end_file
+      end
+
+      # Hooks of the suite's end, and what listens to it; what RSpec's command would exit with.
+      def finish
+        return unless @config && @formatters
+
+        @ending = true
+        @globals.put_back
+        @world.non_example_failure = @outside_failed || false
+        @formatters.show
+        return @config.reporter.exit_early(1) unless @begun
+
+        scope(:after_suite_hook)
+        suite_hooks('an `after(:suite)` hook', hooks_of(:@after_suite_hooks))
+        scope(:suite)
+        @statuses.write
+        finish_reporter
+        judge_end
+      end
+
+      # From RSpec's reporter: an exception outside of examples, and what RSpec says of it.
+      def outside(error, context, text)
+        tell(@faults.outside(error, context, text))
+      end
+
+      private
+
+      # The steps of RSpec's runner up to its files.
+      def configure
+        options = Options.new(@settings, @reporter)
+        Beside.attach(@config, self, @results, @formatters)
+        @filters.attend
+        @files = options.job_files
+        @runner = ::RSpec::Core::Runner.new(options.for_child(@config, @files), @config, @world)
+        @runner.configure($stderr, @formatters.terminal)
+        refuse_quitting
+        @ready = true
+      rescue UnknownOption, *PASSED_UP
+        raise
+      rescue Exception => e # rubocop:disable Lint/RescueException
+        tell(@faults.of('options', e))
+      end
+
+      # Plain RSpec runs nothing when what an option requires says so, or cannot be loaded.
+      def refuse_quitting
+        return if @broken || !@world.wants_to_quit
+
+        tell(@faults.told('options', 'RSpec was told to quit (wants_to_quit) before any file was loaded'))
+      end
+
+      def tell(fault, spent: false)
+        @told = true
+        return (@broken ||= []) << fault unless @ready
+        return @reporter.suite_hook_failed(**fault) if @ending
+
+        @reporter.file_error(**fault, spent: spent || fault[:what].include?('suite'))
+      end
+
+      def refuse
+        @broken.each { |fault| @reporter.file_error(**fault, spent: true) }
+      end
+
+      def begin_file(path, selection, loaded)
+        @path = path
+        @file = File.expand_path(path, @settings.root)
+        @told = false
+        @globals.put_back
+        forget_groups unless loaded
+        # One whose name is not of RSpec's pattern.
+        @config.files_or_directories_to_run = @files | [@file] unless @files.include?(@file)
+        # By the lines of the files before.
+        forget(:@descending_declaration_line_numbers_by_file)
+        @part = Part.of(selection)
+        @filters.begin_file(@file, selection)
+        @results.begin_file(@file)
+        @parts.begin_file(path)
+      end
+
+      def load
+        RailsEnvironment.watch { @config.__send__(:load_file_handling_errors, :load, @file) }
+        @config.loaded_spec_files << @file
+        still_whole? && !quits?
+      ensure
+        # Afterwards is soon enough, and cheaper than to watch while it is loaded.
+        Frameworks.disarm
+      end
+
+      # A file that resets RSpec while it is loaded defines groups that nobody would run.
+      def still_whole?
+        strays = @globals.stray_groups
+        @globals.put_back
+        return true if strays.zero?
+
+        tell(@faults.told('load', "RSpec.reset was called while the file was loaded: #{strays} of its groups do not run"))
+        false
+      end
+
+      def quits?
+        return false unless @world.wants_to_quit
+
+        tell(@faults.told('quit', 'RSpec was told to quit (wants_to_quit) while the file was loaded')) unless @told
+        true
+      end
+
+      # Which examples run; the start of the reporter with the first of them; hooks that were registered since the last
+      # file.
+      def begin_run
+        settle
+        @groups = @world.ordered_example_groups
+        @results.expect(@world.example_count(@groups))
+        start_reporter unless @begun
+        before_suite
+      end
+
+      def start_reporter
+        @begun = @starting = true
+        @world.announce_filters if @results.expected.positive?
+        @config.reporter.start(@results.expected)
+        @starting = false
+      end
+
+      def before_suite
+        fresh = hooks_of(:@before_suite_hooks).reject { |hook| @hooks_run[hook] }
+        return if fresh.empty?
+
+        scope(:before_suite_hook)
+        fresh.each { |hook| @hooks_run[hook] = true }
+        # RSpec runs no more of them when one has raised.
+        fresh.each { |hook| suite_hooks('a `before(:suite)` hook', [hook]) unless @told }
+      end
+
+      # RSpec's own loop around them: with what it was that raised it goes to the reporter.
+      def suite_hooks(description, hooks)
+        @config.__send__(:run_suite_hooks, description, hooks)
+      end
+
+      def run_groups
+        scope(:suite)
+        # A focus comes and goes with the file that is loaded.
+        @reporter.divisible if !@told && !@filters.selected? && !@filters.of_the_file? && @parts.divisible?
+        @reporter.needs_tests if @results.expected.zero? && fails_without_examples? && !@filters.all_filtered?
+        reporter = @config.reporter
+        passed = @groups.map { |group| group.run(reporter) }.all?
+        return unless @reporter.ours?
+
+        @passed &&= passed
+        @statuses.remember
+        @filters.tell_what_was_left_out unless @part
+        judge_file(passed)
+      end
+
+      def settle
+        return @filters.settle unless @part
+
+        @parts.choose(@part, fresh: @filters.unfiltered?) do
+          @filters.settle
+          @filters.tell_what_was_left_out
+        end
+      end
+
+      # RSpec has the setting since 3.8.
+      def fails_without_examples?
+        @config.respond_to?(:fail_if_no_examples) && @config.fail_if_no_examples
+      end
+
+      # A file whose examples did not all end has not passed, whatever those say that did; nor has one of which a group
+      # did not pass, whose examples may have.
+      def judge_file(passed)
+        return if @told
+
+        missing = @results.missing
+        if missing.positive?
+          why = @world.wants_to_quit ? 'RSpec was told to quit (wants_to_quit)' : 'RSpec ended early'
+          tell(@faults.told('quit', "#{why}: #{missing} of #{@results.expected} examples did not run"))
+        elsif @world.non_example_failure
+          tell(@faults.told('run', 'RSpec was told of a failure outside of examples (non_example_failure)'))
+        elsif !passed && !@results.failed?
+          tell(@faults.told('run', 'a group of the file says that it did not pass (ExampleGroup.run), and no example that it failed'))
+        end
+      end
+
+      # Its listeners sum up. Where tests have failed, one that raises may have been asked for the text of a strange
+      # exception: of that the failure says enough.
+      def finish_reporter
+        @config.reporter.finish
+      rescue *PASSED_UP
+        raise
+      rescue Exception => e # rubocop:disable Lint/RescueException
+        fault = @faults.of('end of RSpec', e)
+        return tell(fault) unless @failed
+
+        @reporter.warning("RSpec's report of its failures ended with #{fault[:exception]}: #{fault[:message]}")
+      end
+
+      # Whoever has a say in RSpec's exit status has it here.
+      def judge_end
+        status = @runner.exit_code(@passed)
+        return if status.zero? || @told || @failed || !@passed
+
+        tell(@faults.told('end of RSpec', "rspec exits with #{status}"))
+      end
+
+      def end_file
+        return unless @world
+
+        @failed = true if @told || @results.failed?
+        @outside_failed ||= @world.non_example_failure
+        @filters.end_file
+        forget_groups
+        @world.wants_to_quit = false
+        @world.non_example_failure = false
+        @world.rspec_is_quitting = false if @world.respond_to?(:rspec_is_quitting=)
+      end
+
+      def forget_groups
+        @world.example_group_counts_by_spec_file.clear
+        @world.example_groups.clear
+        @world.filtered_examples.clear
+      end
+
+      def hooks_of(name)
+        @config.instance_variable_get(name).dup
+      end
+
+      def scope(name)
+        ::RSpec.current_scope = name if ::RSpec.respond_to?(:current_scope=)
+      end
+
+      def forget(name)
+        @world.remove_instance_variable(name) if @world.instance_variable_defined?(name)
+      end
+    end
+  end
+end

@@ -1,0 +1,102 @@
+# frozen_string_literal: true
+
+module Gorgon
+  module Frameworks
+    class Rspec
+      # Where RSpec's formatters write: those for a terminal nowhere while files run, as their signs would stand among what
+      # the tests print, and to the output at the end; the others into their files.
+      class Formatters
+        # Before any Ruby child of this job was forked.
+        SINCE = ::Time.now
+        # Files of a formatter that are tried, at most.
+        NAMES = 1000
+        # Dots in a file are of no use to anybody.
+        DOTS = %w[p progress].freeze
+
+        # What stands in for the terminal.
+        attr_reader :terminal
+
+        def initialize(config)
+          @config = config
+          @terminal = ::IO.new(::IO.sysopen(::File::NULL, ::File::WRONLY), 'w')
+          @terminal.sync = true
+        end
+
+        # From now on they write to the output.
+        def show
+          @terminal.reopen(STDOUT)
+          @terminal.sync = true
+        end
+
+        # What is to be added: nothing, or with files in place of their names.
+        def to_add(formatter, paths)
+          return if DOTS.include?(formatter.to_s) && paths.any?(String)
+
+          paths.map do |path|
+            next path if !path.is_a?(String) || !File.file?(path) && File.exist?(path)
+
+            deprecations?(formatter) ? together(path) : alone(path)
+          end
+        end
+
+        # RSpec takes what the block sets only as long as nobody has asked for its reporter.
+        def before_reporter
+          there = @config.instance_variable_get(:@reporter)
+          @config.instance_variable_set(:@reporter, nil)
+          yield
+        ensure
+          @config.instance_variable_set(:@reporter, there)
+        end
+
+        # The formatter of deprecations has the stream of the time at which it was made.
+        def deprecations_go_to(stream)
+          loader = @config.formatter_loader
+          return unless loader.formatters.any? { |formatter| deprecations?(formatter.class) }
+
+          loader.add(::RSpec::Core::Formatters::DeprecationFormatter, stream, @config.output_stream)
+        end
+
+        private
+
+        def deprecations?(formatter)
+          formatter == ::RSpec::Core::Formatters::DeprecationFormatter
+        end
+
+        # One for all Ruby children of the job, as lines of a log can be.
+        def together(path)
+          open(path) { |file, fresh| file.truncate(0) if fresh }
+        end
+
+        # One for each: a report is the whole of a file. Who comes first has the name, the next ones that of the name with a
+        # number.
+        def alone(path)
+          extension = File.extname(path)
+          (1..NAMES).each do |number|
+            name = number == 1 ? path : "#{path.delete_suffix(extension)}-#{number}#{extension}"
+            taken = false
+            file = open(name) { |found, fresh| fresh ? found.truncate(0) : taken = true }
+            return file unless taken
+
+            file.close
+          end
+          raise "#{path} and #{NAMES} more are taken"
+        end
+
+        # The block gets the file, and whether no child of the job had it before.
+        def open(path)
+          ::RSpec::Support::DirectoryMaker.mkdir_p(File.dirname(path))
+          fresh = !File.exist?(path)
+          file = ::File.new(path, ::File::RDWR | ::File::CREAT | ::File::APPEND | (fresh ? ::File::EXCL : 0))
+          file.flock(::File::LOCK_EX)
+          fresh ||= file.mtime < SINCE
+          # By the clock of the machine, whatever a helper makes of Ruby's.
+          File.utime(nil, nil, path) if fresh
+          yield file, fresh
+          file.tap { file.flock(::File::LOCK_UN) }
+        rescue ::Errno::EEXIST
+          retry
+        end
+      end
+    end
+  end
+end

@@ -1,0 +1,34 @@
+# frozen_string_literal: true
+
+module Gorgon
+  module Frameworks
+    class Rspec
+      # What RSpec keeps in globals, as the adapter began with it. A test may reset RSpec, or make it forget its examples: in
+      # one plain process the runner still holds what it began with, and so do we. The files to come belong to the same
+      # world, and report to the same reporter.
+      class Globals
+        def initialize(config, world)
+          @config = config
+          @world = world
+          @formatters = config.formatter_loader
+          @filters = config.filter_manager
+        end
+
+        # How many groups of tests stand in a world that nobody runs.
+        def stray_groups
+          ::RSpec.world.equal?(@world) ? 0 : ::RSpec.world.example_groups.size
+        end
+
+        def put_back
+          ::RSpec.world = @world unless ::RSpec.world.equal?(@world)
+          ::RSpec.configuration = @config unless ::RSpec.configuration.equal?(@config)
+          @config.filter_manager = @filters unless @config.filter_manager.equal?(@filters)
+          return if @config.formatter_loader.equal?(@formatters)
+
+          @config.instance_variable_set(:@reporter, @formatters.reporter)
+          @config.instance_variable_set(:@formatter_loader, @formatters)
+        end
+      end
+    end
+  end
+end

@@ -1,0 +1,45 @@
+# frozen_string_literal: true
+
+module Gorgon
+  module Frameworks
+    class Rspec
+      # RSpec's own expectations and doubles, which a helper may do without: they are compiled ahead, and loaded when RSpec
+      # asks for them.
+      module Warm
+        GEMS = { 'rspec-expectations' => 'rspec/expectations', 'rspec-mocks' => 'rspec/mocks' }.freeze
+
+        class << self
+          # Has their files at hand, without loading one.
+          def keep(compiled)
+            compiled.ahead(files)
+            @compiled = compiled
+          end
+
+          # Runs the block, which loads what is of a gem: that is compiled already, if there was time for it.
+          def used(gem, &block)
+            return yield unless @compiled
+
+            Frameworks.activate(gem, GEMS.fetch(gem))
+            @compiled.with_ahead(&block)
+          end
+
+          private
+
+          # Those of the newest gems, which RubyGems would activate.
+          def files
+            roots = GEMS.keys.map { |gem| root(gem) }.compact
+            core = $LOADED_FEATURES.find { |path| path.end_with?('/rspec/core.rb') }
+            found = roots.flat_map { |dir| Dir.glob("#{dir}/rspec/**/*.rb") }
+            core ? found << "#{core.delete_suffix('.rb')}/mocking_adapters/rspec.rb" : found
+          end
+
+          def root(gem)
+            ::Gem::Specification.stubs_for(gem).first&.full_require_paths&.first if defined?(::Gem::Specification)
+          rescue ::StandardError
+            nil
+          end
+        end
+      end
+    end
+  end
+end

@@ -1,0 +1,161 @@
+//! Whoever can turn a plain run of RSpec red turns ours red; what formatters write is theirs.
+
+use integration::{home::Home, project::Project, run};
+
+const PASSES: &str = "RSpec.describe('a') { it('passes') {} }\n";
+
+fn project(home: &Home, options: &str, helper: &str) -> Project {
+    Project::of(
+        home,
+        &[
+            (".rspec", &format!("--require ./spec/helper\n{options}\n")),
+            ("spec/helper.rb", helper),
+            ("spec/a_spec.rb", PASSES),
+        ],
+    )
+}
+
+/// A formatter of the suite: what it does when RSpec sums up.
+fn formatter(events: &str, body: &str) -> String {
+    format!(
+        "class Judge
+          RSpec::Core::Formatters.register self, {events}
+          def initialize(out) = @out = out
+          {body}
+        end\n"
+    )
+}
+
+#[test]
+fn a_formatter_that_judges_is_heard() {
+    let home = Home::new();
+    let raises = formatter(
+        ":dump_summary",
+        "def dump_summary(all)
+           @out.puts \"#{all.examples.size} asserts nothing\"
+           raise 'not content'
+         end",
+    );
+    let exits = formatter(":close", "def close(_) = exit(4)");
+    let stops = formatter(":stop", "def stop(_) = exit(4)");
+    let default = format!("{raises}RSpec.configure {{ |c| c.default_formatter = Judge }}\n");
+    let listener = "class Listener; def start_dump(_) = raise('not content'); end
+      RSpec.configure { |c| c.reporter.register_listener(Listener.new, :start_dump) }\n";
+    for (options, helper, said) in [
+        (
+            "--format Judge",
+            raises.as_str(),
+            vec!["not content", "1 asserts nothing"],
+        ),
+        ("--format Judge", exits.as_str(), vec!["exit status 4"]),
+        (
+            "--format progress --format Judge",
+            stops.as_str(),
+            vec!["exit status 4"],
+        ),
+        ("", default.as_str(), vec!["not content"]),
+        ("", listener, vec!["not content"]),
+    ] {
+        let run = run::run(&home, &project(&home, options, helper), &["--local=2"]);
+        run.exited(1).says(&said).says(&["1 test: 1 passed"]);
+    }
+    home.assert_nothing_left();
+}
+
+/// RSpec's exit status is not zero, and no example has failed.
+#[test]
+fn what_else_makes_rspec_exit_with_a_fault_fails_the_job() {
+    let home = Home::new();
+    for helper in [
+        "RSpec.configure { |c| c.after { RSpec.world.non_example_failure = true } }",
+        "RSpec::Core::Runner.prepend(Module.new { def exit_code(*) = 9 })",
+        "RSpec::Core::Example.prepend(Module.new { def run(*) = super && nil })",
+        "class RSpec::Core::ExampleGroup; def self.run(*) = true; end",
+        "RSpec.configure { |c| c.before(:suite) { RSpec.world.wants_to_quit = true } }",
+        "RSpec.world.wants_to_quit = true",
+        "RSpec.configure { |c| c.add_formatter('NoSuchFormatter') }",
+        "class Early; def start(_) = raise('not today'); end
+         RSpec.configure { |c| c.reporter.register_listener(Early.new, :start) }",
+    ] {
+        let run = run::run(&home, &project(&home, "", helper), &["--local=1"]);
+        assert_eq!(
+            run.end.to_string(),
+            "exit status 1",
+            "{helper}\n{}",
+            run.stdout
+        );
+    }
+    home.assert_nothing_left();
+}
+
+#[test]
+fn reports_of_formatters_are_written_and_no_child_writes_over_another() {
+    let home = Home::new();
+    let options = "--format json --out out/report.json --format documentation --out out/doc.txt";
+    let project = project(&home, options, "");
+    project.write("out/report.json", "of a run before");
+    run::run(&home, &project, &["--local=1"]).exited(0);
+    assert!(
+        project
+            .read("out/doc.txt")
+            .contains("1 example, 0 failures")
+    );
+    let report = project.read("out/report.json");
+    assert!(
+        report.starts_with('{') && report.contains("\"full_description\":\"a passes\""),
+        "{report}"
+    );
+    // The first of two waits for the other to be there.
+    let waits = |name: &str, other: &str| {
+        format!(
+            "RSpec.describe('{name}') {{ it('runs') {{ File.write('{name}', ''); 600.times {{ sleep 0.05 unless File.exist?('{other}') }} }} }}\n"
+        )
+    };
+    project.write("spec/a_spec.rb", &waits("a", "b"));
+    project.write("spec/b_spec.rb", &waits("b", "a"));
+    run::run(&home, &project, &["--local=2"]).exited(0);
+    let mut seen = ["out/report.json", "out/report-2.json"].map(|path| {
+        let report = project.read(path);
+        (report.contains("a runs"), report.contains("b runs"))
+    });
+    seen.sort_unstable();
+    assert_eq!(seen, [(false, true), (true, false)]);
+    home.assert_nothing_left();
+}
+
+#[test]
+fn deprecations_are_told_or_written_where_the_suite_says() {
+    let home = Home::new();
+    let spec = "RSpec.describe('a') { it('is old') { RSpec.deprecate('the old word', replacement: 'the new') } }\n";
+    let said = "the old word is deprecated. Use the new instead.";
+    let of = |options: &str, helper: &str| {
+        let project = project(&home, options, helper);
+        project.write("spec/a_spec.rb", spec);
+        project.write("spec/b_spec.rb", spec);
+        project
+    };
+    run::run(&home, &of("", ""), &["--local=1"])
+        .exited(0)
+        .says(&["Warnings (2):", said]);
+    for (options, helper) in [
+        ("--deprecation-out log/old.txt", ""),
+        (
+            "",
+            "RSpec.configure { |c| c.deprecation_stream = 'log/old.txt' }",
+        ),
+        (
+            "",
+            "RSpec.configure { |c| c.deprecation_stream = File.open('log/old.txt', 'a') }",
+        ),
+    ] {
+        let project = of(options, helper);
+        project.write("log/old.txt", "");
+        let run = run::run(&home, &project, &["--local=2"]);
+        run.exited(0);
+        assert!(!run.stdout.contains(said), "{}", run.stdout);
+        let written = project.read("log/old.txt");
+        let files = ["a_spec.rb:1", "b_spec.rb:1"].map(|place| written.contains(place));
+        assert_eq!(files, [true, true], "{written}");
+    }
+    home.assert_nothing_left();
+}
