@@ -448,6 +448,12 @@ class MinitestRunTest < AdapterCase
     end
   end
 
+  def test_who_runs_minitest_at_exit_by_himself_runs_nothing_twice
+    write('a_test.rb', "require 'minitest'\nat_exit { exit Minitest.run(ARGV) }\nclass ATest < Minitest::Test\n  def test_a; puts 'ran'; end\nend\n")
+    ran = run_files('a_test.rb')
+    assert_equal [{ 'ATest#test_a' => 'passed' }, "ran\n", 0], [ran.outcomes, ran.output, ran.status.exitstatus]
+  end
+
   def test_an_exception_that_cannot_be_marshalled_keeps_its_name_and_cause
     write('a_test.rb', <<~RUBY)
       require 'minitest/autorun'

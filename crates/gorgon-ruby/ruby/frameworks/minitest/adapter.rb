@@ -90,6 +90,8 @@ module Gorgon
       def finish
         return unless there?
 
+        # Who runs Minitest by an at_exit of his own finds that all is done.
+        WhileLoading.loading = true
         @reporters.report
         run_hook(hooks.pop) until hooks.empty?
       end

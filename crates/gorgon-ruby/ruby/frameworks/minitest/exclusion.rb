@@ -7,14 +7,15 @@ module Gorgon
       # by the method's name and then by the class's as well. Leaves out what the option names, and what is not wanted
       # now; notes the rest: that is what Minitest is going to run.
       class Exclusion
-        # `tests` are those of the file, `wanted` those that shall run; `had` are the full names of tests of the same
+        # `tests` are those of the classes that run, `wanted` those that shall; `had` are the full names of tests of the same
         # classes that ran with a file before.
-        def initialize(excluded, tests, wanted, had)
+        def initialize(excluded, classes, tests, wanted, had)
           @excluded = excluded.is_a?(String) && excluded =~ %r{/(.*)/} ? Regexp.new(Regexp.last_match(1)) : excluded
           @names = tests.to_h { |test| [test.method_name, true] }
           @tests = tests.group_by { |test| "#{test.klass}##{test.method_name}" }
           @wanted = wanted.to_h { |test| [test, true] }.compare_by_identity
           @had = had
+          @classes = classes.map { |klass| "#{klass}#" }
           @all = tests.size == wanted.size
           @selected = {}.compare_by_identity
           @asked = {}.compare_by_identity
@@ -58,9 +59,9 @@ module Gorgon
           !@excluded.nil? && @excluded === text
         end
 
-        # A class may give its tests other names each time that it is asked.
+        # A class may give its tests other names each time that it is asked. A class of another file is not to run.
         def unknown?(text)
-          !@all || @had.key?(text) || excluded?(text)
+          !@all || @had.key?(text) || excluded?(text) || @classes.none? { |prefix| text.start_with?(prefix) }
         end
       end
     end

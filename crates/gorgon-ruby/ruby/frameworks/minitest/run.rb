@@ -57,7 +57,7 @@ module Gorgon
         def run_round(around, classes, wanted)
           known = classes.to_h { |klass| [klass, true] }.compare_by_identity
           tests = @file.tests.select { |test| known.key?(test.klass) }
-          exclusion = Exclusion.new(@options[:exclude], tests, wanted, @file.had)
+          exclusion = Exclusion.new(@options[:exclude], classes, tests, wanted, @file.had)
           with_runnables(around, classes) do
             within_executor(classes) { entry(@options.merge(exclude: exclusion)) }
           end
