@@ -415,7 +415,7 @@ pub fn write(results: &Results, facts: &Facts<'_>) -> String {
     }
     if lacks_tests {
         out.push_str(&paint.red(
-            "no test was found in any file: that fails the job, as `fail_if_no_examples` of RSpec is set",
+            "no test was found in any file: that fails the job, as `fail_if_no_examples` of RSpec is set, or Minitest 6 was given a name that no test has",
         ));
         out.push('\n');
     }

@@ -307,7 +307,7 @@ module Gorgon
       # A focus is easily committed by mistake.
       def tell_filtered(left_out, file, path)
         return if left_out.zero?
-        return (@reporter.left_out(tests: left_out, by: @options.filters) if @reporter.respond_to?(:left_out)) unless file.focus
+        return @reporter.left_out(tests: left_out, by: @options.filters) unless file.focus
 
         tests = left_out == 1 ? '1 test was' : "#{left_out} tests were"
         @reporter.warning("a focus was active in #{path}: #{tests} left out")
