@@ -136,15 +136,26 @@ module Gorgon
       path = "./#{path}" if path.start_with?('~')
       return refuse(path) if outside?(path)
 
-      other = Frameworks.choose(path, @request.framework)
-      return @channel.send(event: 'other_framework', framework: other) if other.to_s != @request.framework
+      asked = line['asked'] || []
+      other = Frameworks.guess(path, @request.framework) if asked.empty?
+      return leave_to(other, false) if other && other.to_s != @request.framework
 
       begin_file
       started = System.now
-      run_with_adapter(path, selection(line))
+      choice = Frameworks::Choice.new(path, @request.framework, asked, Frameworks.scan)
+      other = catch(:elsewhere) { run_with_adapter(path, selection(line), choice) }
       # A fork inside a test that came to its end here.
       Process.exit!(0) unless $$ == @pid
+      return leave_to(other, true) if other
+
       end_file(path, System.now - started)
+    end
+
+    # The file is another framework's. This child is given no other file when it has loaded this one.
+    def leave_to(framework, loaded)
+      @looked = true if loaded
+      @reporter.choice = nil
+      @channel.send(event: 'other_framework', framework: framework, loaded: loaded)
     end
 
     # nil: the whole file, by the filters of the job.
@@ -181,24 +192,23 @@ module Gorgon
       @channel.hold_line(LOADING)
     end
 
-    def run_with_adapter(path, selection)
-      census = Frameworks.census
+    # Returns nil; leaves by :elsewhere where the file turns out to be another framework's.
+    def run_with_adapter(path, selection, choice)
+      @reporter.choice = choice
       adapter.run(path, selection)
-      return if @reporter.any?
-
-      # It was another framework's file: no file passes because the wrong one looked at it.
-      Frameworks.strays(@request.framework, census).each { |name| run_stray(name, path, selection) }
+      @reporter.choice = nil
+      # No file passes because the wrong one looked at it.
+      others = @reporter.any? ? choice.besides : choice.without_tests
+      others.each { |name| adapter(name).run(path, selection, loaded: true) }
+      @ran = true
+      choice.settled
+      nil
     rescue *Raised::PASSED_UP
       raise
     rescue Exception => e # rubocop:disable Lint/RescueException
       @reporter.file_error(what: 'run', exception: Raised.name(e), message: Raised.message(e),
                                         backtrace: Raised.backtrace(e))
-    end
-
-    # RSpec knows nothing of a file that it did not load.
-    def run_stray(name, path, selection)
-      stray = adapter(name)
-      name == 'rspec' ? stray.run(path, selection) : stray.run(path, selection, loaded: true)
+      nil
     end
 
     def adapter(name = @request.framework)
@@ -221,6 +231,8 @@ module Gorgon
     end
 
     def finish
+      return leave_without_hooks if @looked && !@ran
+
       @restore.call
       @capture.clear
       @reporter.begin_end
@@ -229,6 +241,14 @@ module Gorgon
       callback('after_complete')
       tell_left
       @channel.send(event: 'finished')
+    end
+
+    # What this child has loaded runs in another one: what it registered for its end is for that one.
+    def leave_without_hooks
+      @channel.send(event: 'after_complete')
+      callback('after_complete')
+      @channel.send(event: 'finished')
+      Process.exit!(0)
     end
 
     # Returns whether it came back.

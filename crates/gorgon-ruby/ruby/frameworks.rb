@@ -5,6 +5,7 @@ require_relative 'rails_environment'
 require_relative 'frameworks/places'
 require_relative 'frameworks/lines'
 require_relative 'frameworks/scan'
+require_relative 'frameworks/choice'
 
 module Gorgon
   # The test frameworks: which one a file is for, and what keeps them apart in one process.
@@ -23,9 +24,7 @@ module Gorgon
     # How the runner at exit of each framework is switched off when its module opens or closes.
     AUTORUN = {
       'minitest.rb' => ['Minitest', ->(mod) { mod.class_variable_set(:@@installed_at_exit, true) }],
-      'autorunner.rb' => ['Test::Unit::AutoRunner', lambda { |mod|
-        mod.need_auto_run = false if mod.respond_to?(:need_auto_run=)
-      }],
+      'autorunner.rb' => ['Test::Unit::AutoRunner', ->(mod) { Frameworks.disarm_test_unit(mod) }],
       'runner.rb' => ['RSpec::Core::Runner', ->(mod) { mod.instance_variable_set(:@installed_at_exit, true) }]
     }.freeze
 
@@ -66,8 +65,13 @@ module Gorgon
       # Switches off what is loaded already.
       def disarm
         disarm_minitest if defined?(::Minitest::Runnable)
-        ::Test::Unit::AutoRunner.need_auto_run = false if defined?(::Test::Unit::AutoRunner.need_auto_run?)
+        disarm_test_unit(::Test::Unit::AutoRunner) if defined?(::Test::Unit::AutoRunner)
         ::RSpec::Core::Runner.disable_autorun! if defined?(::RSpec::Core::Runner.disable_autorun!)
+      end
+
+      # nil, where a suite that wants no run at exit says false.
+      def disarm_test_unit(runner)
+        runner.need_auto_run = nil if runner.respond_to?(:need_auto_run?) && runner.need_auto_run?
       end
 
       # The classes and modules that the last test file opened.
@@ -83,11 +87,14 @@ module Gorgon
         end
       end
 
-      # The framework of a file, by its name on the wire. Where nothing in the text tells, it is the
-      # one that callbacks have loaded, if they loaded one alone; else the one of this process.
-      def choose(path, current)
+      # The framework that a file is likely for, by its name on the wire. Where nothing in the text tells, it
+      # is the one that callbacks have loaded, if they loaded one alone; else the one of this process.
+      def guess(path, current)
+        scan.framework(path) || (@by_callbacks&.size == 1 ? @by_callbacks.first : current.to_s)
+      end
+
+      def scan
         @scan ||= Scan.new(Dir.pwd)
-        @scan.framework(path) || (@by_callbacks&.size == 1 ? @by_callbacks.first : current.to_s)
       end
 
       # What is said of a file without tests of its own that was loaded before it was asked for.
@@ -100,33 +107,16 @@ module Gorgon
         "no option of #{framework}, and ignored: #{words.join(' ')} (name files before --)"
       end
 
-      # How many classes and groups of tests each framework knows: what grew while a file was
-      # loaded is the file's.
-      def census
-        {
-          'minitest' => defined?(::Minitest::Runnable) ? ::Minitest::Runnable.runnables.size : 0,
-          'test_unit' => defined?(::Test::Unit::TestCase::DESCENDANTS) ? ::Test::Unit::TestCase::DESCENDANTS.size : 0,
-          'rspec' => defined?(::RSpec::Core::World) ? ::RSpec.world.example_groups.size : 0
-        }
-      end
-
-      # The other frameworks that got tests since the census.
-      def strays(name, census)
-        self.census.select { |other, size| other != name.to_s && size > census[other] }.keys
-      end
-
-      # Takes the global words of the other frameworks off, as far as callbacks have loaded them: a
-      # `describe` at the top of a file means the one of this process.
+      # RSpec's words at the top of a file come before those of others, wherever RSpec is loaded. Where
+      # callbacks have loaded it for other files, a plain run of this one would not have it.
       def alone(name)
         remove_rspec_words if name.to_s != 'rspec' && defined?(::RSpec::Core::DSL)
-        remove_minitest_words if name.to_s != 'minitest' && defined?(::Minitest::Spec)
       end
 
       # The adapter of a framework, by its name on the wire.
       def adapter(name)
         @by_callbacks ||= census_of_loaded
-        folder = "frameworks/#{name}/adapter"
-        require_relative(File.exist?("#{__dir__}/#{folder}.rb") ? folder : "frameworks/#{name}")
+        require_relative "frameworks/#{name}/adapter"
         const_get(name.to_s.split('_').map(&:capitalize).join(''))
       end
 
@@ -170,10 +160,6 @@ module Gorgon
 
       def defines?(owner, word)
         owner.method_defined?(word, false) || owner.private_method_defined?(word, false)
-      end
-
-      def remove_minitest_words
-        ::Kernel.send(:remove_method, :describe) if defines?(::Kernel, :describe)
       end
 
       def switch_off(point)

@@ -29,6 +29,9 @@ module Gorgon
     # Whether the child must not be given another file.
     attr_reader :spent
 
+    # Which framework the file is for, until the first test runs.
+    attr_writer :choice
+
     # Set by INT: a test that swallows the Interrupt is the last one.
     attr_accessor :interrupted
 
@@ -36,6 +39,7 @@ module Gorgon
       @channel = channel
       @capture = capture
       @root = "#{root}/"
+      @choice = nil
       @pid = $$
       begin_file
     end
@@ -62,6 +66,7 @@ module Gorgon
     def test_started(id:, name:)
       return if @ending
 
+      begin_tests unless @any
       @any = true
       @test_from = @capture.size
       hold(event: 'test_started', id: id, name: cut(name, NAME_BYTES))
@@ -87,6 +92,7 @@ module Gorgon
 
     # A fault outside tests; the child still serves other files unless `spent`.
     def file_error(what:, exception:, message:, backtrace:, test: nil, spent: false)
+      @choice&.not_loaded(message.to_s) if what == 'load' && !@any && ours?
       @failed = true
       @spent = true if spent
       send(event: 'file_error', what: what, exception: exception, test: test,
@@ -130,6 +136,10 @@ module Gorgon
     end
 
     private
+
+    def begin_tests
+      @choice&.begin_tests if ours?
+    end
 
     def send(event)
       @channel.send(event) if ours?

@@ -31,8 +31,13 @@ pub enum ChildEvent {
     Refused(Refusal),
     /// after_complete has run in a child forked for that alone.
     CallbackDone,
-    /// The file wants another framework: it was not loaded, a child of that framework must run it.
-    OtherFramework(Framework),
+    /// The file is for another framework: no test of it ran here, a child of that framework must run it.
+    OtherFramework {
+        /// The framework that it is for.
+        framework: Framework,
+        /// Whether the child has loaded it to see that.
+        loaded: bool,
+    },
     /// The file is being loaded.
     Loading,
     /// A test begins.
@@ -154,8 +159,9 @@ impl RubyChild {
         &self.events
     }
 
-    /// Hands it a file. A child that is gone has told so by its last event.
-    pub fn run(&mut self, item: &WorkItem) {
+    /// Hands it a file, and tells which frameworks have said that it is not theirs. A child that is gone has told so by
+    /// its last event.
+    pub fn run(&mut self, item: &WorkItem, asked: &[Framework]) {
         self.tell(&ToChild::Run {
             file: &item.filename,
             tests: &item.tests,
@@ -163,6 +169,7 @@ impl RubyChild {
             part: item.part,
             except: &item.except,
             unfiltered: item.unfiltered,
+            asked,
         });
     }
 
@@ -220,7 +227,9 @@ impl Told {
             FromChild::CallbackFailed(failure) => Event::CallbackFailed(failure),
             FromChild::Refused(refusal) => Event::Refused(refusal),
             FromChild::CallbackDone => Event::CallbackDone,
-            FromChild::OtherFramework { framework } => Event::OtherFramework(framework),
+            FromChild::OtherFramework { framework, loaded } => {
+                Event::OtherFramework { framework, loaded }
+            }
             FromChild::Loading => Event::Loading,
             FromChild::TestStarted { id, name } => Event::TestStarted { id, name },
             FromChild::TestFinished(result) => Event::TestFinished(result),

@@ -84,6 +84,7 @@ pub(crate) enum ToChild<'a> {
         except: &'a [String],
         #[serde(skip_serializing_if = "std::ops::Not::not")]
         unfiltered: bool,
+        asked: &'a [Framework],
     },
     Finish {
         stopped: bool,
@@ -106,6 +107,8 @@ pub(crate) enum FromChild {
     CallbackDone,
     OtherFramework {
         framework: Framework,
+        #[serde(default)]
+        loaded: bool,
     },
     Loading,
     TestStarted {

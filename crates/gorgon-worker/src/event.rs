@@ -105,8 +105,8 @@ pub enum Effect {
     StopConsuming,
     /// Fork a child.
     Fork(ChildNo, Framework, Purpose),
-    /// Give a child the item.
-    Run(ChildNo, Box<WorkItem>),
+    /// Give a child the item, and tell which frameworks have said that it is not theirs.
+    Run(ChildNo, Box<WorkItem>, Vec<Framework>),
     /// Tell a child that no item will follow, and whether a signal to stop its last one may still reach it.
     Finish(ChildNo, bool),
     /// Have the preloader signal a child's group.

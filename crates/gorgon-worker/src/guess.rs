@@ -1,7 +1,7 @@
 //! Which framework's child an item is offered to first.
 //!
-//! What a file loads decides, and the child says so (`OtherFramework`); a good guess only saves a
-//! fork.
+//! What the loading of a file defines decides, and the child says so (`OtherFramework`); a good guess
+//! only saves a fork.
 
 use gorgon_proto::job::Framework;
 

@@ -117,7 +117,7 @@ impl Work {
             record,
             child: None,
             framework,
-            hops: 0,
+            asked: Vec::new(),
             loading: false,
             tries: 0,
             limit_at: None,
@@ -168,7 +168,8 @@ impl Work {
         running.loading = false;
         running.limit_at = self.settings.file_limit.map(|limit| now + limit);
         running.record.given_to(no.0, framework);
-        out.push(Effect::Run(no, Box::new(running.record.item.clone())));
+        let item = Box::new(running.record.item.clone());
+        out.push(Effect::Run(no, item, running.asked.clone()));
         false
     }
 

@@ -379,9 +379,9 @@ impl Shell {
                         .push_back(Event::PreloaderLost(exit::chain(&failed))),
                 }
             }
-            Effect::Run(no, item) => {
+            Effect::Run(no, item, asked) => {
                 if let Some(living) = self.children.get_mut(&no) {
-                    living.child.run(&item);
+                    living.child.run(&item, &asked);
                 }
             }
             Effect::Finish(no, stopped) => {

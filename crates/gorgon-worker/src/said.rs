@@ -14,9 +14,6 @@ use crate::notices::{callback_error, end_of_child, host_error};
 use crate::record::{How, Record};
 use crate::work::{CANCELLED_END_LIMIT, Phase, START_TRIES, Work};
 
-/// How many children may say of one item that it is not theirs.
-const HOPS: u8 = 4;
-
 impl Work {
     pub(crate) fn child_said(
         &mut self,
@@ -80,7 +77,9 @@ impl Work {
                 let error = host_error(&refusal.what, refusal.message, refusal.output);
                 self.leave(now, Exit::Refused(error), out);
             }
-            ChildEvent::OtherFramework(framework) => self.other_framework(now, no, framework, out),
+            ChildEvent::OtherFramework { framework, loaded } => {
+                self.other_framework(now, no, framework, loaded, out);
+            }
             ChildEvent::FileFinished {
                 time,
                 output,
@@ -173,17 +172,22 @@ impl Work {
         }
     }
 
+    /// The item is for another framework. A child that has loaded it in vain runs nothing else.
     fn other_framework(
         &mut self,
         now: Instant,
         no: ChildNo,
         framework: Framework,
+        loaded: bool,
         out: &mut Vec<Effect>,
     ) {
         if let Some(child) = self.children.get_mut(no)
             && child.stage == Stage::Busy
         {
             child.stage = Stage::Idle;
+            if loaded {
+                self.end_child(now, no, out);
+            }
         }
         let Phase::Running(running) = &mut self.phase else {
             return;
@@ -193,9 +197,10 @@ impl Work {
         }
         running.child = None;
         running.limit_at = None;
-        running.hops += 1;
+        let again = running.asked.contains(&running.framework);
+        running.asked.push(running.framework);
         running.framework = framework;
-        if running.hops >= HOPS {
+        if again {
             let error = FileError {
                 what: "load".to_owned(),
                 exception: None,

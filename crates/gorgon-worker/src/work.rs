@@ -55,8 +55,8 @@ pub(crate) struct Running {
     /// The child that has it.
     pub(crate) child: Option<ChildNo>,
     pub(crate) framework: Framework,
-    /// Children that said it is not theirs.
-    pub(crate) hops: u8,
+    /// Frameworks whose children said that it is not theirs. The second time a child runs it.
+    pub(crate) asked: Vec<Framework>,
     /// Whether its child has begun to load it.
     pub(crate) loading: bool,
     /// Children that died before they began to load it.

@@ -270,7 +270,7 @@ impl World {
             Effect::Consume => self.order(pid, Order::Consume(files(), 1)),
             Effect::StopConsuming => self.order(pid, Order::StopConsuming(files())),
             Effect::Fork(no, _, purpose) => self.fork(pid, no, purpose),
-            Effect::Run(no, item) => self.run_item(pid, no, &item),
+            Effect::Run(no, item, _) => self.run_item(pid, no, &item),
             Effect::Finish(no, _) => self.finish_child(pid, no),
             Effect::Signal(no, signal) => self.signal_child(pid, no, signal),
             Effect::Exit(exit) => self.worker_exits(pid, exit),

@@ -1,13 +1,15 @@
 # frozen_string_literal: true
 
 require_relative '../system'
+require_relative 'code'
 
 module Gorgon
   module Frameworks
     # Reads a test file, and the helpers that it loads, for signs of its framework; runs nothing.
     #
     # What a file says itself outweighs what its helpers say; among signs of one weight the least
-    # indented one counts, as the others may stand in strings.
+    # indented one counts, as the others may stand in strings. It is a guess that saves time: what the
+    # loading of the file defines decides (Choice).
     class Scan
       # How deep helpers are followed, how many of them, and how much of each is read.
       DEPTH = 4
@@ -35,6 +37,8 @@ module Gorgon
         ['minitest', /#{ASKED}(?:minitest(?![\/-](?:assertions|mock|expectations|stub))|maxitest)[^'"]*['"]/, 'itest'],
         ['minitest', /#{ASKED}(?:rails\/test_help|active_support\/(?:testing\/autorun|test_case))['"]/, 'test']
       ].freeze
+      # A library that suites of other frameworks ask for, too.
+      SHARED = /#{ASKED}minitest['"]/.freeze
       # Words that one of them has and the others lack.
       WORDS = {
         'rspec' => /\bexpect[ ({].*\.(?:not_)?to\b|\bis_expected\.|\.should(?:_not)?\b|\blet!/,
@@ -53,11 +57,91 @@ module Gorgon
       # The framework's name, or nil where nothing tells.
       def framework(path)
         file = File.expand_path(path, @root)
+        text = code(path, read(file))
+        return 'rspec' if spec?(path) && named(text).include?('rspec')
+
+        certain(text) || by_superclass(text) || own_library(path, text) || by_helpers(file, text) || by_words(path, text)
+      end
+
+      # All frameworks that a file or its helpers name anywhere, or that it is named for.
+      def plausible(path)
+        file = File.expand_path(path, @root)
         text = read(file)
-        certain(text) || by_superclass(text) || library(text) || by_helpers(file, text) || by_words(path, text)
+        names = [text, *deep_helpers(file, text).map { |helper| read(helper) }].flat_map { |one| named(one) }
+        names << 'rspec' if spec?(path)
+        names.uniq
+      end
+
+      # The framework that a plain command would run the file with: `rspec`, or Ruby and what the file asks for.
+      def plain(path)
+        spec?(path) ? 'rspec' : framework(path)
+      end
+
+      # What the file was in truth: helpers that told another framework do not tell it again.
+      def learn(path, name)
+        return if framework(path) == name
+
+        file = File.expand_path(path, @root)
+        deep_helpers(file, read(file)).each { |helper| @told[helper] = name if @told[helper] }
+      end
+
+      def spec?(path)
+        path.end_with?('_spec.rb')
+      end
+
+      # Whether the project is one that the command `rspec` runs.
+      def rspec_project?
+        return @rspec_project unless @rspec_project.nil?
+
+        helpers = Dir.glob(File.join(@root, 'spec/*_helper.rb')).map { |path| read(path) }
+        @rspec_project = File.file?(File.join(@root, '.rspec')) || helpers.any? { |text| text.match?(/\bRSpec\./) }
+      end
+
+      # What the words of a file say, if they say anything.
+      def words(path)
+        text = read(File.expand_path(path, @root))
+        WORDS.keys.find { |name| text.match?(WORDS[name]) }
       end
 
       private
+
+      # Where signs contradict each other, or may stand in strings, only the code that Ruby reads.
+      def code(path, text)
+        signs = named(text)
+        signs |= ['rspec'] if spec?(path)
+        return text if signs.size < 2 && !text.include?('<<') && (signs != ['rspec'] || spec?(path))
+
+        read = named(text).empty? ? nil : Code.read(text)
+        return text unless read
+
+        kept = text.lines.reject { |line| named(line).any? }
+        (read.lines + kept).join("\n")
+      end
+
+      def named(text)
+        (CERTAIN + LIBRARY).select { |_, pattern, word| text.include?(word) && text.match?(pattern) }.map(&:first).uniq
+      end
+
+      # Helpers, and theirs.
+      def deep_helpers(file, text, depth = 1, found = [])
+        helpers(file, text).each do |helper|
+          next if found.include?(helper) || found.size >= FILES
+
+          found << helper
+          deep_helpers(helper, read(helper), depth + 1, found) if depth < DEPTH
+        end
+        found
+      end
+
+      # `rspec` loads a spec of a project that it runs, whatever that asks for; and each kind of suite
+      # may use parts of Minitest.
+      def own_library(path, text)
+        found = library(text)
+        return found if found.nil? || found == 'rspec' || !spec?(path)
+        return 'rspec' if rspec_project? && words(path) != found
+
+        found == 'minitest' && library(text.gsub(SHARED, '')).nil? && words(path) == 'rspec' ? 'rspec' : found
+      end
 
       # Without comments and what follows __END__.
       def read(file)

@@ -51,6 +51,10 @@ class Record
     write(:refused, { message: message })
   end
 
+  def ours?
+    $$ == @pid
+  end
+
   def finished
     write(:finished, {})
   end

@@ -39,6 +39,39 @@ class ChooseTest < AdapterCase
     RUBY
   end
 
+  def test_what_stands_in_strings_methods_and_blocks_of_tests_says_nothing
+    write('test/helper.rb', "require 'minitest/autorun'\n")
+    text = "require_relative 'helper'\ndescribe 'x' do\n  it 'y' do\n    RSpec.describe('z') {}\n    x = <<T\nRSpec.describe 'z' do\nT\n  end\nend\n"
+    assert_equal 'minitest', choose('test/a_test.rb', text)
+    assert_equal 'test_unit', choose('test/b_test.rb', <<~RUBY)
+      TEXT = <<T
+      class A < Minitest::Test
+      T
+      module Deep
+        class B < Test::Unit::TestCase
+          def helper; require 'minitest/autorun'; end
+        end
+      end
+    RUBY
+    assert_equal 'minitest', choose('test/c_test.rb', "T = <<T\n'\nclass A < Test::Unit::TestCase\nT\nbegin\n  require 'minitest/autorun'\nrescue LoadError\nend\n")
+  end
+
+  def test_specs_of_a_project_that_rspec_runs_are_rspec_s_whatever_they_ask_for
+    write('spec/spec_helper.rb', "RSpec.configure {}\n")
+    assert_equal 'rspec', choose('spec/a_spec.rb', "require 'minitest/spec'\ndescribe('x') { it('y') { expect(1).to eq 1 } }\n")
+    assert_equal 'minitest', choose('spec/b_spec.rb', "require 'minitest/autorun'\ndescribe('x') { it('y') { _(1).must_equal 1 } }\n")
+  end
+
+  def test_a_helper_that_told_the_wrong_framework_tells_the_right_one_once_that_is_known
+    write('test/helper.rb', "if false\n  require 'test/unit'\nelse\n  require 'mini' + 'test/autorun'\nend\n")
+    write('test/a_test.rb', "require_relative 'helper'\nclass A < Base\nend\n")
+    write('test/b_test.rb', "require_relative 'helper'\nclass B < Base\nend\n")
+    scan = Gorgon::Frameworks::Scan.new(@dir)
+    assert_equal 'test_unit', scan.framework('test/a_test.rb')
+    scan.learn('test/a_test.rb', 'minitest')
+    assert_equal %w[minitest minitest], [scan.framework('test/a_test.rb'), scan.framework('test/b_test.rb')]
+  end
+
   def test_helpers_are_followed_by_every_way_to_load_them
     write('test/unit_helper.rb', "require 'test/unit'\n")
     write('test/deep/mini_helper.rb', "require_relative '../more'\n")
@@ -91,6 +124,6 @@ class ChooseTest < AdapterCase
     end
     assert_equal %w[Kernel Kernel], run.call('minitest')
     assert_equal ['#<Class:#<Object:0x', 'Module'], run.call('rspec').map { |line| line[/\A(?:#<Class:#<Object:0x|Module)/] }
-    assert_equal ['NameError'], run.call('test_unit')
+    assert_equal %w[Kernel Kernel], run.call('test_unit')
   end
 end

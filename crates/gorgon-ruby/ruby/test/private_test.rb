@@ -12,7 +12,7 @@ class PrivateTest < Minitest::Test
   # How Ruby reaches what is not public. What follows is the name that is reached for.
   REACHES = /(?:remove_)?(?:instance|class)_variable_(?:get|set|defined\?)\(?[^,)]*|remove_instance_variable\([^,)]*|
              \bsingleton_class\.(?:prepend|include)\(?[^,)]*|\.prepend\(?[^,)]*|\w+\.define_singleton_method\([^,)]*|
-             \b(?:send|__send__)\(:[^,)]*|\bremove_method\b|\b(?:instance|class|module)_(?:eval|exec)\b/x.freeze
+             \b(?:send|__send__)\(:[^,)]*|\bremove_method\b|\.(?:instance|class|module)_(?:eval|exec)\b/x.freeze
   # Objects of ours, whose `send` is a method of their own; and of Ruby.
   OURS = /\bISEQ\.|@channel\.send\(|Kernel\.send\(:gem/.freeze
   CONSTANT = /::(?:RSpec|Minitest|Test)(?:::[A-Z]\w*)+/.freeze

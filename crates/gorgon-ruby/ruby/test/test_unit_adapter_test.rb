@@ -145,7 +145,8 @@ class TestUnitAdapterTest < AdapterCase
         def test_two; end
       end
     RUBY
-    assert_equal %w[ATest#test_one], run_files('a_test.rb', options: '-n /one/ -v').outcomes.keys
+    ran = run_files('a_test.rb', options: '-n /one/ -v')
+    assert_equal [%w[ATest#test_one], [{ tests: 1, by: '-n /one/ -v' }]], [ran.outcomes.keys, ran.of(:left_out)]
     assert_equal %w[ATest#test_two], run_files('a_test.rb', options: '--exclude=/one/ --seed 3').outcomes.keys
     assert_equal %w[ATest#test_two], run_files('a_test.rb', env: { 'TESTOPTS' => '--name=test_two' }).outcomes.keys
     assert_equal %w[ATest#test_one ATest#test_two], run_files('a_test.rb', options: '--testcase ATest').outcomes.keys
@@ -223,5 +224,159 @@ class TestUnitAdapterTest < AdapterCase
     RUBY
     groups = run_files('a_test.rb').tests.to_h { |test| [test[:classname], test[:group]] }
     assert_equal({ 'Free' => nil, 'Held' => 'Held', 'Below' => 'Held', 'InOrder' => 'InOrder' }, groups)
+  end
+
+  PAPERS = <<~RUBY
+    require 'test/unit'
+    class PapersTest < Test::Unit::TestCase
+      def self.suite
+        inner = Test::Unit::TestSuite.new('inner')
+        inner << new('check', 'will')
+        Test::Unit::TestSuite.new(name, self).tap { |papers| papers << new('check', 'deed') << new('check', 'lease') << inner }
+      end
+      def initialize(method_name, paper)
+        super(method_name)
+        @paper = paper
+      end
+      def name
+        "check \#{@paper}(\#{self.class})"
+      end
+      def check
+        assert_not_equal 'lease', @paper
+      end
+    end
+  RUBY
+
+  def test_a_suite_of_the_project_s_own_runs_as_it_is_with_names_of_its_own
+    write('papers_test.rb', PAPERS)
+    write('pool_test.rb', <<~RUBY)
+      class PoolTest < Test::Unit::TestCase
+        class Once < Test::Unit::TestSuite
+          def run(worker_context)
+            $pool = [:first]
+            super
+          ensure
+            $pool = nil
+          end
+        end
+        def self.suite
+          $made = $made.to_i + 1
+          Once.new(name, self).tap { |once| super.tests.each { |test| once << test } }
+        end
+        def test_in_the_pool
+          assert_equal [[:first], 1], [$pool, $made]
+        end
+      end
+    RUBY
+    ran = run_files('papers_test.rb', 'pool_test.rb', 'papers_test.rb@PapersTest#check will')
+    assert_equal({ 'PapersTest#check deed' => 'passed', 'PapersTest#check lease' => 'failed', 'PapersTest#check will' => 'passed',
+                   'PoolTest#test_in_the_pool' => 'passed' }, ran.outcomes)
+    assert_equal 5, ran.tests.size
+    assert_equal [nil], ran.tests.map { |test| test[:group] }.uniq - %w[PapersTest PoolTest] + [nil]
+    assert_empty ran.of(:file_error)
+  end
+
+  def test_a_suite_that_runs_fewer_tests_than_it_has_does_not_pass
+    write('a_test.rb', <<~RUBY)
+      require 'test/unit'
+      class Lazy < Test::Unit::TestSuite
+        def run(worker_context)
+          @tests.pop
+          super
+        end
+      end
+      class ATest < Test::Unit::TestCase
+        def self.suite
+          Lazy.new(name, self).tap { |lazy| super.tests.each { |test| lazy << test } }
+        end
+        def test_a; end
+        def test_b; end
+      end
+    RUBY
+    ran = run_files('a_test.rb')
+    assert_equal %w[ATest#test_a], ran.outcomes.keys
+    assert_equal ['Test::Unit was stopped: 1 of 2 tests did not run'], ran.of(:file_error).map { |error| error[:message] }
+  end
+
+  # A runner of the project, what its result says, and a listener beside ours.
+  def test_the_runner_and_the_listeners_that_the_project_chose_run_and_judge
+    write('helper.rb', <<~RUBY)
+      require 'test/unit'
+      require 'test/unit/ui/console/testrunner'
+      class Strict < Test::Unit::UI::Console::TestRunner
+        def start
+          super.tap { |result| result.define_singleton_method(:passed?) { super() && !$loud } }
+        end
+      end
+      class Listener
+        def attach_to_mediator(mediator)
+          mediator.add_listener(Test::Unit::TestCase::FINISHED) { |name| warn("heard \#{name}") }
+        end
+      end
+      Test::Unit::AutoRunner.register_runner(:strict) { Strict }
+      Test::Unit::AutoRunner.default_runner = :strict
+      Test::Unit::AutoRunner.prepare { |auto| auto.listeners << Listener.new }
+      Test::Unit::AutoRunner.setup_option { |auto, options| options.on('--loud') { $loud = true } }
+    RUBY
+    write('a_test.rb', "$was = ARGV.dup\nrequire './helper'\nclass ATest < Test::Unit::TestCase\n  def test_a\n    assert_equal [['--loud', '-v'], []], [$was, ARGV]\n  end\nend\n")
+    write('b_test.rb', "class BTest < Test::Unit::TestCase\n  def test_b; $loud = false; end\nend\n")
+    ran = run_files('a_test.rb', 'b_test.rb', options: '--loud -v')
+    assert_equal({ 'ATest#test_a' => 'passed', 'BTest#test_b' => 'passed' }, ran.outcomes)
+    assert_equal ['the runner of Test::Unit says that the run did not pass, though each of its tests did'],
+                 ran.of(:file_error).map { |error| error[:message] }
+    assert_equal "heard test_a(ATest)\nheard test_b(BTest)\n", ran.output
+  end
+
+  def test_what_is_loaded_is_what_a_plain_run_has_loaded
+    write('a_test.rb', <<~RUBY)
+      require 'test/unit'
+      class ATest < Test::Unit::TestCase
+        def test_a
+          File.write(ENV['SEEN'], $LOADED_FEATURES.grep(%r{/test/unit|optparse|yaml|stringio|shellwords|console}).join("\n"))
+        end
+      end
+    RUBY
+    seen = %w[plain ours].to_h { |name| [name, File.join(@dir, name)] }
+    Open3.capture2e({ 'SEEN' => seen['plain'] }, 'ruby', 'a_test.rb', chdir: @dir)
+    run_files('a_test.rb', env: { 'SEEN' => seen['ours'], 'TESTOPTS' => "-n '/test/'" })
+    plain, ours = seen.values.map { |path| File.readlines(path, chomp: true).sort }
+    assert_includes plain.join, 'ui/console/testrunner'
+    assert_equal plain, ours
+  end
+
+  def test_what_would_stop_a_plain_run_is_told_and_ignored
+    write('a_test.rb', "require 'test/unit'\nclass ATest < Test::Unit::TestCase\n  def test_a; flunk; end\n  def test_b; end\nend\n")
+    ran = run_files('a_test.rb', options: '--stop-on-failure')
+    assert_equal %w[ATest#test_a ATest#test_b], ran.outcomes.keys
+    assert_equal ['--stop-on-failure of Test::Unit is ignored: use --fail-fast of gorgon-originator'], ran.of(:warning).map { |fields| fields[:text] }
+  end
+
+  def test_a_suite_that_a_test_runs_by_itself_has_its_hooks
+    write('a_test.rb', <<~RUBY)
+      require 'test/unit'
+      Test::Unit.at_start { $started = $started.to_i + 1 }
+      class ATest < Test::Unit::TestCase
+        def test_a
+          inner = Class.new(Test::Unit::TestCase) { def test_inner; end }
+          result = Test::Unit::UI::TestRunnerMediator.new(inner.suite).run
+          assert_equal [1, 2], [result.run_count, $started]
+        end
+      end
+    RUBY
+    assert_equal({ 'ATest#test_a' => 'passed' }, run_files('a_test.rb').outcomes)
+  end
+
+  def test_a_failure_shows_what_caused_it
+    write('a_test.rb', <<~RUBY)
+      require 'test/unit'
+      class ATest < Test::Unit::TestCase
+        def test_a
+          Integer('x')
+        rescue ArgumentError
+          raise 'no number'
+        end
+      end
+    RUBY
+    assert_match(/\ARuntimeError: no number\n\nCaused by:\nArgumentError: invalid value/, run_files('a_test.rb').test('ATest#test_a')[:message])
   end
 end

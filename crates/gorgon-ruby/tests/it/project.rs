@@ -154,7 +154,7 @@ impl Running {
     }
 
     pub(crate) fn send(&mut self, path: &str) {
-        self.child.run(&WorkItem::whole(ItemId(1), path));
+        self.child.run(&WorkItem::whole(ItemId(1), path), &[]);
     }
 
     /// Runs a whole file.

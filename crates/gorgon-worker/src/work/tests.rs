@@ -242,8 +242,27 @@ fn frameworks_that_point_at_each_other_do_not_go_on_for_ever() {
             ("c1 other minitest", "fork c2 minitest"),
             ("c2 ready", "run c2 1"),
             ("c2 other rspec", "run c1 1"),
-            ("c1 other minitest", "run c2 1"),
-            ("c2 other rspec", "finish 1 fail"),
+            ("c1 other minitest", "finish 1 fail"),
+        ],
+    );
+}
+
+#[test]
+fn a_child_that_loaded_a_file_in_vain_ends_before_another_runs_it() {
+    check(
+        settings(),
+        &[
+            ("item 1", "start 1; fork c1 rspec"),
+            ("c1 ready", "run c1 1"),
+            ("c1 other minitest", "fork c2 minitest"),
+            ("c2 ready", "run c2 1"),
+            ("c2 loading", ""),
+            ("c2 loaded rspec", "end c2"),
+            ("c2 finished", ""),
+            ("c2 exited 0", "run c1 1"),
+            ("c1 done", "finish 1 pass"),
+            ("ok", "ack 1"),
+            ("item 2", "start 2; run c1 2"),
         ],
     );
 }

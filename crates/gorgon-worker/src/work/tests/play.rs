@@ -145,7 +145,7 @@ impl Play {
                 format!("fork c{} {}", no.0, framework.name())
             }
             Effect::Fork(no, _, Purpose::AfterComplete) => format!("fork c{} after_complete", no.0),
-            Effect::Run(no, item) => format!("run c{} {}", no.0, item.item),
+            Effect::Run(no, item, _) => format!("run c{} {}", no.0, item.item),
             Effect::Finish(no, false) => format!("end c{}", no.0),
             Effect::Finish(no, true) => format!("end stopped c{}", no.0),
             Effect::Signal(no, signal) => format!("{} c{}", signal.short_name(), no.0),
@@ -255,8 +255,9 @@ fn child_event(words: &[&str]) -> ChildEvent {
             backtrace: vec![],
             test: None,
         }),
-        ["other", "minitest"] => ChildEvent::OtherFramework(Framework::Minitest),
-        ["other", "rspec"] => ChildEvent::OtherFramework(Framework::Rspec),
+        ["other", "minitest"] => other(Framework::Minitest, false),
+        ["other", "rspec"] => other(Framework::Rspec, false),
+        ["loaded", "rspec"] => other(Framework::Rspec, true),
         ["interrupted"] => ChildEvent::Interrupted,
         ["after_complete"] => ChildEvent::AfterComplete,
         ["finished"] => ChildEvent::Finished,
@@ -288,4 +289,8 @@ pub(super) fn check(settings: Settings, play: &[(&str, &str)]) {
     for (index, (event, effects)) in play.iter().enumerate() {
         assert_eq!(stage.act(event), *effects, "line {}: {event}", index + 1);
     }
+}
+
+fn other(framework: Framework, loaded: bool) -> ChildEvent {
+    ChildEvent::OtherFramework { framework, loaded }
 }

@@ -1,28 +1,49 @@
 # frozen_string_literal: true
 
-require_relative '../protocol'
+require_relative '../../protocol'
 
 module Gorgon
   module Frameworks
-    # Listens to Test::Unit's mediator and turns what it tells into results.
-    class TestUnitRecorder
+    # A listener of Test::Unit, as a project may have its own: turns what the mediator tells into results.
+    class TestUnitResults
+      # A test that has begun.
+      Running = Struct.new(:test, :started_at, :faults)
+
       def initialize(reporter, places)
         @reporter = reporter
         @places = places
+        @running = {}.compare_by_identity # thread => its test
       end
 
-      # The tests to come: Test::Unit's object => test.
-      def expect(tests)
-        @tests = {}.compare_by_identity
-        @left = tests.size
-        tests.each { |test| @tests[test.instance] = test }
+      # The tests to come, and how many of them the suite says it has.
+      def expect(parts, size)
+        @parts = parts
+        @expected = size
+        @ended = 0
+        @red = false
+        @running.clear
       end
 
-      # How many of them did not end.
-      attr_reader :left
+      # How many tests are to end.
+      attr_reader :expected
+
+      # How many of them did not.
+      def left
+        @expected - @ended
+      end
+
+      # Whether anything was told that fails a run.
+      def red?
+        @red
+      end
+
+      # Whether this thread is inside a test.
+      def in_test?
+        @running.key?(::Thread.current)
+      end
 
       # By a key of our own: to make one of a block costs Test::Unit more than a small test.
-      def attach(mediator)
+      def attach_to_mediator(mediator)
         mediator.add_listener(::Test::Unit::TestCase::STARTED_OBJECT, self) { |test| started(test) }
         mediator.add_listener(::Test::Unit::TestResult::FAULT, self) { |fault| fault(fault) }
         mediator.add_listener(::Test::Unit::TestCase::FINISHED_OBJECT, self) { |test| finished(test) }
@@ -31,35 +52,33 @@ module Gorgon
       private
 
       def started(instance)
-        @test = @tests[instance] or return
-        @faults = []
-        @reporter.test_started(id: @test.id, name: @test.name)
-        @started_at = Frameworks.now
+        test = @parts[instance]
+        @reporter.test_started(id: test.id, name: test.name)
+        @running[::Thread.current] = Running.new(test, Frameworks.now, [])
       end
 
       def fault(fault)
-        @test ? @faults << fault : outside_fault(fault)
+        @red = true if outcome(fault) == 'failed' || outcome(fault) == 'errored'
+        running = @running[::Thread.current]
+        running ? running.faults << fault : outside_fault(fault)
       end
 
-      def finished(_instance)
-        return unless @test
-
-        seconds = Frameworks.now - @started_at
-        result = of_test(@test).merge(seconds: seconds).merge(of_faults)
-        @test = nil
-        @left -= 1
-        @reporter.test_finished(result)
+      def finished(instance)
+        running = @running.delete(::Thread.current) or return
+        seconds = Frameworks.now - running.started_at
+        @ended += 1
+        @reporter.test_finished(of_test(running.test).merge(seconds: seconds).merge(of_faults(running.faults)))
       end
 
       def of_test(test)
-        { id: test.id, name: test.name, classname: test.instance.class.name.to_s, group: test.group,
+        { id: test.id, name: test.name, classname: test.classname, group: test.group,
           file: test.file ? @places.relative(test.file) : '', line: test.line || 0 }.compact
       end
 
       # The first failure or error decides, else an omission or pending; a notification never.
       # The text holds all of them.
-      def of_faults
-        faults = @faults.reject { |fault| outcome(fault) == 'passed' }
+      def of_faults(all)
+        faults = all.reject { |fault| outcome(fault) == 'passed' }
         first = faults.find { |fault| outcome(fault) != 'skipped' } || faults.first or return { outcome: 'passed' }
         {
           outcome: outcome(first), exception: exception(first),
@@ -85,7 +104,10 @@ module Gorgon
       end
 
       def text(fault)
-        Json.utf8(Raised.guarded(-> { of_exception(fault) }) { fault.message })
+        said = Json.utf8(Raised.guarded(-> { of_exception(fault) }) { fault.message })
+        return said unless ::Test::Unit::Error === fault
+
+        said + Raised.caused_by(fault.exception, said) { |lines| @places.backtrace(lines) }
       end
 
       # In place of Test::Unit's own words, which ask the exception.

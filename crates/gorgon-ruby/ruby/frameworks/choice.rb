@@ -1,0 +1,124 @@
+# frozen_string_literal: true
+
+module Gorgon
+  module Frameworks
+    # Which framework one file is for, seen from what its loading defines in a child of a framework.
+    #
+    # Where it is another framework's, the child says so before any test has run, and the file is loaded
+    # in a child of that one. Each framework is asked once; who is asked for the second time runs the file.
+    class Choice
+      # Words that only RSpec puts at the top of a file, in other children unknown; and constants.
+      WORD = /\Aundefined (?:local variable or )?method [`'](?:x|f)?(?:describe|context|feature|it|shared_\w+)'|\Auninitialized constant RSpec\b/.freeze
+      CONSTANTS = { 'minitest' => /uninitialized constant Mini[Tt]est\b/, 'test_unit' => /uninitialized constant Test\b/ }.freeze
+      # What asks a framework to run at exit.
+      ARMED = { 'minitest' => %r{/minitest/autorun\.rb\z}, 'rspec' => %r{/rspec/autorun\.rb\z} }.freeze
+      # Methods that are tests, whatever else a class of a framework has.
+      TEST = /\A(?:test|bench)/.freeze
+
+      # `asked`: frameworks whose children have said that the file is not theirs. With this one among them, it runs here.
+      def initialize(path, framework, asked, scan)
+        @path = path
+        @framework = framework.to_s
+        @asked = asked
+        @sure = asked.include?(@framework)
+        @scan = scan
+        @before = sizes
+        @armed = armed('minitest')
+      end
+
+      # Leaves the file to another child, where it could not be loaded because of this one.
+      def not_loaded(message)
+        leave(instead(message)) unless @sure
+      end
+
+      # Before the first test runs: RSpec's `describe` may have taken what was meant for Minitest's.
+      def begin_tests
+        return if @sure || @framework != 'rspec' || @armed || !armed('minitest')
+
+        leave('minitest') unless @scan.spec?(@path) && @scan.rspec_project? && @scan.words(@path) != 'minitest'
+      end
+
+      # No test ran here. Leaves the file to the framework that got tests while it was loaded.
+      def without_tests
+        return [] if own_tests?
+
+        others = grown.reject { |name| name == @framework }
+        leave(others.first) unless @sure || others.empty?
+        others
+      end
+
+      # Tests ran here. Those of another framework, which it would run at exit of a plain run, have yet to.
+      def besides
+        grown.select { |name| name != @framework && armed(name) }
+      end
+
+      # The file is this framework's.
+      def settled
+        @scan.learn(@path, @framework) unless @asked.empty?
+      end
+
+      private
+
+      def leave(name)
+        throw(:elsewhere, name) if name && name != @framework
+      end
+
+      # One that has not been asked; else the one whose word counts, as a plain command would load the file with it.
+      def instead(message)
+        open = (by_message(message) + @scan.plausible(@path)).uniq - @asked - [@framework]
+        return open.first unless open.empty?
+
+        plain = by_message(message).first || @scan.plain(@path)
+        plain if @asked.include?(plain)
+      end
+
+      def by_message(message)
+        CONSTANTS.select { |_, pattern| pattern.match?(message) }.keys + (WORD.match?(message) ? ['rspec'] : [])
+      end
+
+      def sizes
+        { 'minitest' => minitest.size, 'test_unit' => test_unit.size, 'rspec' => groups }
+      end
+
+      def minitest
+        defined?(::Minitest::Runnable) ? ::Minitest::Runnable.runnables : []
+      end
+
+      def test_unit
+        defined?(::Test::Unit::TestCase::DESCENDANTS) ? ::Test::Unit::TestCase::DESCENDANTS : []
+      end
+
+      # RSpec names a constant for each group, which stays.
+      def groups
+        defined?(::RSpec::ExampleGroups) ? ::RSpec::ExampleGroups.constants.size : 0
+      end
+
+      def own_tests?
+        grown.include?(@framework)
+      end
+
+      # The frameworks that got tests since.
+      def grown
+        found = %w[minitest test_unit].select do |name|
+          (name == 'minitest' ? minitest : test_unit).drop(@before[name]).any? { |klass| tests?(klass) }
+        end
+        groups > @before['rspec'] ? found + ['rspec'] : found
+      end
+
+      def tests?(klass)
+        klass.public_instance_methods(true).any? { |name| TEST.match?(name) }
+      end
+
+      # Test::Unit runs at exit unless it is told not to: `false`, where Frameworks.disarm says nil.
+      def armed(name)
+        return test_unit_armed? if name == 'test_unit'
+
+        $LOADED_FEATURES.any? { |path| ARMED[name].match?(path) }
+      end
+
+      def test_unit_armed?
+        defined?(::Test::Unit::AutoRunner.need_auto_run?) && ::Test::Unit::AutoRunner.need_auto_run? != false
+      end
+    end
+  end
+end
