@@ -32,7 +32,6 @@ const SCRIPTS: &[(&str, &str)] = scripts![
     "frameworks/minitest/exclusion.rb",
     "frameworks/minitest/options.rb",
     "frameworks/minitest/parts.rb",
-    "frameworks/minitest/quiet.rb",
     "frameworks/minitest/reporters.rb",
     "frameworks/minitest/results.rb",
     "frameworks/minitest/run.rb",

@@ -454,6 +454,25 @@ class MinitestRunTest < AdapterCase
     assert_equal [{ 'ATest#test_a' => 'passed' }, "ran\n", 0], [ran.outcomes, ran.output, ran.status.exitstatus]
   end
 
+  def test_two_workers_draw_different_numbers_in_one_order
+    write('slot.rb', "srand(ENV['SLOT'].to_i)\n")
+    %w[A B C].each { |name| write("#{name}_test.rb", <<~RUBY) }
+      require 'minitest/autorun'
+      #{name}_LOAD = rand(1 << 40)
+      class #{name}Test < Minitest::Test
+        5.times { |n| define_method("test_\#{n}") { puts rand(1 << 40), #{name}_LOAD } }
+      end
+    RUBY
+    one, again, other = [1, 1, 2].map do |slot|
+      run_files('A_test.rb', 'B_test.rb', 'C_test.rb', ruby: ['-r', './slot'], env: { 'SLOT' => slot.to_s })
+    end
+    assert_equal one.output, again.output
+    assert_equal one.outcomes.keys, other.outcomes.keys
+    assert_empty one.output.lines.uniq & other.output.lines.uniq
+    # One for each file as it is loaded; in each class, as plainly, the same ones.
+    assert_equal 3 + 5, one.output.lines.uniq.size
+  end
+
   def test_an_exception_that_cannot_be_marshalled_keeps_its_name_and_cause
     write('a_test.rb', <<~RUBY)
       require 'minitest/autorun'

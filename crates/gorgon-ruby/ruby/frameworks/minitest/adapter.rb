@@ -67,6 +67,9 @@ module Gorgon
         @reporters = Reporters.new(@results, reporter, @faults)
         @memory = Memory.new(@places) { |klass| method_names(klass) }
         @files = {} # path => what its loading brought, for its further parts
+        # Of the seed of this Ruby child, which no other worker has: what files draw at load, and tests as they run.
+        @loads = ::Random.new(::Random.seed)
+        @draws = @loads.rand(1 << 64)
       end
 
       def start
@@ -84,6 +87,8 @@ module Gorgon
           seed(file.options) if file
           @memory.pass_over(runnables, file ? file.tests.map(&:klass).uniq : [])
         end
+        # What a file draws while it is loaded no file of this worker or another has drawn.
+        ::Kernel.srand(@loads.rand(1 << 64))
       end
 
       # The reporters report, then the hooks of Minitest.after_run run, last one first, as in Minitest.
@@ -262,7 +267,7 @@ module Gorgon
       def run_tests(file, wanted, path, selection)
         return if file.classes.empty?
 
-        run = Run.new(@results, @composite, file.options)
+        run = Run.new(@results, @composite, file.options, @draws)
         ::Kernel.srand(file.options[:seed])
         # One class alone has no order, and to ask the others for their tests takes longer than to run a small file.
         run.call(file, wanted, file.classes.size > 1 ? around(path) : []) { |text| @reporter.warning(text) }

@@ -8,13 +8,14 @@ module Gorgon
       # now; notes the rest: that is what Minitest is going to run.
       class Exclusion
         # `tests` are those of the classes that run, `wanted` those that shall; `had` are the full names of tests of the same
-        # classes that ran with a file before.
-        def initialize(excluded, classes, tests, wanted, had)
+        # classes that ran with a file before. The block runs when a class has its tests in order, before they run.
+        def initialize(excluded, classes, tests, wanted, had, &ordered)
           @excluded = excluded.is_a?(String) && excluded =~ %r{/(.*)/} ? Regexp.new(Regexp.last_match(1)) : excluded
           @names = tests.to_h { |test| [test.method_name, true] }
           @tests = tests.group_by { |test| "#{test.klass}##{test.method_name}" }
           @wanted = wanted.to_h { |test| [test, true] }.compare_by_identity
           @had = had
+          @ordered = ordered
           @classes = classes.map { |klass| "#{klass}#" }
           @all = tests.size == wanted.size
           @selected = {}.compare_by_identity
@@ -35,7 +36,7 @@ module Gorgon
           return excluded?(text) if @names.key?(text)
 
           tests = @tests[text] or return unknown?(text)
-          tests.each { |test| @asked[test.klass] = true }
+          tests.each { |test| ask(test.klass) }
           return true if excluded?(text)
 
           tests = tests.select { |test| @wanted.key?(test) }
@@ -54,6 +55,11 @@ module Gorgon
         alias to_s inspect
 
         private
+
+        def ask(klass)
+          @ordered.call unless @asked.key?(klass)
+          @asked[klass] = true
+        end
 
         def excluded?(text)
           !@excluded.nil? && @excluded === text

@@ -75,9 +75,11 @@ module Gorgon
           @composite.reporters.unshift(@results)
         end
 
+        # An IO that goes nowhere. Minitest has loaded StringIO for itself.
         def quiet
-          require_relative 'quiet'
-          @quiet ||= Quiet.new
+          @quiet ||= ::StringIO.new.tap do |io|
+            io.define_singleton_method(:write) { |*texts| texts.sum { |text| text.to_s.bytesize } }
+          end
         end
 
         def minitests_own?(reporter)

@@ -163,6 +163,9 @@ module Gorgon
           Originals.kept.clear
         end
 
+        LABELS = { 'skipped' => 'Skipped', 'errored' => 'Error', 'failed' => 'Failure' }.freeze
+        private_constant :LABELS
+
         def outcome(failure)
           case failure
           when ::Minitest::Skip then 'skipped'
@@ -187,7 +190,7 @@ module Gorgon
 
         def labelled(failure)
           lines = backtrace(failure).map { |line| "    #{Json.utf8(line)}" }
-          ["#{Raised.guarded(-> { 'Failure' }) { failure.result_label }}:", message(failure), *lines].join("\n")
+          ["#{LABELS.fetch(outcome(failure))}:", message(failure), *lines].join("\n")
         end
 
         def backtrace(failure)
@@ -195,7 +198,8 @@ module Gorgon
         end
 
         def shown(lines)
-          @places.backtrace(Raised.guarded(-> { lines }) { ::Minitest.filter_backtrace(lines) })
+          kept = Raised.guarded(-> { lines }) { ::Minitest.backtrace_filter.filter(lines) }
+          @places.backtrace(kept.empty? ? lines : kept)
         end
       end
     end

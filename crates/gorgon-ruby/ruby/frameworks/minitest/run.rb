@@ -12,10 +12,12 @@ module Gorgon
         # Maximum number of tests that are named where many did not run.
         MOST_NAMED = 5
 
-        def initialize(results, composite, options)
+        # `draws` seeds what the tests of a class draw.
+        def initialize(results, composite, options, draws)
           @results = results
           @composite = composite
           @options = options
+          @draws = draws
           @missing = []
           @left_out = 0
         end
@@ -57,7 +59,7 @@ module Gorgon
         def run_round(around, classes, wanted)
           known = classes.to_h { |klass| [klass, true] }.compare_by_identity
           tests = @file.tests.select { |test| known.key?(test.klass) }
-          exclusion = Exclusion.new(@options[:exclude], classes, tests, wanted, @file.had)
+          exclusion = Exclusion.new(@options[:exclude], classes, tests, wanted, @file.had) { draw_apart }
           with_runnables(around, classes) do
             within_executor(classes) { entry(@options.merge(exclude: exclusion)) }
           end
@@ -67,6 +69,12 @@ module Gorgon
         rescue Exception => e # rubocop:disable Lint/RescueException
           @raised = [e, @results.drop]
           check(wanted, exclusion)
+        end
+
+        # Minitest seeds the order of a class with the job's seed, and so what its tests draw: names and ports that are to
+        # be distinct would be the same in two workers.
+        def draw_apart
+          ::Kernel.srand(@draws) if ::Minitest.respond_to?(:seed) && ::Random.seed == ::Minitest.seed
         end
 
         def entry(options)
