@@ -34,37 +34,36 @@ module Gorgon
       return yield unless @path && Compiled.usable?
 
       begin
+        @loading = true
         found_by(method(:find), &block)
       ensure
+        @loading = false
         @kept = {}
         @used = {} unless behind?
       end
     end
 
-    # Has files at hand that a child may load later: what was kept of them, and others from the next run on. To be called
-    # in the block of `load`.
+    # Has files at hand that a child may load later: what was kept of them, and of others from the next run on. To be
+    # called in the block of `load`.
     def ahead(paths)
-      @ahead = paths.to_h { |path| [path, find(path)] }.compact if @path && Compiled.usable?
+      return unless @loading
+
+      @ahead = paths.to_h { |path| [path, binary(path)] }.compact
+    rescue SystemCallError
+      nil # Then they are compiled when they are loaded.
     end
 
     # Runs the block, in a child; what it loads of the files that are at hand is compiled already.
     def with_ahead(&block)
       return yield unless @ahead && Compiled.usable?
 
-      found_by(@ahead.method(:[]), &block)
+      found_by(->(path) { ISEQ.load_from_binary(@ahead[path]) if @ahead.key?(path) }, &block)
     end
 
     # Called by Ruby for each file; nil: it compiles the file. One of the project lies in another workspace next time.
     def find(path)
-      return nil if path.start_with?(@project)
-
-      stamp, binary = @kept[path]
-      if binary.nil? || stamp != stamp_of(path)
-        @missing << path
-        return nil
-      end
-      @used[path] = [stamp, binary]
-      ISEQ.load_from_binary(binary)
+      found = binary(path) unless path.start_with?(@project)
+      ISEQ.load_from_binary(found) if found
     rescue StandardError
       @missing << path
       nil
@@ -93,6 +92,17 @@ module Gorgon
     end
 
     private
+
+    # What was kept of a file; nil where it is to be compiled for the next run.
+    def binary(path)
+      stamp, binary = @kept[path]
+      if binary.nil? || stamp != stamp_of(path)
+        @missing << path
+        return nil
+      end
+      @used[path] = [stamp, binary]
+      binary
+    end
 
     def found_by(find)
       ISEQ.define_singleton_method(:load_iseq) { |path| find.call(path) }

@@ -56,6 +56,24 @@ class CompiledTest < Minitest::Test
     assert_equal '1 missing', ruby
   end
 
+  def test_what_a_child_may_load_is_compiled_ahead_and_not_loaded
+    File.write(path('later.rb'), "LATER = 'later'\n")
+    File.write(path('script.rb'), <<~RUBY)
+      require_relative 'compiled'
+      kept = Gorgon::Compiled.new('set')
+      kept.load { require_relative('lib').tap { kept.ahead(['#{path('later.rb')}']) } }
+      print kept.behind? ? 'missing' : 'kept', defined?(LATER) ? ' loaded' : ' not loaded'
+      kept.catch_up while kept.behind?
+      kept.with_ahead { require_relative 'later' }
+      print " \#{LATER}", (' hooked' if RubyVM::InstructionSequence.respond_to?(:load_iseq))
+      kept.finish
+    RUBY
+    assert_equal 'missing not loaded later', ruby
+    assert_equal 'kept not loaded later', ruby
+    File.write(path('later.rb'), "LATER = 'much later'\n")
+    assert_equal 'missing not loaded much later', ruby
+  end
+
   def test_where_ruby_has_more_to_do_nothing_is_kept
     assert_equal '1 kept', ruby('-w')
     assert_equal '1 kept', ruby('-rcoverage')

@@ -25,16 +25,18 @@ module Gorgon
 
           private
 
-          # Those of the newest gems, which RubyGems would activate.
+          # Those of the newest gems, which RubyGems would activate, and what of RSpec itself they load.
           def files
-            roots = GEMS.keys.map { |gem| root(gem) }.compact
-            core = $LOADED_FEATURES.find { |path| path.end_with?('/rspec/core.rb') }
-            found = roots.flat_map { |dir| Dir.glob("#{dir}/rspec/**/*.rb") }
-            core ? found << "#{core.delete_suffix('.rb')}/mocking_adapters/rspec.rb" : found
+            found = GEMS.keys.map { |gem| root(gem) }.compact.flat_map { |dir| Dir.glob("#{dir}/rspec/**/*.rb") }
+            $LOADED_FEATURES.grep(%r{/rspec/(?:core|support)\.rb\z}).each do |path|
+              found.concat(Dir.glob("#{path.delete_suffix('.rb')}/{*,mocking_adapters/rspec}.rb"))
+            end
+            found - $LOADED_FEATURES
           end
 
           def root(gem)
-            ::Gem::Specification.stubs_for(gem).first&.full_require_paths&.first if defined?(::Gem::Specification)
+            # With its specification read, which each child would read.
+            ::Gem::Specification.stubs_for(gem).first&.to_spec&.full_require_paths&.first if defined?(::Gem::Specification)
           rescue ::StandardError
             nil
           end
