@@ -113,11 +113,10 @@ module Gorgon
       # The steps of RSpec's runner up to its files.
       def configure
         options = Options.new(@settings, @reporter)
-        Beside.attach(@config, self, @results, @formatters)
-        @filters.attend
+        Beside.attach(@config, self, @results, @formatters, @filters)
         @files = options.job_files
         @runner = ::RSpec::Core::Runner.new(options.for_child(@config, @files), @config, @world)
-        @runner.configure($stderr, @formatters.terminal)
+        @runner.configure($stderr, $stdout)
         refuse_quitting
         @ready = true
       rescue UnknownOption, *PASSED_UP

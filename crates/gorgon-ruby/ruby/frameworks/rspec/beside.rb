@@ -41,6 +41,28 @@ module Gorgon
           end
         end
 
+        # On what RSpec's formatters write to unless they have a file.
+        module OfOutput
+          attr_writer :gorgon_formatters
+
+          def output
+            @gorgon_formatters.stream(super)
+          end
+        end
+
+        # On RSpec's configuration: what helpers and files say about filters.
+        module OfFilters
+          attr_writer :gorgon_filters
+
+          def filter_run_when_matching(*args)
+            @gorgon_filters.focus_on(args) { |conditions, block| define_derived_metadata(*conditions, &block) }
+          end
+
+          %i[filter_run_including filter_run filter_run_excluding].each do |name|
+            define_method(name) { |*args| @gorgon_filters.adding(::Kernel.caller_locations(1, 8)) { super(*args) } }
+          end
+        end
+
         # On RSpec's configuration: what is warm for those who want what most want, and settings that a file of a child
         # brings after others have run, which RSpec takes only before its reporter is there.
         module OfConfiguration
@@ -65,14 +87,17 @@ module Gorgon
         end
 
         # Before anybody has asked for RSpec's reporter.
-        def self.attach(config, adapter, results, formatters)
+        def self.attach(config, adapter, results, formatters, filters)
           loader = config.formatter_loader
-          [[loader, OfLoader], [loader.reporter, OfReporter], [config, OfConfiguration]].each do |object, beside|
+          output = config.__send__(:output_wrapper)
+          [[loader, OfLoader], [output, OfOutput], [config, OfConfiguration]].each do |object, beside|
             # To extend means something else to a configuration.
             object.singleton_class.include(beside)
+            object.gorgon_formatters = formatters
           end
-          loader.gorgon_formatters = config.gorgon_formatters = formatters
-          loader.reporter.gorgon_adapter = adapter
+          config.singleton_class.include(OfFilters)
+          config.gorgon_filters = filters
+          loader.reporter.extend(OfReporter).gorgon_adapter = adapter
           loader.reporter.register_listener(results, *Results::EVENTS)
         end
       end

@@ -16,20 +16,7 @@ module Gorgon
           @manager = config.filter_manager
         end
 
-        # Attends to what helpers and files say about filters from now on.
-        def attend
-          filters = self
-          @config.define_singleton_method(:filter_run_when_matching) do |*args|
-            filters.focus_on(args) { |conditions, block| define_derived_metadata(*conditions, &block) }
-          end
-          %i[filter_run_including filter_run filter_run_excluding].each do |name|
-            @config.define_singleton_method(name) do |*args|
-              filters.adding(::Kernel.caller_locations(1, 8)) { super(*args) }
-            end
-          end
-        end
-
-        # In place of RSpec's own, which forgets itself after the first match: each file has its own.
+        # For RSpec's own `filter_run_when_matching`, which forgets itself after the first match: each file has its own.
         def focus_on(conditions)
           hash = ::RSpec::Core::Metadata.build_hash_from(conditions.dup, :warn_about_example_group_filtering)
           yield conditions, lambda { |metadata|

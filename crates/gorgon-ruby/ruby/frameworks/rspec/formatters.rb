@@ -13,19 +13,19 @@ module Gorgon
         # Dots in a file are of no use to anybody.
         DOTS = %w[p progress].freeze
 
-        # What stands in for the terminal.
-        attr_reader :terminal
-
         def initialize(config)
           @config = config
-          @terminal = ::IO.new(::IO.sysopen(::File::NULL, ::File::WRONLY), 'w')
-          @terminal.sync = true
+          @nowhere = ::IO.new(::IO.sysopen(::File::NULL, ::File::WRONLY), 'w')
         end
 
         # From now on they write to the output.
         def show
-          @terminal.reopen(STDOUT)
-          @terminal.sync = true
+          @shown = true
+        end
+
+        # Where they write that have this stream: it is the suite's own choice, or the one of `rspec`.
+        def stream(chosen)
+          !@shown && [$stdout, STDOUT, $stderr, STDERR].include?(chosen) ? @nowhere : chosen
         end
 
         # What is to be added: nothing, or with files in place of their names.
