@@ -62,6 +62,34 @@ fn a_formatter_that_judges_is_heard() {
     home.assert_nothing_left();
 }
 
+/// In a plain run it is there before the first file runs.
+#[test]
+fn a_formatter_of_a_later_file_hears_of_the_start() {
+    let home = Home::new();
+    let helper = formatter(
+        ":start, :example_passed, :close",
+        "def start(_) = @passed = 0
+         def example_passed(_) = @passed += 1
+         def close(_) = File.write('seen.txt', @passed.to_s)",
+    );
+    let project = project(&home, "", "");
+    project.write("spec/judge.rb", &helper);
+    project.write(
+        "spec/b_spec.rb",
+        &format!(
+            "require_relative 'judge'\nRSpec.configure {{ |c| c.add_formatter(Judge) }}\n{PASSES}"
+        ),
+    );
+    run::run(
+        &home,
+        &project,
+        &["--local=1", "spec/a_spec.rb", "spec/b_spec.rb"],
+    )
+    .exited(0);
+    assert_eq!(project.read("seen.txt"), "1");
+    home.assert_nothing_left();
+}
+
 /// RSpec's exit status is not zero, and no example has failed.
 #[test]
 fn what_else_makes_rspec_exit_with_a_fault_fails_the_job() {

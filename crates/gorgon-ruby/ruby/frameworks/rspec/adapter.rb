@@ -117,6 +117,8 @@ module Gorgon
         @files = options.job_files
         @runner = ::RSpec::Core::Runner.new(options.for_child(@config, @files), @config, @world)
         @runner.configure($stderr, $stdout)
+        # --only-failures, which is ignored, is a filter besides.
+        @config.inclusion_filter.delete(:last_run_status)
         refuse_quitting
         @ready = true
       rescue UnknownOption, *PASSED_UP

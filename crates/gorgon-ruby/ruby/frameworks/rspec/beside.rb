@@ -7,7 +7,12 @@ module Gorgon
       module Beside
         # On RSpec's reporter.
         module OfReporter
-          attr_writer :gorgon_adapter
+          attr_writer :gorgon_adapter, :gorgon_results
+
+          # One that a later file of the child brings hears of the start, which has been.
+          def register_listener(listener, *notifications)
+            super.tap { @gorgon_results.start_for(listener, notifications) }
+          end
 
           def notify_non_example_exception(error, context)
             @gorgon_outside = [error, context]
@@ -97,8 +102,10 @@ module Gorgon
           end
           config.singleton_class.include(OfFilters)
           config.gorgon_filters = filters
-          loader.reporter.extend(OfReporter).gorgon_adapter = adapter
-          loader.reporter.register_listener(results, *Results::EVENTS)
+          reporter = loader.reporter.extend(OfReporter)
+          reporter.gorgon_adapter = adapter
+          reporter.gorgon_results = results
+          reporter.register_listener(results, *Results::EVENTS)
         end
       end
     end

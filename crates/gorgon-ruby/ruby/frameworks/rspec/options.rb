@@ -73,7 +73,6 @@ module Gorgon
           # As if RSpec had been given the files of the job: helpers ask `files_to_run` what to start.
           found[:files_or_directories_to_run] = files
           %i[runner drb_port].each { |key| found.delete(key) }
-          without_last_run(options)
           seed(config)
           options
         end
@@ -92,12 +91,6 @@ module Gorgon
 
         def ignore_pattern(name)
           @reporter.warning(format(PATTERN, name))
-        end
-
-        # --only-failures is a filter besides.
-        def without_last_run(options)
-          filters = options.instance_variable_get(:@filter_manager_options) || []
-          filters.each { |_, rules| rules.delete(:last_run_status) if rules.is_a?(Hash) }
         end
 
         # Takes effect only where the suite asks for a random order and names no seed of its own.

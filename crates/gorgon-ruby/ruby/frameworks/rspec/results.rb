@@ -5,7 +5,7 @@ module Gorgon
     class Rspec
       # Turns what RSpec's reporter tells its listeners into results; one of them, beside the user's.
       class Results
-        EVENTS = %i[example_started example_passed example_failed example_pending deprecation].freeze
+        EVENTS = %i[seed start example_started example_passed example_failed example_pending deprecation].freeze
         FRAME = '# '
         # RSpec prints no more of one type either.
         MOST_OF_A_TYPE = 3
@@ -52,6 +52,22 @@ module Gorgon
         end
 
         # The events.
+
+        def seed(notification)
+          @seed ||= notification
+        end
+
+        def start(notification)
+          @start = notification
+        end
+
+        # What was told at the start, in its order.
+        def start_for(listener, events)
+          return unless @start
+
+          listener.seed(@seed) if events.include?(:seed)
+          listener.start(@start) if events.include?(:start)
+        end
 
         def example_started(notification)
           example = notification.example
