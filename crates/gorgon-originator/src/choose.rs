@@ -8,6 +8,7 @@ use gorgon_proto::item::{ItemId, WorkItem};
 use crate::cli::{SelectionArgs, Slots, StartArgs};
 use crate::history::original::read_runtime_file;
 use crate::history::{History, Stamp, Store};
+use crate::ledger::LastFailed;
 use crate::plan::{Candidate, Part, Planned, Seconds, plan};
 use crate::report::summary::counted;
 use crate::report::visible::one_line;
@@ -29,8 +30,8 @@ pub struct Files {
     pub selected: Vec<(Selected, Option<Stamp>)>,
     /// Lines for the user.
     pub warnings: Vec<String>,
-    /// Of files that may be split: the tests that failed when they last ran.
-    pub failing: BTreeMap<String, Vec<String>>,
+    /// By file: what failed when it last ran.
+    pub failing: BTreeMap<String, LastFailed>,
     /// The whole suite, not a part of it.
     pub whole: bool,
 }
@@ -151,10 +152,10 @@ pub fn choose(settings: &Settings, start: &StartArgs) -> Result<Files, RunError>
             let known = history.files.get(file).filter(|record| {
                 all && splitting != Splitting::Never && stamp.is_some() && record.stamp == stamp
             });
-            if let Some(record) = known {
-                let failed = record.tests.iter().filter(|test| test.failed);
-                let ids = failed.map(|test| test.id.clone()).collect();
-                failing.insert(file.clone(), ids);
+            if let Some(record) = history.files.get(file) {
+                let changed = stamp.is_none() || record.stamp != stamp;
+                let last = record.last_failed(changed);
+                failing.extend(last.map(|last| (file.clone(), last)));
             }
             Candidate {
                 pieces: known.and_then(|record| record.pieces()),

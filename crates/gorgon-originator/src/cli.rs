@@ -12,7 +12,7 @@ use gorgon_proto::config::MOST_SLOTS;
 
 const AFTER_HELP: &str = "\
 Exit status: 0 all passed · 1 a test failed, a file crashed, timed out or was lost, a suite hook raised,
-or with --flaky-result fail a test was flaky · 2 every host failed to sync the source · 3 any other
+or with --flaky-result fail a test was flaky, with --order-dependent fail a file was that · 2 every host failed to sync the source · 3 any other
 error · 130 cancelled
 
 Examples:
@@ -105,6 +105,10 @@ pub struct StartArgs {
     /// What tests mean that failed and passed on a retry: exit status 0, or 1.
     #[arg(long, value_enum, default_value_t = FlakyResult::Pass)]
     pub flaky_result: FlakyResult,
+    /// What files mean that pass alone and fail after others in one Ruby process: exit status 0 with a
+    /// warning, or 1.
+    #[arg(long, value_enum, default_value_t = FlakyResult::Pass)]
+    pub order_dependent: FlakyResult,
     /// Limit of one file, load and tests.
     #[arg(long, value_name = "SECS", value_parser = some_seconds)]
     pub file_timeout: Option<Duration>,
@@ -137,7 +141,7 @@ pub struct StartArgs {
     pub framework_options: Vec<String>,
 }
 
-/// What flaky tests mean for the exit status.
+/// What flaky tests, or order-dependent files, mean for the exit status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum FlakyResult {
     /// They passed.
@@ -329,6 +333,7 @@ mod tests {
             "--fail-fast=0",
             "--retries -1",
             "--flaky-result maybe",
+            "--order-dependent maybe",
             "-q -v",
             "--nonsense",
             "--color blue",

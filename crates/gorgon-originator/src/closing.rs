@@ -9,6 +9,7 @@ use crate::history::{Store, fnv1a};
 use crate::ledger::Ending;
 use crate::record::{self, Kept};
 use crate::report::junit::JobFacts;
+use crate::report::status::Strict;
 use crate::report::summary::Facts;
 use crate::report::{Results, json, junit, status, summary};
 use crate::run::{BROKER_LIMIT, Run};
@@ -24,8 +25,11 @@ impl Run<'_> {
         job: &JobFacts,
         files: &Files,
     ) -> u8 {
-        let flaky_fails = self.args.flaky_result == FlakyResult::Fail;
-        let mut status = status::of(ending, results, flaky_fails);
+        let strict = Strict {
+            flaky: self.args.flaky_result == FlakyResult::Fail,
+            order_dependent: self.args.order_dependent == FlakyResult::Fail,
+        };
+        let mut status = status::of(ending, results, strict);
         let root = &self.settings.root;
         let config = &self.settings.config;
         let kept = record::keep(
@@ -36,7 +40,7 @@ impl Run<'_> {
             &Kept {
                 whole_suite: files.whole,
                 filtered: !self.args.framework_options.is_empty(),
-                flaky_fails,
+                strict,
                 distributed: self.args.local.is_none(),
             },
             ending,
@@ -46,7 +50,7 @@ impl Run<'_> {
             job,
             colour: self.screen.summary_colour(),
             quiet: self.args.quiet,
-            flaky_fails,
+            strict,
             keep_list: &|names| keep_list(self.settings, &self.id, names),
         };
         let text = summary::write(results, &facts);

@@ -262,7 +262,10 @@ pub fn replies(bytes: &[u8]) {
             job: &facts,
             colour,
             quiet: false,
-            flaky_fails: true,
+            strict: crate::report::status::Strict {
+                flaky: true,
+                order_dependent: true,
+            },
             keep_list: &|_| None,
         };
         let text = summary::write(&results, &facts);

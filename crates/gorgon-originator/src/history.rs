@@ -15,6 +15,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use crate::ledger::LastFailed;
 use crate::split::{Piece, Pieces};
 
 pub use store::{HistoryError, Store};
@@ -62,6 +63,9 @@ pub struct FileRecord {
     /// the next run is whole, and shows whether the cut was to blame.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub doubted: bool,
+    /// It failed where what ran before may be to blame, and was not judged again: it may be the next time.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unjudged: bool,
     /// What failed in parts passed in the whole file: as long as it is unchanged it is not cut again.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub entire: bool,
@@ -124,6 +128,8 @@ pub enum Ran {
         cut: bool,
         /// Something failed in parts of it that has passed now.
         relies: bool,
+        /// It failed where what ran before may be to blame, and was not judged again.
+        unjudged: bool,
     },
     /// It ran to its end with options for the framework, which may have left tests out.
     Filtered {
@@ -140,6 +146,8 @@ pub enum Ran {
         tests: Vec<TestRecord>,
         /// They ran in parts.
         cut: bool,
+        /// They failed where what ran before may be to blame, and were not judged again.
+        unjudged: bool,
     },
     /// It crashed, took too long, was lost, or something outside of its tests failed.
     Broken {
@@ -147,6 +155,8 @@ pub enum Ran {
         tests: Vec<TestRecord>,
         /// It ran in parts.
         cut: bool,
+        /// It failed where what ran before may be to blame, and was not judged again.
+        unjudged: bool,
     },
 }
 
@@ -175,8 +185,10 @@ impl History {
                     divisible,
                     cut,
                     relies,
+                    unjudged,
                 } => {
                     let same = stamp.is_some() && record.stamp == *stamp;
+                    let unjudged = *unjudged && (record.unjudged || record.fails_anew_in(tests));
                     let blamed = record.doubted && !cut && record.passes_in(tests);
                     *record = FileRecord {
                         doubted: *cut && record.fails_anew_in(tests),
@@ -186,6 +198,7 @@ impl History {
                         tests: tests.clone(),
                         broken: false,
                         divisible: *divisible,
+                        unjudged,
                     };
                 }
                 Ran::Filtered {
@@ -200,15 +213,27 @@ impl History {
                         broken: false,
                         divisible: false,
                         doubted: false,
+                        unjudged: false,
                         entire: false,
                     };
                 }
-                Ran::Some { tests, cut } => {
-                    record.doubted |= *cut && record.fails_anew_in(tests);
+                Ran::Some {
+                    tests,
+                    cut,
+                    unjudged,
+                } => {
+                    let anew = record.fails_anew_in(tests);
+                    record.doubted |= *cut && anew;
+                    record.unjudged |= *unjudged && anew;
                     record.lay_over(tests);
                 }
-                Ran::Broken { tests, cut } => {
+                Ran::Broken {
+                    tests,
+                    cut,
+                    unjudged,
+                } => {
                     record.doubted |= *cut && record.fails_anew_in(tests);
+                    record.unjudged |= *unjudged && !record.broken;
                     record.lay_over(tests);
                     record.broken = true;
                 }
@@ -313,6 +338,19 @@ impl FileRecord {
         let passed: HashSet<&str> = passed.map(|test| test.id.as_str()).collect();
         let mut failed = self.tests.iter().filter(|test| test.failed);
         failed.any(|test| passed.contains(test.id.as_str()))
+    }
+
+    /// Returns what failed when the file last ran, where that is known to be its own fault.
+    #[must_use]
+    pub fn last_failed(&self, changed: bool) -> Option<LastFailed> {
+        let failed = self.tests.iter().filter(|test| test.failed);
+        let last = LastFailed {
+            tests: failed.map(|test| test.id.clone()).collect(),
+            file: self.broken,
+            changed,
+        };
+        let any = last.file || !last.tests.is_empty();
+        (any && !self.unjudged && !self.doubted).then_some(last)
     }
 
     fn lay_over(&mut self, tests: &[TestRecord]) {

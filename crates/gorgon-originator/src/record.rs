@@ -12,6 +12,7 @@ use crate::history::{Ran, Stamp, Store, TestRecord};
 use crate::ledger::Ending;
 use crate::report::Results;
 use crate::report::files::{Share, Whole};
+use crate::report::status::Strict;
 use crate::report::visible::one_line;
 use crate::select::Selected;
 
@@ -22,14 +23,14 @@ pub struct Kept {
     pub whole_suite: bool,
     /// Options for the framework may have left tests out.
     pub filtered: bool,
-    /// A test that passed on a retry has failed the job.
-    pub flaky_fails: bool,
+    /// What has failed the job besides failures.
+    pub strict: Strict,
     /// It ran on listeners, not on this machine alone.
     pub distributed: bool,
 }
 
 /// Says of one file what the history keeps.
-fn ran(file: &Whole<'_>, relies: bool, stamp: Option<Stamp>, rules: &Kept) -> Option<Ran> {
+fn ran(file: &Whole<'_>, results: &Results, stamp: Option<Stamp>, rules: &Kept) -> Option<Ran> {
     let tests: Vec<TestRecord> = file
         .tests()
         .into_iter()
@@ -37,22 +38,37 @@ fn ran(file: &Whole<'_>, relies: bool, stamp: Option<Stamp>, rules: &Kept) -> Op
             id: tried.test.id().to_owned(),
             seconds: tried.test.seconds(),
             group: tried.test.group().map(str::to_owned),
-            failed: tried.is_bad() || (rules.flaky_fails && tried.is_flaky()),
+            failed: tried.is_bad() || (rules.strict.flaky && tried.is_flaky()),
         })
         .collect();
-    let cut = file.first().share != Share::All;
+    let parted = file.first().share != Share::All;
+    // What was judged again is no doubt of the cut any more.
+    let cut = parted && !results.is_judged(file);
+    let unjudged = results.is_unjudged(file);
     let part_is_open = file.items().len() > 1 && file.is_open();
     match file.verdict()? {
         // Parts that ran say what they can.
-        Verdict::NotRun if part_is_open && !tests.is_empty() => Some(Ran::Some { tests, cut }),
+        Verdict::NotRun if part_is_open && !tests.is_empty() => Some(Ran::Some {
+            tests,
+            cut,
+            unjudged,
+        }),
         Verdict::NotRun => None,
-        Verdict::Crashed | Verdict::TimedOut | Verdict::Lost => Some(Ran::Broken { tests, cut }),
+        Verdict::Crashed | Verdict::TimedOut | Verdict::Lost => Some(Ran::Broken {
+            tests,
+            cut,
+            unjudged: false,
+        }),
         Verdict::Passed | Verdict::Flaky | Verdict::Failed => {
             // All parts of a file are all of it.
             let first = file.first();
-            let whole = cut || first.asked.is_empty();
+            let whole = parted || first.asked.is_empty();
             Some(match (file.errors().is_empty(), whole && !part_is_open) {
-                (false, _) => Ran::Broken { tests, cut },
+                (false, _) => Ran::Broken {
+                    tests,
+                    cut,
+                    unjudged,
+                },
                 (true, true) if rules.filtered => Ran::Filtered {
                     seconds: file.time(),
                     stamp,
@@ -64,9 +80,14 @@ fn ran(file: &Whole<'_>, relies: bool, stamp: Option<Stamp>, rules: &Kept) -> Op
                     tests,
                     divisible: file.divisible(),
                     cut,
-                    relies,
+                    relies: results.relies(file),
+                    unjudged,
                 },
-                (true, false) => Ran::Some { tests, cut },
+                (true, false) => Ran::Some {
+                    tests,
+                    cut,
+                    unjudged,
+                },
             })
         }
     }
@@ -101,8 +122,7 @@ pub fn keep(
     for file in &files {
         let name = &file.first().filename;
         let stamp = stamps.get(name.as_str()).copied().flatten();
-        let relies = results.relies(file.first().item);
-        if let Some(ran) = ran(file, relies, stamp, rules) {
+        if let Some(ran) = ran(file, results, stamp, rules) {
             all.insert(name.clone(), ran);
         }
     }
@@ -151,11 +171,14 @@ pub fn keep(
             .iter()
             .filter_map(|id| results.files.get(id.0 as usize));
         let flaky = results.files.iter().filter(|file| {
-            rules.flaky_fails && !file.is_bad() && file.tests().any(|tried| tried.is_flaky())
+            rules.strict.flaky && !file.is_bad() && file.tests().any(|tried| tried.is_flaky())
         });
+        let depends = results.order_dependent.iter().map(|it| &it.first);
+        let depends = depends.filter(|_| rules.strict.order_dependent);
         let mut seen = HashSet::new();
         let names: Vec<String> = bad
             .chain(flaky)
+            .chain(depends)
             .chain(results.unfinished())
             .map(|file| file.filename.clone())
             .filter(|name| seen.insert(name.clone()))

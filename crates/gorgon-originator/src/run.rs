@@ -390,7 +390,7 @@ impl Run<'_> {
         let mut drive = Drive {
             job: &job,
             results: Results::new(&work),
-            ledger: Ledger::new(rules, work).knowing(&files.failing),
+            ledger: Ledger::new(rules, work).knowing(files.failing.clone()),
             session: &session,
             target,
             local,

@@ -48,6 +48,10 @@ pub struct WorkItem {
     /// Which retry of these tests this is; 0: none.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub retry: u32,
+    /// To be run before it in the same Ruby child, one after another, as they were the first time; of
+    /// these only what failed in them is told.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub before: Vec<WorkItem>,
     /// Who should not take it: a worker, as `LISTENER:SLOT`, or all of a host, as `LISTENER`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub avoid: Option<String>,
@@ -71,6 +75,7 @@ impl WorkItem {
             lines: Vec::new(),
             fresh: false,
             retry: 0,
+            before: Vec::new(),
             avoid: None,
             unfiltered: false,
         }

@@ -216,6 +216,12 @@ pub struct Finish {
     /// Which Ruby child of this worker ran it, from 1 on: files of one number ran in one process.
     #[serde(default)]
     pub child: u32,
+    /// The items that this Ruby child had run before, in order; empty where the item passed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ran_before: Vec<ItemId>,
+    /// How those ended that the item has as `before`, as far as they came to an end.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<Earlier>,
     /// The file ran no test, and its configuration has it that a run without any fails.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub needs_tests: bool,
@@ -258,6 +264,19 @@ pub struct WorkerNote {
     pub worker_id: u32,
     /// The worker's process id.
     pub pid: u32,
+}
+
+/// How an item ended that ran once more because it had run before another one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Earlier {
+    /// The item.
+    pub item: ItemId,
+    /// Ids of its tests that failed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failed: Vec<String>,
+    /// How many faults there were outside tests.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub errors: u32,
 }
 
 /// A suite-level hook raised when a Ruby child ended.

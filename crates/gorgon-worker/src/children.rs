@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use gorgon_process::stop::Ladder;
+use gorgon_proto::item::ItemId;
 use gorgon_proto::job::Framework;
 use gorgon_ruby::Purpose;
 
@@ -34,10 +35,10 @@ pub struct Child {
     pub purpose: Purpose,
     /// Where in its life it is.
     pub stage: Stage,
-    /// How many files it loaded.
-    pub files: u32,
-    /// The last of them.
-    pub last_file: Option<String>,
+    /// The items that it ran, with their files, in order.
+    pub ran: Vec<(ItemId, String)>,
+    /// Whether a test ran in it.
+    pub tested: bool,
     /// Whether before_start has run in it.
     pub started: bool,
     /// Whether it said that its hooks and after_complete have run.
@@ -56,6 +57,14 @@ pub struct Child {
     pub interrupted: bool,
     /// Whether it is stopped because its stage took too long.
     pub overdue: bool,
+}
+
+impl Child {
+    /// Returns the last file that it ran.
+    #[must_use]
+    pub fn last_file(&self) -> Option<&str> {
+        self.ran.last().map(|(_, file)| file.as_str())
+    }
 }
 
 /// All children that have not ended.
@@ -77,8 +86,8 @@ impl Children {
                 Purpose::Items => Stage::Starting,
                 Purpose::AfterComplete => Stage::Ending,
             },
-            files: 0,
-            last_file: None,
+            ran: Vec::new(),
+            tested: false,
             started: false,
             finished: false,
             stop: None,

@@ -120,6 +120,9 @@ impl Work {
             asked: Vec::new(),
             loading: false,
             tries: 0,
+            earlier: 0,
+            again: false,
+            told_if_loaded: None,
             limit_at: None,
             timed_out: false,
             interrupted: false,
@@ -143,6 +146,11 @@ impl Work {
         }
         let framework = running.framework;
         let Some(no) = self.children.of(framework) else {
+            if running.earlier > 0 {
+                let error = broken_row("the Ruby child ended between two files");
+                self.finish_item(now, How::Refused(error), out);
+                return true;
+            }
             let no = self.children.fork(
                 framework,
                 Purpose::Items,
@@ -151,14 +159,18 @@ impl Work {
             out.push(Effect::Fork(no, framework, Purpose::Items));
             return false;
         };
-        let fresh = running.record.item.fresh || self.settings.isolation == Isolation::File;
+        let item = &running.record.item;
+        let fresh = item.fresh || running.again || self.settings.isolation == Isolation::File;
+        let begins = running.earlier == 0;
+        let next = item.before.get(running.earlier).unwrap_or(item);
+        let run = Effect::Run(no, Box::new(next.clone()), running.asked.clone());
         let Some(child) = self.children.get_mut(no) else {
             return false;
         };
         if child.stage != Stage::Idle {
             return false;
         }
-        if fresh && child.files > 0 {
+        if fresh && begins && !child.ran.is_empty() {
             self.end_child(now, no, out);
             return false;
         }
@@ -167,9 +179,9 @@ impl Work {
         running.child = Some(no);
         running.loading = false;
         running.limit_at = self.settings.file_limit.map(|limit| now + limit);
-        running.record.given_to(no.0, framework);
-        let item = Box::new(running.record.item.clone());
-        out.push(Effect::Run(no, item, running.asked.clone()));
+        let ran_before = child.ran.iter().map(|(item, _)| *item).collect();
+        running.record.given_to(no.0, framework, ran_before);
+        out.push(run);
         false
     }
 
@@ -326,6 +338,17 @@ impl Work {
             let finish = running.record.close(&self.settings.me, now, how);
             self.settle(running.delivery, Some(Reply::Finish(Box::new(finish))), out);
         }
+    }
+}
+
+/// Says that what ran before an item cannot be run once more.
+pub(crate) fn broken_row(why: &str) -> FileError {
+    FileError {
+        what: "again".to_owned(),
+        exception: None,
+        message: format!("what ran before the file could not be run once more: {why}"),
+        backtrace: Vec::new(),
+        test: None,
     }
 }
 

@@ -9,6 +9,8 @@ use crate::work::Work;
 
 /// So many lines of a callback's backtrace are told.
 const BACKTRACE_LINES: usize = 3;
+/// Maximum number of files that a warning names as having run before.
+const NAMED_FILES: usize = 3;
 
 impl Work {
     pub(crate) fn suite_hook_failed(
@@ -60,6 +62,23 @@ pub(crate) fn callback_error(failure: CallbackFailure) -> HostError {
     }
     let what = failure.what().to_owned();
     host_error(&what, message, failure.output)
+}
+
+/// Says that a file could be loaded only in a fresh Ruby child.
+pub(crate) fn loaded_again(error: Option<&FileError>, followed: &[String]) -> String {
+    let why = error.map_or_else(String::new, |error| {
+        let kind = error.exception.as_deref().unwrap_or("error");
+        let line = error.message.lines().find(|line| !line.trim().is_empty());
+        format!(" ({kind}: {})", line.unwrap_or_default().trim())
+    });
+    let more = followed.len().saturating_sub(NAMED_FILES);
+    let mut names = followed[more..].join(", ");
+    if more > 0 {
+        names.push_str(&format!(" and {more} before"));
+    }
+    format!(
+        "it cannot be loaded after tests of other files have run in its Ruby process{why}, and was loaded once more in a fresh one; it followed {names}"
+    )
 }
 
 pub(crate) fn end_of_child(message: String) -> FileError {

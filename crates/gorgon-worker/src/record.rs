@@ -3,9 +3,9 @@
 use std::collections::HashSet;
 use std::time::Instant;
 
-use gorgon_proto::item::WorkItem;
+use gorgon_proto::item::{ItemId, WorkItem};
 use gorgon_proto::job::{Framework, ListenerId};
-use gorgon_proto::message::{Finish, ItemNote, Start, WorkerNote};
+use gorgon_proto::message::{Earlier, Finish, ItemNote, Start, WorkerNote};
 use gorgon_proto::outcome::{FileError, FinishType, LeftOut, TestResult};
 
 /// Who this worker is, on every message that it sends.
@@ -131,6 +131,8 @@ pub struct Record {
     defined: Option<Vec<String>>,
     divisible: bool,
     unread: Option<String>,
+    ran_before: Vec<ItemId>,
+    earlier: Vec<Earlier>,
 }
 
 impl Record {
@@ -153,11 +155,15 @@ impl Record {
             defined: None,
             divisible: false,
             unread: None,
+            ran_before: Vec::new(),
+            earlier: Vec::new(),
         }
     }
 
-    /// Notes which Ruby child got the item; what an earlier one said of it is forgotten.
-    pub fn given_to(&mut self, child: u32, framework: Framework) {
+    /// Notes which Ruby child got the item, and what had run in it; what an earlier one said of it is
+    /// forgotten.
+    pub fn given_to(&mut self, child: u32, framework: Framework, ran_before: Vec<ItemId>) {
+        self.ran_before = ran_before;
         self.child = child;
         self.runner = Some(framework);
         self.tests.clear();
@@ -234,6 +240,31 @@ impl Record {
         };
         let all = defined.iter().filter(mine);
         all.filter(|id| !said.contains(id)).count()
+    }
+
+    /// Returns why the file could not be loaded, if it could not.
+    #[must_use]
+    pub fn load_error(&self) -> Option<&FileError> {
+        self.errors.iter().find(|error| error.what == "load")
+    }
+
+    /// Returns whether a test came to an end.
+    #[must_use]
+    pub fn any_test(&self) -> bool {
+        !self.tests.is_empty()
+    }
+
+    /// One of the items that are to run before this one came to its end.
+    pub fn earlier_ended(&mut self, item: ItemId) {
+        let failed = self.tests.drain(..).filter(|test| test.outcome.is_bad());
+        let failed = failed.map(|test| test.id).collect();
+        let errors = self.errors.len() + usize::from(self.unread.is_some());
+        self.earlier.push(Earlier {
+            item,
+            failed,
+            errors: u32::try_from(errors).unwrap_or(u32::MAX),
+        });
+        self.warnings.clear();
     }
 
     /// Notes what the Ruby child said at the end of the item.
@@ -315,6 +346,12 @@ impl Record {
             },
             warnings: self.warnings,
             child: self.child,
+            ran_before: if kind == FinishType::Pass {
+                Vec::new()
+            } else {
+                self.ran_before
+            },
+            earlier: self.earlier,
             needs_tests: self.needs_tests,
             left_out: self.left_out,
             defined: self.defined,
@@ -348,102 +385,4 @@ fn failures(tests: &[TestResult], errors: &[FileError]) -> Vec<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use gorgon_proto::item::ItemId;
-    use gorgon_proto::outcome::Outcome;
-    use std::time::Duration;
-
-    fn me() -> Identity {
-        Identity {
-            hostname: "web".into(),
-            listener_id: ListenerId("L1".into()),
-            worker_id: 2,
-            pid: 9,
-            manager_pid: 8,
-        }
-    }
-
-    fn result(outcome: Outcome) -> TestResult {
-        TestResult {
-            key: None,
-            group: None,
-            id: "1:1".into(),
-            name: "adds".into(),
-            classname: "Sum".into(),
-            file: "a_spec.rb".into(),
-            line: 3,
-            outcome,
-            seconds: 0.1,
-            exception: None,
-            message: "expected 3".into(),
-            backtrace: vec![],
-            output: String::new(),
-        }
-    }
-
-    fn record() -> (Record, Instant) {
-        let now = Instant::now();
-        let mut record = Record::open(WorkItem::whole(ItemId(4), "a_spec.rb"), now);
-        record.given_to(1, Framework::Rspec);
-        (record, now)
-    }
-
-    #[test]
-    fn the_type_follows_from_tests_and_errors() {
-        for (outcome, kind) in [
-            (Outcome::Passed, FinishType::Pass),
-            (Outcome::Skipped, FinishType::Pass),
-            (Outcome::Failed, FinishType::Fail),
-            (Outcome::Errored, FinishType::Fail),
-        ] {
-            let (mut record, now) = record();
-            record.test_finished(result(outcome));
-            record.ended(0.5, "printed".into());
-            let finish = record.close(&me(), now + Duration::from_secs(1), How::Finished);
-            assert_eq!(finish.kind, kind, "{outcome:?}");
-            assert_eq!(finish.output.is_empty(), kind == FinishType::Pass);
-            assert!((finish.runtime - 1.0).abs() < 1e-9);
-        }
-    }
-
-    #[test]
-    fn no_file_passes_of_which_a_result_may_be_missing() {
-        let (mut record, now) = record();
-        record.test_finished(result(Outcome::Passed));
-        record.unread("invalid value".into());
-        let finish = record.close(&me(), now, How::Finished);
-        assert_eq!(finish.kind, FinishType::Fail);
-        assert!(finish.errors[0].message.ends_with("missing: invalid value"));
-    }
-
-    #[test]
-    fn a_crash_names_the_running_test_and_keeps_the_finished_ones() {
-        let (mut record, now) = record();
-        record.test_finished(result(Outcome::Passed));
-        record.test_started("divides".into());
-        let how = How::Crashed {
-            end: "SIGKILL".into(),
-            output: "boom".into(),
-        };
-        let finish = record.close(&me(), now, how);
-        assert_eq!(finish.kind, FinishType::Crash);
-        assert_eq!(finish.tests.len(), 1);
-        assert_eq!(finish.errors[0].test.as_deref(), Some("divides"));
-        assert_eq!(finish.output, "boom");
-        assert_eq!(finish.failures, ["crash: the Ruby child ended: SIGKILL"]);
-    }
-
-    #[test]
-    fn avoid_names_a_listener_or_one_of_its_slots() {
-        for (avoid, named) in [
-            ("L1", true),
-            ("L1:2", true),
-            ("L1:3", false),
-            ("L12:2", false),
-            ("L12", false),
-        ] {
-            assert_eq!(me().is_named_by(avoid), named, "{avoid}");
-        }
-    }
-}
+mod tests;

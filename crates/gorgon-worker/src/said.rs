@@ -10,7 +10,8 @@ use gorgon_ruby::{ChildEvent, Purpose};
 
 use crate::children::{Child, ChildNo, Stage};
 use crate::event::{Effect, Exit};
-use crate::notices::{callback_error, end_of_child, host_error};
+use crate::life::broken_row;
+use crate::notices::{callback_error, end_of_child, host_error, loaded_again};
 use crate::record::{How, Record};
 use crate::work::{CANCELLED_END_LIMIT, Phase, START_TRIES, Work};
 
@@ -195,6 +196,10 @@ impl Work {
         if running.child != Some(no) {
             return;
         }
+        if running.earlier > 0 {
+            let error = broken_row("a file is for another framework now");
+            return self.finish_item(now, How::Refused(error), out);
+        }
         running.child = None;
         running.limit_at = None;
         let again = running.asked.contains(&running.framework);
@@ -230,9 +235,16 @@ impl Work {
         }
         let timed_out = running.timed_out;
         running.record.ended(time, output.clone());
+        let item = &running.record.item;
+        let ran = item.before.get(running.earlier).unwrap_or(item);
+        let (id, filename) = (ran.item, ran.filename.clone());
+        let mut followed = Vec::new();
         if let Some(child) = self.children.get_mut(no) {
-            child.files += 1;
-            child.last_file = Some(running.record.item.filename.clone());
+            if running.record.load_error().is_some() && child.tested && !running.again {
+                followed = child.ran.iter().map(|(_, file)| file.clone()).collect();
+            }
+            child.tested |= running.record.any_test();
+            child.ran.push((id, filename.clone()));
             child.stage = Stage::Idle;
             child.stop = None;
         }
@@ -249,8 +261,33 @@ impl Work {
             // It was stopped: what it says of itself is not a result.
             return self.give_up_item(out);
         }
-        let (filename, framework) = (running.record.item.filename.clone(), running.framework);
-        self.guess.learn(&filename, framework);
+        self.guess.learn(&filename, running.framework);
+        if running.earlier < running.record.item.before.len() {
+            running.record.earlier_ended(id);
+            running.earlier += 1;
+            running.child = None;
+            running.limit_at = None;
+            if spent {
+                self.end_child(now, no, out);
+                let error = broken_row("a file makes its Ruby child useless");
+                self.finish_item(now, How::Refused(error), out);
+            }
+            return;
+        }
+        if !followed.is_empty() {
+            // No plain run loads a file after tests of others have run.
+            let told = loaded_again(running.record.load_error(), &followed);
+            running.told_if_loaded = Some(told);
+            running.again = true;
+            running.child = None;
+            running.limit_at = None;
+            return self.end_child(now, no, out);
+        }
+        if running.record.load_error().is_none()
+            && let Some(told) = running.told_if_loaded.take()
+        {
+            running.record.warning(told);
+        }
         if spent || self.settings.isolation == Isolation::File {
             self.end_child(now, no, out);
         }
@@ -332,7 +369,8 @@ impl Work {
         out: &mut Vec<Effect>,
     ) {
         let hurried = self.leaving == Some(Exit::Cancelled);
-        let by_itself = !hurried && !child.interrupted && child.stop.is_none() && child.files > 0;
+        let by_itself =
+            !hurried && !child.interrupted && child.stop.is_none() && !child.ran.is_empty();
         let seconds = self.settings.callback_limit.as_secs_f64();
         match child.stage {
             Stage::Starting if self.leaving.is_some() => {}
@@ -385,7 +423,7 @@ impl Work {
                 self.suite_hook_failed(end_of_child(text), output, out);
             }
             Stage::Ending if by_itself && end != End::Exited(0) => {
-                let file = child.last_file.as_deref().unwrap_or("none");
+                let file = child.last_file().unwrap_or("none");
                 let text = format!("a Ruby child left with {end} after its last file, {file}");
                 self.warn(text, out);
             }
@@ -401,7 +439,7 @@ impl Work {
         if left.is_empty() {
             return;
         }
-        let text = match &child.last_file {
+        let text = match child.last_file() {
             Some(file) => format!(
                 "{file}, or a file before it in its Ruby child, left a process behind: {}",
                 left.join(", ")

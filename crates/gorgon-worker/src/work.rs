@@ -61,6 +61,12 @@ pub(crate) struct Running {
     pub(crate) loading: bool,
     /// Children that died before they began to load it.
     pub(crate) tries: u32,
+    /// How many of the files that are to run before it have.
+    pub(crate) earlier: usize,
+    /// It could not be loaded in a child that had run tests of others, and has a fresh one now.
+    pub(crate) again: bool,
+    /// What is told of that if it can be loaded there.
+    pub(crate) told_if_loaded: Option<String>,
     pub(crate) limit_at: Option<Instant>,
     pub(crate) timed_out: bool,
     /// Its child was interrupted in the middle of it.

@@ -24,6 +24,9 @@ const BAD: u32 = 2;
 pub(super) struct Child {
     /// Raised by whatever changes its fate: what it would have said before is not said any more.
     fate: u32,
+    /// So many files ran in it to their end, and whether any test did.
+    files: u32,
+    tested: bool,
 }
 
 /// A child that has ended.
@@ -89,6 +92,10 @@ impl World {
         ) {
             worker.children.remove(&no);
         }
+        if let Some(child) = worker.children.get_mut(&no) {
+            child.tested |= matches!(event, ChildEvent::TestFinished(_));
+            child.files += u32::from(matches!(event, ChildEvent::FileFinished { .. }));
+        }
         self.truth.child_says(pid, no, &event);
         self.tell_worker(pid, work::Event::Child(no, event));
     }
@@ -132,17 +139,27 @@ impl World {
         let Some(worker) = self.workers.get_mut(&pid) else {
             return;
         };
-        worker.item = Some(item.clone());
+        // What runs before an item runs for that.
+        worker.item = match &worker.noted {
+            Some(start) if item.attempt == 0 => Some(WorkItem {
+                attempt: start.attempt,
+                ..WorkItem::whole(start.item, item.filename.clone())
+            }),
+            Some(_) | None => Some(item.clone()),
+        };
+        let child = worker.children.get(&no);
+        let (follows, clashes) = child.map_or((false, false), |it| (it.files > 0, it.tested));
         let nature = self.plan.nature_of(&item.filename);
         self.truth.runs(pid, no, item);
         let takes = 5 + self.dice.roll(self.plan.item_ms);
         let mut events = vec![(1, ChildEvent::Loading)];
-        if item.part && nature != Nature::Unloadable {
+        let loads = nature != Nature::Unloadable && !(nature == Nature::Clashes && clashes);
+        if item.part && loads {
             let defined = (1..=TESTS).map(test_id).collect();
             events.push((2, ChildEvent::Defined(defined)));
         }
         match nature {
-            Nature::Unloadable => {
+            _ if !loads => {
                 let error = FileError {
                     what: "load".to_owned(),
                     exception: None,
@@ -165,6 +182,7 @@ impl World {
                     Nature::Fails => true,
                     Nature::Flaky => self.dice.roll(2) == 0,
                     Nature::Relies => !asks_for(item, &test_id(1)),
+                    Nature::Follows => follows,
                     _ => false,
                 };
                 for n in 1..=TESTS {

@@ -23,6 +23,7 @@ pub(super) fn wrong(world: &World) -> Option<String> {
         .or_else(|| ending(world))
         .or_else(|| verdicts(world))
         .or_else(|| tests(world))
+        .or_else(|| reviews(world))
         .or_else(|| attempts(world))
         .or_else(|| retries(world))
         .or_else(|| left(world))
@@ -84,7 +85,7 @@ fn tests(world: &World) -> Option<String> {
         let nature = world.plan.nature_of(file);
         let sound = matches!(
             nature,
-            Nature::Passes | Nature::Fails | Nature::Flaky | Nature::Relies
+            Nature::Passes | Nature::Fails | Nature::Flaky | Nature::Relies | Nature::Follows
         );
         if !sound || items.values().any(|(_, ended)| !ended) {
             continue;
@@ -95,13 +96,49 @@ fn tests(world: &World) -> Option<String> {
         if ran != all.iter().collect::<Vec<_>>() {
             return Some(format!("of {file} these tests have results: {ran:?}"));
         }
-        // What fails in parts, and is not known to fail, fails in the whole file, or not at all.
+        // What fails in parts, and is not known to fail, is judged again.
         let doubtful = matches!(nature, Nature::Fails | Nature::Relies);
-        if doubtful && world.plan.fail_fast.is_none() && items.len() > 1 {
-            return Some(format!("{file} failed in parts and has not run whole"));
+        let judged = items.keys().any(|of| world.truth.reviewed.contains_key(of));
+        let judges = world.plan.fail_fast.is_none() && !world.truth.reviews_skipped;
+        if doubtful && judges && items.len() > 1 && !judged {
+            return Some(format!("{file} failed in parts and was not judged again"));
         }
     }
     None
+}
+
+/// What depends on what ran before is found to do so, and what fails by itself is not.
+fn reviews(world: &World) -> Option<String> {
+    let truth = &world.truth;
+    for found in truth.reviewed.values() {
+        let nature = world.plan.nature_of(&found.filename);
+        let excused = !found.order_dependent.is_empty() || found.errors_too;
+        let wrong = match nature {
+            Nature::Fails | Nature::Unloadable | Nature::Crashes | Nature::Hangs => {
+                excused || !found.flaky.is_empty()
+            }
+            Nature::Relies | Nature::Follows => !excused && !truth.broken_reviews,
+            // Its luck decides.
+            Nature::Flaky => false,
+            Nature::Passes | Nature::Clashes => true,
+        };
+        if wrong && !truth.sick {
+            return Some(format!("a file that {nature:?} was judged so: {found:?}"));
+        }
+    }
+    let complete = matches!(world.originator.ended, Some((Ending::Complete, _)));
+    let judges = world.plan.fail_fast.is_none() && !truth.reviews_skipped && !truth.sick;
+    let mut failing = truth.failing.iter();
+    let forgotten = failing.find(|(of, _)| {
+        let work = world.originator.work.get(of.0 as usize);
+        let nature = work.map(|work| world.plan.nature_of(&work.filename));
+        nature == Some(Nature::Follows) && !truth.reviewed.contains_key(of)
+    });
+    let of = forgotten.filter(|_| complete && judges)?;
+    Some(format!(
+        "item {} failed after others and was not judged again",
+        of.0
+    ))
 }
 
 /// No item runs for ever; where nothing goes wrong each runs once.

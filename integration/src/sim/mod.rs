@@ -164,6 +164,7 @@ impl World {
         let mut plan = Plan::draw(&mut dice);
         let work = split::work(&plan, seed);
         split::rely(&mut plan, &work, seed);
+        split::follow(&mut plan, seed);
         let now = Instant::now();
         let mut world = Self {
             originator: Originator::new(&plan, work),

@@ -15,6 +15,10 @@ pub(super) enum Nature {
     Flaky,
     /// One of its tests fails where the first one has not run before it; only of files that are split.
     Relies,
+    /// One of its tests fails where another file has run before in its Ruby child.
+    Follows,
+    /// It cannot be loaded where tests of another file have run before in its Ruby child.
+    Clashes,
     /// It cannot be loaded.
     Unloadable,
     /// It kills its Ruby child.

@@ -9,6 +9,9 @@ use crate::soak::dice::Dice;
 /// Of so many histories one splits files; none that was known before there were parts.
 const ONE_OF: u64 = 5;
 const WHICH: u64 = 1;
+/// Of so many histories one has files that depend on what ran before; none that was known before.
+const FOLLOW_ONE_OF: u64 = 4;
+const FOLLOW_WHICH: u64 = 3;
 
 /// Returns the items of a job: files, and parts of files, and what these leave.
 pub(super) fn work(plan: &Plan, seed: u64) -> Vec<WorkItem> {
@@ -62,6 +65,21 @@ pub(super) fn rely(plan: &mut Plan, work: &[WorkItem], seed: u64) {
         let is_split = split.contains(&format!("f{n}_spec.rb").as_str());
         if is_split && *nature == Nature::Passes && dice.roll(4) == 0 {
             *nature = Nature::Relies;
+        }
+    }
+}
+
+/// Makes some files depend on what ran before them in their Ruby child.
+pub(super) fn follow(plan: &mut Plan, seed: u64) {
+    if seed % FOLLOW_ONE_OF != FOLLOW_WHICH {
+        return;
+    }
+    let mut dice = Dice::new(seed.wrapping_mul(41));
+    for nature in plan.natures.iter_mut().filter(|it| **it == Nature::Passes) {
+        match dice.roll(12) {
+            0 => *nature = Nature::Follows,
+            1 => *nature = Nature::Clashes,
+            _ => {}
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use gorgon_originator::ledger::{Cause, Effect, Happening, Repeat, RetryResult};
+use gorgon_originator::ledger::{Cause, Effect, Happening, Repeat, RetryResult, Reviewed};
 use gorgon_proto::item::{ItemId, WorkItem};
 use gorgon_proto::message::{Finish, Reply};
 use gorgon_proto::outcome::{FinishType, Outcome, Verdict};
@@ -49,8 +49,11 @@ pub(super) struct Truth {
     /// By file and item of the plan: the tests of the finish that counts, and whether it came to an end.
     pub(super) parts: BTreeMap<String, BTreeMap<ItemId, (Vec<String>, bool)>>,
     pub(super) failing: BTreeSet<(ItemId, String)>,
-    /// Files that failed in parts and run whole: by item, the parts.
-    uncut: BTreeMap<ItemId, Vec<ItemId>>,
+    /// Items of the plan that were judged again, each with what was found.
+    pub(super) reviewed: BTreeMap<ItemId, Reviewed>,
+    /// Runs of reviews that came to no end, and prove nothing.
+    pub(super) broken_reviews: bool,
+    pub(super) reviews_skipped: bool,
     pub(super) retries_stopped: bool,
     /// A host was found sick: what failed there has run once more.
     pub(super) sick: bool,
@@ -133,6 +136,12 @@ impl Truth {
     }
 
     pub(super) fn runs(&mut self, pid: Pid, child: ChildNo, item: &WorkItem) {
+        // What could not be loaded is loaded once more in another child, and nothing else counts.
+        let same =
+            |e: &&mut Execution| (e.pid, e.item, e.attempt) == (pid, item.item, item.attempt);
+        for before in self.executions.iter_mut().filter(same) {
+            before.loading &= before.errors == 0;
+        }
         self.executions.push(Execution {
             pid,
             child,
@@ -164,7 +173,11 @@ impl Truth {
     /// Returns an attempt that ran more than once: a child that is killed before it loads the file ran nothing.
     pub(super) fn ran_twice(&self) -> Option<(ItemId, u32)> {
         let mut seen = BTreeSet::new();
-        let began = self.executions.iter().filter(|e| e.loading);
+        // What runs before others once more is no attempt.
+        let began = self
+            .executions
+            .iter()
+            .filter(|e| e.loading && e.attempt > 0);
         let mut ran = began.map(|e| (e.item, e.attempt));
         ran.find(|one| !seen.insert(*one))
     }
@@ -199,16 +212,27 @@ impl Truth {
                 verdict,
                 attempts,
                 repeat,
-                ..
+                review,
             } => {
                 self.lost.insert(finish.item, attempts - 1);
                 self.counts_losses(finish.item, attempts - 1);
-                self.part_ended(finish, *repeat);
+                if review.is_none() {
+                    self.part_ended(finish, *repeat);
+                } else if !matches!(finish.kind, FinishType::Pass | FinishType::Fail) {
+                    self.broken_reviews = true;
+                }
                 self.verdicts.entry(finish.item).or_default().push(*verdict);
-                self.holds_against(at, finish, *verdict);
-                if !self.retries.contains(&finish.item) && finish.kind == FinishType::Fail {
-                    let uncut = self.uncut.get(&finish.item).and_then(|parts| parts.first());
-                    let of = *uncut.unwrap_or(&finish.item);
+                // A row that could not be gone on with: nobody has said anything of its last file.
+                let ended = matches!(finish.kind, FinishType::Pass | FinishType::Fail);
+                let broken = !ended || finish.errors.iter().any(|error| error.what == "again");
+                if broken && review.is_some() {
+                    self.broken_reviews = true;
+                } else {
+                    self.holds_against(at, finish, *verdict);
+                }
+                let first = review.is_none() && !self.retries.contains(&finish.item);
+                if first && finish.kind == FinishType::Fail {
+                    let of = finish.item;
                     let bad = finish.tests.iter().filter(|test| test.outcome.is_bad());
                     self.failing.extend(bad.map(|test| (of, test.id.clone())));
                 }
@@ -223,7 +247,8 @@ impl Truth {
                 // The last loss is told by this alone.
                 let before = u32::try_from(hosts.len()).unwrap_or(u32::MAX) - 1;
                 self.counts_losses(*item, before);
-                if *retry == 0 {
+                self.broken_reviews |= self.retries.contains(item);
+                if *retry == 0 && !self.retries.contains(item) {
                     self.counts_of_file(filename, *item, *repeat, (Vec::new(), false));
                 }
                 self.verdicts.entry(*item).or_default().push(Verdict::Lost);
@@ -253,10 +278,19 @@ impl Truth {
             Happening::RetryQueued { item, .. } | Happening::RepeatQueued { item, .. } => {
                 self.retries.insert(item.item);
             }
-            Happening::UncutQueued { item, parts, .. } => {
-                self.failing.retain(|(of, _)| !parts.contains(of));
-                self.uncut.insert(item.item, parts.clone());
+            Happening::ReviewQueued { item, .. } => {
+                self.retries.insert(item.item);
             }
+            Happening::Reviewed(found) => {
+                let excused = |of: &ItemId, id: &String| {
+                    *of == found.of && found.order_dependent.contains(id)
+                };
+                self.failing.retain(|(of, id)| !excused(of, id));
+                if self.reviewed.insert(found.of, found.clone()).is_some() {
+                    self.wrong(format!("item {} was judged again twice", found.of));
+                }
+            }
+            Happening::ReviewsSkipped { .. } => self.reviews_skipped = true,
             Happening::HostProbed(probed) => self.sick |= probed.sick,
             Happening::Retried { of, tests, .. } => {
                 for (id, said) in tests {
@@ -303,10 +337,6 @@ impl Truth {
             return;
         }
         let items = self.parts.entry(filename.to_owned()).or_default();
-        // The whole file takes the place of its parts, also where it is lost.
-        if self.uncut.contains_key(&item) {
-            items.clear();
-        }
         items.insert(repeat.map_or(item, |repeat| repeat.item), of_item);
     }
 

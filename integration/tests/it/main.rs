@@ -32,6 +32,7 @@ mod minitest;
 mod network;
 mod only_failures;
 mod options;
+mod order;
 mod output;
 mod parts;
 mod poison;

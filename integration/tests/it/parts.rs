@@ -79,23 +79,18 @@ end
 /// What [`parts`] returns of a file that has run as a whole.
 const WHOLE: [Vec<String>; 1] = [Vec::new()];
 
-/// Returns the items, by number, that ran whole in the place of parts, and those whose place they took.
-fn uncut(run: &Finished) -> (BTreeSet<u64>, BTreeSet<u64>) {
+/// Returns the items, by number, that judged failures of this kind again: `alone`, or `again`.
+fn judged(run: &Finished, way: &str) -> BTreeSet<u64> {
     let queued = run.events("item_redelivered").into_iter();
-    let uncut = queued.filter(|event| event["reason"] == "failed in parts");
-    let number = |item: &Value| item.as_u64().unwrap();
-    let (mut items, mut parts) = (BTreeSet::new(), BTreeSet::new());
-    for event in uncut {
-        items.insert(number(&event["item"]));
-        parts.extend(event["parts"].as_array().unwrap().iter().map(number));
-        assert!(parts.contains(&number(&event["replaces"])), "{event}");
-    }
-    (items, parts)
+    let of_way = queued.filter(|event| event["review"] == way);
+    of_way
+        .map(|event| event["item"].as_u64().unwrap())
+        .collect()
 }
 
 /// Returns the tests of each part of a file that has begun, in order.
 fn parts(run: &Finished, file: &str) -> Vec<Vec<String>> {
-    let again = uncut(run).0;
+    let again = &judged(run, "alone") | &judged(run, "again");
     let starts = run.events("item_started").into_iter();
     let starts = starts.filter(|start| !again.contains(&start["item"].as_u64().unwrap()));
     let starts = starts.filter(|start| start["filename"] == file && start["retry"].is_null());
@@ -116,10 +111,9 @@ fn outcomes(run: &Finished) -> BTreeMap<String, String> {
             assert_eq!(twice, None, "{name} is reported twice");
         }
     }
-    // Nor has it run twice: no two parts have it. What was replaced does not count.
-    let replaced = uncut(run).1;
+    // Nor has it run twice: no two parts have it. What was judged again is another matter.
     let finishes = run.events("item_finished").into_iter();
-    let finishes = finishes.filter(|it| !replaced.contains(&it["item"].as_u64().unwrap()));
+    let finishes = finishes.filter(|it| it["review"].is_null());
     let first = finishes.filter(|finish| finish["retry"].is_null());
     let ran: usize = first
         .map(|finish| finish["tests"].as_array().unwrap().len())

@@ -22,6 +22,7 @@ fn whole(seconds: f64, tests: Vec<TestRecord>) -> Ran {
         divisible: false,
         cut: false,
         relies: false,
+        unjudged: false,
     }
 }
 
@@ -72,6 +73,7 @@ fn tests_that_a_filter_left_out_stay_known() {
             Ran::Broken {
                 tests: vec![],
                 cut: false,
+                unjudged: false,
             },
         ),
     ]));
@@ -127,6 +129,7 @@ fn only_what_ran_is_replaced() {
                     Ran::Some {
                         tests: vec![test("1", 0.1, false)],
                         cut: false,
+                        unjudged: false,
                     },
                 ),
                 (
@@ -134,6 +137,7 @@ fn only_what_ran_is_replaced() {
                     Ran::Broken {
                         tests: vec![test("9", 0.1, true)],
                         cut: false,
+                        unjudged: false,
                     },
                 ),
             ]),
@@ -179,6 +183,7 @@ fn a_crash_keeps_the_seconds_that_were_known() {
         Ran::Broken {
             tests: vec![],
             cut: false,
+            unjudged: false,
         },
     )]));
     assert_eq!(history.seconds("a.rb"), Some(4.0));
@@ -217,6 +222,7 @@ fn a_changed_file_is_noticed() {
             divisible: true,
             cut: false,
             relies: false,
+            unjudged: false,
         },
     )]));
     assert!(history.unchanged(&place.project, "a.rb").is_some());
@@ -365,6 +371,7 @@ fn a_file_that_fails_in_parts_and_passes_as_a_whole_is_not_cut_again_until_it_ch
         divisible: true,
         cut,
         relies: false,
+        unjudged: false,
     };
     let check = |runs: &[(i64, bool, bool)], may_be_cut: bool| {
         let mut history = History::default();
@@ -422,10 +429,12 @@ fn a_file_that_fails_in_parts_and_passes_as_a_whole_is_not_cut_again_until_it_ch
         Ran::Some {
             tests: failed(),
             cut: true,
+            unjudged: false,
         },
         Ran::Broken {
             tests: failed(),
             cut: true,
+            unjudged: false,
         },
     ] {
         let mut history = History::default();

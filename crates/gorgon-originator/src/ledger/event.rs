@@ -11,6 +11,7 @@ use gorgon_proto::message::{
 use gorgon_proto::outcome::Verdict;
 
 use super::retries::RetryResult;
+use super::reviews::{Reviewed, Way};
 use super::sick::{Probed, Repeat};
 
 /// The settings of a job that the ledger decides by.
@@ -223,6 +224,8 @@ pub enum Happening {
         attempts: u32,
         /// The item of the plan that it repeats, if it is a repeat.
         repeat: Option<Repeat>,
+        /// Which run of a review it is, if it is one: it counts for nothing else.
+        review: Option<Way>,
     },
     /// An item was lost three times.
     ItemLost {
@@ -304,14 +307,23 @@ pub enum Happening {
         /// How many tests, as far as is known.
         tests: usize,
     },
-    /// A file failed anew in parts: it was queued whole, as an item of its own.
-    UncutQueued {
+    /// A file that failed is judged again: a run of it was queued, as an item of its own.
+    ReviewQueued {
         /// The item.
         item: WorkItem,
-        /// The first of its parts.
-        repeat: Repeat,
-        /// All of them, whose place it takes.
-        parts: Vec<ItemId>,
+        /// The items of the plan that it is about.
+        of: Vec<ItemId>,
+        /// How it runs.
+        way: Way,
+    },
+    /// What was found of an item of the plan that failed.
+    Reviewed(Reviewed),
+    /// Too many files failed for it to be of use to judge any of them again.
+    ReviewsSkipped {
+        /// So many failed …
+        failed: usize,
+        /// … of so many.
+        files: usize,
     },
     /// Tests of a file that is split are there no more.
     TestsGone {

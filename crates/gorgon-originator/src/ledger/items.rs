@@ -132,6 +132,11 @@ impl Items {
         work
     }
 
+    /// Returns whether an item is one of the plan.
+    pub(super) fn is_planned(&self, id: ItemId) -> bool {
+        (id.0 as usize) < self.planned
+    }
+
     /// Returns whether an item of the plan has no verdict yet.
     pub(super) fn plan_is_open(&self) -> bool {
         self.unsettled_planned > 0
@@ -307,7 +312,7 @@ impl Items {
             Some(Phase::Parked | Phase::Queued | Phase::Started(_) | Phase::Doubtful { .. }) => {
                 self.set_phase(id, Phase::Settled(verdict));
                 self.unsettled -= 1;
-                if (id.0 as usize) < self.planned {
+                if self.is_planned(id) {
                     self.unsettled_planned -= 1;
                 }
                 true

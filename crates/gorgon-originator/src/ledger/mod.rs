@@ -15,7 +15,8 @@
 //! - where a test that failed in an earlier job is gone from its file, the whole file runs in its
 //!   place;
 //! - a file may be split into parts, items of the plan each; what no part was given runs as one more;
-//!   where something fails in them that was not known to fail, the whole file runs in their place;
+//! - what fails after other files in a Ruby child, or in a part, and was not known to fail, is judged
+//!   again at the end: it may depend on what ran before;
 //! - after a cancel or `--fail-fast` nothing is published any more.
 
 mod dropped;
@@ -28,11 +29,11 @@ mod parts;
 mod recovery;
 mod replies;
 mod retries;
+mod reviews;
 mod sick;
 mod stages;
 #[cfg(test)]
 pub(crate) mod tests;
-mod uncut;
 
 use std::time::{Duration, Instant};
 
@@ -46,6 +47,7 @@ pub use event::{Cause, Effect, Ending, Event, Happening, Ran, Rules};
 pub use hosts::{LOOK_INTERVAL, SILENCE_LIMIT};
 pub use items::{DECLINE_LIMIT, DOUBT_LIMIT, LOST_LIMIT};
 pub use retries::{RetryResult, STOP_FROM, STOP_SHARE};
+pub use reviews::{FAILED_FROM, FAILED_SHARE, LastFailed, Reviewed, Way};
 pub use sick::{Probed, Repeat, hook_of_sick_host};
 
 use dropped::Dropped;
@@ -54,6 +56,7 @@ use items::{Items, Phase};
 use parts::Splits;
 use recovery::Recovery;
 use retries::Retries;
+use reviews::Reviews;
 use sick::Sick;
 use stages::Stage;
 
@@ -81,6 +84,7 @@ pub struct Ledger {
     items: Items,
     splits: Splits,
     retries: Retries,
+    reviews: Reviews,
     sick: Sick,
     hosts: Hosts,
     stage: Stage,
@@ -109,6 +113,7 @@ impl Ledger {
             splits: Splits::new(&work),
             items: Items::new(work),
             retries: Retries::default(),
+            reviews: Reviews::default(),
             sick: Sick::default(),
             hosts: Hosts::default(),
             stage: Stage::Preparing,
@@ -260,6 +265,7 @@ impl Ledger {
         if self.publishes() {
             if let Some(hosts) = self.items.requeue(id, cause, hostname, costs, out) {
                 self.retry_lost(id, &hosts, out);
+                self.review_lost(id, out);
                 self.part_lost(id);
                 self.probe_ended(id, false);
             }

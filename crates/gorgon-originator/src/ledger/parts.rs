@@ -5,14 +5,13 @@
 //! were given, whatever that is in its process. Where all parts have ended and nothing is left, the rest
 //! is nothing.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use gorgon_proto::item::{ItemId, WorkItem};
 use gorgon_proto::message::Finish;
 
 use super::Ledger;
 use super::event::{Effect, Happening};
-use super::uncut::Told;
 
 /// A file that is split.
 #[derive(Debug, Default)]
@@ -26,12 +25,6 @@ pub(super) struct Split {
     left: bool,
     /// Ids that are known to be gone.
     gone: BTreeSet<String>,
-    /// Tests that failed when they last ran.
-    pub(super) failing: HashSet<String>,
-    /// By part, the rest among them: what counts of it.
-    pub(super) told: BTreeMap<ItemId, Told>,
-    /// It was queued whole.
-    pub(super) uncut: bool,
 }
 
 /// All files that are split.
@@ -40,6 +33,8 @@ pub(super) struct Splits {
     pub(super) files: Vec<Split>,
     /// By part, the rest among them.
     of: HashMap<ItemId, usize>,
+    /// Items that are whole files.
+    whole: usize,
 }
 
 /// Returns whether an item is what the parts of a file leave.
@@ -49,7 +44,10 @@ pub(super) fn is_rest(work: &WorkItem) -> bool {
 
 impl Splits {
     pub(super) fn new(work: &[WorkItem]) -> Self {
-        let mut splits = Self::default();
+        let mut splits = Self {
+            whole: work.iter().filter(|item| !item.part).count(),
+            ..Self::default()
+        };
         let mut by_name: HashMap<&str, usize> = HashMap::new();
         for rest in work.iter().filter(|item| is_rest(item)) {
             by_name.insert(&rest.filename, splits.files.len());
@@ -67,6 +65,17 @@ impl Splits {
             }
         }
         splits
+    }
+
+    /// Returns how many files there are, split or not.
+    pub(super) fn count_files(&self) -> usize {
+        self.whole + self.files.len()
+    }
+
+    /// Returns what the parts of a file leave, of any of its parts.
+    pub(super) fn rest_of(&self, part: ItemId) -> Option<ItemId> {
+        let split = self.files.get(*self.of.get(&part)?)?;
+        Some(split.rest)
     }
 
     pub(super) fn get(&mut self, part: ItemId) -> Option<&mut Split> {
@@ -121,8 +130,9 @@ impl Ledger {
         self.part_over(id);
         match self.items.get(id).and_then(|item| item.repeat) {
             Some(repeat) if repeat.probe => {}
-            Some(repeat) => self.splits.lost(repeat.item),
-            None => self.splits.lost(id),
+            Some(repeat) => self.reviews.lost(repeat.item),
+            None if self.items.is_planned(id) => self.reviews.lost(id),
+            None => {}
         }
     }
 

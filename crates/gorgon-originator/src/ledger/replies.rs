@@ -250,6 +250,18 @@ impl Ledger {
             log::info!(target: "gorgon::originator", item:% = finish.item, attempt = finish.attempt, host:% = finish.hostname; "late finish dropped");
             return;
         }
+        if let Some(way) = self.reviews.way_of(finish.item) {
+            let mut found = Vec::new();
+            self.review_ended(&finish, &mut found);
+            out.push(Effect::Tell(Happening::ItemFinished {
+                finish,
+                verdict,
+                attempts,
+                repeat: None,
+                review: Some(way),
+            }));
+            return out.extend(found);
+        }
         let repeat = self.items.get(finish.item).and_then(|item| item.repeat);
         let mut left = Vec::new();
         let part = repeat.map_or(finish.item, |repeat| repeat.item);
@@ -267,6 +279,7 @@ impl Ledger {
                 verdict,
                 attempts,
                 repeat: Some(repeat),
+                review: None,
             }));
             out.extend(left);
             return;
@@ -277,7 +290,7 @@ impl Ledger {
             None if self.run_whole(&finish, &mut whole) => (verdict, None),
             None => {
                 let failures = self.count_first(finish.item, &finish, out);
-                self.splits.counted(finish.item, &finish, failures);
+                self.counted(finish.item, &finish);
                 let bad = finish.kind != FinishType::Pass;
                 self.sick.ended(&finish, bad, failures);
                 (verdict, None)
@@ -288,6 +301,7 @@ impl Ledger {
             verdict,
             attempts,
             repeat: None,
+            review: None,
         }));
         out.extend(retried.map(Effect::Tell));
         out.extend(whole);

@@ -132,6 +132,19 @@ impl Retries {
         !self.wanted.is_empty()
     }
 
+    /// Tests of an item turn out not to have failed. Returns how many of them waited for a retry.
+    pub(super) fn excuse(&mut self, of: ItemId, tests: &[String]) -> usize {
+        self.failed = self.failed.saturating_sub(tests.len());
+        let mut waited = 0;
+        for wanted in self.wanted.iter_mut().filter(|wanted| wanted.of == of) {
+            let before = wanted.tests.len();
+            wanted.tests.retain(|test| !tests.contains(&test.id));
+            waited += before - wanted.tests.len();
+        }
+        self.wanted.retain(|wanted| !wanted.tests.is_empty());
+        waited
+    }
+
     /// Counts the tests of the first execution of an item.
     pub(super) fn count(&mut self, tests: &[TestResult]) {
         self.finished += tests.len();
@@ -220,14 +233,14 @@ impl Ledger {
     }
 
     /// Queues what is wanted again, once every item of the plan has its verdict and a worker is free
-    /// for it; before that, files whose parts prove nothing.
+    /// for it; before that, files that are judged again.
     pub(super) fn queue_again(&mut self, out: &mut Vec<Effect>) {
         if self.stage != Stage::Running
             || self.items.plan_is_open()
             || self.sick.suspects()
             || self.items.any_repeat_open()
             || self.failed_fast()
-            || self.queue_uncut(out)
+            || self.review(out)
             || !self.retries.any_wanted()
         {
             return;

@@ -296,7 +296,7 @@ impl Ledger {
         let tally = self.sick.tallies.remove(host).unwrap_or_default();
         for failed in tally.failed {
             self.failures = self.failures.saturating_sub(failed.failures);
-            self.splits.forget(failed.item);
+            self.reviews.forget(failed.item);
             self.retries
                 .forget(failed.item, failed.tests, failed.failed_tests);
         }
@@ -310,7 +310,7 @@ impl Ledger {
             self.retries.count(&finish.tests);
             let failures = super::replies::failures_of(finish);
             self.failures = self.failures.saturating_add(failures);
-            self.splits.counted(repeat.item, finish, failures);
+            self.counted(repeat.item, finish);
         }
     }
 

@@ -3,6 +3,7 @@
 mod late;
 pub(crate) mod parts;
 mod retries;
+mod reviews;
 pub(crate) mod script;
 mod sick;
 mod world;

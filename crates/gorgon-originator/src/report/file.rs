@@ -51,6 +51,8 @@ pub struct FileResult {
     pub tests: Vec<Kept>,
     /// Retries, by the place of their test among these.
     pub retries: BTreeMap<usize, Vec<Retry>>,
+    /// Ids of tests that failed, and passed when they were judged again, alone and as the first time.
+    pub flaky_alone: Vec<String>,
     /// Faults outside tests.
     pub errors: Vec<FileError>,
     /// What it printed; kept unless it passed.
@@ -79,6 +81,7 @@ impl FileResult {
             runner: None,
             tests: Vec::new(),
             retries: BTreeMap::new(),
+            flaky_alone: Vec::new(),
             errors: Vec::new(),
             output: String::new(),
             ran_in_child: Vec::new(),

@@ -5,12 +5,13 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use gorgon_proto::outcome::{FileError, Verdict};
+use gorgon_proto::outcome::{FileError, TestResult, Verdict};
 use gorgon_proto::trace::Step;
 
-use crate::ledger::{Ending, Happening, Probed, Repeat};
+use crate::ledger::{Ending, Happening, Probed, Repeat, Way};
 
 use super::Results;
+use super::reviews::OrderDependent;
 
 /// What stands in `job_started`.
 #[derive(Debug, Clone, Serialize)]
@@ -67,6 +68,21 @@ fn retry_of(retry: u32, mut fields: Value) -> Value {
     fields
 }
 
+/// Adds which run of a review it is.
+fn review_of(review: Option<Way>, mut fields: Value) -> Value {
+    if let (Some(way), Value::Object(object)) = (review, &mut fields) {
+        object.insert("review".to_owned(), way_name(way).into());
+    }
+    fields
+}
+
+fn way_name(way: Way) -> &'static str {
+    match way {
+        Way::Alone => "alone",
+        Way::Again => "again",
+    }
+}
+
 /// Adds which item of the plan it repeats.
 fn repeat_of(repeat: Option<Repeat>, mut fields: Value) -> Value {
     if let (Some(repeat), Value::Object(object)) = (repeat, &mut fields) {
@@ -92,6 +108,20 @@ fn host_probed(probed: &Probed) -> Value {
     })
 }
 
+fn depends(found: &OrderDependent) -> Value {
+    let test = |test: &TestResult| json!({"id": test.id, "name": test.name});
+    json!({
+        "filename": found.first.filename,
+        "item": found.first.item,
+        "hostname": found.first.hostname.as_ref(),
+        "worker_id": found.first.worker_id,
+        "tests": found.tests.iter().map(test).collect::<Vec<_>>(),
+        "errors": found.errors,
+        "followed": found.followed,
+        "part": found.part,
+    })
+}
+
 /// Returns the first line of the stream.
 #[must_use]
 pub fn job_started(started: &JobStarted) -> String {
@@ -109,13 +139,12 @@ pub fn happened(at: Duration, happening: &Happening) -> Option<String> {
             verdict,
             attempts,
             repeat,
-        } => (
-            "item_finished",
-            with(
-                finish,
-                &repeat_of(*repeat, json!({"verdict": verdict, "attempts": attempts})),
-            ),
-        ),
+            review,
+        } => {
+            let more = json!({"verdict": verdict, "attempts": attempts});
+            let more = review_of(*review, repeat_of(*repeat, more));
+            ("item_finished", with(finish, &more))
+        }
         Happening::ItemLost {
             item,
             filename,
@@ -190,22 +219,20 @@ pub fn happened(at: Duration, happening: &Happening) -> Option<String> {
             )
             .to_string(),
         ),
-        Happening::UncutQueued {
-            item,
-            repeat,
-            parts,
-        } => (
+        Happening::ReviewQueued { item, of, way } => (
             "item_redelivered",
-            repeat_of(
-                Some(*repeat),
-                json!({
-                    "filename": item.filename,
-                    "item": item.item,
-                    "attempt": item.attempt,
-                    "reason": "failed in parts",
-                    "parts": parts,
+            json!({
+                "filename": item.filename,
+                "item": item.item,
+                "attempt": item.attempt,
+                "reason": format!("judged {}", match way {
+                    Way::Alone => "alone",
+                    Way::Again => "again",
                 }),
-            )
+                "review": way_name(*way),
+                "judges": of,
+                "before": item.before.iter().map(|it| &it.filename).collect::<Vec<_>>(),
+            })
             .to_string(),
         ),
         Happening::HostProbed(probed) => ("host_probed", host_probed(probed).to_string()),
@@ -219,6 +246,8 @@ pub fn happened(at: Duration, happening: &Happening) -> Option<String> {
         | Happening::RetryQueued { .. }
         | Happening::Retried { .. }
         | Happening::RetriesStopped { .. }
+        | Happening::Reviewed(_)
+        | Happening::ReviewsSkipped { .. }
         | Happening::SuiteHookFailed(_)
         | Happening::Warning(_)
         | Happening::LocalListenerDied { .. }
@@ -261,6 +290,7 @@ pub fn job_finished(
             })
         })
         .collect();
+    let order_dependent: Vec<_> = results.order_dependent.iter().map(depends).collect();
     let sick: Vec<_> = results.sick.iter().map(|host| &host.probed).collect();
     let ending = match ending {
         Ending::Complete => "complete",
@@ -292,6 +322,7 @@ pub fn job_finished(
             "files_lost": counts.files_lost,
             "files_not_run": counts.files_not_run,
             "flaky_tests": flaky,
+            "order_dependent": order_dependent,
             "unfinished": unfinished,
             "not_run": not_run,
             "sick_hosts": sick.into_iter().map(host_probed).collect::<Vec<_>>(),

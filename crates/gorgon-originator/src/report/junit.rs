@@ -6,13 +6,14 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use gorgon_proto::outcome::{FileError, Outcome, Verdict};
+use gorgon_proto::outcome::{FileError, Outcome, TestResult, Verdict};
 
 use super::Results;
 use super::file::FileResult;
 use super::files::Whole;
 use super::kept::Kept;
 use super::retries::Retried;
+use super::reviews::OrderDependent;
 use super::visible::{one_line, xml, xml_attribute};
 
 /// So many characters of a message stand in the `message` attribute; the whole is in the text.
@@ -131,7 +132,7 @@ fn classname<'a>(file: &'a str, test: &'a Kept) -> &'a str {
     }
 }
 
-fn test_case(out: &mut String, file: &str, tried: &Retried<'_>) -> Tally {
+fn test_case(out: &mut String, results: &Results, file: &str, tried: &Retried<'_>) -> Tally {
     if tried.is_flaky() {
         return retried::flaky_case(out, file, tried);
     }
@@ -143,6 +144,15 @@ fn test_case(out: &mut String, file: &str, tried: &Retried<'_>) -> Tally {
         seconds: test.seconds(),
         ..Tally::default()
     };
+    let depends = results.order_dependence(tried.file.item, test.id());
+    if let (Some((found, failed)), None | Some(Outcome::Passed)) =
+        (depends, test.told().map(|test| test.outcome))
+    {
+        out.push_str(">\n");
+        order_note(out, &found.after(), failed);
+        out.push_str("    </testcase>\n");
+        return tally;
+    }
     let Some(test) = test.told() else {
         out.push_str("/>\n");
         return tally;
@@ -178,6 +188,19 @@ fn test_case(out: &mut String, file: &str, tried: &Retried<'_>) -> Tally {
     tally
 }
 
+/// Says beside a test that passed alone how it fails after others: JUnit has no element for that.
+fn order_note(out: &mut String, after: &str, failed: &TestResult) {
+    let kind = failed.exception.as_deref().unwrap_or_default();
+    let text = whole(&failed.message, &failed.backtrace);
+    let note = format!("order-dependent: it passes alone and fails {after}\n{kind}: {text}\n");
+    let _ = writeln!(
+        out,
+        "      <properties><property name=\"order-dependent\" value=\"{}\"/></properties>",
+        xml_attribute(after)
+    );
+    let _ = writeln!(out, "      <system-out>{}</system-out>", xml(&note));
+}
+
 fn error_case(out: &mut String, file: &str, name: &str, error: &FileError) -> Tally {
     open_case(out, file, file, name, 0.0);
     out.push_str(">\n");
@@ -201,6 +224,8 @@ struct Suite {
     hostname: String,
     started: SystemTime,
     output: String,
+    /// After what the file fails, where it depends on that.
+    order_dependent: Option<String>,
 }
 
 fn close_suite(out: &mut String, name: &str, suite: &Suite, seed: u32) {
@@ -212,9 +237,16 @@ fn close_suite(out: &mut String, name: &str, suite: &Suite, seed: u32) {
         xml_attribute(&suite.hostname),
         name = xml_attribute(name),
     );
+    let depends = suite
+        .order_dependent
+        .as_ref()
+        .map_or_else(String::new, |after| {
+            let after = xml_attribute(after);
+            format!("<property name=\"order-dependent\" value=\"{after}\"/>")
+        });
     let _ = writeln!(
         out,
-        "    <properties><property name=\"seed\" value=\"{seed}\"/></properties>"
+        "    <properties><property name=\"seed\" value=\"{seed}\"/>{depends}</properties>"
     );
     out.push_str(&suite.body);
     if !suite.output.is_empty() {
@@ -256,10 +288,16 @@ pub fn write(results: &Results, job: &JobFacts) -> String {
             hostname: first.hostname.to_string(),
             started: job.started + began,
             output: String::new(),
+            order_dependent: results
+                .order_dependent
+                .iter()
+                .find(|it| it.first.filename == *name)
+                .map(OrderDependent::after),
         };
         let whole = Whole::new(items.clone());
         for tried in whole.tests() {
-            suite.tally.add(test_case(&mut suite.body, name, &tried));
+            let case = test_case(&mut suite.body, results, name, &tried);
+            suite.tally.add(case);
         }
         for error in whole.errors() {
             suite
@@ -284,6 +322,7 @@ pub fn write(results: &Results, job: &JobFacts) -> String {
             hostname: hooks[0].hostname.clone(),
             started: job.started,
             output: String::new(),
+            order_dependent: None,
         };
         for hook in hooks {
             suite.tally.add(error_case(

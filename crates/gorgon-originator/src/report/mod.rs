@@ -12,10 +12,10 @@ pub mod repeats;
 pub mod reproduce;
 pub mod results;
 pub mod retries;
+pub mod reviews;
 pub mod shorten;
 pub mod status;
 pub mod summary;
-mod uncut;
 pub mod visible;
 
 pub use file::FileResult;

@@ -220,9 +220,11 @@ pub fn said(
             finish,
             verdict,
             repeat,
+            review,
             ..
         } => {
-            let first = finish.retry == 0 && !repeat.is_some_and(|it| it.probe);
+            let plan = review.is_none() && !repeat.is_some_and(|it| it.probe);
+            let first = finish.retry == 0 && plan;
             let bad = super::results::is_bad(*verdict) && first;
             (verbose || (bad && lines)).then(|| {
                 let names = if bad {
@@ -237,7 +239,7 @@ pub fn said(
                 format!(
                     "{} {}{} at {}:{} ({:.2} s){again}{names}",
                     word(*verdict),
-                    attempt_of(finish.retry, *repeat),
+                    attempt_of(finish.retry, *repeat, *review),
                     one_line(&finish.filename),
                     one_line(&finish.hostname),
                     finish.worker_id,
@@ -284,8 +286,13 @@ pub fn said(
         Happening::WholeQueued { item, gone, .. } => {
             verbose.then(|| one_line(&super::repeats::whole(item, gone)))
         }
-        Happening::UncutQueued { item, .. } => {
-            (verbose || lines).then(|| super::uncut::runs_whole(item))
+        Happening::ReviewQueued { item, way, .. } => {
+            (verbose || lines).then(|| super::reviews::runs_again(item, *way))
+        }
+        Happening::Reviewed(_) => None,
+        Happening::ReviewsSkipped { failed, files } => {
+            let skipped = super::reviews::skipped(*failed, *files);
+            Some(format!("warning: {skipped}"))
         }
         Happening::RestQueued { item, tests } => verbose.then(|| {
             format!(

@@ -33,10 +33,6 @@ pub(super) struct Repeats {
     probed: BTreeMap<ItemId, FileResult>,
     /// Items of the plan whose results do not count, and that have no others yet.
     pub(super) waiting: BTreeSet<ItemId>,
-    /// Parts of files that run again whole, by the first of them.
-    pub(super) uncut: BTreeMap<ItemId, Vec<ItemId>>,
-    /// Files, by their first part, in whose parts something failed that passed in the whole.
-    pub(super) relying: BTreeSet<ItemId>,
 }
 
 impl Repeats {
@@ -143,9 +139,6 @@ impl Results {
     }
 
     fn replace(&mut self, of: ItemId, file: FileResult) {
-        if let Some(parts) = self.repeats.uncut.remove(&of) {
-            return self.uncut_ended(of, &parts, file);
-        }
         self.bad.retain(|bad| *bad != of);
         if file.is_bad() {
             self.bad.push(of);

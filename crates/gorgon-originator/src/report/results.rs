@@ -1,24 +1,20 @@
 //! The one model of a job's results, folded from what the ledger tells.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use gorgon_proto::item::{ItemId, WorkItem};
 use gorgon_proto::job::ListenerId;
-use gorgon_proto::message::{
-    Answer, Finish, HostError, LeaveReason, SuiteHookFailed, Warning, WorkerKey,
-};
+use gorgon_proto::message::{Answer, Finish, HostError, LeaveReason, SuiteHookFailed, Warning};
 use gorgon_proto::outcome::Verdict;
 
 use super::file::{FileResult, asked};
 use super::files::Progress;
 use super::repeats::{Repeats, SickHost};
 use super::retries::Open;
+use super::reviews::{OrderDependent, Reviews};
 use crate::ledger::Happening;
-
-/// One Ruby child: files that ran in the same one ran in one process.
-type Child = (WorkerKey, u32);
 
 /// Returns whether a verdict makes the job fail.
 #[must_use]
@@ -59,6 +55,8 @@ pub struct Results {
     pub answers: BTreeMap<ListenerId, (String, Answer, String)>,
     /// Hosts that were found sick, in order.
     pub sick: Vec<SickHost>,
+    /// What depends on what ran before, in the order in which it was found.
+    pub order_dependent: Vec<OrderDependent>,
     /// How many tests ran at once, at most.
     pub most_slots: usize,
     /// How many failed tests were to be tried again when the job ended.
@@ -68,10 +66,10 @@ pub struct Results {
     pub(super) running: BTreeMap<ItemId, Duration>,
     pub(super) open: Open,
     pub(super) repeats: Repeats,
+    pub(super) reviews: Reviews,
     /// The children of retries that have just ended.
     pub(super) last_in_child: BTreeMap<ItemId, Vec<ItemId>>,
     ran_on: BTreeSet<Arc<str>>,
-    children: HashMap<Child, Vec<ItemId>>,
     warned: BTreeSet<String>,
 }
 
@@ -129,7 +127,7 @@ impl Results {
                     self.repeat_ended(*item, file);
                     return;
                 }
-                if self.open.item(*item).is_some() {
+                if self.unplanned(*item).is_some() {
                     return;
                 }
                 self.bad.push(*item);
@@ -155,11 +153,11 @@ impl Results {
             } => self.retried(*item, *of, *number, ran.as_ref(), tests),
             Happening::RepeatQueued { item, repeat, .. } => self.repeats.queued(item, *repeat),
             Happening::WholeQueued { item, repeat, gone } => self.whole_queued(item, *repeat, gone),
-            Happening::UncutQueued {
-                item,
-                repeat,
-                parts,
-            } => self.uncut_queued(item, *repeat, parts),
+            Happening::ReviewQueued { item, .. } => self.review_queued(item),
+            Happening::Reviewed(found) => self.reviewed(found),
+            Happening::ReviewsSkipped { failed, files } => {
+                self.warn(super::reviews::skipped(*failed, *files));
+            }
             Happening::RestQueued { item, tests } => self.rest_queued(item, *tests),
             Happening::TestsGone { filename, gone } => {
                 self.warn(super::repeats::gone_from_parts(filename, gone));
@@ -238,21 +236,19 @@ impl Results {
                 finish.filename, finish.hostname, finish.worker_id
             ));
         }
-        let worker = WorkerKey {
-            listener_id: finish.listener_id.clone(),
-            worker_id: finish.worker_id,
-            pid: finish.pid,
-        };
-        let in_child = self.children.entry((worker, finish.child)).or_default();
-        in_child.push(finish.item);
         let ran_in_child = if is_bad(verdict) {
-            in_child.clone()
+            let before = finish.ran_before.iter().copied();
+            before.chain([finish.item]).collect()
         } else {
             Vec::new()
         };
         if self.open.item(finish.item).is_some() {
             self.last_in_child.insert(finish.item, ran_in_child);
             return;
+        }
+        if let Some(mut file) = self.reviews.item(finish.item).map(FileResult::new) {
+            file.end(at, finish, hostname, verdict, attempts, ran_in_child);
+            return self.reviews.ended(finish.item, file);
         }
         if let Some(mut file) = self.repeats.file(finish.item) {
             file.end(at, finish, hostname, verdict, attempts, ran_in_child);
@@ -316,7 +312,8 @@ impl Results {
 
     /// Returns an item that is none of the plan.
     fn unplanned(&self, id: ItemId) -> Option<&WorkItem> {
-        self.open.item(id).or_else(|| self.repeats.item(id))
+        let item = self.open.item(id).or_else(|| self.repeats.item(id));
+        item.or_else(|| self.reviews.item(id))
     }
 
     /// Returns what an item asked for, as the command line of a worker has it.

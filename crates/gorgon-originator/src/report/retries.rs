@@ -110,7 +110,7 @@ impl Open {
         self.queued.get(&id)
     }
 
-    fn over(&mut self, of: ItemId, tests: usize) {
+    pub(super) fn over(&mut self, of: ItemId, tests: usize) {
         if let Some(waiting) = self.waiting.get_mut(&of) {
             *waiting = waiting.saturating_sub(tests);
             if *waiting == 0 {

@@ -6,12 +6,22 @@ use crate::ledger::Ending;
 
 use super::Results;
 
-/// Returns whether anything makes the job fail: `flaky_fails`, tests that passed on a retry too.
+/// What makes the job fail besides failures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Strict {
+    /// `--flaky-result fail`: tests that passed on a retry.
+    pub flaky: bool,
+    /// `--order-dependent fail`: files that fail only after others.
+    pub order_dependent: bool,
+}
+
+/// Returns whether anything makes the job fail.
 #[must_use]
-pub fn failed(results: &Results, flaky_fails: bool) -> bool {
+pub fn failed(results: &Results, strict: Strict) -> bool {
     !results.bad.is_empty()
         || !results.suite_hooks.is_empty()
-        || (flaky_fails && results.flaky().next().is_some())
+        || (strict.flaky && results.flaky().next().is_some())
+        || (strict.order_dependent && !results.order_dependent.is_empty())
 }
 
 /// Returns whether no file ran a test where the suite's configuration wants one.
@@ -22,8 +32,8 @@ pub fn lacks_tests(results: &Results) -> bool {
 
 /// Returns the exit status of a job that ended so, with these results.
 #[must_use]
-pub fn of(ending: &Ending, results: &Results, flaky_fails: bool) -> u8 {
-    let failed = failed(results, flaky_fails);
+pub fn of(ending: &Ending, results: &Results, strict: Strict) -> u8 {
+    let failed = failed(results, strict);
     if *ending == Ending::Complete && lacks_tests(results) {
         return FAILED;
     }

@@ -1,5 +1,6 @@
 //! The end of a job, for a person: each failure, flaky tests, what is unfinished, the figures.
 
+mod order;
 mod retried;
 mod sick;
 
@@ -14,7 +15,7 @@ use super::files::Share;
 use super::reproduce::reproduce;
 use super::results::HostFailure;
 use super::shorten::shorten;
-use super::status;
+use super::status::{self, Strict};
 use super::visible::{Colours, one_line, visible};
 use super::{Results, junit};
 use crate::ledger::Ending;
@@ -38,8 +39,8 @@ pub struct Facts<'a> {
     pub colour: bool,
     /// `-q`: failures and one line of figures.
     pub quiet: bool,
-    /// `--flaky-result fail`: tests that passed on a retry make the job fail.
-    pub flaky_fails: bool,
+    /// What makes the job fail besides failures.
+    pub strict: Strict,
     /// Keeps a list of files and returns its path, for reproduce lines of many files.
     pub keep_list: &'a dyn Fn(&[&str]) -> Option<String>,
 }
@@ -143,6 +144,13 @@ fn push_error(out: &mut String, error: &FileError, paint: &Paint) {
     push_backtrace(out, &error.backtrace);
 }
 
+/// Says of a failed test what was found when it was judged again, if that was anything.
+fn push_judged(out: &mut String, file: &FileResult, id: &str) {
+    if file.flaky_alone.iter().any(|flaky| flaky == id) {
+        out.push_str("  Judged again: it passed alone and as it ran first, so it is flaky\n");
+    }
+}
+
 /// Returns the word for a bad verdict: `File 'F' failed at …`.
 fn verb(verdict: Option<Verdict>) -> &'static str {
     match verdict {
@@ -190,6 +198,7 @@ fn push_file(
             push_test(out, test, &paint);
         }
         retried::push_attempts(out, results, &tried, facts);
+        push_judged(out, file, tried.test.id());
     }
     for error in errors {
         out.push('\n');
@@ -361,6 +370,7 @@ pub fn write(results: &Results, facts: &Facts<'_>) -> String {
         out.push('\n');
     }
     retried::push_flaky(&mut out, results, facts);
+    order::push(&mut out, results, facts);
     sick::push(&mut out, results, &paint);
     for failure in &results.host_failures {
         push_host_failure(&mut out, failure, &paint);
@@ -390,8 +400,9 @@ pub fn write(results: &Results, facts: &Facts<'_>) -> String {
     let counts = results.counts();
     let figures = figures(results, facts);
     let lacks_tests = *facts.ending == Ending::Complete && status::lacks_tests(results);
-    let good = !status::failed(results, facts.flaky_fails) && !lacks_tests;
-    out.push_str(&match (good, counts.files_not_run + counts.flaky) {
+    let good = !status::failed(results, facts.strict) && !lacks_tests;
+    let doubts = counts.files_not_run + counts.flaky + results.order_dependent.len();
+    out.push_str(&match (good, doubts) {
         (true, 0) => paint.green(figures.trim_end()),
         (true, _) => paint.yellow(figures.trim_end()),
         (false, _) => paint.red(figures.trim_end()),
@@ -407,10 +418,17 @@ pub fn write(results: &Results, facts: &Facts<'_>) -> String {
         let text = format!("{tests} {verb} not retried: the job ended first");
         let _ = writeln!(out, "{}", paint.yellow(&text));
     }
-    if facts.flaky_fails && counts.flaky > 0 {
+    if facts.strict.flaky && counts.flaky > 0 {
         let verb = if counts.flaky == 1 { "fails" } else { "fail" };
         let tests = counted(counts.flaky, "flaky test");
         let text = format!("{tests} {verb} the job: --flaky-result fail");
+        let _ = writeln!(out, "{}", paint.red(&text));
+    }
+    let dependent = results.order_dependent.len();
+    if facts.strict.order_dependent && dependent > 0 {
+        let verb = if dependent == 1 { "fails" } else { "fail" };
+        let files = counted(dependent, "order-dependent file");
+        let text = format!("{files} {verb} the job: --order-dependent fail");
         let _ = writeln!(out, "{}", paint.red(&text));
     }
     if lacks_tests {

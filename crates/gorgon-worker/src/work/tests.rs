@@ -3,6 +3,7 @@
 //! `ok` confirms everything published so far; `5s` lets time pass, deadlines included.
 
 mod broker;
+mod order;
 mod play;
 
 use std::time::Duration;
@@ -25,7 +26,7 @@ fn an_item_is_started_run_finished_confirmed_and_only_then_acked() {
             ("ok", "ack 1"),
             ("item 2", "start 2; run c1 2"),
             ("c1 error", ""),
-            ("c1 done", "finish 2 fail"),
+            ("c1 done", "finish 2 fail after 1"),
             ("ok", "ack 2"),
             ("deleted", "end c1"),
             ("c1 finished", ""),

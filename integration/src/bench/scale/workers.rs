@@ -137,6 +137,8 @@ fn finish(worker: &Worker, item: &WorkItem) -> Reply {
         output: String::new(),
         warnings: Vec::new(),
         child: 1,
+        ran_before: Vec::new(),
+        earlier: Vec::new(),
         needs_tests: false,
         left_out: None,
         defined: None,

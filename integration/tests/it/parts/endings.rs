@@ -4,7 +4,7 @@ use integration::{
     cluster::Cluster, gate::Gate, home::Home, processes, project::Project, run, run::Finished,
 };
 
-use super::{ALL_IN_PIECES, WHOLE, outcomes, parts, uncut};
+use super::{ALL_IN_PIECES, WHOLE, judged, outcomes, parts};
 
 const FILE: &str = "spec/a_spec.rb";
 
@@ -70,7 +70,7 @@ fn what_fails_in_parts_and_in_the_whole_file_is_tried_again_alone() {
         "1 file: 1 failed",
     ]);
     assert_eq!(parts(&run, FILE).len(), 3);
-    assert_eq!(uncut(&run).0.len(), 1);
+    assert_eq!(judged(&run, "alone").len(), 1);
     // The whole file has shown that its test fails by itself.
     let again = run::run(&home, &project, &["--local=2", "--only-failures"]);
     assert_eq!(parts(again.exited(1), FILE), [["1:2"]]);
@@ -78,7 +78,7 @@ fn what_fails_in_parts_and_in_the_whole_file_is_tried_again_alone() {
     let run = run::run(&home, &project, &["--local=2", "--retries", "1"]);
     run.exited(1).says(&["Attempts: 2", "1 file: 1 failed"]);
     assert_eq!(parts(&run, FILE).len(), 3);
-    assert_eq!(uncut(&run).0.len(), 0);
+    assert_eq!(judged(&run, "alone").len(), 0);
     home.assert_nothing_left();
 }
 
@@ -124,7 +124,7 @@ fn fail_fast_leaves_parts_out_and_keeps_what_is_known_of_them() {
     let ran = last["tests"].as_u64().unwrap();
     let unfinished = last["unfinished"].as_array().unwrap().len();
     assert_eq!(unfinished, usize::from(ran < 3), "{last}");
-    assert_eq!(uncut(&run).0.len(), 0, "the job has ended");
+    assert_eq!(judged(&run, "alone").len(), 0, "the job has ended");
     // Nothing is forgotten: that the cut may be to blame, and how to cut it.
     for count in [1, 3] {
         let run = run::run(&home, &project, &["--local=2"]);
@@ -178,12 +178,12 @@ fn check(run: &Finished, expected: (usize, usize, i32, usize)) {
     let (count, again, status, failed) = expected;
     run.exited(status);
     assert_eq!(parts(run, FILE).len(), count);
-    assert_eq!(uncut(run).0.len(), again);
+    assert_eq!(judged(run, "alone").len(), again);
     let outcomes = outcomes(run);
     assert_eq!(outcomes.len(), 3, "{outcomes:?}");
     let bad = outcomes.values().filter(|it| *it != "passed").count();
     assert_eq!(bad, failed, "{outcomes:?}");
-    let says = "its tests seem to rely on each other; it is not cut again until it is changed";
+    let says = "depends on what runs before it: it passes alone and fails in a part, without the tests before it";
     let warned = run.stdout.matches(says).count();
     // It is told when it is found, even where another test fails all the same.
     assert_eq!(warned, again, "{}", run.stdout);
@@ -209,12 +209,7 @@ fn a_file_whose_tests_rely_on_each_other_passes_whole_in_the_same_job_and_is_not
     for (file, count) in [("failed.json", 0), ("runtime.json", 1)] {
         assert_eq!(project.read(file).matches(FILE).count(), count, "{file}");
     }
-    let finished = cut.events("item_finished");
-    let last = finished.last().unwrap();
-    assert_eq!(
-        (&last["replaces"], &last["verdict"]),
-        (&0.into(), &"passed".into())
-    );
+    assert_eq!(judged(&cut, "again").len(), 1);
     check(&run(), (1, 0, 0, 0));
     // A change gives it another chance; what really fails is the result then.
     project.write(FILE, &format!("{RELYING_SPEC}# changed\n"));
@@ -242,9 +237,12 @@ fn a_file_that_fails_anew_in_parts_runs_whole_on_listeners_too() {
     run.exited(0).says(&[
         "5 tests: 5 passed",
         "2 files: 2 passed",
-        "rely on each other",
+        "depends on what runs before it",
     ]);
-    assert_eq!((parts(&run, FILE).len(), uncut(&run).0.len()), (3, 1));
+    assert_eq!(
+        (parts(&run, FILE).len(), judged(&run, "alone").len()),
+        (3, 1)
+    );
     assert_eq!(outcomes(&run).len(), 5);
     // What fails by itself fails twice, and is told once.
     project.write("spec/deed.rb", "raise 'really'");
@@ -252,11 +250,33 @@ fn a_file_that_fails_anew_in_parts_runs_whole_on_listeners_too() {
     run.exited(1)
         .says(&["5 tests: 3 passed, 2 failed", "2 files: 2 failed"]);
     assert_eq!(parts(&run, "spec/own_spec.rb").len(), 2);
-    assert_eq!(uncut(&run).0.len(), 1, "the other one is not cut any more");
+    assert_eq!(
+        judged(&run, "alone").len(),
+        1,
+        "the other one is not cut any more"
+    );
     let outcomes = outcomes(&run);
     let bad = outcomes.values().filter(|it| *it != "passed").count();
     assert_eq!(bad, 2, "{outcomes:?}");
     cluster.assert_nothing_left();
+}
+
+#[test]
+fn a_test_of_a_part_that_passes_in_the_whole_file_and_in_the_part_is_flaky_and_has_failed() {
+    let home = Home::new();
+    let project = known(&home);
+    project.write(
+        "spec/deed.rb",
+        "File.write('tried', '.', mode: 'a'); raise 'unlucky' if File.size('tried') < 2",
+    );
+    let run = run::run(&home, &project, &["--local=2"]);
+    run.exited(1)
+        .says(&["3 tests: 2 passed, 1 failed", "so it is flaky"]);
+    assert_eq!(project.read("tried"), "...", "part, whole file, part");
+    // It is cut as before, and passes.
+    let run = run::run(&home, &project, &["--local=2"]);
+    assert_eq!(parts(run.exited(0), FILE).len(), 3);
+    home.assert_nothing_left();
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! Elsewhere both were counted, and the build stopped early for too many failures:
 //! <https://github.com/Shopify/ci-queue/pull/247>.
 
+use crate::report::status::Strict;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
@@ -110,7 +111,10 @@ fn a_late_result_is_dropped_and_counts_in_no_report() {
         (3, 1, 1)
     );
     assert_eq!(results.bad, [ItemId(1), ItemId(2)]);
-    assert_eq!(status::of(&Ending::Complete, &results, false), 1);
+    assert_eq!(
+        status::of(&Ending::Complete, &results, Strict::default()),
+        1
+    );
     let facts = JobFacts {
         started: UNIX_EPOCH,
         elapsed: Duration::from_secs(9),

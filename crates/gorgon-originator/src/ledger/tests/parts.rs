@@ -4,6 +4,7 @@ use gorgon_proto::item::{ItemId, WorkItem};
 
 use super::Rules;
 use super::script::{Run, rules};
+use crate::ledger::LastFailed;
 
 /// Items 0 and 1 are parts of a file, with the tests a, b and c, d; item 2 is whole; item 3 is what the
 /// parts leave.
@@ -36,9 +37,12 @@ fn check_with(rules: Rules, events: &str, effects: &str) {
 #[track_caller]
 fn check_knowing(rules: Rules, failing: &[&str], events: &str, effects: &str) {
     let mut run = Run::of(rules, work());
-    let ids = failing.iter().map(|id| (*id).to_owned()).collect();
-    let known = [("giant".to_owned(), ids)];
-    run.ledger = run.ledger.knowing(&known.into_iter().collect());
+    let last = LastFailed {
+        tests: failing.iter().map(|id| (*id).to_owned()).collect(),
+        ..LastFailed::default()
+    };
+    let known = [("giant".to_owned(), last)];
+    run.ledger = run.ledger.knowing(known.into_iter().collect());
     assert_eq!(
         run.run(&format!("offer; a joins; {events}")),
         effects,
@@ -93,7 +97,7 @@ fn parts_that_know_nothing_leave_nothing() {
     // Once it is known that nothing waits, the file runs whole; it cannot be loaded then either.
     check(
         "a1 fails 0 !load; a1 passes 2; a2 fails 1 !load; a1 fails 4 !load; a leaves done",
-        "failed 0; passed 2; failed 1; uncut 0+1 as 4; publish 4; failed 4; delete; done",
+        "failed 0; passed 2; failed 1; alone 0+1 as 4; publish 4; failed 4; found of 0; found of 1; delete; done",
     );
 }
 
@@ -151,41 +155,91 @@ fn a_rest_that_seemed_to_be_nothing_runs_when_a_repeat_knows_better() {
 }
 
 #[test]
-fn a_file_that_fails_anew_in_parts_runs_once_more_whole_when_all_has_ended() {
+fn a_file_that_fails_anew_in_a_part_is_judged_again_alone_and_as_the_part() {
     let fails = "a1 fails 0 +a -b =a,b,c,d; a2 passes 1 +c +d =a,b,c,d; a1 passes 2";
-    check(
-        &format!("{fails}; a1 passes 4 +a +b +c +d; a leaves done"),
-        "failed 0; passed 1; passed 2; uncut 0+1 as 4; publish 4; passed 4; delete; done",
-    );
-    // Once is enough.
-    check(
-        &format!("{fails}; a1 fails 4 +a -b -c +d; a leaves done"),
-        "failed 0; passed 1; passed 2; uncut 0+1 as 4; publish 4; failed 4; delete; done",
-    );
+    let alone = "failed 0; passed 1; passed 2; alone 0 as 4; publish 4";
+    let again = format!("{alone}; passed 4; again 0 as 5; publish 5");
+    for (ends, effects) in [
+        (
+            "a1 passes 4 +a +b +c +d; a2 fails 5 +a -b",
+            format!("{again}; failed 5; found of 0 after others b"),
+        ),
+        (
+            "a1 passes 4 +a +b +c +d; a2 passes 5 +a +b",
+            format!("{again}; passed 5; found of 0 flaky b"),
+        ),
+        (
+            "a1 passes 4 +a +b +c +d; a2 crashes 5 +a",
+            format!("{again}; crashed 5; found of 0"),
+        ),
+        // It fails by itself, in the same way or in another.
+        (
+            "a1 fails 4 +a -b +c +d",
+            format!("{alone}; failed 4; found of 0"),
+        ),
+        (
+            "a1 fails 4 +a +b -c +d",
+            format!("{alone}; failed 4; found of 0"),
+        ),
+        (
+            "a1 fails 4 +a +b +c +d !x",
+            format!("{alone}; failed 4; found of 0"),
+        ),
+        (
+            "a1 crashes 4 +a +b",
+            format!("{alone}; crashed 4; found of 0"),
+        ),
+        // A test that is not there has not passed.
+        (
+            "a1 passes 4 +a +c +d",
+            format!("{alone}; passed 4; found of 0"),
+        ),
+    ] {
+        check(
+            &format!("{fails}; {ends}; a leaves done"),
+            &format!("{effects}; delete; done"),
+        );
+    }
     // What is known to fail is no reason; another test is, also a new one in what the parts leave.
-    let done = "failed 0; passed 1; passed 2; delete; done";
     let knowing = |ids: &[&str], events: &str, effects: &str| {
-        check_knowing(rules(), ids, &format!("{events}; a leaves done"), effects);
+        check_knowing(rules(), ids, events, effects);
     };
-    knowing(&["b"], fails, done);
+    knowing(
+        &["b"],
+        &format!("{fails}; a leaves done"),
+        "failed 0; passed 1; passed 2; delete; done",
+    );
     knowing(
         &["a", "c"],
-        &format!("{fails}; a1 passes 4"),
-        "failed 0; passed 1; passed 2; uncut 0+1 as 4; publish 4; passed 4; delete; done",
+        &format!("{fails}; a1 fails 4 -a +b"),
+        &format!(
+            "{}; again 0 as 5; publish 5",
+            again.replace("passed 4; again 0 as 5; publish 5", "failed 4")
+        ),
     );
     knowing(
         &["b"],
         &format!(
-            "{}; a1 fails 3 -e; a1 passes 4",
+            "{}; a1 fails 3 -e; a1 fails 4 -b +e; a1 fails 5 -e",
             fails.replace("=a,b,c,d", "=a,b,c,d,e")
         ),
-        "failed 0; rest of 1 as 3; publish 3; passed 1; passed 2; failed 3; uncut 0+1+3 as 4; publish 4; passed 4; \
-         delete; done",
+        "failed 0; rest of 1 as 3; publish 3; passed 1; passed 2; failed 3; alone 3 as 4; publish 4; failed 4; \
+         again 3 as 5; publish 5; failed 5; found of 3 after others e; delete",
     );
 }
 
 #[test]
-fn a_part_that_crashes_or_is_lost_makes_a_whole_run_useless() {
+fn each_part_of_a_file_that_failed_runs_again_by_itself() {
+    check(
+        "a1 fails 0 -a +b =a,b,c,d; a2 fails 1 -c -d =a,b,c,d; a1 passes 2; a1 fails 4 +a +b +c -d; \
+         a1 fails 5 -a +b; a2 passes 6 +c +d",
+        "failed 0; failed 1; passed 2; alone 0+1 as 4; publish 4; failed 4; again 0 as 5; publish 5; again 1 as 6; \
+         publish 6; failed 5; found of 0 after others a; passed 6; found of 1 flaky c; delete",
+    );
+}
+
+#[test]
+fn a_part_that_crashes_or_is_lost_makes_a_review_useless() {
     check(
         "a1 fails 0 -a; a2 crashes 1; a1 passes 2; a leaves done",
         "failed 0; crashed 1; passed 2; delete; done",
@@ -194,63 +248,6 @@ fn a_part_that_crashes_or_is_lost_makes_a_whole_run_useless() {
         "a1 passes 2; a1 fails 0 -a; a2 starts 1; a2 dies; a1 starts 1.2; a1 dies; a2' starts 1.3; a2' dies; \
          a leaves done",
         "passed 2; failed 0; publish 1.2; publish 1.3; lost 1 on a,a,a; delete; done",
-    );
-}
-
-#[test]
-fn a_whole_run_is_a_file_like_others_and_is_lost_like_others() {
-    check(
-        "a1 fails 0 -a; a2 passes 1; a1 passes 2; a1 starts 4; a1 dies; a2 starts 4.2; a2 dies; a1' starts 4.3; \
-         a1' dies; a leaves done",
-        "failed 0; passed 1; passed 2; uncut 0+1 as 4; publish 4; publish 4.2; publish 4.3; lost 4 on a,a,a; delete; \
-         done",
-    );
-}
-
-#[test]
-fn retries_are_of_what_fails_in_the_whole_file() {
-    let rules = Rules {
-        retries: 1,
-        ..rules()
-    };
-    check_with(
-        rules,
-        "a1 fails 0 -a +b; a1 fails 2 -x; a2 fails 1 -c +d; a2 fails 4 +a +b +c -d; a1 passes 5 +x; a1 passes 6 +d; \
-         a leaves done",
-        "failed 0; failed 2; failed 1; uncut 0+1 as 4; publish 4; failed 4; retry 1 x as 5.1 not on a:1; flaky 5; \
-         retry 1 d as 6.1 not on a:2; flaky 6; delete; done",
-    );
-}
-
-#[test]
-fn fail_fast_counts_what_fails_in_parts_unless_the_whole_file_has_run() {
-    let fast = |n| Rules {
-        fail_fast: Some(n),
-        ..rules()
-    };
-    check_with(
-        fast(1),
-        "a1 passes 2; a1 passes 0; a1 fails 1 -c; a leaves done",
-        "passed 2; passed 0; failed 1; delete; done",
-    );
-    // Two failures that have not been, and one that has.
-    let rules = Rules {
-        retries: 1,
-        ..fast(3)
-    };
-    check_with(
-        rules,
-        "a1 passes 2; a1 fails 0 !x; a2 fails 1 !x; a1 fails 4 -a !x; a2 passes 5 +a; a leaves done",
-        "passed 2; failed 0; failed 1; uncut 0+1 as 4; publish 4; failed 4; retry 1 a as 5.1 not on a:1; flaky 5; \
-         delete; done",
-    );
-}
-
-#[test]
-fn nothing_runs_whole_after_a_cancel() {
-    check(
-        "a1 passes 2; a2 starts 1; a1 fails 0 -a; cancel; a2 passes 1; a leaves done",
-        "passed 2; failed 0; cancel; purge; passed 1; done Cancelled",
     );
 }
 
@@ -275,9 +272,9 @@ fn parts_that_failed_on_a_sick_host_count_as_they_end_elsewhere() {
         told.ends_with("passed 15; passed 16; delete; done"),
         "{told}"
     );
-    let told = run("b1 passes 15; b1 fails 16 -c; b1 passes 17");
+    let told = run("b1 passes 15; b1 fails 16 -c; b1 passes 17 +c; b1 fails 18 -c");
     assert!(
-        told.contains("passed 15; failed 16; uncut 0+1 as 17; publish 17; passed 17; delete"),
+        told.contains("passed 15; failed 16; alone 1 as 17; publish 17; passed 17; again 1 as 18; publish 18; failed 18; found of 1 after others c; delete"),
         "{told}"
     );
 }

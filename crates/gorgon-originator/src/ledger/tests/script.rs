@@ -2,7 +2,7 @@
 //!
 //! Events: `+2` lets seconds pass (to each deadline on the way) · `offer` · `a joins` (`a joins one`: with one slot) · `a answers
 //! busy|refused|accepted` · `a leaves done|sync|callback|stopped|lost|sick` · `a1 starts 0` (of attempt 2:
-//! `0.2`; a worker of the manager that `joins anew`: `starts 0 anew`) · `a1 passes|fails|crashes 0` (with tests: `a1 fails 0 -x +y`, failed and passed; `=x,y`: those that the file of a part has) · `a1 returns|holds|hands|drops|declines 0` · `a1 idle` · `a1
+//! `0.2`; a worker of the manager that `joins anew`: `starts 0 anew`) · `a1 passes|fails|crashes 0` (with tests: `a1 fails 0 -x +y`, failed and passed; `=x,y`: those that the file of a part has; `<0,1`: what ran before in its child; `@0-x`: how an item of a row ended) · `a1 returns|holds|hands|drops|declines 0` · `a1 idle` · `a1
 //! dies|ends` · `down` · `up` · `up missing` · `missing` · `cancel` · `a seen|unseen` · `a
 //! announces` · `listener ends`.
 
@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use gorgon_proto::item::{ItemId, WorkItem};
 use gorgon_proto::job::ListenerId;
 use gorgon_proto::message::{
-    Announce, Answer, Finish, HostAnswered, HostJoined, HostLeft, ItemNote, LeaveReason, Reply,
-    Start, WorkerDied, WorkerEnded, WorkerNote,
+    Announce, Answer, Earlier, Finish, HostAnswered, HostJoined, HostLeft, ItemNote, LeaveReason,
+    Reply, Start, WorkerDied, WorkerEnded, WorkerNote,
 };
 use gorgon_proto::outcome::{FileError, FinishType, Outcome, TestResult};
 
@@ -46,6 +46,10 @@ fn worker(name: &str) -> (String, ListenerId, u32, u32) {
 fn item(text: &str) -> (ItemId, u32) {
     let (id, attempt) = text.split_once('.').unwrap_or((text, "1"));
     (ItemId(id.parse().unwrap()), attempt.parse().unwrap())
+}
+
+fn item_of(text: &str) -> (ItemId, u32) {
+    item(text)
 }
 
 fn note(who: &str, what: &str) -> ItemNote {
@@ -85,6 +89,17 @@ fn result(word: &str) -> TestResult {
     }
 }
 
+/// Reads `3`, an item that passed in a row, `3-x-y` and `3!`, those that failed.
+fn earlier(word: &str) -> Earlier {
+    let errors = word.matches('!').count();
+    let mut words = word.trim_end_matches('!').split('-');
+    Earlier {
+        item: item(words.next().unwrap()).0,
+        failed: words.map(str::to_owned).collect(),
+        errors: u32::try_from(errors).unwrap(),
+    }
+}
+
 fn fault(what: &str) -> FileError {
     FileError {
         what: what.to_owned(),
@@ -114,7 +129,7 @@ pub(super) fn finish(who: &str, what: &str, kind: FinishType, tests: &[&str]) ->
         failures: Vec::new(),
         tests: tests
             .iter()
-            .filter(|word| !word.starts_with(['!', '=']))
+            .filter(|word| !word.starts_with(['!', '=', '<', '@']))
             .map(|word| result(word))
             .collect(),
         errors: tests
@@ -126,6 +141,16 @@ pub(super) fn finish(who: &str, what: &str, kind: FinishType, tests: &[&str]) ->
         output: String::new(),
         warnings: Vec::new(),
         child: 1,
+        ran_before: tests
+            .iter()
+            .find_map(|word| word.strip_prefix('<'))
+            .map(|ids| ids.split(',').map(|id| item_of(id).0).collect())
+            .unwrap_or_default(),
+        earlier: tests
+            .iter()
+            .filter_map(|word| word.strip_prefix('@'))
+            .map(earlier)
+            .collect(),
         needs_tests: false,
         left_out: None,
         defined: tests
@@ -366,10 +391,31 @@ fn show(effect: &Effect) -> Option<String> {
                     gone.join(",")
                 )
             }
-            Happening::UncutQueued { item, parts, .. } => {
-                let parts: Vec<_> = parts.iter().map(ToString::to_string).collect();
-                format!("uncut {} as {}", parts.join("+"), item.item)
+            Happening::ReviewQueued { item, of, way } => {
+                let of: Vec<_> = of.iter().map(ToString::to_string).collect();
+                let before = item.before.iter().map(|it| it.item.to_string());
+                let before: Vec<_> = before.collect();
+                let row = match before.is_empty() {
+                    true => String::new(),
+                    false => format!(" after {}", before.join(",")),
+                };
+                format!("{way:?} {} as {}{row}", of.join("+"), item.item).to_lowercase()
             }
+            Happening::Reviewed(found) => {
+                let mut text = format!("found of {}", found.of);
+                let errors = if found.errors_too { "!" } else { "" };
+                for (what, ids) in [
+                    ("after others", &found.order_dependent),
+                    ("flaky", &found.flaky),
+                ] {
+                    let errors = if what == "flaky" { "" } else { errors };
+                    if !ids.is_empty() || !errors.is_empty() {
+                        text.push_str(&format!(" {what} {}{errors}", ids.join(",")));
+                    }
+                }
+                text
+            }
+            Happening::ReviewsSkipped { failed, files } => format!("skipped {failed}/{files}"),
             Happening::RestQueued { item, tests } => format!("rest of {tests} as {}", item.item),
             Happening::TestsGone { gone, .. } => format!("gone {}", gone.join(",")),
             Happening::RetriesStopped { failed, finished } => {

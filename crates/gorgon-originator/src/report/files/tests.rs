@@ -78,56 +78,37 @@ const FAILS: &str =
     "a1 fails 0 -a +b =a,c,b,d,e; a2 fails 1 +c +d !x =a,c,b,d,e; a1 passes 3 +e; a1 passes 2";
 
 #[test]
-fn what_the_whole_file_says_takes_the_place_of_what_all_parts_have_said() {
-    let pending = "Some(Failed) a,c,b,d,e 1; Some(Passed)  0; 1/2";
+fn what_depends_on_what_ran_before_passes_as_it_did_alone() {
+    let pending = "Some(Failed) a,c,b,d,e 1; Some(Passed)  0; 2/2";
     check(FAILS, pending);
-    for (ends, expected, relies) in [
+    for (ends, expected, relies, bad) in [
         (
-            "a1 passes 4 +a +b +c +d +e",
-            "Some(Passed) a,b,c,d,e 0; Some(Passed)  0; 2/2",
+            "a1 passes 4 +a +b +c +d +e; a1 fails 5 -a +b; a1 fails 6 +c +d !x",
+            "Some(Passed) a,c,b,d,e 0; Some(Passed)  0; 2/2",
             true,
+            0,
         ),
+        ("a1 fails 4 -a +b +c +d +e !x", pending, false, 1),
+        // One part depends on it, the other one is flaky.
         (
-            "a1 fails 4 -a +b +c +d +e !x",
-            "Some(Failed) a,b,c,d,e 1; Some(Passed)  0; 2/2",
-            false,
-        ),
-        // What is still wrong counts, and what is not was the cut's fault.
-        (
-            "a1 fails 4 -a +b +c +d +e",
-            "Some(Failed) a,b,c,d,e 0; Some(Passed)  0; 2/2",
+            "a1 passes 4 +a +b +c +d +e; a1 fails 5 -a +b; a1 passes 6 +c +d",
+            pending,
             true,
+            1,
         ),
-        (
-            "a1 crashes 4 +a",
-            "Some(Crashed) a 1; Some(Passed)  0; 2/2",
-            false,
-        ),
+        ("a1 crashes 4 +a", pending, false, 1),
     ] {
         let events = format!("{FAILS}; {ends}");
         check(&events, expected);
         let mut results = results(&format!("offer; a joins; {events}"));
-        let warned = results
-            .warnings
-            .iter()
-            .any(|it| it.contains("rely on each other"));
-        let first = results.by_file()[0].first().item;
-        assert_eq!((results.relies(first), warned), (relies, relies), "{ends}");
+        let told = |it: &String| it.contains("depends on what runs before it");
+        let warned = results.warnings.iter().any(told);
+        let file = &results.by_file()[0];
+        assert_eq!((results.relies(file), warned), (relies, relies), "{ends}");
         results.close();
-        let bad = usize::from(!expected.starts_with("Some(Passed)"));
-        assert_eq!(
-            (results.bad.len(), results.failed_so_far()),
-            (bad, bad),
-            "{ends}"
-        );
+        assert_eq!(results.failed_so_far(), bad, "{ends}");
         assert_eq!(results.counts().files_not_run, 0, "{ends}");
     }
-}
-
-#[test]
-fn what_runs_whole_has_not_failed_yet() {
-    let results = results(&format!("offer; a joins; {FAILS}"));
-    assert_eq!(results.failed_so_far(), 0);
 }
 
 #[test]

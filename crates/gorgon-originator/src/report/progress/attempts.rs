@@ -6,7 +6,7 @@ use gorgon_proto::item::{ItemId, WorkItem};
 use gorgon_proto::outcome::Outcome;
 
 use super::NAMES_LIMIT;
-use crate::ledger::{Probed, Ran, Repeat, RetryResult};
+use crate::ledger::{Probed, Ran, Repeat, RetryResult, Way};
 use crate::report::Results;
 use crate::report::summary::counted;
 use crate::report::visible::one_line;
@@ -51,7 +51,12 @@ pub(super) fn retried(
 }
 
 /// Returns what execution of a file it is, if it is not the first.
-pub(super) fn attempt_of(number: u32, repeat: Option<Repeat>) -> String {
+pub(super) fn attempt_of(number: u32, repeat: Option<Repeat>, review: Option<Way>) -> String {
+    match review {
+        Some(Way::Alone) => return "alone ".to_owned(),
+        Some(Way::Again) => return "once more ".to_owned(),
+        None => {}
+    }
     match repeat {
         None => retry(number),
         Some(Repeat { probe: true, .. }) => "probe of ".to_owned(),

@@ -11,7 +11,7 @@ use super::*;
 use crate::ledger::Happening;
 use crate::report::junit::JobFacts;
 use crate::report::reproduce::{REPRODUCE_LIMIT, quoted};
-use crate::report::status;
+use crate::report::status::{self, Strict};
 
 fn finish(item: u32, name: &str, kind: FinishType) -> Finish {
     Finish {
@@ -33,6 +33,8 @@ fn finish(item: u32, name: &str, kind: FinishType) -> Finish {
         output: String::new(),
         warnings: Vec::new(),
         child: 1,
+        ran_before: Vec::new(),
+        earlier: Vec::new(),
         needs_tests: false,
         left_out: None,
         defined: None,
@@ -79,6 +81,7 @@ fn results() -> Results {
             verdict,
             attempts: 1,
             repeat: None,
+            review: None,
         };
         results.take(Duration::from_secs(2), &happening);
     };
@@ -86,6 +89,7 @@ fn results() -> Results {
     a.tests = vec![test("Cart is <empty>", Outcome::Passed, "")];
     take(a, Verdict::Passed);
     let mut b = finish(1, names[1], FinishType::Fail);
+    b.ran_before = vec![ItemId(0)];
     b.tests = vec![
         test(
             "Cart adds\x1b[2J",
@@ -97,6 +101,7 @@ fn results() -> Results {
     b.output = "hello\x07\n".to_owned();
     take(b, Verdict::Failed);
     let mut c = finish(2, names[2], FinishType::Crash);
+    c.ran_before = vec![ItemId(0), ItemId(1)];
     c.errors = vec![FileError {
         what: "crash".to_owned(),
         exception: None,
@@ -139,7 +144,7 @@ fn facts<'a>(ending: &'a Ending, job: &'a JobFacts) -> Facts<'a> {
         job,
         colour: false,
         quiet: false,
-        flaky_fails: false,
+        strict: Strict::default(),
         keep_list: &|_| Some("/c/list".to_owned()),
     }
 }
@@ -286,7 +291,11 @@ fn the_exit_status_follows_from_ending_and_results() {
         (Ending::BrokerGone, &empty, 3),
     ];
     for (ending, results, code) in table {
-        assert_eq!(status::of(&ending, results, false), code, "{ending:?}");
+        assert_eq!(
+            status::of(&ending, results, Strict::default()),
+            code,
+            "{ending:?}"
+        );
     }
 }
 

@@ -7,7 +7,7 @@ use gorgon_process::child::End;
 use gorgon_proto::item::{ItemId, WorkItem};
 use gorgon_proto::job::{Framework, Isolation, ListenerId};
 use gorgon_proto::message::Reply;
-use gorgon_proto::outcome::{FileError, FinishType};
+use gorgon_proto::outcome::{FileError, FinishType, Outcome, TestResult};
 use gorgon_ruby::{Callback, CallbackFailure, ChildEvent, Purpose};
 
 use crate::children::ChildNo;
@@ -39,10 +39,15 @@ fn item(number: &str) -> WorkItem {
         Some((number, avoid)) => (number, Some(avoid.to_owned())),
         None => (number, None),
     };
+    let (number, before) = match number.split_once('<') {
+        Some((number, before)) => (number, before.split(',').map(item).collect()),
+        None => (number, Vec::new()),
+    };
     let fresh = number.ends_with('!');
     let id = number.trim_end_matches('!').parse().unwrap();
     let mut item = WorkItem::whole(ItemId(id), format!("f{id}_spec.rb"));
     item.fresh = fresh;
+    item.before = before;
     item.avoid = avoid;
     item
 }
@@ -167,7 +172,21 @@ impl Play {
 fn show_reply(reply: &Reply) -> String {
     match reply {
         Reply::Start(m) => format!("start {}", m.item),
-        Reply::Finish(m) => format!("finish {} {}", m.item, show_type(m.kind)),
+        Reply::Finish(m) => {
+            let mut text = format!("finish {} {}", m.item, show_type(m.kind));
+            let ran: Vec<String> = m.ran_before.iter().map(ToString::to_string).collect();
+            if !ran.is_empty() {
+                text.push_str(&format!(" after {}", ran.join(",")));
+            }
+            for earlier in &m.earlier {
+                let (item, failed, errors) = (earlier.item, &earlier.failed, earlier.errors);
+                text.push_str(&format!(", {item} {} {errors}", failed.join("+")));
+            }
+            for warning in &m.warnings {
+                text.push_str(&format!(", {warning}"));
+            }
+            text
+        }
         Reply::Returned(m) => format!("returned {}", m.item),
         Reply::Holds(m) => format!("holds {}", m.item),
         Reply::Idle(_) => "idle".into(),
@@ -255,6 +274,25 @@ fn child_event(words: &[&str]) -> ChildEvent {
             backtrace: vec![],
             test: None,
         }),
+        ["passed" | "failed", id] => ChildEvent::TestFinished(Box::new(TestResult {
+            key: None,
+            group: None,
+            id: (*id).to_owned(),
+            name: (*id).to_owned(),
+            classname: String::new(),
+            file: String::new(),
+            line: 0,
+            outcome: if words[0] == "passed" {
+                Outcome::Passed
+            } else {
+                Outcome::Failed
+            },
+            seconds: 0.1,
+            exception: None,
+            message: String::new(),
+            backtrace: Vec::new(),
+            output: String::new(),
+        })),
         ["other", "minitest"] => other(Framework::Minitest, false),
         ["other", "rspec"] => other(Framework::Rspec, false),
         ["loaded", "rspec"] => other(Framework::Rspec, true),

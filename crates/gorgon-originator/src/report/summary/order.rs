@@ -1,0 +1,34 @@
+//! The section of what depends on what ran before: each failure, with what it followed.
+
+use std::fmt::Write as _;
+
+use super::super::Results;
+use super::super::reproduce::reproduce;
+use super::super::visible::one_line;
+use super::{Facts, Paint, push_error, push_test};
+
+/// Names what failed after other files, passed alone, and failed again after the same files.
+pub(super) fn push(out: &mut String, results: &Results, facts: &Facts<'_>) {
+    if results.order_dependent.is_empty() {
+        return;
+    }
+    let paint = Paint(facts.colour);
+    let head = format!("Order-dependent files ({}):", results.order_dependent.len());
+    let _ = writeln!(out, "{}", paint.magenta(&"*".repeat(80)));
+    let _ = writeln!(out, "{}", paint.yellow(&head));
+    for found in &results.order_dependent {
+        let name = one_line(&found.first.filename);
+        let _ = writeln!(out, "\n{name} passes alone and fails {}", found.after());
+        for test in &found.tests {
+            out.push('\n');
+            push_test(out, test, &paint);
+        }
+        for error in &found.errors {
+            out.push('\n');
+            push_error(out, error, &paint);
+        }
+        let line = reproduce(results, &found.first, facts.job.seed, facts.keep_list);
+        let _ = writeln!(out, "\n  reproduce: {line}");
+    }
+    out.push('\n');
+}

@@ -1,0 +1,97 @@
+use super::*;
+use gorgon_proto::item::ItemId;
+use gorgon_proto::outcome::Outcome;
+use std::time::Duration;
+
+fn me() -> Identity {
+    Identity {
+        hostname: "web".into(),
+        listener_id: ListenerId("L1".into()),
+        worker_id: 2,
+        pid: 9,
+        manager_pid: 8,
+    }
+}
+
+fn result(outcome: Outcome) -> TestResult {
+    TestResult {
+        key: None,
+        group: None,
+        id: "1:1".into(),
+        name: "adds".into(),
+        classname: "Sum".into(),
+        file: "a_spec.rb".into(),
+        line: 3,
+        outcome,
+        seconds: 0.1,
+        exception: None,
+        message: "expected 3".into(),
+        backtrace: vec![],
+        output: String::new(),
+    }
+}
+
+fn record() -> (Record, Instant) {
+    let now = Instant::now();
+    let mut record = Record::open(WorkItem::whole(ItemId(4), "a_spec.rb"), now);
+    record.given_to(1, Framework::Rspec, Vec::new());
+    (record, now)
+}
+
+#[test]
+fn the_type_follows_from_tests_and_errors() {
+    for (outcome, kind) in [
+        (Outcome::Passed, FinishType::Pass),
+        (Outcome::Skipped, FinishType::Pass),
+        (Outcome::Failed, FinishType::Fail),
+        (Outcome::Errored, FinishType::Fail),
+    ] {
+        let (mut record, now) = record();
+        record.test_finished(result(outcome));
+        record.ended(0.5, "printed".into());
+        let finish = record.close(&me(), now + Duration::from_secs(1), How::Finished);
+        assert_eq!(finish.kind, kind, "{outcome:?}");
+        assert_eq!(finish.output.is_empty(), kind == FinishType::Pass);
+        assert!((finish.runtime - 1.0).abs() < 1e-9);
+    }
+}
+
+#[test]
+fn no_file_passes_of_which_a_result_may_be_missing() {
+    let (mut record, now) = record();
+    record.test_finished(result(Outcome::Passed));
+    record.unread("invalid value".into());
+    let finish = record.close(&me(), now, How::Finished);
+    assert_eq!(finish.kind, FinishType::Fail);
+    assert!(finish.errors[0].message.ends_with("missing: invalid value"));
+}
+
+#[test]
+fn a_crash_names_the_running_test_and_keeps_the_finished_ones() {
+    let (mut record, now) = record();
+    record.test_finished(result(Outcome::Passed));
+    record.test_started("divides".into());
+    let how = How::Crashed {
+        end: "SIGKILL".into(),
+        output: "boom".into(),
+    };
+    let finish = record.close(&me(), now, how);
+    assert_eq!(finish.kind, FinishType::Crash);
+    assert_eq!(finish.tests.len(), 1);
+    assert_eq!(finish.errors[0].test.as_deref(), Some("divides"));
+    assert_eq!(finish.output, "boom");
+    assert_eq!(finish.failures, ["crash: the Ruby child ended: SIGKILL"]);
+}
+
+#[test]
+fn avoid_names_a_listener_or_one_of_its_slots() {
+    for (avoid, named) in [
+        ("L1:2", true),
+        ("L1", true),
+        ("L1:3", false),
+        ("L12:2", false),
+        ("L12", false),
+    ] {
+        assert_eq!(me().is_named_by(avoid), named, "{avoid}");
+    }
+}
