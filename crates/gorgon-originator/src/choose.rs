@@ -6,7 +6,7 @@ use gorgon_process::exit;
 use gorgon_proto::item::{ItemId, WorkItem};
 
 use crate::cli::{SelectionArgs, Slots, StartArgs};
-use crate::history::original::read_runtime_file;
+use crate::history::original::{Runtimes, read_runtime_file};
 use crate::history::{History, Stamp, Store};
 use crate::ledger::LastFailed;
 use crate::plan::{Candidate, Part, Planned, Seconds, plan};
@@ -133,11 +133,12 @@ pub fn choose(settings: &Settings, start: &StartArgs) -> Result<Files, RunError>
     let runtimes = match settings.config.runtime_file.as_ref() {
         Some(path) => read_runtime_file(&root.join(path)).unwrap_or_else(|error| {
             warnings.push(exit::chain(&error));
-            Vec::new()
+            Runtimes::default()
         }),
-        None => Vec::new(),
+        None => Runtimes::default(),
     };
-    let runtimes: HashMap<_, _> = runtimes.into_iter().collect();
+    warnings.extend(runtimes.warning);
+    let runtimes: HashMap<_, _> = runtimes.files.into_iter().collect();
     let splitting = splitting(settings, start, &history);
     let mut stamps = HashMap::new();
     let mut failing = BTreeMap::new();

@@ -102,8 +102,9 @@ impl Drive<'_> {
             // One that still looks ends by itself, within the limit of its look.
             let _ = watcher.join();
         }
-        self.results.close();
-        ending.expect("the loop ends with an ending")
+        let ending = ending.expect("the loop ends with an ending");
+        self.results.close(&ending);
+        ending
     }
 
     fn start_looking(

@@ -96,6 +96,7 @@ pub fn history(cache: &Path, bytes: &[u8]) {
     if let Ok(known) = runtime {
         let seconds = |name: &str| {
             known
+                .files
                 .iter()
                 .find(|(file, _)| file == name)
                 .and_then(|(_, s)| *s)
@@ -222,7 +223,7 @@ fn played(bytes: &[u8]) -> Results {
             );
         }
     }
-    results.close();
+    results.close(&Ending::Complete);
     results
 }
 

@@ -40,6 +40,15 @@ fn is_zero(number: &usize) -> bool {
     *number == 0
 }
 
+/// Longer than any file takes, in seconds: a year.
+const MOST_SECONDS: f64 = 366.0 * 86_400.0;
+
+/// Returns whether a number is one of seconds that something took.
+#[must_use]
+pub fn is_span(seconds: f64) -> bool {
+    (0.0..=MOST_SECONDS).contains(&seconds)
+}
+
 /// What is known of one file.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct FileRecord {
@@ -170,6 +179,28 @@ pub struct Failure {
 }
 
 impl History {
+    /// Leaves out numbers that nothing can have taken. Returns the files that had some.
+    pub(crate) fn mend(&mut self) -> Vec<String> {
+        let mut mended = Vec::new();
+        for (file, record) in &mut self.files {
+            let wrong = |seconds: f64| !is_span(seconds);
+            let whole = record.seconds.is_some_and(wrong);
+            if whole || record.tests.iter().any(|test| wrong(test.seconds)) {
+                // Its tests are known; how long they take the next run tells.
+                record.seconds = None;
+                for test in &mut record.tests {
+                    test.seconds = if wrong(test.seconds) {
+                        0.0
+                    } else {
+                        test.seconds
+                    };
+                }
+                mended.push(file.clone());
+            }
+        }
+        mended
+    }
+
     /// Lays what a job says over what was known; files that did not run stay as they were.
     pub fn merge(&mut self, ran: &BTreeMap<String, Ran>) {
         for (file, ran) in ran {

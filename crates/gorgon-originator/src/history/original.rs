@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 
 use gorgon_process::patient;
 
+use crate::history::is_span;
 use crate::replace;
+use crate::report::visible::one_line;
 
 /// A file of the configuration that could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -38,15 +40,27 @@ pub enum ReadError {
     },
 }
 
-/// Reads the files of a `runtime_file` in their order, which is all that counts, with their
-/// seconds. A file that is missing or empty holds none.
+/// Maximum number of wrong entries that are named.
+const NAMED_ENTRIES: usize = 3;
+
+/// What a `runtime_file` holds.
+#[derive(Debug, Default, PartialEq)]
+pub struct Runtimes {
+    /// The files in their order, which is all that counts, with their seconds.
+    pub files: Vec<(String, Option<f64>)>,
+    /// Says which of its seconds are none.
+    pub warning: Option<String>,
+}
+
+/// Reads a `runtime_file`. One that is missing or empty holds no file; a value that is no number of
+/// seconds is left out.
 ///
 /// # Errors
 /// It is there, but cannot be read.
-pub fn read_runtime_file(path: &Path) -> Result<Vec<(String, Option<f64>)>, ReadError> {
+pub fn read_runtime_file(path: &Path) -> Result<Runtimes, ReadError> {
     let text = match patient::read_to_string(path) {
         Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Runtimes::default()),
         Err(source) => {
             return Err(ReadError::Io {
                 path: path.to_owned(),
@@ -55,17 +69,41 @@ pub fn read_runtime_file(path: &Path) -> Result<Vec<(String, Option<f64>)>, Read
         }
     };
     if text.trim().is_empty() {
-        return Ok(Vec::new());
+        return Ok(Runtimes::default());
     }
     let entries: serde_json::Map<String, serde_json::Value> =
         serde_json::from_str(&text).map_err(|source| ReadError::Format {
             path: path.to_owned(),
             source,
         })?;
-    Ok(entries
-        .into_iter()
-        .map(|(file, seconds)| (file, seconds.as_f64()))
-        .collect())
+    let mut wrong = Vec::new();
+    let mut files = Vec::new();
+    for (file, value) in entries {
+        let seconds = value.as_f64().filter(|seconds| is_span(*seconds));
+        if seconds.is_none() {
+            wrong.push(format!(
+                "{} ({})",
+                one_line(&file),
+                one_line(&value.to_string())
+            ));
+        }
+        files.push((file, seconds));
+    }
+    let more = wrong.len().saturating_sub(NAMED_ENTRIES);
+    wrong.truncate(NAMED_ENTRIES);
+    let warning = (!wrong.is_empty()).then(|| {
+        let path = path.display().to_string();
+        let more = match more {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        format!(
+            "runtime_file {}: no number of seconds, and ignored: {}{more}",
+            one_line(&path),
+            wrong.join(", ")
+        )
+    });
+    Ok(Runtimes { files, warning })
 }
 
 /// Writes a `runtime_file`, longest first; only to be called when the job ended complete.

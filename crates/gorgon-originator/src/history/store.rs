@@ -122,7 +122,10 @@ impl Store {
             }
         };
         match serde_json::from_slice::<Stored>(&text) {
-            Ok(stored) if stored.format == FORMAT && stored.project == self.project => {
+            Ok(mut stored) if stored.format == FORMAT && stored.project == self.project => {
+                for file in stored.history.mend() {
+                    warn!(target: "gorgon::history", path:% = path.display(), file:%; "the history has seconds of it that are none, which are ignored");
+                }
                 stored.history
             }
             Ok(_) => History::default(),

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::original::{read_runtime_file, write_failed_files, write_runtime_file};
+use super::original::{Runtimes, read_runtime_file, write_failed_files, write_runtime_file};
 use super::*;
 
 fn test(id: &str, seconds: f64, failed: bool) -> TestRecord {
@@ -294,7 +294,7 @@ fn two_projects_of_one_name_have_two_histories() {
 fn the_formats_of_the_original_are_written_and_read() {
     let root = tempfile::tempdir().unwrap();
     let path = root.path().join("tmp/runtime.json");
-    assert_eq!(read_runtime_file(&path).unwrap(), []);
+    assert_eq!(read_runtime_file(&path).unwrap(), Runtimes::default());
     write_runtime_file(
         &path,
         &[("a".into(), 0.5), ("b".into(), 2.0), ("c".into(), 0.5)],
@@ -307,6 +307,7 @@ fn the_formats_of_the_original_are_written_and_read() {
     let names = |path: &Path| -> Vec<String> {
         read_runtime_file(path)
             .unwrap()
+            .files
             .into_iter()
             .map(|(name, _)| name)
             .collect()
@@ -316,6 +317,18 @@ fn the_formats_of_the_original_are_written_and_read() {
     assert_eq!(names(&path), [""; 0]);
     std::fs::write(&path, "[1]").unwrap();
     assert!(read_runtime_file(&path).is_err());
+    std::fs::write(
+        &path,
+        r#"{"a": 1.5, "b": "2", "c": null, "d": -1, "e": 1e308, "f": 0}"#,
+    )
+    .unwrap();
+    let read = read_runtime_file(&path).unwrap();
+    let seconds: Vec<_> = read.files.iter().map(|(_, seconds)| *seconds).collect();
+    assert_eq!(seconds, [Some(1.5), None, None, None, None, Some(0.0)]);
+    let warning = read.warning.unwrap();
+    let right =
+        "runtime.json: no number of seconds, and ignored: b (\"2\"), c (null), d (-1) and 1 more";
+    assert!(warning.ends_with(right), "{warning}");
     let failed = root.path().join("failed.json");
     write_failed_files(&failed, &["b".into()]).unwrap();
     assert_eq!(std::fs::read_to_string(&failed).unwrap(), "[\n  \"b\"\n]\n");
@@ -443,5 +456,34 @@ fn a_file_that_fails_in_parts_and_passes_as_a_whole_is_not_cut_again_until_it_ch
         assert_eq!(history.files["a.rb"].pieces(), None);
         history.merge(&ran(&[("a.rb", ran_as(1, false, false))]));
         assert_eq!(history.files["a.rb"].pieces(), None, "the cut is to blame");
+    }
+}
+
+#[test]
+fn seconds_that_are_none_are_left_out_of_a_history() {
+    let test = |seconds| TestRecord {
+        id: "1:1".to_owned(),
+        seconds,
+        failed: false,
+        group: None,
+    };
+    for (whole, of_test, kept) in [
+        (Some(2.0), 1.0, Some(2.0)),
+        (Some(-2.0), 1.0, None),
+        (Some(1e308), 1.0, None),
+        (Some(2.0), f64::MAX, None),
+    ] {
+        let record = FileRecord {
+            seconds: whole,
+            tests: vec![test(of_test)],
+            ..FileRecord::default()
+        };
+        let mut history = History::default();
+        history.files.insert("a".to_owned(), record);
+        let mended = usize::from(kept.is_none());
+        assert_eq!(history.mend().len(), mended, "{whole:?} {of_test}");
+        let record = &history.files["a"];
+        assert_eq!(record.seconds, kept);
+        assert!(record.tests[0].seconds <= 1.0);
     }
 }

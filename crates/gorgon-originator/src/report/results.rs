@@ -14,7 +14,7 @@ use super::files::Progress;
 use super::repeats::{Repeats, SickHost};
 use super::retries::Open;
 use super::reviews::{OrderDependent, Reviews};
-use crate::ledger::Happening;
+use crate::ledger::{Ending, Happening};
 
 /// Returns whether a verdict makes the job fail.
 #[must_use]
@@ -278,7 +278,12 @@ impl Results {
     }
 
     /// Ends the fold: what has no verdict now was not run.
-    pub fn close(&mut self) {
+    pub fn close(&mut self, ending: &Ending) {
+        let counts = self.counts();
+        let well = counts.files_passed == counts.files && counts.tests + counts.file_errors == 0;
+        if *ending == Ending::Complete && well && counts.files > 0 && !self.needs_tests {
+            self.warn("no test was found in any file".to_owned());
+        }
         for file in &mut self.files {
             file.verdict.get_or_insert(Verdict::NotRun);
         }

@@ -290,6 +290,14 @@ pub fn span(elapsed: Duration) -> String {
     }
 }
 
+/// Returns whether all files ended well without a single test.
+fn lacks_any_test(results: &Results, facts: &Facts<'_>) -> bool {
+    let counts = results.counts();
+    *facts.ending == Ending::Complete
+        && counts.tests + counts.file_errors == 0
+        && counts.files_passed == counts.files
+}
+
 fn figures(results: &Results, facts: &Facts<'_>) -> String {
     let counts = results.counts();
     let mut out = String::new();
@@ -311,6 +319,14 @@ fn figures(results: &Results, facts: &Facts<'_>) -> String {
         (counts.errored, "errored"),
         (counts.skipped, "skipped"),
     ]);
+    if lacks_any_test(results, facts) {
+        let files = counted(counts.files, "file");
+        let time = span(facts.job.elapsed);
+        return format!(
+            "0 tests in {files}\nTime: {time}, seed {}\n",
+            facts.job.seed
+        );
+    }
     // Where nothing ran there is nothing to count.
     if counts.files_not_run < counts.files || counts.tests + counts.file_errors > 0 {
         let _ = write!(out, "{}", counted(counts.tests, "test"));
@@ -402,6 +418,7 @@ pub fn write(results: &Results, facts: &Facts<'_>) -> String {
     let lacks_tests = *facts.ending == Ending::Complete && status::lacks_tests(results);
     let good = !status::failed(results, facts.strict) && !lacks_tests;
     let doubts = counts.files_not_run + counts.flaky + results.order_dependent.len();
+    let doubts = doubts + usize::from(lacks_any_test(results, facts));
     out.push_str(&match (good, doubts) {
         (true, 0) => paint.green(figures.trim_end()),
         (true, _) => paint.yellow(figures.trim_end()),
@@ -435,10 +452,6 @@ pub fn write(results: &Results, facts: &Facts<'_>) -> String {
         out.push_str(&paint.red(
             "no test was found in any file: that fails the job, as `fail_if_no_examples` of RSpec is set, or Minitest 6 was given a name that no test has",
         ));
-        out.push('\n');
-    }
-    if counts.tests == 0 && good && *facts.ending == Ending::Complete {
-        out.push_str(&paint.yellow("warning: no test was found in any file"));
         out.push('\n');
     }
     out

@@ -4,7 +4,7 @@ use gorgon_proto::outcome::Verdict;
 
 use crate::ledger::tests::parts::work;
 use crate::ledger::tests::script::{event, rules};
-use crate::ledger::{Effect, Ledger};
+use crate::ledger::{Effect, Ending, Ledger};
 use crate::report::Results;
 
 /// What the reports know after these events.
@@ -105,7 +105,7 @@ fn what_depends_on_what_ran_before_passes_as_it_did_alone() {
         let warned = results.warnings.iter().any(told);
         let file = &results.by_file()[0];
         assert_eq!((results.relies(file), warned), (relies, relies), "{ends}");
-        results.close();
+        results.close(&Ending::Complete);
         assert_eq!(results.failed_so_far(), bad, "{ends}");
         assert_eq!(results.counts().files_not_run, 0, "{ends}");
     }
@@ -122,7 +122,7 @@ fn a_test_that_ran_in_two_parts_counts_once() {
 #[test]
 fn files_are_counted_once_and_a_file_that_was_begun_is_unfinished() {
     let mut results = results("offer; a joins; a1 fails 0 -a +b =a,b,c,d; a2 starts 1");
-    results.close();
+    results.close(&Ending::Complete);
     let counts = results.counts();
     assert_eq!(
         (counts.files, counts.files_failed, counts.files_not_run),

@@ -126,7 +126,7 @@ fn results() -> Results {
             output: String::new(),
         }),
     );
-    results.close();
+    results.close(&Ending::Complete);
     results
 }
 
