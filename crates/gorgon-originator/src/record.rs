@@ -69,7 +69,7 @@ fn ran(file: &Whole<'_>, results: &Results, stamp: Option<Stamp>, rules: &Kept) 
                     cut,
                     unjudged,
                 },
-                (true, true) if rules.filtered => Ran::Filtered {
+                (true, true) if rules.filtered || file.left_out() > 0 => Ran::Filtered {
                     seconds: file.time(),
                     stamp,
                     tests,

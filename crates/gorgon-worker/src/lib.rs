@@ -21,6 +21,7 @@ mod notices;
 pub mod own_preloader;
 pub mod queue;
 pub mod record;
+mod row;
 pub mod run;
 mod said;
 pub mod selection;

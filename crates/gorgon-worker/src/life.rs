@@ -11,6 +11,7 @@ use gorgon_ruby::Purpose;
 use crate::children::Stage;
 use crate::event::{Delivered, Effect, Exit};
 use crate::record::{How, Record};
+use crate::row::broken_row;
 use crate::settling::Settling;
 use crate::work::{Consuming, Phase, Running, Work};
 
@@ -338,17 +339,6 @@ impl Work {
             let finish = running.record.close(&self.settings.me, now, how);
             self.settle(running.delivery, Some(Reply::Finish(Box::new(finish))), out);
         }
-    }
-}
-
-/// Says that what ran before an item cannot be run once more.
-pub(crate) fn broken_row(why: &str) -> FileError {
-    FileError {
-        what: "again".to_owned(),
-        exception: None,
-        message: format!("what ran before the file could not be run once more: {why}"),
-        backtrace: Vec::new(),
-        test: None,
     }
 }
 

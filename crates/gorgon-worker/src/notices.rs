@@ -68,7 +68,14 @@ pub(crate) fn callback_error(failure: CallbackFailure) -> HostError {
 pub(crate) fn loaded_again(error: Option<&FileError>, followed: &[String]) -> String {
     let why = error.map_or_else(String::new, |error| {
         let kind = error.exception.as_deref().unwrap_or("error");
-        let line = error.message.lines().find(|line| !line.trim().is_empty());
+        // RSpec names the line of source first, and the exception's class by itself.
+        let says = |line: &&str| {
+            let line = line.trim();
+            !line.is_empty()
+                && !line.starts_with("Failure/Error:")
+                && line.strip_suffix(':') != Some(kind)
+        };
+        let line = error.message.lines().find(says);
         format!(" ({kind}: {})", line.unwrap_or_default().trim())
     });
     let more = followed.len().saturating_sub(NAMED_FILES);

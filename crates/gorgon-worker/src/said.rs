@@ -10,9 +10,9 @@ use gorgon_ruby::{ChildEvent, Purpose};
 
 use crate::children::{Child, ChildNo, Stage};
 use crate::event::{Effect, Exit};
-use crate::life::broken_row;
 use crate::notices::{callback_error, end_of_child, host_error, loaded_again};
 use crate::record::{How, Record};
+use crate::row::broken_row;
 use crate::work::{CANCELLED_END_LIMIT, Phase, START_TRIES, Work};
 
 impl Work {
@@ -263,16 +263,7 @@ impl Work {
         }
         self.guess.learn(&filename, running.framework);
         if running.earlier < running.record.item.before.len() {
-            running.record.earlier_ended(id);
-            running.earlier += 1;
-            running.child = None;
-            running.limit_at = None;
-            if spent {
-                self.end_child(now, no, out);
-                let error = broken_row("a file makes its Ruby child useless");
-                self.finish_item(now, How::Refused(error), out);
-            }
-            return;
+            return self.earlier_ended(now, no, id, spent, out);
         }
         if !followed.is_empty() {
             // No plain run loads a file after tests of others have run.

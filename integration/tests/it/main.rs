@@ -21,6 +21,7 @@ mod consumer_timeout;
 mod deaths;
 mod destinations;
 mod disk;
+mod filters;
 mod foreign_messages;
 mod happy;
 mod hung;

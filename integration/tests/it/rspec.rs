@@ -149,6 +149,6 @@ fn a_job_without_examples_fails_where_rspec_is_told_so_and_a_file_without_any_do
     project.write("spec/helper.rb", "");
     run::run(&home, &project, &["--local=2", "--", "--tag", "smoek"])
         .exited(0)
-        .says(&["no test was found in any file", "0 tests in 1 file"]);
+        .says(&["no test was found in any file", "0 tests in 2 files"]);
     home.assert_nothing_left();
 }

@@ -307,6 +307,15 @@ pub enum Happening {
         /// How many tests, as far as is known.
         tests: usize,
     },
+    /// The filters left out every test of the job: an item runs without them, as one of its own.
+    UnfilteredQueued {
+        /// The item.
+        item: WorkItem,
+        /// The item of the plan whose place it takes.
+        repeat: Repeat,
+        /// The filters, in the framework's words.
+        by: String,
+    },
     /// A file that failed is judged again: a run of it was queued, as an item of its own.
     ReviewQueued {
         /// The item.

@@ -15,12 +15,14 @@
 //! - where a test that failed in an earlier job is gone from its file, the whole file runs in its
 //!   place;
 //! - a file may be split into parts, items of the plan each; what no part was given runs as one more;
+//! - where filters left out every test of the job, and the suite wants all to run then, they do;
 //! - what fails after other files in a Ruby child, or in a part, and was not known to fail, is judged
 //!   again at the end: it may depend on what ran before;
 //! - after a cancel or `--fail-fast` nothing is published any more.
 
 mod dropped;
 mod event;
+mod filters;
 mod gone;
 mod hosts;
 mod items;
@@ -51,6 +53,7 @@ pub use reviews::{FAILED_FROM, FAILED_SHARE, LastFailed, Reviewed, Way};
 pub use sick::{Probed, Repeat, hook_of_sick_host};
 
 use dropped::Dropped;
+use filters::Filters;
 use hosts::{HostState, Hosts};
 use items::{Items, Phase};
 use parts::Splits;
@@ -85,6 +88,7 @@ pub struct Ledger {
     splits: Splits,
     retries: Retries,
     reviews: Reviews,
+    filters: Filters,
     sick: Sick,
     hosts: Hosts,
     stage: Stage,
@@ -114,6 +118,7 @@ impl Ledger {
             items: Items::new(work),
             retries: Retries::default(),
             reviews: Reviews::default(),
+            filters: Filters::default(),
             sick: Sick::default(),
             hosts: Hosts::default(),
             stage: Stage::Preparing,

@@ -130,8 +130,14 @@ impl Ledger {
         self.part_over(id);
         match self.items.get(id).and_then(|item| item.repeat) {
             Some(repeat) if repeat.probe => {}
-            Some(repeat) => self.reviews.lost(repeat.item),
-            None if self.items.is_planned(id) => self.reviews.lost(id),
+            Some(repeat) => {
+                self.reviews.lost(repeat.item);
+                self.filters.lost();
+            }
+            None if self.items.is_planned(id) => {
+                self.reviews.lost(id);
+                self.filters.lost();
+            }
             None => {}
         }
     }

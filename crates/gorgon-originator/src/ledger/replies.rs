@@ -271,6 +271,9 @@ impl Ledger {
             let bad = finish.kind != FinishType::Pass;
             if self.is_whole(finish.item, repeat) {
                 self.count_first(repeat.item, &finish, out);
+            } else if self.filters.is_unfiltered(repeat.item) {
+                self.count_first(repeat.item, &finish, out);
+                self.counted(repeat.item, &finish);
             } else {
                 self.repeat_ended(finish.item, repeat, &finish, bad);
             }

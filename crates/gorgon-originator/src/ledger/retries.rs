@@ -240,6 +240,7 @@ impl Ledger {
             || self.sick.suspects()
             || self.items.any_repeat_open()
             || self.failed_fast()
+            || self.run_unfiltered(out)
             || self.review(out)
             || !self.retries.any_wanted()
         {
@@ -259,6 +260,7 @@ impl Ledger {
             let work = WorkItem {
                 tests: wanted.tests.iter().map(|test| test.id.clone()).collect(),
                 fresh: true,
+                unfiltered: self.filters.is_unfiltered(wanted.of),
                 retry: wanted.number,
                 avoid: (self.hosts.slots() > 1)
                     .then(|| format!("{}:{}", wanted.avoid.0, wanted.avoid.1)),

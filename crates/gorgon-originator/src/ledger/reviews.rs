@@ -109,6 +109,7 @@ impl Ledger {
     pub(super) fn counted(&mut self, of: ItemId, finish: &Finish) {
         if let Some(item) = self.items.get(of) {
             self.reviews.counted(of, &item.work.filename, finish);
+            self.filters.counted(of, finish);
         }
     }
 
@@ -187,6 +188,8 @@ impl Ledger {
             } else {
                 work
             };
+            let unfiltered = self.filters.is_unfiltered(of[0]);
+            let work = WorkItem { unfiltered, ..work };
             self.run_for_review(work, Way::Alone, of, out);
         }
     }

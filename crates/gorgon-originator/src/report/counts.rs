@@ -21,6 +21,10 @@ pub struct Counts {
     pub skipped: usize,
     /// Faults outside tests, suite-level hooks included.
     pub file_errors: usize,
+    /// Tests that the filters of the job left out.
+    pub left_out: usize,
+    /// Files of which they left out some.
+    pub files_left_out: usize,
     /// Files.
     pub files: usize,
     /// Files that passed.
@@ -50,6 +54,9 @@ impl Results {
             let tests = file.tests();
             counts.tests += tests.len();
             counts.file_errors += file.errors().len();
+            let left_out = file.left_out();
+            counts.left_out += left_out;
+            counts.files_left_out += usize::from(left_out > 0);
             for test in tests {
                 counts.flaky += usize::from(test.is_flaky());
                 match test.outcome() {

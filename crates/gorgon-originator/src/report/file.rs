@@ -7,7 +7,7 @@ use std::time::Duration;
 use gorgon_proto::item::{ItemId, WorkItem};
 use gorgon_proto::job::Framework;
 use gorgon_proto::message::Finish;
-use gorgon_proto::outcome::{FileError, Verdict};
+use gorgon_proto::outcome::{FileError, LeftOut, Verdict};
 
 use super::files::Share;
 use super::kept::Kept;
@@ -53,6 +53,8 @@ pub struct FileResult {
     pub retries: BTreeMap<usize, Vec<Retry>>,
     /// Ids of tests that failed, and passed when they were judged again, alone and as the first time.
     pub flaky_alone: Vec<String>,
+    /// Tests that the filters of the job left out.
+    pub left_out: Option<LeftOut>,
     /// Faults outside tests.
     pub errors: Vec<FileError>,
     /// What it printed; kept unless it passed.
@@ -82,6 +84,7 @@ impl FileResult {
             tests: Vec::new(),
             retries: BTreeMap::new(),
             flaky_alone: Vec::new(),
+            left_out: None,
             errors: Vec::new(),
             output: String::new(),
             ran_in_child: Vec::new(),
@@ -112,6 +115,7 @@ impl FileResult {
         self.ran_in_child = ran_in_child;
         self.defined.clone_from(&finish.defined);
         self.divisible = finish.divisible;
+        self.left_out.clone_from(&finish.left_out);
     }
 
     pub(super) fn lose(&mut self, at: Duration, hosts: &[String]) {

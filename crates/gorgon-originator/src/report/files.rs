@@ -134,6 +134,13 @@ impl<'a> Whole<'a> {
         errors
     }
 
+    /// Returns how many of its tests the filters of the job left out. Each part says it of the whole file.
+    #[must_use]
+    pub fn left_out(&self) -> usize {
+        let of = |item: &&FileResult| item.left_out.as_ref().map_or(0, |it| it.tests as usize);
+        self.items.iter().map(of).max().unwrap_or_default()
+    }
+
     /// Returns how long it takes as a whole: the load of its slowest part, and all tests.
     #[must_use]
     pub fn time(&self) -> f64 {

@@ -219,6 +219,20 @@ pub fn happened(at: Duration, happening: &Happening) -> Option<String> {
             )
             .to_string(),
         ),
+        Happening::UnfilteredQueued { item, repeat, by } => (
+            "item_redelivered",
+            repeat_of(
+                Some(*repeat),
+                json!({
+                    "filename": item.filename,
+                    "item": item.item,
+                    "attempt": item.attempt,
+                    "reason": "everything filtered",
+                    "by": by,
+                }),
+            )
+            .to_string(),
+        ),
         Happening::ReviewQueued { item, of, way } => (
             "item_redelivered",
             json!({
@@ -323,6 +337,7 @@ pub fn job_finished(
             "files_not_run": counts.files_not_run,
             "flaky_tests": flaky,
             "order_dependent": order_dependent,
+            "left_out": {"tests": counts.left_out, "files": counts.files_left_out},
             "unfinished": unfinished,
             "not_run": not_run,
             "sick_hosts": sick.into_iter().map(host_probed).collect::<Vec<_>>(),

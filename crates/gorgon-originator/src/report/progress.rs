@@ -286,14 +286,10 @@ pub fn said(
         Happening::WholeQueued { item, gone, .. } => {
             verbose.then(|| one_line(&super::repeats::whole(item, gone)))
         }
-        Happening::ReviewQueued { item, way, .. } => {
-            (verbose || lines).then(|| super::reviews::runs_again(item, *way))
-        }
-        Happening::Reviewed(_) => None,
-        Happening::ReviewsSkipped { failed, files } => {
-            let skipped = super::reviews::skipped(*failed, *files);
-            Some(format!("warning: {skipped}"))
-        }
+        Happening::UnfilteredQueued { .. }
+        | Happening::ReviewQueued { .. }
+        | Happening::Reviewed(_)
+        | Happening::ReviewsSkipped { .. } => attempts::judged(happening, verbose, lines),
         Happening::RestQueued { item, tests } => verbose.then(|| {
             format!(
                 "{} of {} that no part has are queued",

@@ -113,6 +113,17 @@ impl Results {
         self.warn(whole(item, gone));
     }
 
+    /// Filters left out every test of the job: an item runs without them.
+    pub(super) fn unfiltered_queued(&mut self, item: &WorkItem, repeat: Repeat, by: &str) {
+        self.repeats.queued(item, repeat);
+        if self.repeats.waiting.insert(repeat.item) {
+            self.progress.open(repeat.item);
+        }
+        self.warn(format!(
+            "no test matched {by}: all were run, as run_all_when_everything_filtered has it"
+        ));
+    }
+
     /// The parts of a file leave tests, which run as one more item.
     pub(super) fn rest_queued(&mut self, item: &WorkItem, tests: usize) {
         if let Some(file) = self.files.get_mut(item.item.0 as usize)

@@ -153,6 +153,9 @@ impl Results {
             } => self.retried(*item, *of, *number, ran.as_ref(), tests),
             Happening::RepeatQueued { item, repeat, .. } => self.repeats.queued(item, *repeat),
             Happening::WholeQueued { item, repeat, gone } => self.whole_queued(item, *repeat, gone),
+            Happening::UnfilteredQueued { item, repeat, by } => {
+                self.unfiltered_queued(item, *repeat, by);
+            }
             Happening::ReviewQueued { item, .. } => self.review_queued(item),
             Happening::Reviewed(found) => self.reviewed(found),
             Happening::ReviewsSkipped { failed, files } => {

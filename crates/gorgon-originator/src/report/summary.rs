@@ -1,14 +1,17 @@
 //! The end of a job, for a person: each failure, flaky tests, what is unfinished, the figures.
 
+mod figures;
 mod order;
 mod retried;
 mod sick;
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
-use std::time::Duration;
 
 use gorgon_proto::outcome::{FileError, TestResult, Verdict};
+
+pub use figures::span;
+use figures::{figures, lacks_any_test};
 
 use super::file::FileResult;
 use super::files::Share;
@@ -277,82 +280,6 @@ fn push_slowest(out: &mut String, results: &Results) {
         let _ = writeln!(out, "{time:>9.2} s  {}", one_line(name));
     }
     out.push('\n');
-}
-
-/// Returns a span as `1.23 s`, `2 min 3 s`, `1 h 2 min`.
-#[must_use]
-pub fn span(elapsed: Duration) -> String {
-    let seconds = elapsed.as_secs();
-    match seconds {
-        0..60 => format!("{:.2} s", elapsed.as_secs_f64()),
-        60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
-        _ => format!("{} h {} min", seconds / 3600, seconds / 60 % 60),
-    }
-}
-
-/// Returns whether all files ended well without a single test.
-fn lacks_any_test(results: &Results, facts: &Facts<'_>) -> bool {
-    let counts = results.counts();
-    *facts.ending == Ending::Complete
-        && counts.tests + counts.file_errors == 0
-        && counts.files_passed == counts.files
-}
-
-fn figures(results: &Results, facts: &Facts<'_>) -> String {
-    let counts = results.counts();
-    let mut out = String::new();
-    let passed = match counts.flaky {
-        0 => "passed".to_owned(),
-        flaky => format!("passed ({flaky} flaky)"),
-    };
-    let list = |parts: &[(usize, &str)]| {
-        let parts: Vec<String> = parts
-            .iter()
-            .filter(|(count, _)| *count > 0)
-            .map(|(count, word)| format!("{count} {word}"))
-            .collect();
-        parts.join(", ")
-    };
-    let tests = list(&[
-        (counts.passed, passed.as_str()),
-        (counts.failed, "failed"),
-        (counts.errored, "errored"),
-        (counts.skipped, "skipped"),
-    ]);
-    if lacks_any_test(results, facts) {
-        let files = counted(counts.files, "file");
-        let time = span(facts.job.elapsed);
-        return format!(
-            "0 tests in {files}\nTime: {time}, seed {}\n",
-            facts.job.seed
-        );
-    }
-    // Where nothing ran there is nothing to count.
-    if counts.files_not_run < counts.files || counts.tests + counts.file_errors > 0 {
-        let _ = write!(out, "{}", counted(counts.tests, "test"));
-        let _ = write!(out, "{}{tests}", if tests.is_empty() { "" } else { ": " });
-        if counts.file_errors > 0 {
-            let _ = write!(out, "; {}", counted(counts.file_errors, "error"));
-            out.push_str(" outside tests");
-        }
-        out.push('\n');
-    }
-    let files = list(&[
-        (counts.files_passed, "passed"),
-        (counts.files_failed, "failed"),
-        (counts.files_crashed, "crashed"),
-        (counts.files_timed_out, "timed out"),
-        (counts.files_lost, "lost"),
-        (counts.files_not_run, "not run"),
-    ]);
-    let _ = writeln!(out, "{}: {files}", counted(counts.files, "file"));
-    let _ = writeln!(
-        out,
-        "Time: {}, seed {}",
-        span(facts.job.elapsed),
-        facts.job.seed
-    );
-    out
 }
 
 /// Returns the summary.

@@ -2,7 +2,7 @@
 //!
 //! Events: `+2` lets seconds pass (to each deadline on the way) · `offer` · `a joins` (`a joins one`: with one slot) · `a answers
 //! busy|refused|accepted` · `a leaves done|sync|callback|stopped|lost|sick` · `a1 starts 0` (of attempt 2:
-//! `0.2`; a worker of the manager that `joins anew`: `starts 0 anew`) · `a1 passes|fails|crashes 0` (with tests: `a1 fails 0 -x +y`, failed and passed; `=x,y`: those that the file of a part has; `<0,1`: what ran before in its child; `@0-x`: how an item of a row ended) · `a1 returns|holds|hands|drops|declines 0` · `a1 idle` · `a1
+//! `0.2`; a worker of the manager that `joins anew`: `starts 0 anew`) · `a1 passes|fails|crashes 0` (with tests: `a1 fails 0 -x +y`, failed and passed; `=x,y`: those that the file of a part has; `<0,1`: what ran before in its child; `~all`, `~some`: filters left out all of it and it wants to run then, or left out something; `@0-x`: how an item of a row ended) · `a1 returns|holds|hands|drops|declines 0` · `a1 idle` · `a1
 //! dies|ends` · `down` · `up` · `up missing` · `missing` · `cancel` · `a seen|unseen` · `a
 //! announces` · `listener ends`.
 
@@ -14,7 +14,7 @@ use gorgon_proto::message::{
     Announce, Answer, Earlier, Finish, HostAnswered, HostJoined, HostLeft, ItemNote, LeaveReason,
     Reply, Start, WorkerDied, WorkerEnded, WorkerNote,
 };
-use gorgon_proto::outcome::{FileError, FinishType, Outcome, TestResult};
+use gorgon_proto::outcome::{FileError, FinishType, LeftOut, Outcome, TestResult};
 
 use crate::ledger::{Effect, Ending, Event, Happening, Ledger, Rules};
 
@@ -129,7 +129,7 @@ pub(super) fn finish(who: &str, what: &str, kind: FinishType, tests: &[&str]) ->
         failures: Vec::new(),
         tests: tests
             .iter()
-            .filter(|word| !word.starts_with(['!', '=', '<', '@']))
+            .filter(|word| !word.starts_with(['!', '=', '<', '@', '~']))
             .map(|word| result(word))
             .collect(),
         errors: tests
@@ -146,13 +146,20 @@ pub(super) fn finish(who: &str, what: &str, kind: FinishType, tests: &[&str]) ->
             .find_map(|word| word.strip_prefix('<'))
             .map(|ids| ids.split(',').map(|id| item_of(id).0).collect())
             .unwrap_or_default(),
+        left_out: tests
+            .iter()
+            .find_map(|word| word.strip_prefix('~'))
+            .map(|word| LeftOut {
+                tests: 3,
+                by: "tag".to_owned(),
+                everything: word == "all",
+            }),
         earlier: tests
             .iter()
             .filter_map(|word| word.strip_prefix('@'))
             .map(earlier)
             .collect(),
         needs_tests: false,
-        left_out: None,
         defined: tests
             .iter()
             .find_map(|word| word.strip_prefix('='))
@@ -390,6 +397,9 @@ fn show(effect: &Effect) -> Option<String> {
                     item.item,
                     gone.join(",")
                 )
+            }
+            Happening::UnfilteredQueued { item, repeat, .. } => {
+                format!("unfiltered {} as {}", repeat.item, item.item)
             }
             Happening::ReviewQueued { item, of, way } => {
                 let of: Vec<_> = of.iter().map(ToString::to_string).collect();

@@ -6,8 +6,9 @@ use gorgon_proto::item::{ItemId, WorkItem};
 use gorgon_proto::outcome::Outcome;
 
 use super::NAMES_LIMIT;
-use crate::ledger::{Probed, Ran, Repeat, RetryResult, Way};
+use crate::ledger::{Happening, Probed, Ran, Repeat, RetryResult, Way};
 use crate::report::Results;
+use crate::report::reviews;
 use crate::report::summary::counted;
 use crate::report::visible::one_line;
 
@@ -61,6 +62,24 @@ pub(super) fn attempt_of(number: u32, repeat: Option<Repeat>, review: Option<Way
         None => retry(number),
         Some(Repeat { probe: true, .. }) => "probe of ".to_owned(),
         Some(Repeat { probe: false, .. }) => "repeat of ".to_owned(),
+    }
+}
+
+/// Says what runs once more to be judged, or does not.
+pub(super) fn judged(happening: &Happening, verbose: bool, lines: bool) -> Option<String> {
+    match happening {
+        Happening::UnfilteredQueued { item, .. } => verbose.then(|| {
+            let file = one_line(&item.filename);
+            format!("{file} runs once more, without the filters that left out every test")
+        }),
+        Happening::ReviewQueued { item, way, .. } => {
+            (verbose || lines).then(|| reviews::runs_again(item, *way))
+        }
+        Happening::ReviewsSkipped { failed, files } => {
+            let skipped = reviews::skipped(*failed, *files);
+            Some(format!("warning: {skipped}"))
+        }
+        _ => None,
     }
 }
 

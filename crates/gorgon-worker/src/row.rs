@@ -1,0 +1,48 @@
+//! Items that run once more in one Ruby child before another one, in the core: what ran before must not
+//! decide, so the originator asks for the same row again.
+
+use std::time::Instant;
+
+use gorgon_proto::item::ItemId;
+use gorgon_proto::outcome::FileError;
+
+use crate::children::ChildNo;
+use crate::event::Effect;
+use crate::record::How;
+use crate::work::{Phase, Work};
+
+impl Work {
+    /// One of the files before the item came to its end: the next one follows in the same child.
+    pub(crate) fn earlier_ended(
+        &mut self,
+        now: Instant,
+        no: ChildNo,
+        item: ItemId,
+        spent: bool,
+        out: &mut Vec<Effect>,
+    ) {
+        let Phase::Running(running) = &mut self.phase else {
+            return;
+        };
+        running.record.earlier_ended(item);
+        running.earlier += 1;
+        running.child = None;
+        running.limit_at = None;
+        if spent {
+            self.end_child(now, no, out);
+            let error = broken_row("a file makes its Ruby child useless");
+            self.finish_item(now, How::Refused(error), out);
+        }
+    }
+}
+
+/// Says that what ran before an item cannot be run once more.
+pub(crate) fn broken_row(why: &str) -> FileError {
+    FileError {
+        what: "again".to_owned(),
+        exception: None,
+        message: format!("what ran before the file could not be run once more: {why}"),
+        backtrace: Vec::new(),
+        test: None,
+    }
+}

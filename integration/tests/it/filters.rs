@@ -1,0 +1,65 @@
+//! Filters are judged for the whole job, and what they left out is told.
+
+use integration::{home::Home, project::Project, run};
+
+const HELPER: &str =
+    "RSpec.configure { |config| config.run_all_when_everything_filtered = true }\n";
+
+fn project(home: &Home) -> Project {
+    let files = [
+        (".rspec", "--require ./spec/helper\n"),
+        ("spec/helper.rb", HELPER),
+        (
+            "spec/a_spec.rb",
+            "RSpec.describe('a') { it('holds', :smoke) {}; it('else') {} }\n",
+        ),
+        (
+            "spec/b_spec.rb",
+            "RSpec.describe('b') { it('one') {}; it('two') { raise 'unlucky' if ENV['FAILS'] } }\n",
+        ),
+    ];
+    Project::of(home, &files)
+}
+
+#[test]
+fn a_filter_that_matches_in_one_file_leaves_out_the_tests_of_the_others() {
+    let home = Home::new();
+    let project = project(&home);
+    for arguments in [["--tag", "smoke"], ["-e", "holds"]] {
+        let run = run::run(
+            &home,
+            &project,
+            &[&["--local=2", "--"], &arguments[..]].concat(),
+        );
+        run.exited(0)
+            .says(&["1 test: 1 passed", "left out: 3 tests in 2 files ("]);
+        let last = run.events("job_finished")[0];
+        assert_eq!(
+            last["left_out"],
+            serde_json::json!({"tests": 3, "files": 2})
+        );
+        assert_eq!(last["warnings"], serde_json::json!([]));
+    }
+    home.assert_nothing_left();
+}
+
+#[test]
+fn where_a_filter_matches_nothing_in_the_job_all_tests_run_that_want_to() {
+    let home = Home::new();
+    let project = project(&home);
+    let run = run::run(&home, &project, &["--local=2", "--", "--tag", "smoek"]);
+    run.exited(0).says(&[
+        "4 tests: 4 passed",
+        "all were run, as run_all_when_everything_filtered has it",
+    ]);
+    assert_eq!(run.junit().counts()["spec/b_spec.rb"].passed, 2);
+    // Else nothing runs, and that is told.
+    project.write("spec/helper.rb", "");
+    let run = run::run(&home, &project, &["--local=2", "--", "--tag", "smoek"]);
+    run.exited(0).says(&[
+        "0 tests in 2 files",
+        "left out: 4 tests in 2 files (",
+        "no test was found in any file",
+    ]);
+    home.assert_nothing_left();
+}
