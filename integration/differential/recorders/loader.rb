@@ -36,21 +36,21 @@ module DifferentialRecorder
     write('test', '', '', "#{test.class.name}##{test.local_name}", outcome, faults.map(&:message).join("\n"))
   end
 
-  # Records beside the run's own observers.
+  # Records beside the run's own observers; nothing of this is on the stack while tests run.
   module Mediator
-    def run
-      unless DifferentialRecorder.instance_variable_get(:@started)
-        DifferentialRecorder.instance_variable_set(:@started, true)
-        faults = Hash.new { |hash, key| hash[key] = [] }
-        add_listener(Test::Unit::TestResult::FAULT) { |fault| faults[fault.test_name.to_s] << fault }
-        add_listener(Test::Unit::TestCase::FINISHED_OBJECT) do |test|
-          DifferentialRecorder.test_unit(test, faults.delete(test.name.to_s) || [])
-        end
-        add_listener(Test::Unit::UI::TestRunnerMediator::FINISHED) do
-          faults.each_value { |left| left.each { |fault| DifferentialRecorder.write('outside', "#{fault.test_name}\n#{fault.message}") } }
-        end
-      end
+    def initialize(*)
       super
+      return if DifferentialRecorder.instance_variable_get(:@started)
+
+      DifferentialRecorder.instance_variable_set(:@started, true)
+      faults = Hash.new { |hash, key| hash[key] = [] }
+      add_listener(Test::Unit::TestResult::FAULT) { |fault| faults[fault.test_name.to_s] << fault }
+      add_listener(Test::Unit::TestCase::FINISHED_OBJECT) do |test|
+        DifferentialRecorder.test_unit(test, faults.delete(test.name.to_s) || [])
+      end
+      add_listener(self.class::FINISHED) do
+        faults.each_value { |left| left.each { |fault| DifferentialRecorder.write('outside', "#{fault.test_name}\n#{fault.message}") } }
+      end
     end
   end
 

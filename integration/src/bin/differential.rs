@@ -20,13 +20,16 @@ use integration::{
     differential::{
         both::{both, features},
         compare::Difference,
-        explained::Explained,
+        explained::{self, Explained},
         feature, inputs,
         place::Place,
         plain, scenario,
         suites::{Bench, Suite},
     },
 };
+
+/// Differences of one input that are told; a suite that cannot be loaded has hundreds.
+const SHOWN: usize = 12;
 
 #[derive(Debug, Default)]
 struct Arguments {
@@ -45,6 +48,7 @@ struct Counts {
     tests: usize,
     differences: usize,
     explained: usize,
+    faults: usize,
 }
 
 fn main() -> ExitCode {
@@ -55,14 +59,15 @@ fn main() -> ExitCode {
     match run(&arguments) {
         Ok(counts) => {
             println!(
-                "{}: {} inputs, {} not applicable, {} tests compared, {} inputs differ, {} differences, {} explained",
+                "{}: {} inputs, {} not applicable, {} tests compared, {} inputs differ, {} differences, {} explained, {} known faults",
                 arguments.words.join(" "),
                 counts.inputs,
                 counts.not_applicable,
                 counts.tests,
                 counts.differ,
                 counts.differences,
-                counts.explained
+                counts.explained,
+                counts.faults
             );
             ExitCode::from(u8::from(counts.differences > counts.explained))
         }
@@ -244,6 +249,7 @@ fn say(
     }
     counts.differ += 1;
     println!("differs\t{name}\t{title}");
+    let mut shown = 0;
     for (part, difference) in differences {
         counts.differences += 1;
         let input = if part.is_empty() {
@@ -253,10 +259,22 @@ fn say(
         };
         match explained.reason(&input, &difference) {
             Some(reason) => {
-                counts.explained += 1;
-                println!("\t(explained) {part} {difference}: {reason}");
+                if reason.starts_with(explained::FAULT) {
+                    counts.faults += 1;
+                } else {
+                    counts.explained += 1;
+                }
+                println!("\t({reason}) {part} {difference}");
             }
-            None => println!("\t{part} {difference}"),
+            None => {
+                shown += 1;
+                if shown <= SHOWN {
+                    println!("\t{part} {difference}");
+                }
+            }
         }
+    }
+    if shown > SHOWN {
+        println!("\t… and {} more", shown - SHOWN);
     }
 }

@@ -92,7 +92,12 @@ pub fn compare(framework: Framework, plain: &Observed, ours: &Observed) -> Vec<D
 }
 
 fn sorted_lines(text: &str) -> Vec<String> {
-    let mut lines: Vec<_> = text.lines().map(normal).collect();
+    // Tables are drawn as wide as their widest number.
+    let squeeze = |line: &str| {
+        let words = normal(&line.replace("--", " "));
+        words.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    let mut lines: Vec<_> = text.lines().map(squeeze).collect();
     lines.sort();
     lines
 }
@@ -176,12 +181,12 @@ fn tests(
     }
 }
 
-/// Returns the first line of the framework's text that ours lacks.
+/// Returns the first line of the framework's text that ours lacks; dashes around a line are ornament.
 fn missing(plain: &str, ours: &str) -> Option<String> {
     let ours: Vec<String> = ours.lines().map(normal).collect();
     plain
         .lines()
-        .map(normal)
+        .map(|line| normal(line).trim_matches(['-', ' ']).to_owned())
         .find(|line| !line.is_empty() && !ours.iter().any(|it| it.contains(line.as_str())))
 }
 

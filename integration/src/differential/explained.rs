@@ -1,11 +1,15 @@
 //! Differences that are not faults, each with its reason and, where there is one, the plain command that shows the same.
 //!
 //! `differential/explained.tsv` has a line for each: input, kind, a part of the difference's text, the reason. An
-//! input that ends in `*` stands for all that begin so; a `-` for every kind, or every text.
+//! input that ends in `*` stands for all that begin so; a `-` for every kind, or every text. A reason that begins with
+//! `fault:` says that the difference is ours and known: it counts as one, and does not fail a test run.
 
 use std::{fs, io};
 
 use super::{compare::Difference, plain};
+
+/// A reason that begins so is none: the fault is known, and is ours.
+pub const FAULT: &str = "fault:";
 
 /// The table.
 #[derive(Debug, Clone, Default)]

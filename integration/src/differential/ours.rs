@@ -82,20 +82,30 @@ fn list(value: &Value) -> Vec<Value> {
     value.as_array().cloned().unwrap_or_default()
 }
 
-/// Reads a `--json` stream. Of an item only its last end counts; parts that a whole file replaces do not count.
+/// Reads a `--json` stream. Of an item only its last end counts; what a later one replaces does not, and of a retry
+/// the tests take the place of those that they repeat.
 #[must_use]
 pub fn read(stream: &str) -> Ours {
     let mut seen = Ours::default();
     let mut ends: Vec<Value> = Vec::new();
-    for event in stream
+    let mut replaced: Vec<(Value, Value)> = Vec::new();
+    let events = stream
         .lines()
-        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
-    {
+        .filter_map(|it| serde_json::from_str::<Value>(it).ok());
+    for event in events {
+        let file = event["filename"].clone();
+        let parts = list(&event["parts"]).into_iter();
+        replaced.extend(parts.map(|item| (file.clone(), item)));
         match event["event"].as_str() {
             Some("item_finished") => {
-                let item = event["item"].clone();
-                let file = event["filename"].clone();
-                ends.retain(|end| end["item"] != item || end["filename"] != file);
+                if !event["retry"].is_null() {
+                    retried(&mut ends, &event);
+                    continue;
+                }
+                if !event["replaces"].is_null() {
+                    replaced.push((file.clone(), event["replaces"].clone()));
+                }
+                ends.retain(|end| end["item"] != event["item"] || end["filename"] != file);
                 ends.push(event);
             }
             Some("job_finished") => {
@@ -109,19 +119,27 @@ pub fn read(stream: &str) -> Ours {
             _ => {}
         }
     }
-    let replaced: Vec<(Value, Value)> = ends
-        .iter()
-        .flat_map(|end| {
-            list(&end["parts"])
-                .into_iter()
-                .map(|item| (end["filename"].clone(), item))
-        })
-        .collect();
     ends.retain(|end| !replaced.contains(&(end["filename"].clone(), end["item"].clone())));
     for end in &ends {
         take(&mut seen, end);
     }
     seen
+}
+
+/// Puts the tests of a retry in the place of those with the same id.
+fn retried(ends: &mut [Value], retry: &Value) {
+    let again = list(&retry["tests"]);
+    for end in ends
+        .iter_mut()
+        .filter(|end| end["filename"] == retry["filename"])
+    {
+        end["verdict"] = retry["verdict"].clone();
+        for test in end["tests"].as_array_mut().into_iter().flatten() {
+            if let Some(other) = again.iter().find(|it| it["id"] == test["id"]) {
+                *test = other.clone();
+            }
+        }
+    }
 }
 
 fn take(seen: &mut Ours, end: &Value) {
@@ -165,5 +183,32 @@ fn take(seen: &mut Ours, end: &Value) {
             outcome: outcome.to_owned(),
             text: words.join("\n"),
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn end(item: u32, outcome: &str, more: &str) -> String {
+        format!(
+            r#"{{"event":"item_finished","filename":"a","item":{item},"verdict":"{outcome}","tests":[{{"id":"1","name":"x","outcome":"{outcome}"}}]{more}}}"#
+        )
+    }
+
+    #[test]
+    fn a_whole_file_takes_the_place_of_its_parts_and_a_retry_of_its_test() {
+        let redelivered = r#"{"event":"item_redelivered","filename":"a","item":9,"parts":[1,2]}"#;
+        let stream = [
+            end(1, "failed", r#","defined":[]"#),
+            end(2, "passed", r#","defined":[]"#),
+            redelivered.to_owned(),
+            end(9, "failed", r#","replaces":0"#),
+            end(10, "passed", r#","retry":1"#),
+        ];
+        let seen = read(&stream.join("\n"));
+        assert_eq!(seen.observed.counts(), "1 passed");
+        assert_eq!(seen.parts, 0);
+        assert_eq!(seen.verdicts["a"], ["passed"]);
     }
 }

@@ -192,7 +192,11 @@ const WITH_VALUE: [&str; 26] = [
     "--only",
 ];
 
-/// Parts RSpec's arguments into files and options, as a user of ours does who puts `--` between them.
+/// Options that we have ourselves: RSpec knows only its own process.
+const OURS: [&str; 2] = ["--fail-fast", "--only-failures"];
+
+/// Parts RSpec's arguments into what we take ourselves, files first, and options, as a user of ours does who puts
+/// `--` between them.
 #[must_use]
 pub fn files_and_options(arguments: &[String]) -> (Vec<String>, Vec<String>) {
     let (mut files, mut options) = (Vec::new(), Vec::new());
@@ -207,6 +211,12 @@ pub fn files_and_options(arguments: &[String]) -> (Vec<String>, Vec<String>) {
             if number.is_some_and(|word| word.parse::<u32>().is_ok()) {
                 options.extend(rest.next().cloned());
             }
+        } else if argument
+            .split('=')
+            .next()
+            .is_some_and(|word| OURS.contains(&word))
+        {
+            files.push(argument.clone());
         } else if argument.starts_with('-') {
             options.push(argument.clone());
         } else {
@@ -279,9 +289,9 @@ mod tests {
 
     #[test]
     fn files_and_options_are_told_apart() {
-        let line = words(". --tag ~slow --profile 2 a_spec.rb -fdoc --seed 3");
+        let line = words(". --tag ~slow --profile 2 a_spec.rb -fdoc --seed 3 --fail-fast=2");
         let (files, options) = files_and_options(&line);
-        assert_eq!(files, [".", "a_spec.rb"]);
+        assert_eq!(files, [".", "a_spec.rb", "--fail-fast=2"]);
         assert_eq!(
             options,
             ["--tag", "~slow", "--profile", "2", "-fdoc", "--seed", "3"]
