@@ -113,7 +113,8 @@ module Gorgon
       def armed(name)
         return test_unit_armed? if name == 'test_unit'
 
-        $LOADED_FEATURES.any? { |path| ARMED[name].match?(path) }
+        # A test may have set an encoding in which Ruby then names what it loads.
+        $LOADED_FEATURES.any? { |path| ARMED[name].match?(path.encoding.ascii_compatible? ? path : path.b) }
       end
 
       def test_unit_armed?
