@@ -76,6 +76,8 @@ Gorgon::Frameworks.disarmed { require 'minitest/spec' } if ENV['PRELOAD_SPEC']
 Gorgon::Frameworks.adapter(framework).preload
 settings = Struct.new(:seed, :options, :root).new(Integer(seed), options.split, Dir.pwd)
 adapter = Gorgon::Frameworks.adapter(framework).new(settings, record)
+# As a child does.
+Kernel.srand(Integer(seed)) if framework == 'test_unit'
 adapter.start
 files.each do |file|
   path, wanted = file.split('@', 2)

@@ -19,7 +19,7 @@ module Gorgon
       def initialize(settings, reporter)
         @reporter = reporter
         words = split(ENV['TESTOPTS'].to_s) + Array(settings.options)
-        @seed = seed(words) || settings.seed
+        @seed = seed(words)
         @ignored = words.select { |word| PARALLEL.match?(word) }
         @words = (words - @ignored).map { |word| word.sub(/\A(--exclude|-e)(?==|\z)/) { |name| SYNONYMS[name] } }
         @prepared = []
@@ -36,7 +36,7 @@ module Gorgon
       def runner
         first = @runner.nil?
         @runner ||= ::Test::Unit::AutoRunner.new(false)
-        ::Kernel.srand(@seed) if first
+        ::Kernel.srand(@seed) if first && @seed
         prepare
         parse(first)
         ignore if first
