@@ -20,6 +20,7 @@ module Gorgon
         @passed = {}.compare_by_identity  # classes that have no turn, unless a file opens them
         @shapes = {}.compare_by_identity  # class => what tells that it was reopened
         @waiting = {}.compare_by_identity # class => the test file that it waits for, or nil
+        @latest = nil                     # the turns of the file that runs
       end
 
       def before_first_file(classes)
@@ -32,7 +33,7 @@ module Gorgon
         @waiting.delete_if { |_, home| home.nil? || home == path }
         waits = @waiting.any?
         changed = {}.compare_by_identity
-        classes.each_with_object([]) do |klass, turns|
+        @latest = classes.each_with_object([]) do |klass, turns|
           next if waits && @waiting.key?(klass)
 
           grown = reshaped?(klass) || (!changed.empty? && changed.key?(klass.superclass))
@@ -43,11 +44,12 @@ module Gorgon
         end
       end
 
-      # No turn for classes that a test made, or a file that could not be loaded; nor for methods
-      # that a test defined in the classes that ran.
+      # No turn for classes that a test made, or a file that could not be loaded; nor for methods that a
+      # test defined in the classes that ran, or in others of the file, which had none.
       def pass_over(classes, ran)
         classes.each { |klass| pass(klass) unless @spent.key?(klass) || @waiting.key?(klass) }
-        ran.each { |klass| spend(klass) if reshaped?(klass) }
+        [*ran, *@latest&.map(&:first)].each { |klass| spend(klass) if reshaped?(klass) }
+        @latest = nil
       end
 
       # A base class, of the framework or of a helper.

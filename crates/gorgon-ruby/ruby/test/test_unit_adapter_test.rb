@@ -295,7 +295,8 @@ class TestUnitAdapterTest < AdapterCase
     RUBY
     ran = run_files('a_test.rb')
     assert_equal %w[ATest#test_a], ran.outcomes.keys
-    assert_equal ['Test::Unit was stopped: 1 of 2 tests did not run'], ran.of(:file_error).map { |error| error[:message] }
+    assert_equal ['1 of 2 tests did not run (ATest#test_b): Test::Unit was stopped, or a `run` of the suite or of the test leaves them out'],
+                 ran.of(:file_error).map { |error| error[:message] }
   end
 
   # A runner of the project, what its result says, and a listener beside ours.
@@ -378,5 +379,20 @@ class TestUnitAdapterTest < AdapterCase
       end
     RUBY
     assert_match(/\ARuntimeError: no number\n\nCaused by:\nArgumentError: invalid value/, run_files('a_test.rb').test('ATest#test_a')[:message])
+  end
+
+  def test_a_test_that_a_test_defines_in_a_class_without_any_does_not_run
+    write('a_test.rb', <<~RUBY)
+      require 'test/unit'
+      class ATest < Test::Unit::TestCase
+        class Named < Test::Unit::TestCase
+        end
+        def test_a
+          Named.class_eval { def test_failed; flunk; end }
+        end
+      end
+    RUBY
+    write('b_test.rb', "class BTest < Test::Unit::TestCase\n  def test_b; end\nend\n")
+    assert_equal({ 'ATest#test_a' => 'passed', 'BTest#test_b' => 'passed' }, run_files('a_test.rb', 'b_test.rb').outcomes)
   end
 end

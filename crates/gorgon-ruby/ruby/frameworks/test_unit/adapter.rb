@@ -19,6 +19,9 @@ module Gorgon
     # make their suites by themselves. Each test runs once in a process, with the file whose loading
     # brought it.
     class TestUnit
+      # Maximum number of tests that are named where many did not run.
+      MOST_NAMED = 5
+
       # Loads what every plain run has loaded before its first test.
       def self.preload
         Frameworks.disarmed do
@@ -110,7 +113,7 @@ module Gorgon
         tell_filtered(parts.size - suite.size) unless selection
         chosen = parts.chosen(@suites.tests(suite), @places.absolute(path), selection, @reporter)
         @suites.keep(suite, chosen.map(&:instance)) if selection
-        @results.expect(parts, suite.size)
+        @results.expect(parts, chosen, suite.size)
         run_suite(suite) unless suite.empty?
       end
 
@@ -143,8 +146,11 @@ module Gorgon
       def tell_what_did_not_run
         return true unless @results.left.positive?
 
+        names = @results.not_ended
+        shown = names.first(MOST_NAMED).join(', ') + (names.size > MOST_NAMED ? ', …' : '')
         @reporter.file_error(what: 'quit', exception: nil, backtrace: [],
-                             message: "Test::Unit was stopped: #{@results.left} of #{@results.expected} tests did not run")
+                             message: "#{@results.left} of #{@results.expected} tests did not run#{" (#{shown})" unless names.empty?}: " \
+                                      'Test::Unit was stopped, or a `run` of the suite or of the test leaves them out')
       end
 
       # The runner, or the result that it kept, may know better than the tests.

@@ -15,11 +15,13 @@ module Gorgon
         @running = {}.compare_by_identity # thread => its test
       end
 
-      # The tests to come, and how many of them the suite says it has.
-      def expect(parts, size)
+      # The tests to come, those of them that were chosen, and how many the suite says it has.
+      def expect(parts, chosen, size)
         @parts = parts
+        @chosen = chosen
         @expected = size
         @ended = 0
+        @over = {}.compare_by_identity
         @red = false
         @running.clear
       end
@@ -30,6 +32,11 @@ module Gorgon
       # How many of them did not.
       def left
         @expected - @ended
+      end
+
+      # The names of the chosen tests that did not end.
+      def not_ended
+        @chosen.reject { |test| @over.key?(test) }.map(&:name)
       end
 
       # Whether anything was told that fails a run.
@@ -67,6 +74,7 @@ module Gorgon
         running = @running.delete(::Thread.current) or return
         seconds = Frameworks.now - running.started_at
         @ended += 1
+        @over[running.test] = true
         @reporter.test_finished(of_test(running.test).merge(seconds: seconds).merge(of_faults(running.faults)))
       end
 
