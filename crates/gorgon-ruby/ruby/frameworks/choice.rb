@@ -11,9 +11,24 @@ module Gorgon
       WORD = /\Aundefined (?:local variable or )?method [`'](?:x|f)?(?:describe|context|feature|it|shared_\w+)'|\Auninitialized constant RSpec\b/.freeze
       CONSTANTS = { 'minitest' => /uninitialized constant Mini[Tt]est\b/, 'test_unit' => /uninitialized constant Test\b/ }.freeze
       # What asks a framework to run at exit.
-      ARMED = { 'minitest' => %r{/minitest/autorun\.rb\z}, 'rspec' => %r{/rspec/autorun\.rb\z} }.freeze
+      ARMED = { 'minitest' => '/minitest/autorun.rb', 'rspec' => '/rspec/autorun.rb' }.freeze
       # Methods that are tests, whatever else a class of a framework has.
       TEST = /\A(?:test|bench)/.freeze
+
+      @seen = 0
+      @armed = {}
+
+      # Whether a framework's library that runs it at exit is loaded. A library is looked at once, as there may be
+      # thousands; its name may be in any encoding.
+      def self.armed?(name)
+        @seen = 0 if @seen > $LOADED_FEATURES.size
+        while @seen < $LOADED_FEATURES.size
+          path = $LOADED_FEATURES[@seen].b
+          @seen += 1
+          ARMED.each { |framework, library| @armed[framework] = true if path.end_with?(library) }
+        end
+        @armed.key?(name)
+      end
 
       # `asked`: frameworks whose children have said that the file is not theirs. With this one among them, it runs here.
       def initialize(path, framework, asked, scan)
@@ -28,7 +43,7 @@ module Gorgon
 
       # Leaves the file to another child, where it could not be loaded because of this one.
       def not_loaded(message)
-        leave(instead(message)) unless @sure
+        leave(instead(Json.utf8(message))) unless @sure
       end
 
       # Before the first test runs: RSpec's `describe` may have taken what was meant for Minitest's.
@@ -111,10 +126,7 @@ module Gorgon
 
       # Test::Unit runs at exit unless it is told not to: `false`, where Frameworks.disarm says nil.
       def armed(name)
-        return test_unit_armed? if name == 'test_unit'
-
-        # A test may have set an encoding in which Ruby then names what it loads.
-        $LOADED_FEATURES.any? { |path| ARMED[name].match?(path.encoding.ascii_compatible? ? path : path.b) }
+        name == 'test_unit' ? test_unit_armed? : Choice.armed?(name)
       end
 
       def test_unit_armed?
