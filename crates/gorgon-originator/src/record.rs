@@ -63,13 +63,14 @@ fn ran(file: &Whole<'_>, results: &Results, stamp: Option<Stamp>, rules: &Kept) 
             // All parts of a file are all of it.
             let first = file.first();
             let whole = parted || first.asked.is_empty();
+            let left_out_whole = tests.is_empty() && file.left_out() > 0;
             Some(match (file.errors().is_empty(), whole && !part_is_open) {
                 (false, _) => Ran::Broken {
                     tests,
                     cut,
                     unjudged,
                 },
-                (true, true) if rules.filtered || file.left_out() > 0 => Ran::Filtered {
+                (true, true) if rules.filtered || left_out_whole => Ran::Filtered {
                     seconds: file.time(),
                     stamp,
                     tests,
