@@ -36,6 +36,11 @@ impl Project {
         Self { path }
     }
 
+    /// Takes a directory that is there.
+    pub fn at(path: PathBuf) -> Self {
+        Self { path }
+    }
+
     /// Makes a project of files: path, text.
     ///
     /// # Panics

@@ -13,7 +13,7 @@ use gorgon_proto::job::{JobDefinition, WorkspaceMode};
 use gorgon_proto::message::{HostError, LeaveReason};
 use gorgon_proto::trace::{Step, Trace};
 use gorgon_ruby::{Callback, CallbackError, RubySettings, Waiting, may_define, run_callback};
-use gorgon_sync::{Cache, SyncError, Workspace, inside, pull};
+use gorgon_sync::{Cache, SyncError, Workspace, inside, originals, pull};
 use log::info;
 
 use crate::job_files::JobFiles;
@@ -177,7 +177,10 @@ fn fetch(
         WorkspaceMode::Job => Workspace::create(workspaces, &job.project),
         WorkspaceMode::Slot => Workspace::for_slots(workspaces, order.slots),
     };
-    let mut workspace = workspace.map_err(sync_failed)?.until(bounds.cancel.clone());
+    let mut workspace = workspace
+        .map_err(sync_failed)?
+        .instead_of(originals(&job.sync, &job.project))
+        .until(bounds.cancel.clone());
     let mut copying = begun;
     let digest = job.sync.manifest_digest.as_deref();
     let kept = digest.and_then(|digest| workspace.fill_from_kept(&cache, digest));

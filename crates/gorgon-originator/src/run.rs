@@ -330,6 +330,9 @@ impl Run<'_> {
                 }
             };
             job.definition.sync = served.source.clone();
+            for warning in &served.warnings {
+                self.screen.say(&format!("warning: {warning}"));
+            }
             for hint in &served.hints {
                 self.screen.tell(hint);
             }

@@ -12,16 +12,19 @@ use gorgon_process::host;
 use gorgon_proto::job::{Source, SourceKind};
 use gorgon_sync::push::{self, Transport};
 use gorgon_sync::serve::{Reach, Reading};
-use gorgon_sync::{Excludes, ServeTree, SyncError};
+use gorgon_sync::{Excludes, LeftOut, ServeTree, SyncError};
 
 use crate::cli::StartArgs;
 use crate::guard::{self, Guard};
+use crate::report::visible::one_line;
 use crate::settings::Settings;
 
 /// A push to a file server may take so long.
 const PUSH_LIMIT: Duration = Duration::from_secs(3600);
 /// A source of less is not worth a word about its size.
 const HINT_FROM_BYTES: u64 = 20 << 20;
+/// Most names of one warning.
+const MOST_NAMES: usize = 3;
 
 /// The source cannot be offered.
 #[derive(Debug, thiserror::Error)]
@@ -66,8 +69,10 @@ impl Hint for SourceError {
 pub struct Served {
     /// What listeners are told.
     pub source: Source,
-    /// Lines for the user.
+    /// Lines for the user that `-q` leaves out.
     pub hints: Vec<String>,
+    /// Lines for the user.
+    pub warnings: Vec<String>,
     /// Removes the daemon's files if we are killed; ends after the daemon.
     _tree: Option<(ServeTree, Option<Guard>)>,
 }
@@ -130,6 +135,7 @@ pub fn offer(
             ..Source::default()
         },
         hints: Vec::new(),
+        warnings: Vec::new(),
         _tree: None,
     };
     match (origin, hosts) {
@@ -145,8 +151,10 @@ pub fn offer(
             let host = settings.host_name();
             let destination = push::destination(&server, transport, &host, &settings.root);
             let excludes = Excludes::new(&config.exclude, own);
-            push_bounded(settings, &server, &destination, excludes, signals)?;
+            let left_out = push_bounded(settings, &server, &destination, excludes, signals)?;
             let mut served = by_path(destination);
+            served.hints.extend(points_out(&left_out));
+            served.warnings.extend(special(&left_out));
             served
                 .source
                 .rsync_transport
@@ -187,7 +195,8 @@ fn serve(reading: Reading, reach: Reach, addresses: &[String]) -> Result<Served,
     let guard = guard.ok();
     let total = tree.manifest().total_bytes();
     let costly = tree.manifest().costly();
-    let mut hints = Vec::new();
+    let mut hints: Vec<String> = points_out(tree.left_out()).into_iter().collect();
+    let warnings = special(tree.left_out()).into_iter().collect();
     if total >= HINT_FROM_BYTES && !costly.is_empty() && reach == Reach::Network {
         let parts: Vec<String> = costly
             .iter()
@@ -202,7 +211,48 @@ fn serve(reading: Reading, reach: Reach, addresses: &[String]) -> Result<Served,
     Ok(Served {
         source: tree.source(addresses),
         hints,
+        warnings,
         _tree: Some((tree, guard)),
+    })
+}
+
+/// What is not synced since a write in a workspace would reach the repository of this directory.
+fn points_out(left_out: &LeftOut) -> Option<String> {
+    // What a repository that is synced knows of worktrees elsewhere is nobody's loss.
+    let inside_git = |path: &[u8]| {
+        path.windows(6)
+            .any(|part| part == b".git/w" || part == b".git/m")
+    };
+    let mut checkouts = left_out.outside.iter();
+    let (path, reason) = checkouts.find(|(path, _)| !inside_git(path))?;
+    let more = match checkouts.filter(|(path, _)| !inside_git(path)).count() {
+        0 => String::new(),
+        more => format!(" (and {more} more like it)"),
+    };
+    let path = one_line(&String::from_utf8_lossy(path));
+    let reason = one_line(reason);
+    Some(format!(
+        "hint: {path} is not synced, {reason}{more}: a workspace is no repository there, and `git ls-files` of a gemspec lists nothing"
+    ))
+}
+
+/// Sockets and devices, which no copy has.
+fn special(left_out: &LeftOut) -> Option<String> {
+    let all = &left_out.special;
+    let named = all.iter().take(MOST_NAMES).map(|(path, kind)| {
+        let path = one_line(&String::from_utf8_lossy(path));
+        format!("{path} ({kind})")
+    });
+    let named: Vec<String> = named.collect();
+    let more = match all.len().saturating_sub(MOST_NAMES) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    (!named.is_empty()).then(|| {
+        format!(
+            "sockets and devices are not synced, so workspaces lack {}{more}; leave out by job.sync.exclude what no test needs",
+            named.join(", ")
+        )
     })
 }
 
@@ -216,7 +266,7 @@ fn push_bounded(
     destination: &str,
     excludes: Excludes,
     signals: &Receiver<Signal>,
-) -> Result<(), SourceError> {
+) -> Result<LeftOut, SourceError> {
     let (cancel, cancelled) = bounded::<()>(0);
     let (done, result) = bounded(1);
     let (root, to) = (settings.root.clone(), destination.to_owned());
@@ -241,7 +291,7 @@ fn push_bounded(
             Err(SourceError::Cancelled)
         }
         recv(result) -> pushed => match pushed {
-            Ok(pushed) => pushed.map(drop).map_err(failed),
+            Ok(pushed) => pushed.map_err(failed),
             Err(_) => Err(SourceError::Cancelled),
         }
     };

@@ -19,6 +19,23 @@ const FOREIGN: &[&str] = &[
     "TESTOPTS",
     "RAILS_ENV",
     "RACK_ENV",
+    // A hook of Git has these (`git rev-parse --local-env-vars`): in a workspace every command of
+    // Git would work on the developer's repository.
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_COMMON_DIR",
+    "GIT_CONFIG",
+    "GIT_CONFIG_COUNT",
+    "GIT_CONFIG_PARAMETERS",
+    "GIT_DIR",
+    "GIT_GRAFT_FILE",
+    "GIT_IMPLICIT_WORK_TREE",
+    "GIT_INDEX_FILE",
+    "GIT_NO_REPLACE_OBJECTS",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_PREFIX",
+    "GIT_REPLACE_REF_BASE",
+    "GIT_SHALLOW_FILE",
+    "GIT_WORK_TREE",
 ];
 
 /// Ours, never handed on as found.

@@ -112,7 +112,7 @@ impl Cache {
             // None came from a file server, of which the digest is all that is known.
             return !self.path.join(MANIFEST).exists();
         };
-        let Ok(copy) = scan::scan(&self.tree(), &Excludes::none()) else {
+        let Ok((copy, _)) = scan::scan(&self.tree(), &Excludes::none()) else {
             return false;
         };
         let pairs = manifest.entries.iter().zip(&copy.entries);

@@ -15,6 +15,7 @@ use gorgon_process::disk;
 
 use crate::failure::SyncError;
 use crate::manifest::{Nanos, SECOND};
+use crate::outside;
 use crate::stamp::{Kind, Stamp};
 use crate::view::{View, Viewed};
 
@@ -75,7 +76,10 @@ fn copy_one(
             copy_file(&from, &to, stamp, can_share).map_err(SyncError::file("copy the file", from))
         }
         Kind::Link => fs::read_link(&from)
-            .and_then(|target| symlink(target, &to))
+            .and_then(|target| {
+                let own = outside::relink(&view.originals, &viewed.path, &target);
+                symlink(own.unwrap_or(target.into_os_string()), &to)
+            })
             .and_then(|()| made(&to, stamp))
             .map_err(SyncError::file("copy the link", from)),
         Kind::Pipe => disk::make_fifo(&to, stamp.permissions())

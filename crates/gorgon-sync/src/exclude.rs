@@ -46,6 +46,13 @@ impl Excludes {
         Self { rules }
     }
 
+    /// Leaves out these paths of the project besides, whatever the user's patterns say.
+    pub(crate) fn and_paths<'a>(&self, paths: impl Iterator<Item = &'a [u8]>) -> Self {
+        let mut rules: Vec<Rule> = paths.map(|path| Rule::leave(&literal(path))).collect();
+        rules.extend(self.rules.iter().cloned());
+        Self { rules }
+    }
+
     /// Leaves out nothing: for a copy, which has what it shall have.
     pub(crate) fn none() -> Self {
         let rules = Vec::new();
@@ -186,6 +193,26 @@ fn own_file(path: &str) -> Option<String> {
         pattern.push(character);
     }
     Some(pattern)
+}
+
+/// A path as a pattern that matches it. What no pattern can hold is any byte.
+fn literal(path: &[u8]) -> String {
+    let text = std::str::from_utf8(path);
+    let wild = text.map_or(true, |text| text.contains(['*', '?', '[', '\n', '\r']));
+    let mut pattern = String::from("/");
+    for chunk in path.utf8_chunks() {
+        for character in chunk.valid().chars() {
+            match character {
+                '\n' | '\r' => pattern.push('?'),
+                '*' | '?' | '[' => pattern.extend(['\\', character]),
+                // In a pattern without wild cards rsync takes it as it is.
+                '\\' if wild => pattern.push_str("\\\\"),
+                character => pattern.push(character),
+            }
+        }
+        chunk.invalid().iter().for_each(|_| pattern.push('?'));
+    }
+    pattern
 }
 
 fn contains(text: &[u8], part: &[u8]) -> bool {

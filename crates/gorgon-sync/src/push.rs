@@ -10,6 +10,7 @@ use crate::exclude::Excludes;
 use crate::failure::{self, SyncError};
 use crate::manifest;
 use crate::pull::rsync;
+use crate::scan::{self, LeftOut};
 
 /// So many digits tell the projects of one name on one host apart.
 const HASH_DIGITS: usize = 8;
@@ -67,32 +68,33 @@ pub fn destination(
     }
 }
 
-/// Makes the destination equal to the project, by content. Returns whether files vanished
-/// meanwhile, which is no failure.
+/// Makes the destination equal to the project, by content. That files vanish meanwhile is no
+/// failure. Returns what of the project was left out.
 ///
 /// # Errors
-/// When the destination names no place, or rsync fails.
+/// When the destination names no place, the project cannot be read, or rsync fails.
 pub fn push(
     project: &Path,
     destination: &str,
     excludes: &Excludes,
     bounds: &Bounds,
-) -> Result<bool, SyncError> {
+) -> Result<LeftOut, SyncError> {
     let to = Location::parse(destination).ok_or_else(|| SyncError::Source {
         what: format!("is {destination:?}, which names no place"),
     })?;
+    let (_, left_out) = scan::scan(project, excludes)?;
     let from = Location::Directory(project.to_owned());
     let identity = Some(project.join(IDENTITY)).filter(|path| path.is_file());
     let args = args::mirror(
         &from,
         &to,
-        Some(excludes),
+        Some(&left_out.excludes(excludes)),
         Compare::Content,
         identity.as_deref(),
     );
     match run_bounded(rsync(args, None), bounds, b"") {
-        Ok(_) => Ok(false),
-        Err(error) if failure::is_vanished(&error) => Ok(true),
+        Ok(_) => Ok(left_out),
+        Err(error) if failure::is_vanished(&error) => Ok(left_out),
         Err(error) => Err(SyncError::rsync(
             format!("push {} to {to}", project.display()),
             error,

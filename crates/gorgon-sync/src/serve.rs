@@ -27,7 +27,7 @@ use crate::failure::SyncError;
 use crate::manifest::Manifest;
 use crate::owned::{self, OwnedDir};
 use crate::pull::rsync;
-use crate::scan;
+use crate::scan::{self, LeftOut};
 
 /// More hosts than that at a time are sent away.
 const CONNECTIONS: usize = 250;
@@ -66,18 +66,22 @@ pub struct ServeTree {
     user: String,
     password: String,
     manifest: Manifest,
+    left_out: LeftOut,
     digest: String,
     ending: Arc<AtomicBool>,
     acceptor: Option<JoinHandle<()>>,
     directory: OwnedDir,
 }
 
+/// What was read: the manifest, what is left out, and the manifest encoded.
+type Read = (Manifest, LeftOut, Vec<u8>);
+
 /// A project whose manifest is being read, in a thread of its own: others connect meanwhile.
 #[derive(Debug)]
 pub struct Reading {
     project: PathBuf,
     excludes: Excludes,
-    manifest: JoinHandle<Result<(Manifest, Vec<u8>), SyncError>>,
+    manifest: JoinHandle<Result<Read, SyncError>>,
 }
 
 impl Reading {
@@ -88,9 +92,9 @@ impl Reading {
     pub fn begin(project: &Path, excludes: Excludes) -> Result<Self, SyncError> {
         let (root, rules) = (project.to_owned(), excludes.clone());
         let read = move || {
-            let manifest = scan::scan(&root, &rules)?;
+            let (manifest, left_out) = scan::scan(&root, &rules)?;
             let encoded = manifest.encode();
-            Ok((manifest, encoded))
+            Ok((manifest, left_out, encoded))
         };
         let manifest = thread::Builder::new()
             .name("read".to_owned())
@@ -116,7 +120,7 @@ impl ServeTree {
             manifest,
         } = reading;
         let read = manifest.join().expect("reading a tree does not panic");
-        let (manifest, encoded) = read?;
+        let (manifest, left_out, encoded) = read?;
         let project = project.as_path();
         let listener = listen(reach).map_err(SyncError::file("open a port to serve", project))?;
         let port = listener
@@ -130,7 +134,7 @@ impl ServeTree {
             directory: directory.path(),
             project,
         }
-        .write(&excludes, &user, &password, &encoded)
+        .write(&left_out.excludes(&excludes), &user, &password, &encoded)
         .map_err(SyncError::file(
             "write the rsync daemon's files to",
             directory.path(),
@@ -152,6 +156,7 @@ impl ServeTree {
             user,
             password,
             manifest,
+            left_out,
             digest,
             ending,
             acceptor,
@@ -175,6 +180,12 @@ impl ServeTree {
     #[must_use]
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
+    }
+
+    /// Returns what of the project is not served.
+    #[must_use]
+    pub fn left_out(&self) -> &LeftOut {
+        &self.left_out
     }
 
     /// Returns the source of the job definition; `hosts` are names or addresses of this machine,

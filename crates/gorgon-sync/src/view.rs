@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use crossbeam_channel::{Receiver, TryRecvError, never};
 
 use crate::failure::SyncError;
+use crate::outside::Outside;
 use crate::record::Record;
 use crate::stamp::{Kind, Stamp, stamps};
 
@@ -16,6 +17,9 @@ pub(crate) struct View {
     pub(crate) entries: Vec<Viewed>,
     /// Nobody has looked at the tree itself: what is copied must still be what is expected.
     pub(crate) unseen: bool,
+    /// Where the tree lay before it was copied to this machine: links that lead there lead into the
+    /// copy instead.
+    pub(crate) originals: Vec<PathBuf>,
     /// Copying ends when something arrives here, or the other end is dropped.
     pub(crate) cancel: Receiver<()>,
 }
@@ -31,8 +35,34 @@ pub(crate) struct Viewed {
 }
 
 impl View {
+    /// Looks at a cache. What points out of it is no part of it: it may come from a tree that
+    /// nobody looked at before rsync read it.
+    pub(crate) fn of_cache(root: &Path) -> Result<Self, SyncError> {
+        let mut view = Self::of_tree(root)?;
+        let outside = Outside::of(root);
+        let mut left_out: Option<Vec<u8>> = None;
+        view.entries.retain(|viewed| {
+            let path = &viewed.path;
+            let below = |top: &Vec<u8>| {
+                path.strip_prefix(top.as_slice())
+                    .is_some_and(|rest| rest.first() == Some(&b'/'))
+            };
+            if left_out.as_ref().is_some_and(below) {
+                return false;
+            }
+            let Some(reason) = outside.reason(path) else {
+                return true;
+            };
+            log::info!(target: "gorgon::sync", path:% = String::from_utf8_lossy(path), reason;
+                "left out of the workspace: it points out of the project");
+            left_out = Some(path.clone());
+            false
+        });
+        Ok(view)
+    }
+
     /// Looks at a tree, in which nothing changes meanwhile.
-    pub(crate) fn of_tree(root: &Path) -> Result<Self, SyncError> {
+    fn of_tree(root: &Path) -> Result<Self, SyncError> {
         let entries = look(root)?
             .into_iter()
             .map(|(path, stamp)| Viewed {
@@ -45,6 +75,7 @@ impl View {
             root: root.to_owned(),
             entries,
             unseen: false,
+            originals: Vec::new(),
             cancel: never(),
         })
     }
@@ -64,6 +95,7 @@ impl View {
             root: root.to_owned(),
             entries,
             unseen: true,
+            originals: Vec::new(),
             cancel: never(),
         }
     }

@@ -27,6 +27,9 @@ pub use crate::restore::Filled;
 /// Workspaces are called `gorgon-…`; a sweep touches nothing else.
 const PREFIX: &str = "gorgon-";
 
+/// Git says that this is no repository.
+const BARRIER: &str = "gitdir: this-workspace-of-gorgon-has-no-repository\n";
+
 /// A directory of one job, private, and removed when dropped unless it is kept.
 ///
 /// Its tree lies one level below a directory of a name that nobody can guess, and is called as the
@@ -39,6 +42,8 @@ pub struct Workspace {
     trees: Vec<Tree>,
     /// The cache that it was filled from.
     cache: Option<PathBuf>,
+    /// Where what it is a copy of lies, for who looks at it from this machine.
+    originals: Vec<PathBuf>,
     /// It is filled until something arrives here, or the other end is dropped.
     cancel: Receiver<()>,
 }
@@ -57,13 +62,14 @@ impl Workspace {
     /// # Errors
     /// When a directory cannot be made.
     pub fn create(parent: &Path, project: &str) -> Result<Self, SyncError> {
-        let outer = OwnedDir::create(parent, PREFIX)?;
+        let outer = outer(parent)?;
         // Only the last name of a path out of a message, so it stays inside.
         let name = Path::new(project)
             .file_name()
             .filter(|name| name.len() <= 100);
         let name = name
             .filter(|name| !name.as_encoded_bytes().starts_with(b".gorgon-lock"))
+            .filter(|name| *name != ".git")
             .unwrap_or("project".as_ref());
         let tree = Tree::create(outer.path().join(name))?;
         Ok(Self {
@@ -71,6 +77,7 @@ impl Workspace {
             outer,
             trees: vec![tree],
             cache: None,
+            originals: Vec::new(),
             cancel: never(),
         })
     }
@@ -80,7 +87,7 @@ impl Workspace {
     /// # Errors
     /// When a directory cannot be made.
     pub fn for_slots(parent: &Path, slots: u32) -> Result<Self, SyncError> {
-        let outer = OwnedDir::create(parent, PREFIX)?;
+        let outer = outer(parent)?;
         let tree = |slot| Tree::create(outer.path().join(format!("slot-{slot}")));
         let trees: Vec<Tree> = (1..=slots.max(1)).map(tree).collect::<Result<_, _>>()?;
         Ok(Self {
@@ -88,6 +95,7 @@ impl Workspace {
             outer,
             trees,
             cache: None,
+            originals: Vec::new(),
             cancel: never(),
         })
     }
@@ -105,6 +113,14 @@ impl Workspace {
         self
     }
 
+    /// Says where the tree lies that it becomes a copy of: a link to there by its absolute path leads
+    /// into the workspace instead, so that a test cannot write to the original through it.
+    #[must_use]
+    pub fn instead_of(mut self, originals: Vec<PathBuf>) -> Self {
+        self.originals = originals;
+        self
+    }
+
     /// Returns the tree, or the first of those for slots: in it after_sync runs.
     #[must_use]
     pub fn first(&self) -> &Path {
@@ -118,6 +134,7 @@ impl Workspace {
         let first = self.trees.first()?;
         let record = kept::take(cache, digest, true, &first.path)?;
         let mut view = View::of_record(&cache.tree(), &record);
+        view.originals.clone_from(&self.originals);
         view.cancel = self.cancel.clone();
         let filled = self.fill_all(Some(record), cache, &view, digest);
         match filled {
@@ -140,7 +157,8 @@ impl Workspace {
     /// # Errors
     /// When a file cannot be copied: the disk is full.
     pub fn fill_from(&mut self, cache: &Cache) -> Result<Filled, SyncError> {
-        let mut view = View::of_tree(&cache.tree())?;
+        let mut view = View::of_cache(&cache.tree())?;
+        view.originals.clone_from(&self.originals);
         view.cancel = self.cancel.clone();
         let digest = cache.digest().unwrap_or_default();
         let filled = self.fill_all(None, cache, &view, &digest)?;
@@ -226,10 +244,25 @@ impl Workspace {
             return;
         };
         for tree in &mut self.trees {
-            if let Err(error) = tree.keep(&cache, &source, limit_bytes) {
+            if let Err(error) = tree.keep(&cache, &source, &self.originals, limit_bytes) {
                 log::info!(target: "gorgon::sync", path:% = tree.path.display(),
                     cause:% = exit::chain(&error); "a workspace is not kept");
             }
+        }
+    }
+}
+
+/// Makes the directory around the trees. Git looks for a repository in every directory above, also
+/// above of ours, which may lie in somebody's: what it finds here ends its search.
+fn outer(parent: &Path) -> Result<OwnedDir, SyncError> {
+    let outer = OwnedDir::create(parent, PREFIX)?;
+    let barrier = outer.path().join(".git");
+    match fs::write(&barrier, BARRIER) {
+        Ok(()) => Ok(outer),
+        Err(error) => {
+            // The error that matters is the first.
+            let _ = owned::remove(outer.path());
+            Err(SyncError::file("write", barrier)(error))
         }
     }
 }
@@ -291,7 +324,13 @@ impl Tree {
         Ok(filled)
     }
 
-    fn keep(&mut self, cache: &Path, source: &Record, limit_bytes: u64) -> Result<(), SyncError> {
+    fn keep(
+        &mut self,
+        cache: &Path,
+        source: &Record,
+        originals: &[PathBuf],
+        limit_bytes: u64,
+    ) -> Result<(), SyncError> {
         let refused = |why: &str| SyncError::file("keep", cache)(io::Error::other(why.to_owned()));
         let Some(before) = self.record.take() else {
             return Err(refused("it was never whole"));
@@ -307,11 +346,12 @@ impl Tree {
         }
         let digest = cache.digest().unwrap_or_default();
         // Where another job has pulled since, there is more to be done.
-        let view = if source.digest == digest {
+        let mut view = if source.digest == digest {
             View::of_record(&cache.tree(), source)
         } else {
-            View::of_tree(&cache.tree())?
+            View::of_cache(&cache.tree())?
         };
+        view.originals = originals.to_vec();
         self.put_back(&before, &view, &digest)?;
         let Some(record) = self.record.take() else {
             return Err(refused("it was never whole"));

@@ -38,6 +38,7 @@ mod output;
 mod parts;
 mod poison;
 mod rails;
+mod repositories;
 mod retries;
 mod rspec;
 mod ruby_children;

@@ -44,6 +44,7 @@ fn check(source: &str, copied: &str, found: &str, expected: &str) {
         root: PathBuf::from("/"),
         entries: entries.collect(),
         unseen: false,
+        originals: Vec::new(),
         cancel: never(),
     };
     let entries = tree(copied).into_iter();
@@ -158,6 +159,7 @@ fn a_directory_of_another_filesystem_is_not_ours_to_restore() {
             })
             .collect(),
         unseen: false,
+        originals: Vec::new(),
         cancel: never(),
     };
     let entries = record.into_iter().map(|(path, stamp)| Entry {
