@@ -32,6 +32,8 @@ pub struct Files {
     pub warnings: Vec<String>,
     /// By file: what failed when it last ran.
     pub failing: BTreeMap<String, LastFailed>,
+    /// Lines for the user that `-q` leaves out.
+    pub hints: Vec<String>,
     /// The whole suite, not a part of it.
     pub whole: bool,
 }
@@ -93,8 +95,8 @@ fn splitting(settings: &Settings, args: &StartArgs, history: &History) -> Splitt
 pub fn choose(settings: &Settings, start: &StartArgs) -> Result<Files, RunError> {
     let args = &start.selection;
     let root = &settings.root;
-    let globs = settings.globs();
-    let mut selection = select(root, &args.what, &globs)?;
+    let suite = settings.suite();
+    let mut selection = select(root, &args.what, &suite)?;
     let history = Store::of(root)
         .map(|store| store.load())
         .unwrap_or_default();
@@ -179,6 +181,7 @@ pub fn choose(settings: &Settings, start: &StartArgs) -> Result<Files, RunError>
         planned,
         selected,
         warnings,
+        hints: selection.hints,
         failing,
         whole,
     })
@@ -187,12 +190,16 @@ pub fn choose(settings: &Settings, start: &StartArgs) -> Result<Files, RunError>
 /// Says that nothing is found.
 #[must_use]
 pub fn no_files(settings: &Settings, args: &SelectionArgs) -> RunError {
+    let suite = settings.suite();
     let words = if args.what.is_empty() {
-        settings.globs()
+        suite.globs()
     } else {
-        args.what.clone()
+        &args.what
     };
-    RunError::NoFiles(words.join(", "))
+    RunError::NoFiles(match words {
+        [] => "`files` in gorgon.json is an empty list".to_owned(),
+        words => format!("nothing is found by {}", words.join(", ")),
+    })
 }
 
 /// `list`: the items in the order in which they would be queued.
@@ -205,6 +212,9 @@ pub fn list(start: &StartArgs, broker_url: Option<&str>) -> Result<u8, RunError>
     let files = choose(&settings, start)?;
     for warning in settings.warnings.iter().chain(&files.warnings) {
         screen::to_stderr(&format!("warning: {warning}\n"));
+    }
+    for hint in &files.hints {
+        screen::to_stderr(&format!("{hint}\n"));
     }
     if files.planned.is_empty() && !args.only_failures {
         return Err(no_files(&settings, args));

@@ -12,7 +12,7 @@ mod walk;
 
 use std::collections::HashSet;
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 
 /// What globs found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -21,6 +21,43 @@ pub struct Found {
     pub files: Vec<String>,
     /// What was left out and why: lines for the user.
     pub warnings: Vec<String>,
+    /// Test files that cannot be run: the path as it is shown, and why. To leave one out would be to
+    /// say that it passed.
+    pub refused: Vec<(String, &'static str)>,
+}
+
+impl Found {
+    /// Keeps files and refused ones of which this is true.
+    pub fn keep(&mut self, wanted: &dyn Fn(&str) -> bool) {
+        self.files.retain(|file| wanted(file));
+        self.refused.retain(|(path, _)| wanted(path));
+    }
+
+    /// Adds what is not there yet.
+    pub fn add(&mut self, more: Self) {
+        let known: HashSet<String> = self.files.iter().cloned().collect();
+        let new = more.files.into_iter().filter(|file| !known.contains(file));
+        self.files.extend(new);
+        self.warnings.extend(more.warnings);
+        for one in more.refused {
+            if !self.refused.contains(&one) {
+                self.refused.push(one);
+            }
+        }
+    }
+}
+
+/// A path as a glob that names it alone.
+#[must_use]
+pub fn literal(path: &str) -> String {
+    let mut glob = String::with_capacity(path.len());
+    for character in path.chars() {
+        if "*?[]{}\\".contains(character) {
+            glob.push('\\');
+        }
+        glob.push(character);
+    }
+    glob
 }
 
 /// Most names that one warning lists.
@@ -40,7 +77,15 @@ pub fn expand(root: &Path, globs: &[String]) -> Found {
                         found.files.push(file);
                     }
                 }
-                Err(why) => left_out.add(why, &path),
+                Err(why) => match why.refusal() {
+                    Some(reason) => {
+                        let refused = (shown(&path), reason);
+                        if !found.refused.contains(&refused) {
+                            found.refused.push(refused);
+                        }
+                    }
+                    None => left_out.add(why, &path),
+                },
             }
         }
         left_out.tell(glob, &mut found.warnings);
@@ -63,43 +108,64 @@ enum Why {
     Outside,
 }
 
+impl Why {
+    /// Why a test file cannot be run; none for what is no test file.
+    fn refusal(self) -> Option<&'static str> {
+        match self {
+            Self::Directory | Self::NoRuby => None,
+            Self::NoFile => Some("it is neither a file nor a link"),
+            Self::NotUtf8 => Some("its name is not UTF-8"),
+            Self::Outside => Some("it lies outside the project"),
+        }
+    }
+}
+
 /// Returns the path as it is queued, or why it cannot be.
 fn judge(root: &Path, path: &[u8]) -> Result<String, Why> {
     let full = root.join(std::ffi::OsStr::from_bytes(path));
-    match std::fs::metadata(&full) {
-        Ok(metadata) if metadata.is_dir() => return Err(Why::Directory),
-        Ok(metadata) if metadata.is_file() => {}
-        Ok(_) | Err(_) => return Err(Why::NoFile),
+    let found = std::fs::metadata(&full);
+    if found.as_ref().is_ok_and(std::fs::Metadata::is_dir) {
+        return Err(Why::Directory);
     }
-    let text = std::str::from_utf8(path).map_err(|_| Why::NotUtf8)?;
-    let inside = match text.strip_prefix('/') {
-        None => text,
-        Some(_) => full
-            .strip_prefix(root)
-            .ok()
-            .and_then(Path::to_str)
-            .ok_or(Why::Outside)?,
-    };
-    if !is_ruby(inside) {
+    if !is_ruby(path) {
         return Err(Why::NoRuby);
     }
-    let mut components = Vec::new();
-    for component in inside.split('/') {
+    // A link that leads nowhere cannot be loaded, which the framework says.
+    let there = found.or_else(|_| std::fs::symlink_metadata(&full));
+    if !there.is_ok_and(|it| it.is_file() || it.is_symlink()) {
+        return Err(Why::NoFile);
+    }
+    let text = std::str::from_utf8(path).map_err(|_| Why::NotUtf8)?;
+    let mut plain = PathBuf::new();
+    for component in root.join(text).components() {
         match component {
-            "" | "." => {}
-            ".." => {
-                components.pop().ok_or(Why::Outside)?;
-            }
-            name => components.push(name),
+            Component::ParentDir => drop(plain.pop()),
+            Component::CurDir => {}
+            other => plain.push(other),
         }
     }
-    Ok(components.join("/"))
+    let inside = plain.strip_prefix(root).map_err(|_| Why::Outside)?;
+    inside.to_str().map(str::to_owned).ok_or(Why::NotUtf8)
 }
 
 /// Returns whether a file's name says that it holds Ruby.
 #[must_use]
-pub fn is_ruby(path: &str) -> bool {
-    path.len() > 3 && path.as_bytes()[path.len() - 3..].eq_ignore_ascii_case(b".rb")
+pub fn is_ruby(path: &[u8]) -> bool {
+    path.len() > 3 && path[path.len() - 3..].eq_ignore_ascii_case(b".rb")
+}
+
+/// A path as it is shown: on one line, bytes that are no text by their numbers.
+fn shown(path: &[u8]) -> String {
+    path.utf8_chunks()
+        .map(|chunk| {
+            let invalid: String = chunk
+                .invalid()
+                .iter()
+                .map(|byte| format!("\\x{byte:02x}"))
+                .collect();
+            chunk.valid().escape_debug().to_string().replace("\\'", "'") + &invalid
+        })
+        .collect()
 }
 
 #[derive(Default)]
@@ -109,27 +175,13 @@ struct LeftOut {
 
 impl LeftOut {
     fn add(&mut self, why: Why, path: &[u8]) {
-        let shown = path
-            .utf8_chunks()
-            .map(|chunk| {
-                let invalid: String = chunk
-                    .invalid()
-                    .iter()
-                    .map(|byte| format!("\\x{byte:02x}"))
-                    .collect();
-                chunk.valid().escape_debug().to_string().replace("\\'", "'") + &invalid
-            })
-            .collect();
-        self.paths.push((why, shown));
+        self.paths.push((why, shown(path)));
     }
 
     fn tell(&self, glob: &str, warnings: &mut Vec<String>) {
         for (why, words) in [
             (Why::Directory, "directories"),
             (Why::NoRuby, "files that are no Ruby (*.rb)"),
-            (Why::NoFile, "entries that are no files"),
-            (Why::NotUtf8, "files whose names are not UTF-8"),
-            (Why::Outside, "files outside the project"),
         ] {
             let names: Vec<&str> = self
                 .paths

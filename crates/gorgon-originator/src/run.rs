@@ -1,18 +1,20 @@
 //! The shell of `start`: from the command line to the exit status.
 
+mod error;
+
 use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
 
 use crossbeam_channel::Receiver;
-use gorgon_broker::{OpenError, Publish, Session};
-use gorgon_process::exit::{self, CANCELLED, ERROR, Hint};
-use gorgon_process::logging::{self, LogError, LogFields, Verbosity};
+use gorgon_broker::{Publish, Session};
+use gorgon_process::exit::{self, CANCELLED};
+use gorgon_process::logging::{self, LogFields, Verbosity};
 use gorgon_process::{Signal, signals};
 use gorgon_proto::config::Connection;
 use gorgon_proto::job::{JobId, Source, SourceKind, WorkspaceMode};
 use gorgon_proto::trace::Trace;
 use gorgon_proto::{message, names};
-use gorgon_ruby::{Callback, CallbackError, RubySettings};
+use gorgon_ruby::{Callback, RubySettings};
 use gorgon_sync::serve;
 
 use crate::callbacks::{self, Ran};
@@ -25,10 +27,11 @@ use crate::ledger::{Ending, Ledger, Rules};
 use crate::local::{Local, LocalError, LocalPlan, Numbers, take_numbers};
 use crate::report::junit::JobFacts;
 use crate::report::{Results, json};
-use crate::screen::{ReportError, Screen, Stream};
-use crate::select::SelectError;
-use crate::settings::{Settings, SettingsError};
-use crate::source::{self, Hosts, SourceError};
+use crate::screen::{Screen, Stream};
+use crate::settings::Settings;
+use crate::source::{self, Hosts};
+
+pub use error::RunError;
 
 /// The originator gives a job up when the broker was away for so long.
 pub(crate) const BROKER_LIMIT: Duration = Duration::from_secs(120);
@@ -42,64 +45,6 @@ const CLOSE_LIMIT: Duration = Duration::from_secs(2);
 const STUCK_LIMIT: Duration = Duration::from_secs(5);
 /// The local listener may take so long to end after its job.
 const LOCAL_END_LIMIT: Duration = Duration::from_secs(5);
-
-/// Why there is no run, or how it ended without being one of tests.
-#[derive(Debug, thiserror::Error)]
-pub enum RunError {
-    /// The configuration.
-    #[error(transparent)]
-    Settings(#[from] SettingsError),
-    /// The words of the command line.
-    #[error("choose the files")]
-    Select(#[from] SelectError),
-    /// Nothing to run.
-    #[error("no files: nothing is found by {0}")]
-    NoFiles(String),
-    /// The log.
-    #[error(transparent)]
-    Log(#[from] LogError),
-    /// A report.
-    #[error(transparent)]
-    Report(#[from] ReportError),
-    /// Signals.
-    #[error("listen to signals")]
-    Signals(#[source] std::io::Error),
-    /// A callback of the originator.
-    #[error("the callback before_originate")]
-    BeforeOriginate(#[source] CallbackError),
-    /// The local broker or listener.
-    #[error(transparent)]
-    Local(#[from] LocalError),
-    /// The broker.
-    #[error(transparent)]
-    Broker(#[from] OpenError),
-    /// The source cannot be offered.
-    #[error(transparent)]
-    Source(#[from] SourceError),
-}
-
-impl Hint for RunError {
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::Settings(error) => error.hint(),
-            Self::Select(_) | Self::Signals(_) => None,
-            Self::NoFiles(_) => Some("name files, or correct `files` in gorgon.json".to_owned()),
-            Self::Log(error) => error.hint(),
-            Self::Report(error) => error.hint(),
-            Self::BeforeOriginate(error) => error.hint(),
-            Self::Local(error) => error.hint(),
-            Self::Broker(error) => error.hint(),
-            Self::Source(error) => error.hint(),
-        }
-    }
-
-    fn exit(&self) -> u8 {
-        match self {
-            Self::Source(error) => error.exit(),
-            _ => ERROR,
-        }
-    }
-}
 
 /// One run, from the files on.
 #[derive(Debug)]
@@ -142,6 +87,9 @@ pub fn start(args: &StartArgs, broker_url: Option<&str>) -> Result<u8, RunError>
     let files = choose(&settings, args)?;
     for warning in settings.warnings.iter().chain(&files.warnings) {
         screen.say(&format!("warning: {warning}"));
+    }
+    for hint in &files.hints {
+        screen.tell(hint);
     }
     if files.planned.is_empty() {
         if args.selection.only_failures {

@@ -3,11 +3,41 @@
 use std::collections::HashMap;
 use std::path::{Component, Path, PathBuf};
 
-use crate::glob;
-use crate::plan::Order;
+use gorgon_process::exit::Hint;
 
-/// The globs of a project that has no `gorgon.json`.
-pub const DEFAULT_GLOBS: [&str; 2] = ["{test,spec}/**/*_{test,spec}.rb", "test/**/test_*.rb"];
+use crate::glob::{self, Found};
+use crate::plan::Order;
+use crate::usual::Usual;
+
+/// Most names that an error lists.
+const MOST_NAMES: usize = 3;
+
+/// All files that are meant without a word.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Suite {
+    /// `files` of the configuration.
+    Globs(Vec<String>),
+    /// What the project's own commands run.
+    Usual(Box<Usual>),
+}
+
+impl Suite {
+    /// Returns the globs, to be named where they find nothing.
+    #[must_use]
+    pub fn globs(&self) -> &[String] {
+        match self {
+            Self::Globs(globs) => globs,
+            Self::Usual(usual) => usual.globs(),
+        }
+    }
+
+    fn files(&self, root: &Path) -> Found {
+        match self {
+            Self::Globs(globs) => glob::expand(root, globs),
+            Self::Usual(usual) => usual.files(root),
+        }
+    }
+}
 
 /// A file that is meant, and which of its tests.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +57,8 @@ pub struct Selection {
     pub files: Vec<Selected>,
     /// Lines for the user.
     pub warnings: Vec<String>,
+    /// Lines for the user that `-q` leaves out.
+    pub hints: Vec<String>,
     /// Whether every file was named one by one, so that their order is kept.
     pub named: bool,
 }
@@ -40,6 +72,22 @@ impl Selection {
         } else {
             Order::LongestFirst
         }
+    }
+
+    /// Takes the files of a glob or a directory.
+    fn take(
+        &mut self,
+        found: Found,
+        places: &mut HashMap<String, usize>,
+    ) -> Result<(), SelectError> {
+        if !found.refused.is_empty() {
+            return Err(SelectError::Refused(found.refused));
+        }
+        self.warnings.extend(found.warnings);
+        for file in found.files {
+            self.add(places, whole(file));
+        }
+        Ok(())
     }
 
     fn add(&mut self, places: &mut HashMap<String, usize>, new: Selected) {
@@ -77,6 +125,31 @@ pub enum SelectError {
     /// No Ruby file below a directory.
     #[error("no test file below {0}")]
     Empty(String),
+    /// Test files that cannot be run: to leave one out would be to say that it passed.
+    #[error("{}", refused(.0))]
+    Refused(Vec<(String, &'static str)>),
+}
+
+impl Hint for SelectError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Refused(_) => Some(
+                "rename or move these files, or have `files` in gorgon.json name the others alone"
+                    .to_owned(),
+            ),
+            Self::Nothing(_) | Self::Outside(..) | Self::Blank | Self::Empty(_) => None,
+        }
+    }
+}
+
+fn refused(files: &[(String, &'static str)]) -> String {
+    let named = files.iter().take(MOST_NAMES);
+    let named: Vec<String> = named.map(|(path, why)| format!("{path} ({why})")).collect();
+    let more = match files.len().saturating_sub(MOST_NAMES) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!("test files that cannot be run: {}{more}", named.join(", "))
 }
 
 /// Makes a path relative to the project, without `.` and `..`; `None` when it leads out of it.
@@ -147,65 +220,54 @@ fn whole(file: String) -> Selected {
     }
 }
 
-/// The test files below a directory: those that the project's globs find there; else those that
-/// look like test files.
-fn below(
-    root: &Path,
-    directory: &str,
-    globs: &[String],
-    warnings: &mut Vec<String>,
-) -> Vec<String> {
-    let inside = |file: &String| {
-        directory.is_empty()
-            || file
-                .strip_prefix(directory)
-                .is_some_and(|rest| rest.starts_with('/'))
+/// The test files below a directory: those that are meant without a word too; else those that look
+/// like test files.
+fn below(root: &Path, directory: &str, suite: &Suite) -> Found {
+    let found = match suite {
+        Suite::Usual(usual) => usual.below(root, directory),
+        Suite::Globs(globs) => {
+            let mut found = glob::expand(root, globs);
+            let inside = |file: &str| {
+                file.strip_prefix(directory)
+                    .is_some_and(|rest| rest.starts_with('/'))
+            };
+            found.keep(&|file| directory.is_empty() || inside(file));
+            // What else the globs name is another matter.
+            found.warnings.clear();
+            found
+        }
     };
-    let all = glob::expand(root, globs);
-    let found: Vec<String> = all.files.into_iter().filter(inside).collect();
-    if !found.is_empty() {
+    if !found.files.is_empty() || !found.refused.is_empty() {
         return found;
     }
-    // The name of a directory may hold characters that mean something in a glob.
-    let literal: String = directory
-        .chars()
-        .flat_map(|c| {
-            "*?[]{}\\"
-                .contains(c)
-                .then_some('\\')
-                .into_iter()
-                .chain([c])
-        })
-        .collect();
+    let literal = glob::literal(directory);
     let prefix = if literal.is_empty() {
         String::new()
     } else {
         format!("{literal}/")
     };
-    let likely = [
-        format!("{prefix}**/*_{{test,spec}}.rb"),
-        format!("{prefix}**/test_*.rb"),
-    ];
-    let found = glob::expand(root, &likely);
-    warnings.extend(found.warnings);
-    found.files
+    let likely = ["*_{test,spec}.rb", "{test,spec}_*.rb", "test-*.rb"];
+    let likely = likely.map(|name| format!("{prefix}**/{name}"));
+    glob::expand(root, &likely)
 }
 
 /// Finds what the words mean in the project at `root`, an absolute path; without words, what the
-/// globs find. `seen_from`: the same directory as the user names it (with links).
+/// suite names.
 ///
 /// # Errors
-/// A word that means nothing.
-pub fn select(root: &Path, words: &[String], globs: &[String]) -> Result<Selection, SelectError> {
+/// A word that means nothing, a file that cannot be run.
+pub fn select(root: &Path, words: &[String], suite: &Suite) -> Result<Selection, SelectError> {
     let mut selection = Selection::default();
+    let mut places = HashMap::new();
     if words.is_empty() {
-        let found = glob::expand(root, globs);
-        selection.warnings = found.warnings;
-        selection.files = found.files.into_iter().map(whole).collect();
+        let found = suite.files(root);
+        if let Suite::Usual(usual) = suite {
+            selection.hints = usual.hints(root, &found.files);
+        }
+        selection.take(found, &mut places)?;
         return Ok(selection);
     }
     selection.named = true;
-    let mut places = HashMap::new();
     for word in words {
         let outside = || SelectError::Outside(word.clone(), root.to_owned());
         if word.is_empty() {
@@ -215,13 +277,11 @@ pub fn select(root: &Path, words: &[String], globs: &[String]) -> Result<Selecti
         if path.is_dir() {
             selection.named = false;
             let directory = relative(root, word).ok_or_else(outside)?;
-            let files = below(root, &directory, globs, &mut selection.warnings);
-            if files.is_empty() {
+            let found = below(root, &directory, suite);
+            if found.files.is_empty() && found.refused.is_empty() {
                 return Err(SelectError::Empty(word.clone()));
             }
-            for file in files {
-                selection.add(&mut places, whole(file));
-            }
+            selection.take(found, &mut places)?;
         } else if path.exists() {
             let file = relative(root, word).ok_or_else(outside)?;
             selection.add(&mut places, whole(file));
@@ -253,155 +313,14 @@ pub fn select(root: &Path, words: &[String], globs: &[String]) -> Result<Selecti
             selection.named = false;
             let word_in = word.strip_prefix("./").unwrap_or(word);
             let found = glob::expand(root, &[word_in.to_owned()]);
-            if found.files.is_empty() {
+            if found.files.is_empty() && found.refused.is_empty() {
                 return Err(SelectError::Nothing(word.clone()));
             }
-            selection.warnings.extend(found.warnings);
-            for file in found.files {
-                selection.add(&mut places, whole(file));
-            }
+            selection.take(found, &mut places)?;
         }
     }
     Ok(selection)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn project(files: &[&str]) -> tempfile::TempDir {
-        let directory = tempfile::tempdir().unwrap();
-        for file in files {
-            let path = directory.path().join(file);
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, "").unwrap();
-        }
-        directory
-    }
-
-    fn shown(selection: &Selection) -> String {
-        let show = |s: &Selected| {
-            let lines: String = s.lines.iter().map(|line| format!(":{line}")).collect();
-            let tests = if s.tests.is_empty() {
-                String::new()
-            } else {
-                format!("[{}]", s.tests.join(","))
-            };
-            format!("{}{lines}{tests}", s.file)
-        };
-        selection
-            .files
-            .iter()
-            .map(show)
-            .collect::<Vec<_>>()
-            .join(" ")
-    }
-
-    #[test]
-    fn words_are_taken_literally_first() {
-        let project = project(&[
-            "spec/a_spec.rb",
-            "spec/b_spec.rb",
-            "spec/sub/c_spec.rb",
-            "spec/odd:3_spec.rb",
-            "spec/x[1:1]",
-            "spec/helper.rb",
-            "other/d_spec.rb",
-        ]);
-        let root = project.path();
-        let globs = DEFAULT_GLOBS.map(str::to_owned);
-        let inside = root.join("spec/a_spec.rb").to_string_lossy().into_owned();
-        let table: &[(&[&str], &str, bool)] = &[
-            (
-                &[],
-                "spec/a_spec.rb spec/b_spec.rb spec/odd:3_spec.rb spec/sub/c_spec.rb",
-                false,
-            ),
-            (
-                &["spec/b_spec.rb", "spec/a_spec.rb"],
-                "spec/b_spec.rb spec/a_spec.rb",
-                true,
-            ),
-            (&["./spec/../spec/b_spec.rb"], "spec/b_spec.rb", true),
-            (
-                &["spec/a_spec.rb:3:9", "spec/a_spec.rb:3"],
-                "spec/a_spec.rb:3:9",
-                true,
-            ),
-            (
-                &["spec/a_spec.rb:3", "spec/a_spec.rb"],
-                "spec/a_spec.rb",
-                true,
-            ),
-            (&["spec/odd:3_spec.rb"], "spec/odd:3_spec.rb", true),
-            (
-                &["spec/a_spec.rb[1:2,1:3:1]"],
-                "spec/a_spec.rb[1:2,1:3:1]",
-                true,
-            ),
-            (&["spec/x[1:1]"], "spec/x[1:1]", true),
-            (&["spec/sub"], "spec/sub/c_spec.rb", false),
-            (&["other/"], "other/d_spec.rb", false),
-            (
-                &["spec/{b,a}_spec.rb"],
-                "spec/b_spec.rb spec/a_spec.rb",
-                false,
-            ),
-            (&["spec/helper.rb"], "spec/helper.rb", true),
-            (&[&inside], "spec/a_spec.rb", true),
-        ];
-        for (words, expected, named) in table {
-            let words: Vec<String> = words.iter().map(|&word| word.to_owned()).collect();
-            let selection = select(root, &words, &globs).unwrap();
-            assert_eq!(shown(&selection), *expected, "{words:?}");
-            assert_eq!(selection.named, *named, "{words:?}");
-        }
-    }
-
-    #[test]
-    fn other_ways_to_the_project_lead_into_it() {
-        let project = project(&["real/spec/a_spec.rb", "elsewhere/b_spec.rb"]);
-        let place = project.path().canonicalize().unwrap();
-        let link = |from: &str, to: &str| std::os::unix::fs::symlink(to, place.join(from)).unwrap();
-        link("link", "real");
-        link("real/spec/inner", "../../elsewhere");
-        let root = place.join("real");
-        let globs = DEFAULT_GLOBS.map(str::to_owned);
-        let absolute = |path: &str| place.join(path).to_string_lossy().into_owned();
-        for (word, expected) in [
-            (absolute("link/spec/a_spec.rb"), "spec/a_spec.rb"),
-            (absolute("link/spec/a_spec.rb:3"), "spec/a_spec.rb:3"),
-            (absolute("link/spec/a_spec.rb[1:1]"), "spec/a_spec.rb[1:1]"),
-            (absolute("link"), "spec/a_spec.rb"),
-            (absolute("link/spec"), "spec/a_spec.rb"),
-            ("../link/spec/a_spec.rb".to_owned(), "spec/a_spec.rb"),
-            ("../real/spec".to_owned(), "spec/a_spec.rb"),
-            ("../real".to_owned(), "spec/a_spec.rb"),
-            ("spec/inner/b_spec.rb".to_owned(), "spec/inner/b_spec.rb"),
-        ] {
-            let selection = select(&root, std::slice::from_ref(&word), &globs);
-            assert_eq!(shown(&selection.unwrap()), expected, "{word}");
-        }
-        let outside = select(&root, &["../elsewhere/b_spec.rb".to_owned()], &globs);
-        assert!(matches!(outside, Err(SelectError::Outside(..))));
-    }
-
-    #[test]
-    fn what_means_nothing_is_an_error() {
-        let project = project(&["spec/a_spec.rb", "empty/readme"]);
-        let globs = DEFAULT_GLOBS.map(str::to_owned);
-        for (word, error) in [
-            ("spec/b_spec.rb", "no file or directory spec/b_spec.rb"),
-            ("spec/b_spec.rb:3", "no file or directory spec/b_spec.rb:3"),
-            ("empty", "no test file below empty"),
-            ("", "an empty word names no file"),
-            ("/etc/passwd", "/etc/passwd lies outside"),
-            ("../..", "../.. lies outside"),
-        ] {
-            let got = select(project.path(), &[word.to_owned()], &globs)
-                .unwrap_err()
-                .to_string();
-            assert!(got.starts_with(error), "{got}");
-        }
-    }
-}
+mod tests;

@@ -10,7 +10,8 @@ use gorgon_proto::config::{
     BROKER_URL_VARIABLE, ConfigError, Connection, ProjectConfig, Text, project,
 };
 
-use crate::select::DEFAULT_GLOBS;
+use crate::select::Suite;
+use crate::usual::Usual;
 
 /// Name of the configuration unless another one is given.
 const MAIN: &str = "gorgon.json";
@@ -97,12 +98,12 @@ impl Settings {
         Target::from(&self.config.connection)
     }
 
-    /// Returns the globs of the project.
+    /// Returns what is meant without a word on the command line.
     #[must_use]
-    pub fn globs(&self) -> Vec<String> {
+    pub fn suite(&self) -> Suite {
         match &self.config.files {
-            Some(globs) => globs.clone(),
-            None => DEFAULT_GLOBS.map(str::to_owned).to_vec(),
+            Some(globs) => Suite::Globs(globs.clone()),
+            None => Suite::Usual(Box::new(Usual::of(&self.root))),
         }
     }
 

@@ -29,6 +29,8 @@ module Gorgon
     def run
       System.deaf
       watch_children
+      # Before the framework: a project may be the framework itself.
+      load_path if @framework != 'rspec'
       preload
       ::Kernel.loop do
         ready, = IO.select([@socket, @ended], nil, nil, patience)
@@ -53,6 +55,12 @@ module Gorgon
       return @compiled.catch_up if @compiled.behind?
 
       @children.each { |child| child.capture.shrink }
+    end
+
+    # Directories of the project, as `ruby -Ilib -Itest` has them there.
+    def load_path
+      directories = Array(@settings['load_path']).map { |directory| File.expand_path(directory) }
+      $LOAD_PATH.unshift(*(directories - $LOAD_PATH))
     end
 
     # What cannot be loaded here fails again in the child, where it can be told.

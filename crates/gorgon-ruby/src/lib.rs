@@ -22,9 +22,11 @@ pub mod foreign;
 mod kept;
 mod lines;
 mod link;
+mod load_path;
 mod preloader;
 mod protocol;
 mod rails;
+mod rakefile;
 mod scripts;
 mod settings;
 
@@ -37,4 +39,5 @@ pub use link::{ForkRequest, LinkError, PreloaderLink, Purpose};
 pub use preloader::{Preloader, PreloaderEvent, RubyError};
 pub use protocol::{CallbackFailure, Refusal};
 pub use rails::{WrongEnvironment, check as check_environment};
+pub use rakefile::{RakeTest, rake_test};
 pub use settings::{Callback, RubySettings};

@@ -15,6 +15,7 @@ use gorgon_process::signals::Signal;
 
 use crate::kept::Kept;
 use crate::lines::{self, Read, line_of};
+use crate::load_path;
 use crate::protocol::{Boot, CallbackFailure, FromBoot, Mode, Refusal, ToPreloader};
 use crate::rails::{self, WrongEnvironment};
 use crate::scripts;
@@ -296,8 +297,14 @@ impl Booted {
             },
         )?;
         let socket = socket.map(|path| path.to_string_lossy());
+        // Who says how Ruby starts says what is on its load path, too.
+        let load_path = match (mode, &settings.ruby) {
+            (Mode::Preload, None) => load_path::of_tests(&settings.directory),
+            _ => Vec::new(),
+        };
         let boot = Boot {
             mode,
+            load_path: &load_path,
             callbacks: &settings.callbacks,
             frameworks: &settings.frameworks,
             files: &settings.files,

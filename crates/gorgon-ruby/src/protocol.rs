@@ -17,6 +17,8 @@ pub(crate) struct Boot<'a> {
     pub(crate) callbacks: &'a Callbacks,
     pub(crate) frameworks: &'a [Framework],
     pub(crate) files: &'a str,
+    /// Of tests of Minitest and Test::Unit, from the project.
+    pub(crate) load_path: &'a [String],
     pub(crate) options: &'a [String],
     pub(crate) seed: u32,
     pub(crate) env: &'a BTreeMap<String, Option<String>>,

@@ -1,0 +1,276 @@
+//! Which files the project's own commands run: what is meant where `files` says nothing.
+//!
+//! RSpec's own pattern, below its default path, both as `.rspec` says; besides, one of these:
+//!
+//! | the project has | files as |
+//! |---|---|
+//! | `config/application.rb` | `rails test` chooses them |
+//! | a Rakefile with a test task that can be read | `rake test` chooses them |
+//! | neither | tests are usually named |
+
+use std::path::Path;
+
+use gorgon_process::patient;
+use gorgon_ruby::rake_test;
+
+use crate::glob::{self, Found};
+use crate::report::visible::one_line;
+
+/// Names that tests of Minitest and Test::Unit usually have.
+const USUAL: [&str; 4] = [
+    "{test,tests}/**/*_{test,spec}.rb",
+    "{test,tests}/**/{test,spec}_*.rb",
+    "{test,tests}/**/test-*.rb",
+    "spec/**/*_test.rb",
+];
+/// What is named like a test, and holds none.
+const NO_TESTS: [&str; 3] = [
+    "{test,tests,spec}/**/{test,spec}_{helper,helpers,*_helper}.rb",
+    "{test,tests,spec}/{fixtures,dummy}/**/*.rb",
+    "{test,tests,spec}/**/{test,spec}_case.rb",
+];
+/// What `rails test` runs, and what it leaves out of that.
+const RAILS: &str = "test/**/*_test.rb";
+const NOT_RAILS: [&str; 2] = ["test/{dummy,fixtures}/**/*_test.rb", RAILS_SYSTEM];
+const RAILS_SYSTEM: &str = "test/system/**/*_test.rb";
+
+/// RSpec's own pattern: one link to a directory is followed on the way.
+const RSPEC_PATTERN: &str = "**{,/*/**}/*_spec.rb";
+const RSPEC_PATH: &str = "spec";
+/// Files with options of RSpec in a project, the later ones win.
+const RSPEC_FILES: [&str; 2] = [".rspec", ".rspec-local"];
+
+/// Most names that a hint lists.
+const MOST_NAMES: usize = 3;
+
+/// Globs of what is meant without a word.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Usual {
+    globs: Vec<String>,
+    excludes: Vec<String>,
+    rspec: Rspec,
+    /// Lines for the user.
+    hints: Vec<String>,
+    /// Who chose, for a hint on what was not chosen.
+    by: &'static str,
+}
+
+/// How RSpec finds its files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Rspec {
+    path: String,
+    pattern: String,
+    exclude: String,
+}
+
+impl Usual {
+    /// Looks at what the project has.
+    #[must_use]
+    pub fn of(root: &Path) -> Self {
+        let rspec = Rspec::of(root);
+        let mut usual = Self {
+            globs: Vec::new(),
+            excludes: Vec::new(),
+            hints: Vec::new(),
+            by: "by its name",
+            rspec,
+        };
+        let rake = || rake_test(root);
+        if root.join("config/application.rb").is_file() {
+            usual.by = "as `rails test` leaves them out";
+            usual.globs.push(RAILS.to_owned());
+            usual.excludes.extend(NOT_RAILS.map(str::to_owned));
+            let system = glob::expand(root, &[RAILS_SYSTEM.to_owned()]).files.len();
+            if system > 0 {
+                usual.hints.push(format!(
+                    "hint: {system} of test/system left out, as `rails test` does; `gorgon-originator test/system` runs them"
+                ));
+            }
+        } else if let Some(rake) = rake() {
+            usual.by = "as the Rakefile's test task does not name them";
+            usual.globs = rake.globs;
+            usual.excludes = rake.excludes;
+            if !rake.unread.is_empty() {
+                usual.hints.push(format!(
+                    "hint: what the Rakefile's test task {} runs cannot be told from its text, so files with the usual names run; `files` in gorgon.json says it",
+                    one_line(&rake.unread.join(", "))
+                ));
+                usual.names();
+            } else if glob::expand(root, &usual.globs).files.is_empty() {
+                usual.names();
+            }
+        } else {
+            usual.names();
+        }
+        usual.globs.push(usual.rspec.glob(&usual.rspec.path));
+        usual
+            .excludes
+            .extend(usual.rspec.excluded(&usual.rspec.path));
+        usual
+    }
+
+    fn names(&mut self) {
+        self.globs.extend(USUAL.map(str::to_owned));
+        self.excludes.extend(NO_TESTS.map(str::to_owned));
+    }
+
+    /// Returns the globs, to be named where they find nothing.
+    #[must_use]
+    pub fn globs(&self) -> &[String] {
+        &self.globs
+    }
+
+    /// Finds the files.
+    #[must_use]
+    pub fn files(&self, root: &Path) -> Found {
+        without(root, glob::expand(root, &self.globs), &self.excludes)
+    }
+
+    /// Finds the files below a directory, where the project's own commands look when it is named.
+    #[must_use]
+    pub fn below(&self, root: &Path, directory: &str) -> Found {
+        let literal = glob::literal(directory);
+        let below = |path: &str| path == directory || is_below(path, directory);
+        let mut found = self.files(root);
+        found.keep(&below);
+        if directory == self.rspec.path || is_below(directory, &self.rspec.path) {
+            // `rspec DIRECTORY` follows a link in it, wherever it lies itself.
+            let own = glob::expand(root, &[self.rspec.glob(&literal)]);
+            found.add(without(root, own, &self.rspec.excluded(&literal)));
+        }
+        found
+    }
+
+    /// Returns lines for the user on these files, which were found.
+    #[must_use]
+    pub fn hints(&self, root: &Path, files: &[String]) -> Vec<String> {
+        let mut hints = self.hints.clone();
+        let mut likely: Vec<String> = USUAL.map(str::to_owned).to_vec();
+        likely.push(format!("{RSPEC_PATH}/{RSPEC_PATTERN}"));
+        let mut no_tests: Vec<String> = NO_TESTS.map(str::to_owned).to_vec();
+        no_tests.push(RAILS_SYSTEM.to_owned());
+        let known: std::collections::HashSet<&String> = files.iter().collect();
+        let mut left = without(root, glob::expand(root, &likely), &no_tests).files;
+        left.retain(|file| !known.contains(file));
+        if let Some(first) = left.first() {
+            let names: Vec<String> = left
+                .iter()
+                .take(MOST_NAMES)
+                .map(|name| one_line(name))
+                .collect();
+            let more = match left.len().saturating_sub(MOST_NAMES) {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            let by = if is_below(first, &self.rspec.path) {
+                "as RSpec's pattern does not name them"
+            } else {
+                self.by
+            };
+            hints.push(format!(
+                "hint: named like tests but not run, {by}: {}{more}; `files` in gorgon.json names what runs",
+                names.join(", ")
+            ));
+        }
+        hints
+    }
+}
+
+impl Rspec {
+    fn of(root: &Path) -> Self {
+        let mut rspec = Self {
+            path: RSPEC_PATH.to_owned(),
+            pattern: RSPEC_PATTERN.to_owned(),
+            exclude: String::new(),
+        };
+        for file in RSPEC_FILES {
+            let bytes = patient::read(&root.join(file)).unwrap_or_default();
+            for line in String::from_utf8_lossy(&bytes).lines() {
+                rspec.take(&shell_words::split(line).unwrap_or_default());
+            }
+        }
+        rspec
+    }
+
+    fn take(&mut self, words: &[String]) {
+        let mut words = words.iter();
+        while let Some(word) = words.next() {
+            for option in ["--pattern", "-P", "--exclude-pattern", "--default-path"] {
+                let value = match word.strip_prefix(option) {
+                    Some("") => words.next().cloned(),
+                    Some(value) if option == "-P" => Some(value.to_owned()),
+                    Some(value) => value.strip_prefix('=').map(str::to_owned),
+                    None => None,
+                };
+                let Some(value) = value else { continue };
+                let value = value.strip_prefix("./").unwrap_or(&value);
+                let value = value.trim_end_matches('/').to_owned();
+                match option {
+                    "--exclude-pattern" => self.exclude = value,
+                    "--default-path" => self.path = value,
+                    _ => self.pattern = value,
+                }
+                break;
+            }
+        }
+    }
+
+    /// The glob of its files below a path, put together as RSpec does.
+    fn glob(&self, path: &str) -> String {
+        together(path, &self.pattern)
+    }
+
+    fn excluded(&self, path: &str) -> Vec<String> {
+        let exclude = Some(&self.exclude).filter(|it| !it.is_empty());
+        exclude.map(|it| together(path, it)).into_iter().collect()
+    }
+}
+
+/// Patterns apart by commas are all meant; one that begins with the path is taken as it is.
+fn together(path: &str, pattern: &str) -> String {
+    let mut patterns = String::new();
+    let (mut depth, mut several) = (0, false);
+    for character in pattern.chars() {
+        match character {
+            '{' => depth += 1,
+            '}' => depth -= 1,
+            _ => {}
+        }
+        // Blanks around a comma mean nothing.
+        if character == ',' && depth == 0 {
+            patterns.truncate(patterns.trim_end().len());
+            several = true;
+        }
+        if !(character == ' ' && patterns.ends_with(',')) {
+            patterns.push(character);
+        }
+    }
+    let all = if several {
+        format!("{{{patterns}}}")
+    } else {
+        patterns
+    };
+    if pattern == path || is_below(pattern, path) || pattern.starts_with('/') {
+        all
+    } else {
+        format!("{path}/{all}")
+    }
+}
+
+fn is_below(path: &str, directory: &str) -> bool {
+    directory.is_empty()
+        || path
+            .strip_prefix(directory)
+            .is_some_and(|rest| rest.starts_with('/'))
+}
+
+/// What was found, but for what the excludes find.
+fn without(root: &Path, mut found: Found, excludes: &[String]) -> Found {
+    let out = glob::expand(root, excludes).files;
+    let out: std::collections::HashSet<&str> = out.iter().map(String::as_str).collect();
+    found.keep(&|path| !out.contains(path));
+    found
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,202 @@
+use std::fs;
+use std::os::unix::fs::symlink;
+
+use super::*;
+
+/// A project of files (with their text behind `=`) and links (`from -> to`).
+fn project(entries: &[&str]) -> tempfile::TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    for entry in entries {
+        let (path, link, text) = match (entry.split_once(" -> "), entry.split_once('=')) {
+            (Some((path, to)), _) => (path, Some(to), ""),
+            (None, Some((path, text))) => (path, None, text),
+            (None, None) => (*entry, None, ""),
+        };
+        let path = directory.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        match link {
+            Some(to) => symlink(to, path).unwrap(),
+            None => fs::write(path, text).unwrap(),
+        }
+    }
+    directory
+}
+
+/// The files that are meant, and after a bar what hints are about.
+#[track_caller]
+fn check(entries: &[&str], expected: &[&str], hints: &[&str]) {
+    let project = project(entries);
+    let usual = Usual::of(project.path());
+    let found = usual.files(project.path());
+    assert_eq!(found.files, expected, "{entries:?}");
+    let said = usual.hints(project.path(), &found.files);
+    assert_eq!(said.len(), hints.len(), "{entries:?}: {said:?}");
+    for (said, hint) in said.iter().zip(hints) {
+        assert!(said.contains(hint), "{entries:?}: {said}");
+    }
+}
+
+#[test]
+fn rspec_follows_one_link_to_a_directory_and_rake_none() {
+    check(
+        &[
+            "parts/models/spec/keel_spec.rb",
+            "parts/models/deep/down/rib_spec.rb",
+            "spec/mast_spec.rb",
+            "spec/models -> ../parts/models/spec",
+            "spec/deep/a -> ../../parts/models/deep",
+            "test/deck_test.rb",
+            "test/models -> ../parts/models/spec",
+        ],
+        &[
+            "test/deck_test.rb",
+            "spec/mast_spec.rb",
+            "spec/deep/a/down/rib_spec.rb",
+            "spec/models/keel_spec.rb",
+        ],
+        &[],
+    );
+}
+
+#[test]
+fn a_directory_that_is_named_is_searched_as_rspec_does() {
+    let project = project(&[
+        "parts/a_spec.rb",
+        "parts/more/b_spec.rb",
+        "spec/x/link/c_spec.rb",
+        "spec/x/one -> ../../parts",
+        "spec/x/one/.keep",
+    ]);
+    let usual = Usual::of(project.path());
+    let below = |directory: &str| usual.below(project.path(), directory).files;
+    let all = [
+        "spec/x/link/c_spec.rb",
+        "spec/x/one/a_spec.rb",
+        "spec/x/one/more/b_spec.rb",
+    ];
+    assert_eq!(below("spec"), all);
+    assert_eq!(below("spec/x"), all);
+    assert_eq!(below("spec/x/one"), all[1..]);
+    assert_eq!(below("spec/x/link"), all[..1]);
+}
+
+#[test]
+fn dot_rspec_says_where_the_specs_are() {
+    check(
+        &[
+            ".rspec=--default-path behavior\n",
+            "behavior/a_spec.rb",
+            "spec/b_spec.rb",
+        ],
+        &["behavior/a_spec.rb"],
+        &["spec/b_spec.rb"],
+    );
+    check(
+        &[
+            ".rspec=--color\n-P '**/*_example.rb , **/*.spec.rb'",
+            "spec/deep/a_example.rb",
+            "spec/b.spec.rb",
+            "spec/c_spec.rb",
+        ],
+        &["spec/deep/a_example.rb", "spec/b.spec.rb"],
+        &["as RSpec's pattern does not name them: spec/c_spec.rb"],
+    );
+    check(
+        &[
+            ".rspec=--pattern=spec/unit/**/*_spec.rb",
+            "spec/unit/a_spec.rb",
+            "spec/slow/b_spec.rb",
+        ],
+        &["spec/unit/a_spec.rb"],
+        &["spec/slow/b_spec.rb"],
+    );
+    check(
+        &[
+            ".rspec=--exclude-pattern \"**/slow/*_spec.rb\"",
+            "spec/unit/a_spec.rb",
+            "spec/slow/b_spec.rb",
+        ],
+        &["spec/unit/a_spec.rb"],
+        &["spec/slow/b_spec.rb"],
+    );
+}
+
+#[test]
+fn usual_names_are_found_and_helpers_are_none() {
+    check(
+        &[
+            "test/a_test.rb",
+            "test/deep/test_b.rb",
+            "test/spec_c.rb",
+            "test/d_spec.rb",
+            "test/test-e.rb",
+            "tests/units/test_f.rb",
+            "tests/all_tests.rb",
+            "test/test_helper.rb",
+            "tests/test_helper.rb",
+            "spec/spec_helper.rb",
+            "spec/g_spec.rb",
+            "test/run-test.rb",
+            "test/fixtures/h_test.rb",
+            "lib/test_i.rb",
+        ],
+        &[
+            "test/a_test.rb",
+            "test/d_spec.rb",
+            "test/deep/test_b.rb",
+            "test/spec_c.rb",
+            "tests/units/test_f.rb",
+            "test/test-e.rb",
+            "spec/g_spec.rb",
+        ],
+        &[],
+    );
+}
+
+#[test]
+fn a_rakefile_that_can_be_read_chooses() {
+    check(
+        &[
+            "Rakefile=Rake::TestTask.new do |t|\n  t.test_files = FileList['test/unit/*test.rb'] - FileList['test/unit/slow*']\nend\n",
+            "test/unit/atest.rb",
+            "test/unit/slow_test.rb",
+            "test/other/b_test.rb",
+        ],
+        &["test/unit/atest.rb"],
+        &[
+            "as the Rakefile's test task does not name them: test/other/b_test.rb, test/unit/slow_test.rb;",
+        ],
+    );
+    // One that cannot be read, or names nothing that is there, leaves the usual names.
+    check(
+        &[
+            "Rakefile=Rake::TestTask.new { |t| t.pattern = ENV['FILES'] }\n",
+            "test/a_test.rb",
+        ],
+        &["test/a_test.rb"],
+        &["what the Rakefile's test task test runs cannot be told"],
+    );
+    check(
+        &["Rakefile=Rake::TestTask.new\n", "test/deep/a_test.rb"],
+        &["test/deep/a_test.rb"],
+        &[],
+    );
+}
+
+#[test]
+fn a_rails_application_is_chosen_from_as_rails_does() {
+    check(
+        &[
+            "config/application.rb",
+            "Rakefile=Rails.application.load_tasks\n",
+            "test/models/a_test.rb",
+            "test/test_helper.rb",
+            "test/models/test_b.rb",
+            "test/system/c_test.rb",
+            "test/fixtures/files/d_test.rb",
+            "spec/e_spec.rb",
+        ],
+        &["test/models/a_test.rb", "spec/e_spec.rb"],
+        &["1 of test/system left out", "test/models/test_b.rb"],
+    );
+}

@@ -1,0 +1,54 @@
+//! What `rake test` puts on the load path of a project's tests: for Minitest and Test::Unit. RSpec puts
+//! `lib` and its own default path there by itself.
+
+use std::path::Path;
+
+use crate::rakefile::rake_test;
+
+/// Directories that hold tests by their name, the likeliest first.
+const TEST_DIRECTORIES: [&str; 3] = ["test", "tests", "spec"];
+
+/// Returns the directories, in the order in which `-I` would name them, from the project: those that
+/// the Rakefile's test task names; without one, `lib` and the directory of the tests.
+pub(crate) fn of_tests(project: &Path) -> Vec<String> {
+    if let Some(rake) = rake_test(project) {
+        return rake.libs;
+    }
+    let there = |name: &&str| project.join(name).is_dir();
+    let tests = TEST_DIRECTORIES.iter().find(|name| there(name));
+    let lib = Some(&"lib").filter(|name| there(name));
+    lib.into_iter()
+        .chain(tests)
+        .map(|&name| name.to_owned())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_a_rakefile_it_is_lib_and_the_directory_of_the_tests() {
+        for (made, expected) in [
+            (&["lib", "test", "spec"][..], &["lib", "test"][..]),
+            (&["tests"], &["tests"]),
+            (&["lib", "spec"], &["lib", "spec"]),
+            (&["src"], &[]),
+        ] {
+            let project = tempfile::tempdir().unwrap();
+            for directory in made {
+                std::fs::create_dir(project.path().join(directory)).unwrap();
+            }
+            assert_eq!(of_tests(project.path()), expected, "{made:?}");
+        }
+    }
+
+    #[test]
+    fn what_the_rakefile_says_is_taken_as_it_is() {
+        let project = tempfile::tempdir().unwrap();
+        std::fs::create_dir(project.path().join("test")).unwrap();
+        let rakefile = "Rake::TestTask.new { |t| t.libs << 'ext' }\n";
+        std::fs::write(project.path().join("Rakefile"), rakefile).unwrap();
+        assert_eq!(of_tests(project.path()), ["lib", "ext"]);
+    }
+}

@@ -1,0 +1,206 @@
+//! What the test tasks of a Rakefile say, read from its text: no Ruby is started for that.
+//!
+//! `rake test` runs the files that a `Rake::TestTask` (or `Minitest::TestTask`, or Hoe) names, with the
+//! directories on the load path that it names. Most Rakefiles say both in literals. Where one does
+//! not, the task is *unread*, and the caller falls back to the usual names and says so.
+
+mod lists;
+mod tokens;
+mod words;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+use lists::Files;
+use words::{Statement, statements};
+
+/// Rake's own names of what is loaded at `rake`.
+const RAKEFILES: [&str; 4] = ["rakefile", "Rakefile", "rakefile.rb", "Rakefile.rb"];
+/// Directories of further tasks; the first is loaded by Rake itself, others where the Rakefile names them.
+const DIRECTORIES: [&str; 4] = ["rakelib", "tasks", "rake_tasks", "lib/tasks"];
+/// A Rakefile of more is not read.
+const MOST_BYTES: u64 = 1 << 20;
+
+/// What Rake's test task runs where its block does not say.
+const RAKE_FILES: &str = "test/test*.rb";
+/// The same of Minitest's, and of Hoe.
+const MINITEST_FILES: [&str; 2] = ["test/**/{test,spec}_*.rb", "test/**/*_{test,spec}.rb"];
+const MINITEST_LIBS: [&str; 3] = ["lib", "test", "."];
+
+/// What `rake test` runs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RakeTest {
+    /// Globs of its files, in the order of the tasks.
+    pub globs: Vec<String>,
+    /// Globs of files that it leaves out.
+    pub excludes: Vec<String>,
+    /// Directories on the load path, as `-I` names them.
+    pub libs: Vec<String>,
+    /// Tasks whose files cannot be told from the text.
+    pub unread: Vec<String>,
+}
+
+/// A test task.
+#[derive(Debug, Clone)]
+struct Task {
+    name: String,
+    files: Option<Files>,
+    libs: Vec<String>,
+    is_minitest: bool,
+}
+
+/// Reads what `rake test` runs in this project; none where no Rakefile has a test task.
+#[must_use]
+pub fn rake_test(project: &Path) -> Option<RakeTest> {
+    let read = |path: &Path| {
+        let meta = fs::metadata(path).ok()?;
+        let small = meta.is_file() && meta.len() <= MOST_BYTES;
+        let bytes = small.then(|| fs::read(path).ok()).flatten()?;
+        Some(String::from_utf8_lossy(&bytes).into_owned())
+    };
+    let mut text = RAKEFILES
+        .iter()
+        .find_map(|name| read(&project.join(name)))?;
+    for directory in DIRECTORIES {
+        if directory != DIRECTORIES[0] && !text.contains(directory) {
+            continue;
+        }
+        let entries = fs::read_dir(project.join(directory)).into_iter().flatten();
+        let mut paths: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
+        paths.retain(|path| path.extension().is_some_and(|it| it == "rake"));
+        paths.sort();
+        for more in paths.iter().filter_map(|path| read(path)) {
+            text.push('\n');
+            text.push_str(&more);
+        }
+    }
+    of_text(&text)
+}
+
+/// Reads what `rake test` runs by the text of a Rakefile.
+pub(crate) fn of_text(text: &str) -> Option<RakeTest> {
+    let read = statements(text);
+    let mut tasks: Vec<Task> = Vec::new();
+    let mut prerequisites: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut hoe = false;
+    for statement in read {
+        match statement {
+            Statement::Task { name, minitest } => tasks.push(Task {
+                name,
+                files: None,
+                libs: if minitest {
+                    MINITEST_LIBS.map(str::to_owned).to_vec()
+                } else {
+                    vec!["lib".to_owned()]
+                },
+                is_minitest: minitest,
+            }),
+            Statement::Needs { name, needs } => {
+                prerequisites.entry(name).or_default().extend(needs);
+            }
+            Statement::Name(name) => {
+                if let Some(task) = tasks.last_mut() {
+                    task.name = name;
+                }
+            }
+            Statement::Files { files, more } => {
+                if let Some(task) = tasks.last_mut() {
+                    match &mut task.files {
+                        Some(known) if more => known.add(files),
+                        known => *known = Some(files),
+                    }
+                }
+            }
+            Statement::Libs { libs, more, first } => {
+                if let Some(task) = tasks.last_mut() {
+                    let before = if more {
+                        std::mem::take(&mut task.libs)
+                    } else {
+                        Vec::new()
+                    };
+                    task.libs = if first {
+                        [libs, before].concat()
+                    } else {
+                        [before, libs].concat()
+                    };
+                }
+            }
+            Statement::Hoe => hoe = true,
+        }
+    }
+    if tasks.is_empty() && hoe {
+        tasks.push(Task {
+            name: "test".to_owned(),
+            files: None,
+            libs: MINITEST_LIBS.map(str::to_owned).to_vec(),
+            is_minitest: true,
+        });
+    }
+    let chosen = chosen(&tasks, &prerequisites);
+    (!chosen.is_empty()).then(|| together(&chosen))
+}
+
+/// The tasks that `rake test` runs; where none of that name leads to one, those of `rake`; else all.
+fn chosen<'a>(tasks: &'a [Task], prerequisites: &BTreeMap<String, Vec<String>>) -> Vec<&'a Task> {
+    let last = |name: &str| name.rsplit(':').next().unwrap_or(name).to_owned();
+    for root in ["test", "default"] {
+        let mut reached = BTreeSet::new();
+        let mut waiting = vec![root.to_owned()];
+        while let Some(name) = waiting.pop() {
+            if reached.insert(last(&name)) {
+                let of = |(other, _): &(&String, &Vec<String>)| last(other) == last(&name);
+                let needs = prerequisites.iter().filter(of);
+                waiting.extend(needs.flat_map(|(_, needs)| needs.iter().cloned()));
+            }
+        }
+        // Several tasks may end in one name, in different namespaces: all of them are meant.
+        let found: Vec<&Task> = tasks
+            .iter()
+            .filter(|task| reached.contains(&last(&task.name)))
+            .collect();
+        if !found.is_empty() {
+            return found;
+        }
+    }
+    tasks.iter().collect()
+}
+
+fn together(tasks: &[&Task]) -> RakeTest {
+    let mut all = RakeTest::default();
+    let add = |to: &mut Vec<String>, from: &[String]| {
+        for one in from {
+            let one = one.strip_prefix("./").unwrap_or(one);
+            if !to.iter().any(|known| known == one) {
+                to.push(one.to_owned());
+            }
+        }
+    };
+    for task in tasks {
+        let libs: Vec<String> = task.libs.iter().map(|lib| trimmed(lib)).collect();
+        add(&mut all.libs, &libs);
+        match &task.files {
+            None if task.is_minitest => add(&mut all.globs, &MINITEST_FILES.map(str::to_owned)),
+            None => add(&mut all.globs, &[RAKE_FILES.to_owned()]),
+            Some(files) => {
+                add(&mut all.globs, &files.globs);
+                add(&mut all.excludes, &files.excludes);
+                if !files.whole || files.globs.is_empty() {
+                    add(&mut all.unread, std::slice::from_ref(&task.name));
+                }
+            }
+        }
+    }
+    all
+}
+
+/// A directory as it is named, without a slash at its end.
+fn trimmed(directory: &str) -> String {
+    match directory.trim_end_matches('/') {
+        "" => ".".to_owned(),
+        directory => directory.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,146 @@
+use super::*;
+
+/// Checks what `rake test` runs by a Rakefile: globs, then excludes behind `-`, then the load path.
+#[track_caller]
+fn check(text: &str, expected: &str) {
+    let shown = match of_text(text) {
+        None => "nothing".to_owned(),
+        Some(read) => {
+            let excludes: String = read.excludes.iter().map(|it| format!(" -{it}")).collect();
+            let unread: String = read
+                .unread
+                .iter()
+                .map(|it| format!(" unread:{it}"))
+                .collect();
+            format!(
+                "{}{excludes} | {}{unread}",
+                read.globs.join(" "),
+                read.libs.join(":")
+            )
+        }
+    };
+    assert_eq!(shown, expected, "{text}");
+}
+
+#[test]
+fn a_test_task_says_files_and_load_path() {
+    check("Rake::TestTask.new", "test/test*.rb | lib");
+    check(
+        "Rake::TestTask.new(:test) do |t|\nend\n",
+        "test/test*.rb | lib",
+    );
+    check(
+        "Rake::TestTask.new do |t|\n  t.libs << 'test'\n  t.test_files = FileList['test/**/*test.rb']\n  t.verbose = true\nend\n",
+        "test/**/*test.rb | lib:test",
+    );
+    check(
+        "Rake::TestTask.new(:test) do |test|\n  test.libs << 'lib' << \"test\"\n  test.pattern = \"test/**/test_*.rb\" # all\nend\n",
+        "test/**/test_*.rb | lib:test",
+    );
+    check(
+        "Rake::TestTask.new do |t|\n  t.libs       = %w(test/ lib/)\n  t.test_files = FileList[\"test/**/test_*.rb\"]\nend\n",
+        "test/**/test_*.rb | test:lib",
+    );
+    check(
+        "Rake::TestTask.new do |task|\n  task.libs << 'test'\n  task.pattern = 'test/**/*_test.rb'\nend\n",
+        "test/**/*_test.rb | lib:test",
+    );
+    check(
+        "Rake::TestTask.new { |t| t.pattern = 'tests/**/*_test.rb' }",
+        "tests/**/*_test.rb | lib",
+    );
+    check(
+        "Rake::TestTask.new(test: :prepare) do |t|\n  t.libs.unshift \"test\"\n  t.libs.push('ext')\n  t.test_files = Dir.glob('test/test_*.rb').sort\nend\n",
+        "test/test_*.rb | test:lib:ext",
+    );
+    check(
+        "Rake::TestTask.new do |t|\n  t.libs << File.join(File.dirname(__FILE__), 'test')\n  t.test_files = Dir.glob(File.join(File.dirname(__FILE__), 'test/**/*.rb'))\nend\n",
+        "test/**/*.rb | lib:test",
+    );
+    check(
+        "Minitest::TestTask.create",
+        "test/**/{test,spec}_*.rb test/**/*_{test,spec}.rb | lib:test:.",
+    );
+    check(
+        "Minitest::TestTask.create(:test) do |t|\n  t.libs << \"t\"\n  t.warning = false\n  t.test_globs = [\"t/**/*_test.rb\",\n                  \"t/**/*_spec.rb\"]\nend\n",
+        "t/**/*_test.rb t/**/*_spec.rb | lib:test:.:t",
+    );
+    check(
+        "require 'hoe'\nHoe.spec 'a' do\n  developer 'A', 'a@b'\nend\n",
+        "test/**/{test,spec}_*.rb test/**/*_{test,spec}.rb | lib:test:.",
+    );
+}
+
+#[test]
+fn the_tasks_that_rake_test_starts_are_meant() {
+    // Another task beside it is not.
+    check(
+        "Rake::TestTask.new do |t|\n  t.pattern = \"test/{unit,integration}/**/*_test.rb\"\nend\nRake::TestTask.new(\"test:gallery\") do |t|\n  t.pattern = \"test/gallery/**/*_test.rb\"\nend\n",
+        "test/{unit,integration}/**/*_test.rb | lib",
+    );
+    check(
+        "namespace :test do\n  Rake::TestTask.new(:units) do |t|\n    t.pattern = \"spec/*_spec.rb\"\n  end\n  Rake::TestTask.new(:acceptance) do |t|\n    t.pattern = \"spec/acceptance/**/*_spec.rb\"\n  end\n  Rake::TestTask.new(:slow) do |t|\n    t.pattern = \"slow/*\"\n  end\nend\ntask :test => %w[test:units test:acceptance]\ntask default: [:lint, :test]\n",
+        "spec/*_spec.rb spec/acceptance/**/*_spec.rb | lib",
+    );
+    check(
+        "task 'test' do\n  Rake::Task['test:units'].invoke\nend\nnamespace 'test' do\n  units = FileList['test/unit/**/*_test.rb']\n  Rake::TestTask.new('units') do |t|\n    t.libs << 'test'\n    t.test_files = units\n  end\n  Rake::TestTask.new('performance') do |t|\n    t.test_files = FileList['test/performance/*']\n  end\nend\n",
+        "test/unit/**/*_test.rb | lib:test",
+    );
+    check(
+        "Rake::TestTask.new(:functional) do |t|\n  t.test_files = FileList['test/functional/*_test.rb']\nend\nRake::TestTask.new(:unit) do |t|\n  t.test_files = FileList['test/unit/*_test.rb']\nend\ntask default: [:unit, :functional]\n",
+        "test/functional/*_test.rb test/unit/*_test.rb | lib",
+    );
+    check(
+        "class Quiet < Rake::TestTask\n  def desc(*) end\nend\nQuiet.new do |t|\n  t.pattern = 'no_test_task_by_its_name'\nend\nQuietTestTask.new do |t|\n  t.name = 'do_test_pure'\n  t.libs << 'lib' << 'tests'\n  t.test_files = FileList['tests/*_test.rb']\nend\n",
+        "tests/*_test.rb | lib:tests",
+    );
+}
+
+#[test]
+fn files_are_added_and_taken_off() {
+    check(
+        "Rake::TestTask.new do |t|\n  t.libs = [\"lib\", \"test\"]\n  t.libs << \"test/integration\" if ENV['INTEGRATION']\n  test_files = FileList['test/**/test_*.rb']\n  test_files -= FileList['test/integration/**/test_*.rb'] unless ENV['INTEGRATION']\n  test_files.exclude(scope('test/manual/*'))\n  t.test_files = test_files\nend\n",
+        "test/**/test_*.rb -test/integration/**/test_*.rb -test/manual/* | lib:test:test/integration",
+    );
+    check(
+        "Rake::TestTask.new do |t|\n  t.test_files = FileList['test/**/*_test.rb'].exclude('test/a/**/*', \"test/b\") + FileList['spec/*.rb']\nend\n",
+        "test/**/*_test.rb spec/*.rb -test/a/**/* -test/b | lib",
+    );
+    check(
+        "Rake::TestTask.new do |t|\n  t.test_files =\n    FileList[\n      'test/a_test.rb',\n      'test/b_test.rb'\n    ]\nend\n",
+        "test/a_test.rb test/b_test.rb | lib",
+    );
+}
+
+#[test]
+fn what_cannot_be_read_is_said_and_what_looks_like_it_is_no_task() {
+    check(
+        "Rake::TestTask.new do |t|\n  t.libs << rubymine_home\n  t.pattern = \"#{dir}/**/*_test.rb\"\nend\n",
+        " | lib unread:test",
+    );
+    check(
+        "Rake::TestTask.new do |t|\n  t.test_files = Dir['test/**/*_test.rb'].reject { |f| f =~ /slow/ }\nend\n",
+        "test/**/*_test.rb | lib unread:test",
+    );
+    check(
+        "# Rake::TestTask.new\ntext = <<~EOT\n  Rake::TestTask.new do |t|\n  end\nEOT\nputs 'Rake::TestTask.new'\n=begin\nRake::TestTask.new\n=end\nx = a / b\ny = s =~ /'\"/\n",
+        "nothing",
+    );
+    for text in [
+        "",
+        "Rake::TestTask.new(",
+        "Rake::TestTask.new do |t|\n  t.pattern = %w(",
+        "'",
+        "<<",
+        "%",
+        ":",
+        "::",
+        "|",
+        "a ? b : c",
+        "task",
+        "task :a =>",
+        "é::É%w",
+    ] {
+        let _ = of_text(text);
+    }
+}
