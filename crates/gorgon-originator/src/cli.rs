@@ -2,10 +2,12 @@
 
 use std::ffi::OsString;
 use std::num::NonZero;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use clap::builder::StyledStr;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use gorgon_process::exit;
 use gorgon_proto::config::MOST_SLOTS;
@@ -222,8 +224,9 @@ impl Cli {
     fn read_from<T: Into<OsString>>(
         words: impl IntoIterator<Item = T>,
     ) -> Result<Self, clap::Error> {
-        let words = words.into_iter().map(Into::into).collect();
-        let cli = Self::try_parse_from(command_first(words))?;
+        let words: Vec<OsString> = words.into_iter().map(Into::into).collect();
+        let cli = Self::try_parse_from(command_first(words.clone()))
+            .map_err(|error| with_tip(error, &words))?;
         let start = match &cli.command {
             Some(Command::Start(start)) => start,
             None => &cli.start,
@@ -240,6 +243,40 @@ impl Cli {
         }
         Ok(cli)
     }
+}
+
+/// Says what may have been meant by an option that is none: a file, or an option of the framework.
+/// clap would say to put a letter of it behind `--`.
+fn with_tip(mut error: clap::Error, words: &[OsString]) -> clap::Error {
+    if error.kind() != ErrorKind::UnknownArgument {
+        return error;
+    }
+    let Some(ContextValue::String(unknown)) = error.get(ContextKind::InvalidArg) else {
+        return error;
+    };
+    let options = words.iter().skip(1).take_while(|word| *word != "--");
+    let mut options = options.filter_map(|word| word.to_str());
+    let letter = unknown.trim_start_matches('-').to_owned();
+    let word = options.find(|word| {
+        let short = word.starts_with('-') && !word.starts_with("--") && !unknown.starts_with("--");
+        word.starts_with(unknown.as_str()) || short && word[1..].contains(&letter)
+    });
+    let Some(word) = word else {
+        return error;
+    };
+    let file = word.contains('/') || word.ends_with(".rb") || Path::new(word).exists();
+    let tip = if file {
+        format!("a file whose name begins with a dash is named './{word}'")
+    } else if error.get(ContextKind::SuggestedArg).is_some() {
+        return error;
+    } else {
+        format!("options of the framework stand behind two dashes: '-- {word}'")
+    };
+    error.insert(
+        ContextKind::Suggested,
+        ContextValue::StyledStrs(vec![StyledStr::from(tip)]),
+    );
+    error
 }
 
 /// Moves the word that says what to do to the place where clap looks for it: options may stand
@@ -350,6 +387,21 @@ mod tests {
         ] {
             let words = std::iter::once("gorgon-originator").chain(line.split_whitespace());
             assert!(Cli::read_from(words).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_option_may_be_a_file_or_one_of_the_framework() {
+        for (words, tip) in [
+            (&["-v_spec.rb"][..], "named './-v_spec.rb'"),
+            (&["--local", "--odd_spec.rb"], "named './--odd_spec.rb'"),
+            (&["--tag", "smoke"], "behind two dashes: '-- --tag'"),
+            (&["-fd"], "behind two dashes: '-- -fd'"),
+            (&["--lokal"], "'--local'"),
+        ] {
+            let words = std::iter::once("gorgon-originator").chain(words.iter().copied());
+            let said = Cli::read_from(words).unwrap_err().to_string();
+            assert!(said.contains(tip), "{said}");
         }
     }
 

@@ -70,7 +70,7 @@ impl Run<'_> {
         if self.stream.is_broken() {
             status = status.max(ERROR);
         }
-        if let Some((what, hint)) = explain(ending, results, self.settings) {
+        if let Some((what, hint)) = explain(ending, results, &self.place) {
             self.screen
                 .say(&format!("gorgon-originator: {what}\n  hint: {hint}"));
         }
@@ -98,10 +98,10 @@ fn keep_list(settings: &Settings, job: &JobId, names: &[&str]) -> Option<String>
 }
 
 /// Says why a job ended without all verdicts, and what may be done.
-fn explain(ending: &Ending, results: &Results, settings: &Settings) -> Option<(String, String)> {
-    let broker = settings.target().address();
+/// `broker`: where the job was offered, in words.
+fn explain(ending: &Ending, results: &Results, broker: &str) -> Option<(String, String)> {
     match ending {
-        Ending::Complete | Ending::FailFast | Ending::Cancelled => None,
+        Ending::Complete | Ending::FailFast | Ending::Cancelled | Ending::NotBegun => None,
         Ending::NoListener { refused, .. } if !refused.is_empty() => {
             let reasons: Vec<String> = refused
                 .iter()
@@ -116,7 +116,7 @@ fn explain(ending: &Ending, results: &Results, settings: &Settings) -> Option<(S
             had_hosts: false, ..
         } => Some((
             format!("no listener answered at {broker}"),
-            "start one there with gorgon-listener, or run without: gorgon-originator --local"
+            "start gorgon-listener with the same connection (vhost too) and cluster_id; `gorgon-originator ping` shows who is there; or run without: gorgon-originator --local"
                 .to_owned(),
         )),
         Ending::NoListener {

@@ -73,6 +73,16 @@ fn is_report(path: &Path) -> bool {
         && (start.is_empty() || start.contains("<testsuites") || start.contains("\"event\":"))
 }
 
+/// Returns whether a report may be written to a path of which nothing is known: nothing is there that
+/// would be lost.
+#[must_use]
+pub(crate) fn is_free(path: &Path) -> bool {
+    match metadata(path) {
+        Ok(there) => !there.is_file() && !there.is_dir() || is_report(path),
+        Err(error) => error.kind() == io::ErrorKind::NotFound,
+    }
+}
+
 /// Returns the files that no report may replace, apart from the Ruby files: the configuration in use
 /// and what the project keeps in its directory for Ruby, Bundler and RSpec.
 fn kept(args: &StartArgs, settings: &Settings) -> HashSet<Place> {

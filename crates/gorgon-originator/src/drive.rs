@@ -12,6 +12,7 @@ use gorgon_proto::item::ItemId;
 use gorgon_proto::job::ListenerId;
 use gorgon_proto::message;
 
+use crate::awaited::Awaited;
 use crate::job::{Job, NO_TAG};
 use crate::ledger::{Effect, Ending, Event, Ledger};
 use crate::local::Local;
@@ -61,6 +62,8 @@ pub struct Drive<'a> {
     pub taken: Vec<Token>,
     /// The broker is back, and the look by which the ledger hears of it found no place among the others.
     pub back: bool,
+    /// The wait for the first listener.
+    pub awaited: Awaited,
 }
 
 impl Drive<'_> {
@@ -175,6 +178,10 @@ impl Drive<'_> {
                     self.back = !request(ask, Look::FileQueue { back: true });
                 }
                 self.tell_long(told_long);
+                let waited = self.awaited.said(&self.results, self.started.elapsed());
+                if let Some(line) = waited.filter(|_| self.local.is_none()) {
+                    self.screen.tell(&line);
+                }
                 self.screen.draw(&self.results, self.started.elapsed());
                 None
             }

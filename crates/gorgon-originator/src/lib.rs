@@ -4,6 +4,7 @@
 //! `ledger`, `plan` and `report` are pure; `run` prepares a job, `drive` is its loop. Everything
 //! that runs tests is behind the broker: this crate knows no worker.
 
+pub mod awaited;
 pub mod callbacks;
 pub mod choose;
 pub mod cli;
@@ -31,4 +32,5 @@ pub mod select;
 pub mod settings;
 pub mod source;
 pub mod split;
+mod unbegun;
 pub mod usual;

@@ -1,28 +1,26 @@
 //! The shell of `start`: from the command line to the exit status.
 
 mod error;
+mod start;
 
-use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
 
 use crossbeam_channel::Receiver;
 use gorgon_broker::{Publish, Session};
+use gorgon_process::Signal;
 use gorgon_process::exit::{self, CANCELLED};
-use gorgon_process::logging::{self, LogFields, Verbosity};
-use gorgon_process::{Signal, signals};
-use gorgon_proto::config::Connection;
 use gorgon_proto::job::{JobId, Source, SourceKind, WorkspaceMode};
 use gorgon_proto::trace::Trace;
 use gorgon_proto::{message, names};
 use gorgon_ruby::{Callback, RubySettings};
 use gorgon_sync::serve;
 
+use crate::awaited::Awaited;
 use crate::callbacks::{self, Ran};
-use crate::choose::{Files, choose, local_slots, no_files, work_of};
+use crate::choose::{Files, local_slots, work_of};
 use crate::cli::StartArgs;
-use crate::destinations;
 use crate::drive::Drive;
-use crate::job::{Job, define, draw_id, draw_seed};
+use crate::job::{Job, define};
 use crate::ledger::{Ending, Ledger, Rules};
 use crate::local::{Local, LocalError, LocalPlan, Numbers, take_numbers};
 use crate::report::junit::JobFacts;
@@ -32,6 +30,7 @@ use crate::settings::Settings;
 use crate::source::{self, Hosts};
 
 pub use error::RunError;
+pub use start::start;
 
 /// The originator gives a job up when the broker was away for so long.
 pub(crate) const BROKER_LIMIT: Duration = Duration::from_secs(120);
@@ -57,71 +56,16 @@ pub(crate) struct Run<'a> {
     pub(crate) id: JobId,
     pub(crate) seed: u32,
     pub(crate) trace: Trace,
+    /// Where the job is offered, in words.
+    pub(crate) place: String,
 }
 
-/// `start`: runs the suite.
-///
-/// # Errors
-/// Why there is no run.
-pub fn start(args: &StartArgs, broker_url: Option<&str>) -> Result<u8, RunError> {
-    let begun = Instant::now();
-    let mut trace = Trace::begin("originator", begun, SystemTime::now());
-    let broker_url = broker_url.filter(|_| args.local.is_none());
-    let mut settings = Settings::load(args.selection.config.as_deref(), broker_url)?;
-    if args.local.is_some() {
-        settings.config.connection = Connection::default();
-    }
-    let id = draw_id();
-    let mut screen = Screen::new(args);
-    let log_file = settings.config.originator_log_file.as_ref();
-    logging::init(&LogFields {
-        job: Some(id.0.clone()),
-        file: log_file.map(|path| settings.root.join(path)),
-        verbosity: if log_file.is_some() {
-            Verbosity::Steps
-        } else {
-            Verbosity::Warnings
-        },
-        ..LogFields::default()
-    })?;
-    let files = choose(&settings, args)?;
-    for warning in settings.warnings.iter().chain(&files.warnings) {
-        screen.say(&format!("warning: {warning}"));
-    }
-    for hint in &files.hints {
-        screen.tell(hint);
-    }
-    if files.planned.is_empty() {
-        if args.selection.only_failures {
-            screen.say("no failure is recorded: nothing to run");
-            return Ok(exit::OK);
-        }
-        return Err(no_files(&settings, &args.selection));
-    }
-    let root = &settings.root;
-    let paths: Vec<_> = files
-        .selected
-        .iter()
-        .map(|(it, _)| root.join(&it.file))
-        .collect();
-    destinations::check(args, &settings, paths.iter().map(PathBuf::as_path))?;
-    let stream = Stream::open(args.json.as_deref())?;
-    let wanted = [Signal::Int, Signal::Term, Signal::Hup];
-    let signals =
-        signals::listen_or_end(&wanted, STUCK_LIMIT, CANCELLED).map_err(RunError::Signals)?;
-    let seed = args.seed.unwrap_or_else(draw_seed);
-    trace.note("plan", begun, Instant::now());
-    let mut run = Run {
-        args,
-        settings: &settings,
-        signals,
-        screen,
-        stream,
-        id,
-        seed,
-        trace,
-    };
-    run.job(files)
+/// How a job ended.
+enum Ended {
+    /// With its reports, and this exit status.
+    Reported(u8),
+    /// Before it began.
+    Early(u8),
 }
 
 impl Run<'_> {
@@ -185,7 +129,8 @@ impl Run<'_> {
             | Ending::HostsFailed { .. }
             | Ending::LocalListenerDied { .. }
             | Ending::BrokerGone
-            | Ending::MessageTooLarge { .. } => return,
+            | Ending::MessageTooLarge { .. }
+            | Ending::NotBegun => return,
         };
         match callbacks::run(
             &self.ruby(),
@@ -230,7 +175,7 @@ impl Run<'_> {
         Ok(Some((local, in_place, numbers)))
     }
 
-    fn job(&mut self, mut files: Files) -> Result<u8, RunError> {
+    fn job(&mut self, files: &mut Files) -> Result<Ended, RunError> {
         let (started, clock) = (SystemTime::now(), Instant::now());
         let local = self.local(files.queued())?;
         let now = match local {
@@ -239,9 +184,10 @@ impl Run<'_> {
         };
         let cluster = match self.before_originate()? {
             Ok(cluster) => cluster.filter(|_| local.is_none()),
-            Err(status) => return Ok(status),
+            Err(status) => return Ok(Ended::Early(status)),
         };
         let now = self.did("before_originate", now);
+        self.place = self.settings.place(cluster.as_deref());
         let config = &self.settings.config;
         let target = local
             .as_ref()
@@ -262,7 +208,7 @@ impl Run<'_> {
         };
         let Some(session) = self.connect(&target, setup)? else {
             self.screen.say("cancelled before the job began");
-            return Ok(CANCELLED);
+            return Ok(Ended::Early(CANCELLED));
         };
         let now = self.did("connect", now);
         let served = if let Some(origin) = origin {
@@ -351,6 +297,7 @@ impl Run<'_> {
             started: clock,
             taken: Vec::new(),
             back: false,
+            awaited: Awaited::begin(&self.place, self.args.wait),
         };
         let ending = drive.run();
         let limit = if ending == Ending::Cancelled {
@@ -387,7 +334,7 @@ impl Run<'_> {
             elapsed: clock.elapsed(),
             seed: self.seed,
         };
-        Ok(self.report(&results, &ending, &job, &files))
+        Ok(Ended::Reported(self.report(&results, &ending, &job, files)))
     }
 }
 

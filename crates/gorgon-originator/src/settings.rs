@@ -98,6 +98,16 @@ impl Settings {
         Target::from(&self.config.connection)
     }
 
+    /// Returns where a job is offered, in words: the broker, and what keeps listeners there apart.
+    #[must_use]
+    pub fn place(&self, cluster: Option<&str>) -> String {
+        let (address, vhost) = (self.target().address(), &self.config.connection.vhost);
+        match cluster {
+            Some(cluster) => format!("{address}, vhost {vhost}, cluster id {cluster}"),
+            None => format!("{address}, vhost {vhost}, without a cluster id"),
+        }
+    }
+
     /// Returns what is meant without a word on the command line.
     #[must_use]
     pub fn suite(&self) -> Suite {

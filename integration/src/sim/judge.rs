@@ -50,7 +50,7 @@ fn ending(world: &World) -> Option<String> {
         }
         Ending::HostsFailed { .. } => (1..world.machines.len()).any(|m| truth.failed.contains(&m)),
         Ending::LocalListenerDied { .. } => truth.listeners_ended > 2,
-        Ending::BrokerGone | Ending::MessageTooLarge { .. } => false,
+        Ending::BrokerGone | Ending::MessageTooLarge { .. } | Ending::NotBegun => false,
     };
     if !fits || (world.plan.is_calm() && !matches!(ending, Ending::Complete | Ending::FailFast)) {
         let able = &truth.able_at_end;

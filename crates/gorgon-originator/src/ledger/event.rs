@@ -157,6 +157,8 @@ pub enum Ending {
         /// What it holds.
         what: String,
     },
+    /// There was no job: the run ended before.
+    NotBegun,
 }
 
 /// Why an item is queued once more.

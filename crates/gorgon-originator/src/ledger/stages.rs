@@ -131,7 +131,8 @@ impl Ledger {
                     | Ending::HostsFailed { .. }
                     | Ending::LocalListenerDied { .. }
                     | Ending::BrokerGone
-                    | Ending::MessageTooLarge { .. } => self.hosts.any_joined(),
+                    | Ending::MessageTooLarge { .. }
+                    | Ending::NotBegun => self.hosts.any_joined(),
                 };
                 if !waits || *until <= now {
                     let ending = ending.clone();

@@ -315,6 +315,7 @@ pub fn job_finished(
         Ending::LocalListenerDied { .. } => "listener_died",
         Ending::BrokerGone => "broker_gone",
         Ending::MessageTooLarge { .. } => "message_too_large",
+        Ending::NotBegun => "not_begun",
     };
     line(
         at,

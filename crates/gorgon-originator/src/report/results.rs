@@ -295,6 +295,12 @@ impl Results {
         self.open.stopped();
     }
 
+    /// Returns whether any host has answered so far, whatever it said.
+    #[must_use]
+    pub fn has_heard_of_a_host(&self) -> bool {
+        !(self.hosts.is_empty() && self.answers.is_empty() && self.host_failures.is_empty())
+    }
+
     /// Returns how many hosts have run a file so far.
     #[must_use]
     pub fn hosts_that_ran(&self) -> usize {

@@ -53,6 +53,7 @@ pub fn of(ending: &Ending, results: &Results, strict: Strict) -> u8 {
         | Ending::NoListener { .. }
         | Ending::LocalListenerDied { .. }
         | Ending::BrokerGone
-        | Ending::MessageTooLarge { .. } => ERROR,
+        | Ending::MessageTooLarge { .. }
+        | Ending::NotBegun => ERROR,
     }
 }
