@@ -395,3 +395,45 @@ fn a_ping_ends_at_its_limit_however_many_answers_come() {
     assert_eq!(told["hosts"][0]["listener_id"], "L1", "{stdout}");
     wire.close(LIMIT);
 }
+
+/// Whoever waits for a report gets one, also where there was no job: a CI that reads nothing else would take a missing
+/// report for a green one.
+#[test]
+fn a_run_without_a_job_writes_its_reports() {
+    let cluster = Cluster::start(&[]);
+    let home = cluster.home();
+    let server = r#"{ "files": ["spec/*_spec.rb"], "file_server": { "host": "127.0.0.1" }, "job": { "sync": { "rsync_transport": "rsync" } } }"#;
+    for (config, arguments, status, said) in [
+        (
+            r#"{ "files": [] }"#,
+            &[][..],
+            3,
+            "`files` in gorgon.json is an empty list",
+        ),
+        (r#"{ "files": [ }"#, &[], 3, "gorgon.json"),
+        ("{}", &["spec/none_spec.rb"], 3, "spec/none_spec.rb"),
+        (
+            server,
+            &[],
+            2,
+            "push the source to the file server 127.0.0.1",
+        ),
+    ] {
+        let project = Project::of(home, &[GREEN, ("gorgon.json", config)]);
+        let run = cluster.run(&project, arguments);
+        run.exited(status).says(&[said]);
+        let last = run.events.last().expect("an event");
+        assert_eq!(last["ending"], "not_begun", "{said}: {last}");
+        assert_eq!(last["exit_status"], status, "{said}");
+        let why = last["warnings"].to_string();
+        assert!(why.contains(said), "{why}");
+        let counts = &run.junit().counts()["(job)"];
+        assert_eq!((counts.total(), counts.errors), (1, 1), "{said}");
+    }
+    // Nothing to run is no error.
+    let project = Project::of(home, &[GREEN]);
+    let run = run::run(home, &project, &["--local=1", "--only-failures"]);
+    run.exited(0);
+    assert_eq!(run.events.last().expect("an event")["ending"], "complete");
+    assert!(run.junit().counts().is_empty());
+}
