@@ -36,7 +36,7 @@ impl Unbegun<'_> {
     pub(crate) fn report(&self, stream: Option<&mut Stream>, work: &[WorkItem]) {
         let mut results = Results::new(work);
         results.warnings.extend(self.why.clone());
-        results.close();
+        results.close(&self.ending);
         let free = |path: &Path| stream.is_some() || destinations::is_free(path);
         let junit = self.args.junit.as_deref().filter(|path| free(path));
         let json = self.args.json.as_deref().filter(|path| free(path));

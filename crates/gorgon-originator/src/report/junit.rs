@@ -1,5 +1,6 @@
 //! The `--junit` report: one `testsuite` a file, with `file` everywhere, so that a CI can split by it.
 
+mod not_begun;
 mod retried;
 
 use std::collections::BTreeMap;
@@ -7,6 +8,8 @@ use std::fmt::Write as _;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use gorgon_proto::outcome::{FileError, Outcome, TestResult, Verdict};
+
+pub use not_begun::not_begun;
 
 use super::Results;
 use super::file::FileResult;
@@ -372,33 +375,6 @@ pub fn write(results: &Results, job: &JobFacts) -> String {
         total.add(suite.tally);
         close_suite(&mut body, &name, &suite, job.seed);
     }
-    total.seconds = job.elapsed.as_secs_f64();
-    whole_report(total, &body, job)
-}
-
-/// Returns the report of a run that had no job: nothing ran, and why.
-#[must_use]
-pub fn not_begun(why: Option<&str>, job: &JobFacts) -> String {
-    let mut suite = Suite {
-        body: String::new(),
-        tally: Tally::default(),
-        hostname: String::new(),
-        started: job.started,
-        output: String::new(),
-    };
-    let mut body = String::new();
-    if let Some(why) = why {
-        let error = FileError {
-            what: "no job".to_owned(),
-            exception: None,
-            message: why.to_owned(),
-            backtrace: Vec::new(),
-            test: None,
-        };
-        suite.tally = error_case(&mut suite.body, "(job)", "no job", &error);
-        close_suite(&mut body, "(job)", &suite, job.seed);
-    }
-    let mut total = suite.tally;
     total.seconds = job.elapsed.as_secs_f64();
     whole_report(total, &body, job)
 }
