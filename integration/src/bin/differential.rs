@@ -250,6 +250,7 @@ fn say(
     counts.differ += 1;
     println!("differs\t{name}\t{title}");
     let mut shown = 0;
+    let mut last = "";
     for (part, difference) in differences {
         counts.differences += 1;
         let input = if part.is_empty() {
@@ -264,7 +265,11 @@ fn say(
                 } else {
                     counts.explained += 1;
                 }
-                println!("\t({reason}) {part} {difference}");
+                // A reason is often that of many.
+                if reason != last {
+                    println!("\t({reason}) {part} {difference}");
+                }
+                last = reason;
             }
             None => {
                 shown += 1;
