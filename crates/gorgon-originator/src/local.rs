@@ -275,9 +275,7 @@ fn start_listener(
         .stdin(Stdio::piped())
         .stdout(Stdio::null());
     // The user sees what happened from us; the log of the parts is there on request.
-    if std::env::var_os("RUST_LOG").is_none() {
-        command.env("RUST_LOG", "off");
-    }
+    command.env(gorgon_process::logging::SILENT, "1");
     let mut listener = child::spawn(command, Options::default())?;
     let pipe = listener.take_stdin();
     Ok((listener, pipe))

@@ -15,6 +15,8 @@ use crate::patient;
 
 /// Set in the environment to choose levels by target, as `env_logger` has it.
 const CHOICE: &str = "RUST_LOG";
+/// Ours: set to any value for programs that keep silent unless [`CHOICE`] is set. No test sees it.
+pub const SILENT: &str = "GORGON_SILENT";
 
 /// What stands on each line of a program's log, and where the lines go.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -65,7 +67,10 @@ pub fn init(fields: &LogFields) -> Result<(), LogError> {
     };
     // By default only what is ours speaks: the broker's client has warnings of its own, which say
     // again what we say better.
-    let ours = format!("gorgon={level}");
+    let ours = match std::env::var_os(SILENT) {
+        Some(_) => "off".to_owned(),
+        None => format!("gorgon={level}"),
+    };
     let mut builder = Builder::from_env(Env::new().filter_or(CHOICE, ours));
     builder.target(target(fields.file.as_deref())?);
     let constant = constant_fields(fields);

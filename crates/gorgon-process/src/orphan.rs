@@ -13,6 +13,15 @@ use crate::signals::Signal;
 /// A process may fork while we look: so many rounds are made before we leave it at that.
 const ROUNDS: usize = 20;
 
+/// Looks that find nobody, one after the other, before the search ends.
+const QUIET_ROUNDS: usize = 2;
+
+/// A process that has no environment is taken to be in the middle of exec(2) for so long.
+const EXEC_LIMIT: Duration = Duration::from_millis(20);
+
+/// The parent of the kernel's own threads.
+const KERNEL_THREADS: u32 = 2;
+
 /// So long is waited for the ends of those that were killed in one round.
 const GONE_LIMIT: Duration = Duration::from_secs(1);
 
@@ -121,15 +130,17 @@ pub fn working_in(directory: &Path) -> Vec<u32> {
 /// Kills every process that was started with `name=value` in its environment, but for `except`,
 /// us, and those above us; returns the numbers of those killed.
 ///
-/// It looks again until nobody is left, since what it kills may just have forked. Each is held by
+/// It looks again until nobody is found twice, since what it kills may just have forked. Each is held by
 /// a descriptor while it is looked at, so that the number cannot pass to another process.
 pub fn kill_by_environment(name: &str, value: &str, except: &[u32]) -> Vec<u32> {
-    let mut killed = Vec::new();
+    let (mut killed, mut quiet) = (Vec::new(), 0);
     for _ in 0..ROUNDS {
         let mut found = with_environment(name, value);
         found.retain(|pid| !except.contains(pid) && !killed.contains(pid));
         let round = kill_each(&found, |pid| has_environment(pid, name, value));
-        if round.is_empty() {
+        // One that just forked may not be listed yet.
+        quiet = if round.is_empty() { quiet + 1 } else { 0 };
+        if quiet == QUIET_ROUNDS {
             break;
         }
         killed.extend(round);
@@ -238,11 +249,30 @@ fn ancestors() -> Vec<u32> {
 
 fn has_environment(pid: u32, name: &str, value: &str) -> bool {
     let wanted = format!("{name}={value}");
-    // Unreadable is a process of another user, or one that is gone.
-    fs::read(format!("/proc/{pid}/environ")).is_ok_and(|all| {
-        all.split(|byte| *byte == 0)
-            .any(|entry| entry == wanted.as_bytes())
-    })
+    environment(pid)
+        .split(|byte| *byte == 0)
+        .any(|entry| entry == wanted.as_bytes())
+}
+
+/// The environment that a process was started with; empty for one of another user, or that is gone.
+///
+/// In the middle of exec(2) a process has neither environment nor command line, for less than a millisecond: then it
+/// is looked at again. Threads of the kernel never have any.
+fn environment(pid: u32) -> Vec<u8> {
+    let until = Instant::now() + EXEC_LIMIT;
+    loop {
+        let found = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        let is_in_exec = || {
+            fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line.is_empty())
+                && Stat::read(pid).is_some_and(|stat| {
+                    !stat.is_zombie() && stat.parent != KERNEL_THREADS && pid != KERNEL_THREADS
+                })
+        };
+        if !found.is_empty() || !is_in_exec() || Instant::now() >= until {
+            return found;
+        }
+        std::thread::yield_now();
+    }
 }
 
 /// Returns the children of this process, living or not, as far as it has not reaped them.

@@ -11,13 +11,18 @@ module Gorgon
   compiled.load { %w[system protocol callbacks preloader].each { |name| require_relative name } }
   ::GC.enable unless off
 
+  # The handler that runs last in a child.
+  ::Kernel.at_exit { Leaving.tell($!) }
+  # Room for what `$0` will be.
+  ARGV.clear
   owner = Channel.new(STDIN.dup)
-  STDIN.reopen('/dev/null')
+  File.open('/dev/null') { |null| System.place(null, 0) || STDIN.reopen(null) }
   [STDOUT, STDERR].each { |stream| stream.sync = true }
   settings = owner.receive
   Process.exit!(1) unless settings
 
   RailsEnvironment.allow(settings['env'])
+  Hidden.hide
   callbacks = Callbacks.new(settings['callbacks'])
   if settings['mode'] == 'preload'
     Preloader.new(settings, callbacks, owner, compiled).run

@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require_relative 'child'
+require_relative 'sockets'
 
 module Gorgon
   # A fork of the preloader for one framework, which it loads; the parent of the Ruby children of
@@ -12,46 +13,67 @@ module Gorgon
     # How often the output of running children is looked at: a test that prints without end must
     # not fill the disk.
     LOOK_S = 2
-    REQUEST_BYTES = 64 * 1024
+    # How often it is looked whether what was killed is gone.
+    GONE_S = 0.002
 
-    def initialize(framework, settings, callbacks, socket, directory, traps)
+    # Where children are asked for; what the preloader says; what tells it that we live.
+    Ways = Struct.new(:door, :orders, :living)
+    # A child that has ended, and what it left behind, which dies.
+    Dying = Struct.new(:child, :left, :told, :until_at)
+
+    def initialize(framework, settings, callbacks, ways, directory, traps)
       @framework = framework
       @settings = settings
       @callbacks = callbacks
-      @socket = socket
+      @ways = ways
       @directory = directory
       @traps = traps
       @children = []
+      @dying = []
+      @askers = {}
       @compiled = Compiled.new(framework)
     end
 
-    # Lives until the preloader closes the socket.
+    # Lives until the preloader closes the pipe of its orders.
     def run
       System.deaf
       watch_children
       # Before the framework: a project may be the framework itself.
       load_path if @framework != 'rspec'
       preload
-      ::Kernel.loop do
-        ready, = IO.select([@socket, @ended], nil, nil, patience)
-        next idle unless ready
-
-        reap if ready.include?(@ended)
-        break if ready.include?(@socket) && !obey
-      end
+      nil while serve
       @compiled.finish
-      @children.each { |child| end_child(child) } until reap
+      until @children.empty? && @dying.empty?
+        @children.each { |child| end_child(child) }
+        IO.select([@ended], nil, nil, @dying.empty? ? LOOK_S : GONE_S)
+        reap
+        take_leave
+      end
     end
 
     private
 
+    # Waits for all that it serves at once; false at the end.
+    def serve
+      ready, = IO.select([@ways.orders.io, @ended, @ways.door, *@askers.keys], nil, nil, patience)
+      return idle || true unless ready
+
+      reap if ready.include?(@ended)
+      take_leave
+      @askers.keys.each { |io| answer(io) if ready.include?(io) }
+      accept if ready.include?(@ways.door)
+      ready.include?(@ways.orders.io) ? obey : true
+    end
+
     def patience
+      return GONE_S unless @dying.empty?
       return 0 if @compiled.behind?
 
       @children.empty? ? nil : LOOK_S
     end
 
     def idle
+      return take_leave unless @dying.empty?
       return @compiled.catch_up if @compiled.behind?
 
       @children.each { |child| child.capture.shrink }
@@ -105,21 +127,36 @@ module Gorgon
 
     # Does what the preloader passes on; false at its end.
     def obey
-      text, _, _, *passed = @socket.recvmsg(REQUEST_BYTES, scm_rights: true)
-      return false if text.nil? || text.empty?
-
-      line = Json.read(text)
-      case line['op']
-      when 'fork' then fork_child(line, passed.flat_map(&:unix_rights).compact.first)
-      when 'signal' then signal(line)
-      when 'end' then @children.each { |child| end_child(child) if child.link == line['link'] }
+      lines = @ways.orders.received or return false
+      lines.each do |line|
+        case line['op']
+        when 'signal' then signal(line)
+        when 'end' then @children.each { |child| end_child(child) if child.link == line['link'] }
+        end
       end
       true
     end
 
-    def fork_child(line, socket)
-      drafts = Drafts.new(@directory)
-      channel = Channel.new(socket, drafts)
+    def accept
+      socket = Sockets.accept(@ways.door) or return
+      channel = Channel.new(socket)
+      @askers[channel.io] = channel
+    end
+
+    # The first line of a connection asks for a child; what follows is for the child.
+    def answer(io)
+      channel = @askers[io]
+      lines = channel.received
+      return if lines && lines.empty?
+
+      @askers.delete(io)
+      lines ? fork_child(lines.first, channel) : channel.close
+    rescue ArgumentError
+      @askers.delete(io).close # No worker speaks like that.
+    end
+
+    def fork_child(line, channel)
+      channel.drafts = drafts = Drafts.new(@directory)
       capture = Capture.new(@directory)
       request = Child::Request.new(framework: @framework, slot: line['slot'],
                                    test_env_number: line['test_env_number'],
@@ -128,7 +165,6 @@ module Gorgon
       pid = ::Process.fork { live(branch, request, channel, capture) }
       @children << Born.new(pid, line['link'], channel, capture, drafts)
     rescue SystemCallError, NoMemoryError => e
-      channel ||= Channel.new(socket)
       tell(channel, { event: 'fork_failed', message: "#{e.class}: #{e.message}" })
       [channel, capture, drafts].compact.each(&:close)
     end
@@ -138,8 +174,8 @@ module Gorgon
       System.die_with_parent(branch)
       ::Signal.trap('CHLD', @old_trap || 'DEFAULT')
       System.hear_again(@traps)
-      [@socket, @ended, @wake].each(&:close)
-      @children.each { |child| close(child) }
+      [@ways.door, @ways.orders, @ways.living, @ended, @wake, *@askers.values].each(&:close)
+      [*@children, *@dying.map(&:child)].each { |child| close(child) }
       Child.new(request, @settings, @callbacks, channel, capture).run
     end
 
@@ -153,20 +189,28 @@ module Gorgon
       System.kill(:KILL, child.pid)
     end
 
-    # Takes leave of the children that have ended; true when none is left.
+    # Looks which children have ended. What is left of a group dies while its number is still its own.
     def reap
       @ended.read_nonblock(4096, exception: false)
       over, @children = @children.partition { |child| System.zombie?(child.pid) }
-      over.each { |child| bury(child) }
-      @children.empty? || (@ended.wait_readable(LOOK_S) && false)
+      over.each do |child|
+        left = System.left_of(child.pid, "GORGON_CHILD_ID=#{child.pid}", @settings['adopter'])
+        told = left.map { |pid| { pid: pid, command: System.command(pid) } }
+        end_child(child)
+        left.each { |pid| System.kill(:KILL, pid) }
+        @dying << Dying.new(child, left, told, System.now + System::END_LIMIT_S)
+      end
     end
 
-    # What is left of its group dies while its number is still its own.
-    def bury(child)
-      left = System.left_of(child.pid, "GORGON_CHILD_ID=#{child.pid}", @settings['adopter'])
-      told = left.map { |pid| { pid: pid, command: System.command(pid) } }
-      end_child(child)
-      System.end_all(left)
+    # Tells the ends of children once nothing of them lives: what comes next may want the ports.
+    def take_leave
+      gone, @dying = @dying.partition do |dying|
+        System.now >= dying.until_at || dying.left.all? { |pid| System.zombie?(pid) }
+      end
+      gone.each { |dying| bury(dying.child, dying.told) }
+    end
+
+    def bury(child, told)
       _, status = Process.wait2(child.pid)
       tell(child.channel, { event: 'ended', status: status.exitstatus, signal: status.termsig,
                             output: child.capture.text, left: told }, child.drafts.text)

@@ -3,39 +3,28 @@
 require_relative 'frameworks'
 
 module Gorgon
-  # What users derive their callbacks from: each does nothing.
-  class DefaultCallbacks
-    def before_originate; end
-
-    def after_sync; end
-
-    def before_creating_workers; end
-
-    def before_start; end
-
-    def after_creating_workers; end
-
-    def after_complete; end
-
-    def after_job_finishes; end
-  end
-
-  class << self
-    attr_writer :callbacks
-
-    def callbacks
-      @callbacks ||= DefaultCallbacks.new
-    end
-  end
-
   # The user's callbacks in either layout: a class, or a Ruby file for each, loaded when it is due.
   class Callbacks
     CLASS_FILE = 'callbacks_class_file'
+    NAMES = %i[before_originate after_sync before_creating_workers before_start after_creating_workers after_complete
+               after_job_finishes].freeze
+    LIBRARY = File.join(__dir__, 'lib').freeze
+    OPEN4 = "#{LIBRARY}/open4.rb"
 
     def initialize(files)
       @class_file = files[CLASS_FILE]
       @files = files
-      offer_library
+      @interface = Callbacks.interface if any?
+    end
+
+    # What `Gorgon` means to a callbacks file: a module of its own, so that what a project adds to it is the project's.
+    def self.interface
+      base = Class.new { NAMES.each { |name| define_method(name) { nil } } }
+      Module.new do
+        const_set(:DefaultCallbacks, base)
+        singleton_class.attr_writer :callbacks
+        define_singleton_method(:callbacks) { @callbacks ||= base.new }
+      end
     end
 
     def any?
@@ -47,11 +36,13 @@ module Gorgon
       return nil unless @class_file || @files[name]
 
       what = nil
-      Frameworks.disarmed do
-        load_class
-        what = name
-        returned = @files[name] ? ::Kernel.load(File.absolute_path(@files[name])) : call(name)
-        yield returned if block_given?
+      offered do
+        Frameworks.disarmed do
+          load_class
+          what = name
+          returned = @files[name] ? ::Kernel.load(File.absolute_path(@files[name])) : call(name)
+          yield returned if block_given?
+        end
       end
       nil
     rescue SignalException, NoMemoryError
@@ -63,7 +54,7 @@ module Gorgon
     private
 
     def call(name)
-      callbacks = Gorgon.callbacks
+      callbacks = @interface.callbacks
       callbacks.public_send(name) if callbacks.respond_to?(name)
     end
 
@@ -80,11 +71,17 @@ module Gorgon
         backtrace: Raised.backtrace(error).reject { |line| line.start_with?(__dir__) }.first(50) }
     end
 
-    # `require 'gorgon'` finds ours first. Open4 was there in the original without being required.
-    def offer_library
-      library = File.join(__dir__, 'lib')
-      $LOAD_PATH.unshift(library) unless $LOAD_PATH.include?(library)
-      ::Object.autoload(:Open4, File.join(library, 'open4.rb')) unless ::Object.const_defined?(:Open4)
+    # While callbacks run `require 'gorgon'` finds ours first, and Open4 is there without being required, as in the
+    # original. Tests see nothing of that.
+    def offered(&block)
+      $LOAD_PATH.unshift(LIBRARY)
+      ::Object.autoload(:Open4, OPEN4) unless ::Object.const_defined?(:Open4)
+      Hidden.meaning(@interface, &block)
+    ensure
+      $LOAD_PATH.delete(LIBRARY)
+      ::Object.send(:remove_const, :Open4) if ::Object.autoload?(:Open4) == OPEN4
+      # The project has opened it.
+      Hidden.put(@interface) if @interface.constants(false).size > 1
     end
   end
 end

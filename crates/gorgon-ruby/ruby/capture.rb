@@ -1,5 +1,7 @@
 # frozen_string_literal: true
 
+require_relative 'system'
+
 module Gorgon
   # Takes stdout and stderr of a process and of all that it starts, at the level of descriptors.
   #
@@ -12,10 +14,10 @@ module Gorgon
 
     def initialize(directory)
       path = File.join(directory, ".output-#{$$}-#{object_id}")
-      # By its number: STDOUT takes over the modes of a File, and a test that reopens a stream that
-      # was opened exclusively raises.
       @file = File.for_fd(IO.sysopen(path, File::RDWR | File::CREAT | File::EXCL | File::APPEND, 0o600), 'a+')
       @file.binmode
+      # An IO that cannot be read, as stdout is one: a stream that is reopened with it becomes its like.
+      @sink = IO.for_fd(IO.sysopen(path, File::WRONLY | File::APPEND), 'a')
       stat = @file.stat
       @inode = stat.ino
       @device = stat.dev
@@ -68,7 +70,7 @@ module Gorgon
     end
 
     def close
-      @file.close
+      [@file, @sink].each(&:close)
     end
 
     def self.mark(bytes)
@@ -105,11 +107,15 @@ module Gorgon
       false
     end
 
+    # Below Ruby's own object, which stays what it was, unless a test has reopened that.
     def point(stream)
-      stream.reopen(@file)
+      stream.flush
+      return if stream.instance_of?(::IO) && System.place(@sink, stream.fileno)
+
+      stream.reopen(@sink)
     rescue IOError
       # A test closed the stream; Ruby leaves the descriptor of that number open.
-      stream.reopen("/proc/self/fd/#{@file.fileno}", 'a')
+      stream.reopen("/proc/self/fd/#{@sink.fileno}", 'a')
     end
   end
 end

@@ -1,6 +1,8 @@
 # frozen_string_literal: true
 
 require_relative 'capture'
+require_relative 'leaving'
+require_relative 'program'
 require_relative 'raised'
 require_relative 'reporter'
 require_relative 'restore'
@@ -54,9 +56,16 @@ module Gorgon
       Process.setsid
       @capture.take
       environment
-      ::Kernel.srand(@settings['seed'])
+      ARGV.replace(@settings['options'])
+      ::Kernel.srand(seed_of_slot)
+      Leaving.watch(@channel)
       @reporter = Reporter.new(@channel, @capture, @root)
       ::Signal.trap('INT') { interrupt }
+    end
+
+    # Two workers that draw names or ports draw different ones; the job's seed and the slot say which.
+    def seed_of_slot
+      ::Random.new((@settings['seed'] << 32) + @request.slot).rand(1 << 32)
     end
 
     # As Ruby's own handler; besides, a test that swallows the exception is the last one.
@@ -141,6 +150,7 @@ module Gorgon
       return leave_to(other, false) if other && other.to_s != @request.framework
 
       begin_file
+      Program.take(@request.framework, path, @root)
       started = System.now
       choice = Frameworks::Choice.new(path, @request.framework, asked, Frameworks.scan)
       other = catch(:elsewhere) { run_with_adapter(path, selection(line), choice) }

@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require_relative 'hidden'
 require_relative 'raised'
 require_relative 'rails_environment'
 require_relative 'frameworks/places'
@@ -116,7 +117,7 @@ module Gorgon
       # The adapter of a framework, by its name on the wire.
       def adapter(name)
         @by_callbacks ||= census_of_loaded
-        require_relative "frameworks/#{name}/adapter"
+        Hidden.shown { require_relative "frameworks/#{name}/adapter" }
         const_get(name.to_s.split('_').map(&:capitalize).join(''))
       end
 

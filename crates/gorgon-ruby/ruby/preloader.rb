@@ -1,16 +1,19 @@
 # frozen_string_literal: true
 
 require_relative 'branch'
+require_relative 'sockets'
 
 module Gorgon
   # Loads the user's application once, then forks: a branch for each framework, from which the Ruby
-  # children are forked. Workers reach it over a socket; its owner over what was its stdin.
+  # children are forked. Workers reach it over a socket; its owner over what was its stdin. Children are asked for at a
+  # further socket for each framework, where its branch answers: what was asked before there is one waits there.
   class Preloader
-    # What is looked at to find the end of a first line.
-    FIRST_BYTES = 4096
+    FRAMEWORKS = %w[rspec minitest test_unit].freeze
 
-    # A branch as the preloader sees it.
-    Grown = Struct.new(:pid, :socket)
+    # A branch as the preloader sees it: what it writes to, and what ends when the branch does.
+    Grown = Struct.new(:pid, :orders, :life)
+    # A worker, once it has said who it is.
+    Link = Struct.new(:channel, :name)
 
     def initialize(settings, callbacks, owner, compiled)
       @settings = settings
@@ -19,6 +22,7 @@ module Gorgon
       @compiled = compiled
       @path = settings['socket']
       @links = {}
+      @doors = {}
       @branches = {}
     end
 
@@ -29,8 +33,8 @@ module Gorgon
       RailsEnvironment.check
       # Not sooner: the application may set its own.
       @traps = System.deaf
-      @server = listen
-      File.chmod(0o600, @path)
+      @server = Sockets.listen(@path)
+      FRAMEWORKS.each { |framework| @doors[framework] = Sockets.listen("#{@path}.#{framework}") }
       @owner.send(event: 'ready')
       @settings['frameworks'].first(1).each { |framework| branch(framework) }
       nil while serve
@@ -42,22 +46,17 @@ module Gorgon
 
     private
 
-    # The name of a socket has at most 107 bytes, and TMPDIR may be longer: so it is named from the
-    # open directory.
-    def listen
-      directory, name = File.split(@path)
-      Dir.open(directory) { |open| UNIXServer.new("/proc/self/fd/#{open.fileno}/#{name}") }
-    end
-
     # Waits for one thing to happen; false at the end.
     def serve
-      sockets = @branches.values.map(&:socket)
-      ready, = IO.select([@owner.io, @server, *@links.keys, *sockets], nil, nil, @compiled.behind? ? 0 : nil)
+      asked = @doors.reject { |framework, _| @branches.key?(framework) }
+      lives = @branches.values.map(&:life)
+      ready, = IO.select([@owner.io, @server, *@links.keys, *lives, *asked.values], nil, nil, @compiled.behind? ? 0 : nil)
       return @compiled.catch_up || true unless ready
 
-      @branches.delete_if { |_, grown| ready.include?(grown.socket) && wither(grown) }
+      @branches.delete_if { |_, grown| ready.include?(grown.life) && wither(grown) }
       @links.keys.each { |io| hear(io) if ready.include?(io) }
       accept if ready.include?(@server)
+      asked.each { |framework, door| branch(framework) if ready.include?(door) }
       ready.include?(@owner.io) ? obey : true
     end
 
@@ -74,85 +73,67 @@ module Gorgon
       true
     end
 
-    # A worker wants a child, or opens its link: the first line says which.
+    # A worker opens its link.
     def accept
-      socket = @server.accept
-      line = first_line(socket)
-      case line['op']
-      when 'link'
-        channel = Channel.new(socket)
-        @links[channel.io] = [channel, line['link']]
-      when 'fork'
-        pass(line, socket)
-        socket.close
-      end
-    rescue ArgumentError, EOFError, SystemCallError
-      socket&.close
-    end
-
-    # Takes the first line alone: what follows is for the child.
-    def first_line(socket)
-      text = +''
-      until text.end_with?("\n")
-        there = socket.recv(FIRST_BYTES, Socket::MSG_PEEK)
-        raise EOFError if there.empty?
-
-        text << socket.sysread((there.index("\n") || there.size - 1) + 1)
-      end
-      Json.read(text)
+      socket = Sockets.accept(@server) or return
+      channel = Channel.new(socket)
+      @links[channel.io] = Link.new(channel)
     end
 
     # What a worker says on its link; its end is the end of its children.
     def hear(io)
-      channel, link = @links[io]
-      lines = channel.received
-      return lines.each { |line| to_branches(line) } if lines
+      link = @links[io]
+      lines = link.channel.received
+      return lines.each { |line| line['op'] == 'link' ? link.name = line['link'] : to_branches(line) } if lines
 
-      @links.delete(io)
-      channel.close
-      to_branches('op' => 'end', 'link' => link)
+      hang_up(io)
+    rescue ArgumentError
+      hang_up(io) # No worker speaks like that.
     end
 
-    # A branch may have died since we looked: then once more, with another.
-    def pass(line, socket)
-      2.times do
-        rights = Socket::AncillaryData.unix_rights(socket)
-        return branch(line['framework']).socket.sendmsg(Json.write(line), 0, nil, rights)
-      rescue Errno::EPIPE, Errno::ECONNRESET
-        wither(@branches.delete(line['framework']))
-      end
+    def hang_up(io)
+      link = @links.delete(io)
+      link.channel.close
+      to_branches('op' => 'end', 'link' => link.name) if link.name
     end
 
     def to_branches(line)
       @branches.each_value do |grown|
-        grown.socket.sendmsg(Json.write(line))
+        grown.orders.syswrite("#{Json.write(line)}\n")
       rescue SystemCallError
-        nil # It has ended; its socket says so next.
+        nil # It has ended; its pipe says so next.
       end
     end
 
     def branch(framework)
-      @branches[framework] ||= begin
-        ours, theirs = UNIXSocket.pair(:SEQPACKET)
-        pid = grow(framework, ours, theirs)
-        theirs.close
-        Grown.new(pid, ours)
-      end
+      @branches[framework] ||= grow(framework)
     end
 
-    def grow(framework, ours, theirs)
+    # The branch has the reading end of its orders, and the writing end of its life.
+    def grow(framework)
+      theirs, orders = IO.pipe
+      life, living = IO.pipe
       preloader = $$
-      ::Process.fork do
+      pid = ::Process.fork do
         System.die_with_parent(preloader)
-        [ours, @server, *@branches.values.map(&:socket), @owner, *@links.values.map(&:first)].each(&:close)
-        Branch.new(framework, @settings, @callbacks, theirs, File.dirname(@path), @traps).run
+        [orders, life, *ours_alone(framework)].each(&:close)
+        Branch.new(framework, @settings, @callbacks, Branch::Ways.new(@doors[framework], Channel.new(theirs, mode: 'rb'), living),
+                   File.dirname(@path), @traps).run
         Process.exit!(0)
       end
+      [theirs, living].each(&:close)
+      Grown.new(pid, orders, life)
+    end
+
+    # What a branch has no use for, and would keep open.
+    def ours_alone(framework)
+      doors = @doors.reject { |name, _| name == framework }.values
+      [@server, @owner, *doors, *@links.values.map(&:channel), *@branches.values.flat_map { |grown| [grown.orders, grown.life] }]
     end
 
     # A branch has ended, and its children with it: the next request grows another.
     def wither(grown)
-      grown.socket.close
+      [grown.orders, grown.life].each { |io| io.close unless io.closed? }
       Process.wait(grown.pid)
       true
     rescue Errno::ECHILD
@@ -161,8 +142,8 @@ module Gorgon
 
     def stop
       @compiled.finish
-      File.unlink(@path) if @server && File.exist?(@path)
-      @branches.each_value { |grown| grown.socket.close_write }
+      [@path, *@doors.keys.map { |framework| "#{@path}.#{framework}" }].each { |path| File.unlink(path) if @server && File.exist?(path) }
+      @branches.each_value { |grown| grown.orders.close }
       @branches.each_value { |grown| wither(grown) }
     rescue SystemCallError, IOError
       nil

@@ -182,9 +182,11 @@ module Gorgon
 
     attr_reader :io
 
-    # drafts: where the lines that are held are kept, for the case that this process dies.
-    def initialize(io, drafts = nil)
-      @io = IO.for_fd(io.fileno, 'r+b')
+    # Where the lines that are held are kept, for the case that this process dies.
+    attr_writer :drafts
+
+    def initialize(io, drafts = nil, mode: 'r+b')
+      @io = IO.for_fd(io.fileno, mode)
       @io.sync = true
       io.autoclose = false unless io.equal?(@io)
       @drafts = drafts

@@ -1,7 +1,5 @@
 # frozen_string_literal: true
 
-require 'socket'
-
 # The test runner's one global name. What tests may replace (FakeFS, Timecop, stubs) is kept here
 # as it was when this was loaded.
 module Gorgon
@@ -26,11 +24,14 @@ module Gorgon
   module System
     CLOCK = ::Process.method(:clock_gettime)
     MONOTONIC = ::Process::CLOCK_MONOTONIC
-    PRCTL, WAITID = { 'x86_64' => [157, 247], 'aarch64' => [167, 95], 'arm64' => [167, 95] }[RUBY_PLATFORM[/\A[^-]+/]]
+    PRCTL, WAITID, DUP3 = { 'x86_64' => [157, 247, 292], 'aarch64' => [167, 95, 24],
+                            'arm64' => [167, 95, 24] }[RUBY_PLATFORM[/\A[^-]+/]]
     PR_SET_PDEATHSIG = 1
     # waitid(2): of any child (P_ALL), telling nothing of it, without waiting, without reaping.
     ANY_CHILD = [WAITID, 0, 0, 0, 0x01000005, 0].freeze
     SIGKILL = 9
+    # A process that has no environment is taken to be in the middle of exec(2) for so long.
+    EXEC_LIMIT_S = 0.02
     # A killed process that is not gone after this hangs in the kernel.
     END_LIMIT_S = 0.5
     # What is shown of a command.
@@ -49,10 +50,27 @@ module Gorgon
         CLOCK.call(MONOTONIC)
       end
 
+      # A call of the kernel that Ruby has no other way to make.
+      def call(number, *arguments)
+        verbose = $VERBOSE
+        $VERBOSE = nil
+        ::Kernel.syscall(number, *arguments)
+      rescue Errno::EINTR
+        retry
+      ensure
+        $VERBOSE = verbose
+      end
+
+      # Has a descriptor mean what `io` means, below Ruby's own object for it, which stays what it was; false where
+      # the number of the call is not known.
+      def place(io, number)
+        DUP3 ? call(DUP3, io.fileno, number, 0) && true : false
+      end
+
       # The kernel kills us when the process that forked us ends.
       def die_with_parent(parent)
         if PRCTL
-          quietly { Kernel.syscall(PRCTL, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) }
+          call(PRCTL, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0)
         end
         Process.exit!(1) if Process.ppid != parent
       rescue NotImplementedError, SystemCallError
@@ -121,12 +139,6 @@ module Gorgon
         nil
       end
 
-      # Kills processes, and returns when they are gone: what comes next may want their ports.
-      def end_all(pids)
-        pids.each { |pid| kill(:KILL, pid) }
-        until_at = now + END_LIMIT_S
-        ::Kernel.sleep(0.002) while now < until_at && !pids.all? { |pid| zombie?(pid) }
-      end
 
       private
 
@@ -154,7 +166,7 @@ module Gorgon
       def any_child?
         return true unless WAITID
 
-        quietly { Kernel.syscall(*ANY_CHILD) }
+        call(*ANY_CHILD)
         true
       rescue Errno::ECHILD
         false
@@ -163,17 +175,20 @@ module Gorgon
       end
 
       def started_with?(pid, assignment)
-        File.binread("/proc/#{pid}/environ").split("\0").include?(assignment)
+        environment(pid).split("\0").include?(assignment)
       rescue SystemCallError
         false
       end
 
-      def quietly
-        verbose = $VERBOSE
-        $VERBOSE = nil
-        yield
-      ensure
-        $VERBOSE = verbose
+      # In the middle of exec(2) a process has neither environment nor command line: it is looked at again.
+      def environment(pid)
+        until_at = now + EXEC_LIMIT_S
+        found = File.binread("/proc/#{pid}/environ")
+        while found.empty? && now < until_at && File.binread("/proc/#{pid}/cmdline").empty? && !zombie?(pid)
+          ::Thread.pass
+          found = File.binread("/proc/#{pid}/environ")
+        end
+        found
       end
     end
   end

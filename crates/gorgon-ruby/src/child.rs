@@ -86,6 +86,8 @@ pub enum ChildEvent {
     AfterComplete,
     /// Suite hooks and after_complete are done; handlers of at_exit follow.
     Finished,
+    /// SimpleCov found the coverage of this one process too small, and has it exit with this status.
+    CoverageFailed(i32),
     /// It could not be forked. The last event.
     ForkFailed(String),
     /// It has ended, and all of its group. The last event.
@@ -254,6 +256,7 @@ impl Told {
             }
             FromChild::AfterComplete => Event::AfterComplete,
             FromChild::Finished => Event::Finished,
+            FromChild::CoverageFailed { status } => Event::CoverageFailed(status),
         }
     }
 }

@@ -38,8 +38,16 @@ const FOREIGN: &[&str] = &[
     "GIT_WORK_TREE",
 ];
 
+/// What a test sees as `$0` has room in so many bytes (`ruby/program.rb`).
+const TITLE_BYTES: usize = 1000;
+
 /// Ours, never handed on as found.
-const OWN: &[&str] = &["GORGON_BROKER_URL", "GORGON_WORKER_ID", "GORGON_CHILD_ID"];
+const OWN: &[&str] = &[
+    "GORGON_BROKER_URL",
+    "GORGON_WORKER_ID",
+    "GORGON_CHILD_ID",
+    gorgon_process::logging::SILENT,
+];
 
 /// Returns how Ruby is started where the user did not say: under Bundler where the project has a
 /// Gemfile and Bundler is installed.
@@ -68,6 +76,8 @@ pub(crate) fn ruby(settings: &RubySettings, script: &Path) -> Command {
     command
         .args(&words[1..])
         .arg(script)
+        // Room for titles: one that is longer than the command line is written over the environment.
+        .arg(" ".repeat(TITLE_BYTES))
         .current_dir(&settings.directory);
     environment(&mut command, settings);
     command

@@ -84,10 +84,9 @@ impl PreloaderLink {
             socket: self.socket.clone(),
             source,
         };
-        let mut stream = open(&self.socket)?;
+        let mut stream = open(&self.door(request.framework))?;
         let line = line_of(&ToSocket::Fork {
             link: &self.id,
-            framework: request.framework,
             slot: request.slot,
             test_env_number: request.test_env_number,
             after_complete: request.purpose == Purpose::AfterComplete,
@@ -106,6 +105,14 @@ impl PreloaderLink {
             pid,
             signal: signal.short_name(),
         })
+    }
+
+    /// Where children of a framework are asked for.
+    fn door(&self, framework: Framework) -> PathBuf {
+        let mut path = self.socket.clone().into_os_string();
+        path.push(".");
+        path.push(framework.name());
+        PathBuf::from(path)
     }
 
     fn write(&mut self, line: &ToSocket<'_>) -> Result<(), LinkError> {

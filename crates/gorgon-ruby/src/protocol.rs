@@ -54,7 +54,8 @@ pub(crate) enum FromBoot {
     Refused(Refusal),
 }
 
-/// A line to the preloader's socket.
+/// A line to one of the preloader's sockets: a link and its signals to the first, what asks for a child to that of its
+/// framework.
 #[derive(Debug, Serialize)]
 #[serde(tag = "op", rename_all = "snake_case")]
 pub(crate) enum ToSocket<'a> {
@@ -67,7 +68,6 @@ pub(crate) enum ToSocket<'a> {
     },
     Fork {
         link: &'a str,
-        framework: Framework,
         slot: u32,
         test_env_number: u32,
         after_complete: bool,
@@ -148,6 +148,9 @@ pub(crate) enum FromChild {
     },
     AfterComplete,
     Finished,
+    CoverageFailed {
+        status: i32,
+    },
     Ended {
         status: Option<i32>,
         signal: Option<i32>,

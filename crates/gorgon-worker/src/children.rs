@@ -43,6 +43,8 @@ pub struct Child {
     pub started: bool,
     /// Whether it said that its hooks and after_complete have run.
     pub finished: bool,
+    /// The status with which SimpleCov has it exit, for the coverage of this process alone.
+    pub coverage: Option<i32>,
     /// Whether its after_complete has begun.
     pub after_complete: bool,
     /// Set while it is being stopped.
@@ -96,6 +98,7 @@ impl Children {
             gone_at: None,
             interrupted: false,
             overdue: false,
+            coverage: None,
             after_complete: false,
         };
         self.living.insert(no, child);

@@ -38,6 +38,7 @@ impl Work {
             }
             ChildEvent::AfterComplete => child.after_complete = true,
             ChildEvent::Finished | ChildEvent::CallbackDone => child.finished = true,
+            ChildEvent::CoverageFailed(status) => child.coverage = Some(status),
             ChildEvent::Interrupted => self.interrupted(now, no, out),
             ChildEvent::Ended { end, output, left } => {
                 self.child_ended(now, no, end, output, &left, out)
@@ -415,8 +416,16 @@ impl Work {
             }
             Stage::Ending if by_itself && end != End::Exited(0) => {
                 let file = child.last_file().unwrap_or("none");
-                let text = format!("a Ruby child left with {end} after its last file, {file}");
-                self.warn(text, out);
+                if child.coverage.map(End::Exited) == Some(end) {
+                    let text = format!(
+                        "SimpleCov found the coverage of one process too small ({end} after {file}); what counts is that of all"
+                    );
+                    return self.warn(text, out);
+                }
+                let text = format!(
+                    "{end} after the tests, at the end of the process whose last file was {file}"
+                );
+                self.suite_hook_failed(end_of_child(text), output, out);
             }
             Stage::Idle if child.stop.is_none() => {
                 self.warn(format!("a Ruby child ended between two files: {end}"), out);

@@ -45,6 +45,7 @@ mod ruby_children;
 mod samples;
 mod schedule;
 mod security;
+mod seen;
 mod selection;
 mod sharing;
 mod sick;

@@ -140,8 +140,7 @@ fn a_failure_tells_how_to_see_it_again() {
     run.exited(0).says(&["seed 4711"]);
     let counts = run.junit().counts();
     assert_eq!((counts[files[0]].passed, counts[files[1]].passed), (1, 1));
-    let right =
-        "gorgon-worker --workspace . --seed 4711 --file spec/a_spec.rb --file spec/b_spec.rb";
+    let right = "gorgon-worker --workspace . --seed 4711 --worker-id 1 --file spec/a_spec.rb --file spec/b_spec.rb";
     let line = run
         .stdout
         .lines()

@@ -20,7 +20,14 @@ pub fn reproduce(
     seed: u32,
     keep_list: &dyn Fn(&[&str]) -> Option<String>,
 ) -> String {
-    line(results, &file.ran_in_child, &file.filename, seed, keep_list)
+    let place = (seed, file.worker_id);
+    line(
+        results,
+        &file.ran_in_child,
+        &file.filename,
+        place,
+        keep_list,
+    )
 }
 
 /// Returns the same for a retry that failed, in a Ruby child of its own.
@@ -32,20 +39,25 @@ pub fn reproduce_retry(
     seed: u32,
     keep_list: &dyn Fn(&[&str]) -> Option<String>,
 ) -> String {
+    let slot = retry
+        .ran
+        .as_ref()
+        .map_or(file.worker_id, |ran| ran.worker_id);
     line(
         results,
         &retry.ran_in_child,
         &file.filename,
-        seed,
+        (seed, slot),
         keep_list,
     )
 }
 
+/// The seed and the slot: what a Ruby child draws follows from both.
 fn line(
     results: &Results,
     ran: &[ItemId],
     file: &str,
-    seed: u32,
+    (seed, slot): (u32, u32),
     keep_list: &dyn Fn(&[&str]) -> Option<String>,
 ) -> String {
     let names: Vec<String> = ran.iter().filter_map(|id| results.name_of(*id)).collect();
@@ -53,7 +65,7 @@ fn line(
     if names.is_empty() {
         names.push(file);
     }
-    let start = format!("gorgon-worker --workspace . --seed {seed}");
+    let start = format!("gorgon-worker --workspace . --seed {seed} --worker-id {slot}");
     let bytes: usize = names.iter().map(|name| name.len()).sum();
     if (names.len() > REPRODUCE_LIMIT || bytes > BYTES_LIMIT)
         && let Some(path) = keep_list(&names)

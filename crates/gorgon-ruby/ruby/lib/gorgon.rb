@@ -1,4 +1,3 @@
 # frozen_string_literal: true
 
-# What `require 'gorgon'` in a callbacks file finds: all of it is loaded already.
-require_relative '../callbacks'
+# What `require 'gorgon'` in a callbacks file finds: all of it is there already.

@@ -11,7 +11,7 @@ rescue LoadError
 end
 
 if real
-  load real
+  require real
 else
   require 'open3'
 

@@ -13,7 +13,7 @@ Gorgon::Frameworks.disarmed { eval(preload) }
 Gorgon::Frameworks.disarmed { Gorgon::Frameworks.adapter(framework).preload }
 request = Gorgon::Child::Request.new(framework: framework, slot: 1, test_env_number: 1)
 settings = { 'seed' => 1, 'options' => [], 'env' => {}, 'callbacks' => {} }
-channel = Gorgon::Channel.new(UNIXSocket.for_fd(3))
+channel = Gorgon::Channel.new(IO.for_fd(3, 'r+b'))
 # It leads a session of its own, which a process group's leader cannot.
 Process.exit!(0) if (pid = fork) && Process.wait(pid)
 Gorgon::Child.new(request, settings, Gorgon::Callbacks.new({}), channel, Gorgon::Capture.new(Dir.pwd)).run

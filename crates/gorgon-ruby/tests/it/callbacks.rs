@@ -111,12 +111,12 @@ fn the_older_layout_loads_a_file_for_each_callback() {
 fn what_is_loaded_before_the_fork_is_loaded_once_and_kept() {
     let project = Project::new(&[(
         "spec/a_spec.rb",
-        "RSpec.describe('x') { it('sees') { expect([$app, Gorgon.callbacks.app]).to eq %w[loaded loaded] } }",
+        "RSpec.describe('x') { it('sees') { expect([$app, $kept, defined?(Gorgon)]).to eq ['loaded', 'loaded', nil] } }",
     )])
     .callbacks(
         "attr_reader :app
          def before_creating_workers; 20_000.times { puts 'n' * 80; warn 'o' }; spawn('sleep 4713'); trap('CHLD') {}; $app = @app = 'loaded'; File.open('log', 'a') { |f| f.puts 'before' }; end
-         def before_start; File.open('log', 'a') { |f| f.puts 'start' }; end
+         def before_start; $kept = Gorgon.callbacks.app; File.open('log', 'a') { |f| f.puts 'start' }; end
          def after_creating_workers; puts 'bye'; File.open('log', 'a') { |f| f.puts 'after' }; end",
     );
     let mut running = project.start();

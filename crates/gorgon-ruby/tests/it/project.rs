@@ -21,7 +21,7 @@ pub(crate) const LIMIT: Duration = Duration::from_secs(60);
 
 /// A body for a test: it tells [`Project::wait_for_sleeper`] that it runs, and does not end.
 pub(crate) const SLEEP: &str =
-    "Socket.new(:UNIX, :DGRAM).send('x', 0, Socket.sockaddr_un('runs')); sleep";
+    "require 'socket'; Socket.new(:UNIX, :DGRAM).send('x', 0, Socket.sockaddr_un('runs')); sleep";
 
 pub(crate) struct Project {
     pub(crate) settings: RubySettings,

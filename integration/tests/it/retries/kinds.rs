@@ -109,9 +109,9 @@ fn each_framework_tries_its_failed_tests_again() {
     assert_eq!(job_finished(&run)["files_failed"], 3);
     // The line under a failed retry runs that test alone, as its child did.
     for line in [
-        "gorgon-worker --workspace . --seed 7 --file 'spec/r_spec.rb[1:3]'",
-        "gorgon-worker --workspace . --seed 7 --file 'test/m_test.rb[MTest#test_broken]'",
-        "gorgon-worker --workspace . --seed 7 --file 'test/u_test.rb[UTest#test_broken]'",
+        "gorgon-worker --workspace . --seed 7 --worker-id 1 --file 'spec/r_spec.rb[1:3]'",
+        "gorgon-worker --workspace . --seed 7 --worker-id 1 --file 'test/m_test.rb[MTest#test_broken]'",
+        "gorgon-worker --workspace . --seed 7 --worker-id 1 --file 'test/u_test.rb[UTest#test_broken]'",
     ] {
         run.says(&[line]);
         let (status, finishes) = reproduce(&home, &project, line);

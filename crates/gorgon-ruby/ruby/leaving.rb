@@ -1,0 +1,38 @@
+# frozen_string_literal: true
+
+require_relative 'raised'
+
+module Gorgon
+  # How a Ruby child leaves: a status that a handler of at_exit gives it fails the run, as it fails a plain one. Only what
+  # SimpleCov says of the coverage of this one process does not, since that is judged when all are merged.
+  module Leaving
+    LIBRARY = %r{/simplecov\.rb\z}.freeze
+
+    class << self
+      # Called where a child begins to live.
+      def watch(channel)
+        @channel = channel
+        @pid = $$
+      end
+
+      # The handler that runs last, with what the others raised.
+      def tell(error)
+        return unless @channel && @pid == $$ && coverage?(error)
+
+        @channel.send(event: 'coverage_failed', status: error.status)
+      rescue SystemCallError, IOError
+        nil # The worker is gone.
+      end
+
+      # Whether SimpleCov found the coverage too small, and exits for that. Where it only repeats the status that the
+      # process had already, that is the cause.
+      def coverage?(error)
+        return false unless SystemExit === error && !error.success? && error.cause.nil?
+
+        library = $LOADED_FEATURES.find { |path| LIBRARY.match?(path) } or return false
+        place = Raised.backtrace(error).find { |line| !line.start_with?('<internal:') }
+        place.to_s.start_with?(library, "#{library.delete_suffix('.rb')}/")
+      end
+    end
+  end
+end
