@@ -1,5 +1,6 @@
 //! What the core tells the user besides results.
 
+use gorgon_process::child::End;
 use gorgon_proto::message::{HostError, Reply, SuiteHookFailed, Warning};
 use gorgon_proto::outcome::FileError;
 use gorgon_ruby::CallbackFailure;
@@ -86,6 +87,20 @@ pub(crate) fn loaded_again(error: Option<&FileError>, followed: &[String]) -> St
     format!(
         "it cannot be loaded after tests of other files have run in its Ruby process{why}, and was loaded once more in a fresh one; it followed {names}"
     )
+}
+
+/// What SimpleCov says of one process is no verdict: coverage is judged when all are merged.
+pub(crate) fn coverage_of_one(end: End, file: &str) -> String {
+    format!(
+        "SimpleCov found the coverage of one process too small ({end} after {file}); what counts is that of all"
+    )
+}
+
+/// Whoever gives a process of tests a status at its end fails the run.
+pub(crate) fn status_after_tests(end: End, file: &str) -> FileError {
+    end_of_child(format!(
+        "{end} after the tests, at the end of the process whose last file was {file}"
+    ))
 }
 
 pub(crate) fn end_of_child(message: String) -> FileError {

@@ -10,7 +10,9 @@ use gorgon_ruby::{ChildEvent, Purpose};
 
 use crate::children::{Child, ChildNo, Stage};
 use crate::event::{Effect, Exit};
-use crate::notices::{callback_error, end_of_child, host_error, loaded_again};
+use crate::notices::{
+    callback_error, coverage_of_one, end_of_child, host_error, loaded_again, status_after_tests,
+};
 use crate::record::{How, Record};
 use crate::row::broken_row;
 use crate::work::{CANCELLED_END_LIMIT, Phase, START_TRIES, Work};
@@ -417,15 +419,9 @@ impl Work {
             Stage::Ending if by_itself && end != End::Exited(0) => {
                 let file = child.last_file().unwrap_or("none");
                 if child.coverage.map(End::Exited) == Some(end) {
-                    let text = format!(
-                        "SimpleCov found the coverage of one process too small ({end} after {file}); what counts is that of all"
-                    );
-                    return self.warn(text, out);
+                    return self.warn(coverage_of_one(end, file), out);
                 }
-                let text = format!(
-                    "{end} after the tests, at the end of the process whose last file was {file}"
-                );
-                self.suite_hook_failed(end_of_child(text), output, out);
+                self.suite_hook_failed(status_after_tests(end, file), output, out);
             }
             Stage::Idle if child.stop.is_none() => {
                 self.warn(format!("a Ruby child ended between two files: {end}"), out);
