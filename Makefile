@@ -3,13 +3,14 @@ CARGO ?= cargo
 RUBY_SCRIPTS = crates/gorgon-ruby/ruby
 SHELL_SCRIPTS = scripts/* .ci/run integration/suites/get integration/suites/fetch.sh integration/differential/fetch
 SUITES ?=
+BROKERS ?=
 FUZZ_SECONDS ?= 30
 FUZZ_TARGETS ?=
 PREFIX ?= /usr/local
 SEED ?= 1
 PARTS ?=
 
-.PHONY: differential fuzz help demo setup build unit ruby integration test suites lint audit bench soak release install install-listener clean
+.PHONY: brokers differential fuzz help demo setup build unit ruby integration test suites lint audit bench soak release install install-listener clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -34,6 +35,9 @@ integration: build ## real binaries, brokers, rsync and Ruby, the four quickest 
 	$(CARGO) test -p integration
 
 test: setup unit ruby integration ## everything, under 20 minutes on 2 cores
+
+brokers: setup build ## contract suite and main job against RabbitMQ 3.10, 4.0 and 4.3 (BROKERS="trixie sid" for some)
+	scripts/brokers $(BROKERS)
 
 suites: setup release ## every real suite against its truth (SUITES="hashie rss" for some)
 	$(CARGO) run -q --release -p integration --bin suites -- $(SUITES)

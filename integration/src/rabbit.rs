@@ -7,6 +7,7 @@
 mod certificates;
 mod config;
 mod inside;
+mod installed;
 mod node;
 
 pub use certificates::Certificates;

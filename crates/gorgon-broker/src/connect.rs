@@ -2,6 +2,7 @@
 
 use crate::fuse::Fuse;
 use crate::greeting::Greeted;
+use crate::version::Version;
 use crate::{OpenError, Target, tls};
 use amiquip::{Auth, Channel, Connection, ConnectionOptions, ConnectionTuning, Error};
 use std::error::Error as _;
@@ -19,9 +20,9 @@ pub(crate) const CONNECT_LIMIT: Duration = Duration::from_secs(8);
 /// is for the time before the login, in which there are none.
 const KEEPALIVE: Duration = Duration::from_secs(15);
 /// The client stops reading our channels when it holds so much that the broker does not take, and
-/// then its calls block for ever. Our window (4 MiB, or one message of up to 128 MiB) stays below,
+/// then its calls block for ever. Our window (4 MiB, or one message of up to 12 MiB) stays below,
 /// so publishing never blocks.
-const CLIENT_BUFFER: usize = 192 << 20;
+const CLIENT_BUFFER: usize = 32 << 20;
 
 /// A connection with its one channel, opened at once: opening one later can make the client's
 /// thread panic.
@@ -29,6 +30,7 @@ pub(crate) struct Link {
     pub(crate) connection: Connection,
     pub(crate) channel: Channel,
     pub(crate) local: SocketAddr,
+    pub(crate) version: Version,
 }
 
 /// Connects within `limit`, watched by `fuse`, which keeps watching the socket.
@@ -88,6 +90,7 @@ pub(crate) fn connect(
     let mut connection = opened.map_err(explain)?;
     let channel = connection.open_channel(None).map_err(explain)?;
     Ok(Link {
+        version: Version::of(connection.server_properties()),
         connection,
         channel,
         local,

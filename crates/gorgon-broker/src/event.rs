@@ -14,6 +14,9 @@ pub enum Event {
         cause: String,
         /// When the next attempt begins; zero means at once.
         retry_in: Duration,
+        /// The broker was there all the time and has lost nothing: it closed our channel as its answer
+        /// to something of ours, or took back what we held for too long.
+        answered: bool,
     },
     /// A message of a consumed queue. It belongs to us until [`crate::Session::ack`] or the loss of the connection.
     Delivery(Delivery),
@@ -48,6 +51,14 @@ pub enum Event {
         queue: String,
         /// True when it did not exist as we began to consume (also after a reconnect).
         missing: bool,
+    },
+    /// The broker refuses to let us consume a queue that [`crate::Session::consume`] named: the account
+    /// lacks the right, or the queue belongs to another connection. Not tried again.
+    ConsumerRefused {
+        /// The queue.
+        queue: String,
+        /// The broker's words.
+        said: String,
     },
     /// After [`crate::Session::stop_consuming`]: no delivery of this queue will follow. What was
     /// delivered and not acknowledged still belongs to us; an acknowledgement brings no further one.
@@ -130,8 +141,9 @@ pub struct Publish {
 }
 
 impl Publish {
-    /// The largest body a broker takes (RabbitMQ's `max_message_size`, measured: 128 MiB).
-    pub const LIMIT_BYTES: usize = 128 << 20;
+    /// The largest body that is published: 12 MiB. RabbitMQ's default `max_message_size` is 16 MiB
+    /// since 4.0 (128 MiB before), and it closes the channel for a larger one.
+    pub const LIMIT_BYTES: usize = 12 << 20;
 
     /// Makes a message for a queue by its name, mandatory: a missing queue is told.
     #[must_use]

@@ -47,6 +47,7 @@ mod setup;
 mod target;
 mod tls;
 mod topology;
+mod version;
 mod window;
 mod wish;
 

@@ -7,6 +7,7 @@ use crate::connect::words;
 use crate::look::{self, Purged};
 use crate::runner::Runner;
 use crate::topology::{self, Refused};
+use crate::version::Version;
 use crate::wish::{Command, Once, Wish};
 use crate::{Event, Target};
 use amiquip::{
@@ -21,7 +22,7 @@ use std::time::{Duration, Instant};
 /// For one call of the client. A silent broker is noticed by the heartbeats before this; it is for
 /// the calls that wait although the connection lives.
 const CALL_LIMIT: Duration = Duration::from_secs(15);
-/// For a glance at a queue before we begin to consume it.
+/// For a purge or deletion over a connection of its own.
 const LOOK_LIMIT: Duration = Duration::from_secs(3);
 /// The broker's word for what is not there.
 const MISSING: u16 = 404;
@@ -33,6 +34,8 @@ pub(crate) struct Cause {
     pub(crate) said: String,
     /// Whether it says no more than that: the connection itself may know why.
     pub(crate) vague: bool,
+    /// The broker is there, and has closed our channel as its answer to something of ours.
+    pub(crate) answer: bool,
 }
 
 impl Cause {
@@ -44,6 +47,7 @@ impl Cause {
         Cause {
             said: words(error),
             vague: !told,
+            answer: matches!(error, Error::ServerClosedChannel { .. }),
         }
     }
 
@@ -51,6 +55,14 @@ impl Cause {
         Cause {
             said: said.to_owned(),
             vague: false,
+            answer: false,
+        }
+    }
+
+    fn refused(refused: &Refused) -> Cause {
+        Cause {
+            answer: refused.by_broker,
+            ..Cause::ours(&refused.said)
         }
     }
 }
@@ -73,6 +85,7 @@ struct Consuming<'c> {
 /// A connection that stands.
 pub(crate) struct Live<'c> {
     epoch: u64,
+    version: Version,
     control: &'c Channel,
     publishing: &'c Channel,
     confirms: Receiver<Confirm>,
@@ -105,12 +118,12 @@ impl<'c> Live<'c> {
         target: &Target,
         wish: &mut Wish,
         epoch: u64,
-        control: &'c Channel,
-        publishing: &'c Channel,
+        version: Version,
+        [control, publishing]: [&'c Channel; 2],
         notes: Option<amiquip::Result<Receiver<Note>>>,
     ) -> Result<Begun<'c>, Refused> {
         for one in &wish.declare {
-            topology::declare(control, one)?;
+            topology::declare(control, version, one)?;
         }
         // Listening begins before the first publish, else a confirm could be missed.
         let refused = |error| Refused::of("publisher confirms", &error);
@@ -121,6 +134,7 @@ impl<'c> Live<'c> {
         publishing.enable_publisher_confirms().map_err(refused)?;
         let mut live = Live {
             epoch,
+            version,
             control,
             publishing,
             confirms,
@@ -281,13 +295,13 @@ impl<'c> Live<'c> {
             Command::StopConsuming(queue) => self.stop_consuming(runner, queue),
             Command::Declare(wishes) => {
                 for wish in wishes {
-                    if let Err(refused) = topology::declare(self.control, &wish) {
+                    if let Err(refused) = topology::declare(self.control, self.version, &wish) {
                         // One that the broker refuses is not tried again at the next connection.
                         if !refused.by_broker {
                             runner.wish.declare(wish);
                         }
                         error!(target: "gorgon::broker", what = refused.what.as_str(), said = refused.said.as_str(); "not declared");
-                        return Err(Cause::ours(&refused.said));
+                        return Err(Cause::refused(&refused));
                     }
                     runner.wish.declare(wish);
                 }
@@ -324,13 +338,13 @@ impl<'c> Live<'c> {
             } else {
                 runner.wish.once.push(once);
             }
-            Cause::ours(&refused.said)
+            Cause::refused(&refused)
         })
     }
 
     fn perform_once(&self, target: &Target, once: &Once) -> Result<(), Refused> {
         let done = match once {
-            Once::Declare(wish) => return topology::declare(self.control, wish),
+            Once::Declare(wish) => return topology::declare(self.control, self.version, wish),
             // To purge a missing queue would cost us the channel, so another one is asked; only
             // what is locked by us must be purged by us.
             Once::Purge(queue) => match look::purge(target, queue, LOOK_LIMIT) {

@@ -163,7 +163,7 @@ impl Hint for OpenError {
                 format!("openssl pkcs8 -topk8 -nocrypt -in {path} -out {path}.p8, and configure that")
             }
             Self::Declare { .. } => {
-                "the account may lack the right (configs/rabbitmq-permissions.sample), or another version of Gorgon has made it: then end its jobs, delete it on the broker, and try again".to_owned()
+                "403: the account lacks the right (configs/rabbitmq-permissions.sample); 406: another version of Gorgon has left it with other arguments: end its jobs and listeners, then `rabbitmqctl delete_queue NAME` (an exchange: in the management UI), and try again".to_owned()
             }
             Self::TlsFile { .. }
             | Self::HalfIdentity { .. }

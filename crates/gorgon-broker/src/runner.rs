@@ -6,6 +6,7 @@ use crate::first::{First, Report};
 use crate::fuse::Fuse;
 use crate::live::{Begun, Live};
 use crate::topology::Refused;
+use crate::version::Version;
 use crate::wish::{Command, Wish};
 use crate::{Connections, Event, OpenError, Patience, Target};
 use amiquip::{Channel, Connection};
@@ -51,7 +52,11 @@ enum Round {
     /// It never stood.
     Failed(OpenError),
     /// It stood, and is lost.
-    Lost { cause: String, lasted: Duration },
+    Lost {
+        cause: String,
+        answered: bool,
+        lasted: Duration,
+    },
     /// A queue to be consumed is missing; without it at once again.
     Again,
     /// The owner wants no more.
@@ -77,11 +82,19 @@ impl Runner {
                 }
                 Round::Failed(_) => backoff.next(chance()),
             };
-            let cause = match round {
+            let (cause, answered) = match round {
                 Round::Over | Round::Again => return,
+                Round::Lost {
+                    cause,
+                    answered: true,
+                    ..
+                } => {
+                    info!(target: "gorgon::broker", broker = self.target.address(), said = cause.as_str(); "the broker closed a channel");
+                    (cause, true)
+                }
                 Round::Lost { cause, .. } => {
                     warn!(target: "gorgon::broker", broker = self.target.address(), cause = cause.as_str(); "connection lost");
-                    cause
+                    (cause, false)
                 }
                 Round::Failed(error) => {
                     let cause = exit::chain(&error);
@@ -97,7 +110,7 @@ impl Runner {
                         self.tell(Event::GaveUp { cause });
                         return;
                     }
-                    cause
+                    (cause, false)
                 }
             };
             if self.is_over() {
@@ -110,7 +123,11 @@ impl Runner {
                     self.tell(Event::GaveUp { cause });
                     return;
                 }
-                self.tell(Event::Down { cause, retry_in });
+                self.tell(Event::Down {
+                    cause,
+                    retry_in,
+                    answered,
+                });
             }
             if !self.wait(retry_in) {
                 return;
@@ -152,12 +169,14 @@ impl Runner {
         };
         let mut connections = Vec::with_capacity(count);
         let mut channels = Vec::with_capacity(count);
+        let mut version = Version::default();
         for _ in 0..count {
             let limit = first.as_ref().map_or(connect::CONNECT_LIMIT, First::left);
             match connect::connect(&self.target, &self.role, &self.fuse, limit) {
                 Ok(link) => {
                     let mut local = self.local.lock().unwrap_or_else(PoisonError::into_inner);
                     *local = Some(link.local.ip());
+                    version = link.version;
                     connections.push(link.connection);
                     channels.push(link.channel);
                 }
@@ -167,7 +186,7 @@ impl Runner {
                 }
             }
         }
-        let round = self.serve(connections, &channels, first);
+        let round = self.serve(connections, &channels, version, first);
         self.wish.window.lost();
         // Of a closed connection, so they say no farewell of their own.
         drop(channels);
@@ -178,6 +197,7 @@ impl Runner {
         &mut self,
         mut connections: Vec<Connection>,
         channels: &[Channel],
+        version: Version,
         first: &mut Option<First>,
     ) -> Round {
         let (Some(control), Some(publishing)) = (channels.first(), channels.last()) else {
@@ -192,8 +212,8 @@ impl Runner {
                 &self.target,
                 &mut self.wish,
                 self.epoch,
-                control,
-                publishing,
+                version,
+                [control, publishing],
                 notes,
             )
         };
@@ -228,6 +248,7 @@ impl Runner {
         match lost {
             None => Round::Over,
             Some(cause) => Round::Lost {
+                answered: cause.answer,
                 cause: said.filter(|_| cause.vague).unwrap_or(cause.said),
                 lasted: up_at.elapsed(),
             },

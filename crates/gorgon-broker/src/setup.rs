@@ -1,6 +1,10 @@
 //! What a session wants to find on the broker: exchanges, queues, bindings, consumers.
 
+use gorgon_proto::names::QUEUE_EXPIRES_MS;
 use std::time::Duration;
+
+/// How long an unused queue stays: the last resort, when nobody is left to delete it.
+const EXPIRES: Duration = Duration::from_millis(QUEUE_EXPIRES_MS as u64);
 
 /// What is declared and consumed at each connection, the first and every later one.
 #[derive(Debug, Clone, Default)]
@@ -39,16 +43,21 @@ pub enum Declare {
         /// How it routes.
         kind: ExchangeKind,
     },
-    /// A queue; not durable.
+    /// A classic queue. It is durable unless exclusive: RabbitMQ 4.3 refuses other queues. What it
+    /// holds is transient, so a broker that restarts brings it back empty.
     Queue {
         /// Its name.
         name: String,
-        /// Only for this connection, and gone with it.
+        /// Only for this connection, and deleted with it.
         exclusive: bool,
-        /// Gone with its last consumer.
+        /// Deleted with its last consumer. One without a consumer outlives a restart of the broker,
+        /// and then expires.
         auto_delete: bool,
-        /// Gone when unused for so long (a consumer is a use).
-        expires: Option<Duration>,
+        /// Deleted when unused for this long. A consumer is a use.
+        expires: Duration,
+        /// A delivery may stay unacknowledged for days: RabbitMQ 3.12 to 4.2 is told so, see
+        /// [`Declare::work_queue`].
+        slow: bool,
     },
     /// A queue's wish to get what is published to an exchange.
     Bind {
@@ -71,25 +80,47 @@ pub enum ExchangeKind {
 }
 
 impl Declare {
-    /// A queue that anybody may use and that stays.
+    /// A queue that anybody may use. The broker deletes it after 10 minutes without use.
     #[must_use]
     pub fn queue(name: impl Into<String>) -> Declare {
-        Declare::Queue {
-            name: name.into(),
-            exclusive: false,
-            auto_delete: false,
-            expires: None,
-        }
+        Declare::expiring_queue(name, EXPIRES)
     }
 
-    /// A queue that anybody may use and that goes when unused for `limit`.
+    /// A queue that anybody may use and that the broker deletes when unused for `limit`.
     #[must_use]
     pub fn expiring_queue(name: impl Into<String>, limit: Duration) -> Declare {
         Declare::Queue {
             name: name.into(),
             exclusive: false,
             auto_delete: false,
-            expires: Some(limit),
+            expires: limit,
+            slow: false,
+        }
+    }
+
+    /// A queue of work: whoever takes an item may need hours for it. RabbitMQ up to 3.11 and an
+    /// operator's policy know one limit for all queues (`consumer_timeout`), 3.12 to 4.2 one for each
+    /// queue, 4.3 none for classic queues.
+    #[must_use]
+    pub fn work_queue(name: impl Into<String>) -> Declare {
+        Declare::Queue {
+            name: name.into(),
+            exclusive: false,
+            auto_delete: false,
+            expires: EXPIRES,
+            slow: true,
+        }
+    }
+
+    /// A queue that is deleted with its last consumer.
+    #[must_use]
+    pub fn brief_queue(name: impl Into<String>) -> Declare {
+        Declare::Queue {
+            name: name.into(),
+            exclusive: false,
+            auto_delete: true,
+            expires: EXPIRES,
+            slow: false,
         }
     }
 
@@ -100,7 +131,8 @@ impl Declare {
             name: name.into(),
             exclusive: true,
             auto_delete: false,
-            expires: None,
+            expires: EXPIRES,
+            slow: false,
         }
     }
 

@@ -1,6 +1,7 @@
 //! Declares exchanges, queues and bindings.
 
 use crate::connect::words;
+use crate::version::Version;
 use crate::{Declare, ExchangeKind};
 use amiquip::{
     AmqpValue, Channel, Error, ExchangeDeclareOptions, ExchangeType, FieldTable,
@@ -35,8 +36,11 @@ impl Refused {
     }
 }
 
+/// How long a delivery of a work queue may stay unacknowledged: 7 days, in milliseconds.
+const CONSUMER_TIMEOUT_MS: i32 = 604_800_000;
+
 /// Declares one thing. Declaring again what is there does nothing.
-pub(crate) fn declare(channel: &Channel, wish: &Declare) -> Result<(), Refused> {
+pub(crate) fn declare(channel: &Channel, version: Version, wish: &Declare) -> Result<(), Refused> {
     let (what, done) = match wish {
         Declare::Exchange { name, kind } => {
             let kind = match kind {
@@ -52,12 +56,25 @@ pub(crate) fn declare(channel: &Channel, wish: &Declare) -> Result<(), Refused> 
             exclusive,
             auto_delete,
             expires,
+            slow,
         } => {
+            let mut arguments = FieldTable::from([
+                // The virtual host may have another default.
+                (
+                    "x-queue-type".to_owned(),
+                    AmqpValue::LongString("classic".to_owned()),
+                ),
+                ("x-expires".to_owned(), expiry(*expires)),
+            ]);
+            if *slow && version.knows_consumer_timeout_of_queues() {
+                let timeout = AmqpValue::LongInt(CONSUMER_TIMEOUT_MS);
+                arguments.insert("x-consumer-timeout".to_owned(), timeout);
+            }
             let options = QueueDeclareOptions {
-                durable: false,
+                durable: !exclusive,
                 exclusive: *exclusive,
                 auto_delete: *auto_delete,
-                arguments: expires.map_or_else(FieldTable::new, expiry),
+                arguments,
             };
             let done = channel.queue_declare(name, options).map(|_| ());
             (format!("queue {name}"), done)
@@ -74,8 +91,7 @@ pub(crate) fn declare(channel: &Channel, wish: &Declare) -> Result<(), Refused> 
     done.map_err(|error| Refused::of(&what, &error))
 }
 
-/// The argument that has an unused queue deleted; the broker takes 1 ms to about 49 days.
-fn expiry(limit: Duration) -> FieldTable {
-    let ms = i32::try_from(limit.as_millis()).unwrap_or(i32::MAX).max(1);
-    FieldTable::from([("x-expires".to_owned(), AmqpValue::LongInt(ms))])
+/// Returns the value of `x-expires`; the broker takes 1 ms to about 49 days.
+fn expiry(limit: Duration) -> AmqpValue {
+    AmqpValue::LongInt(i32::try_from(limit.as_millis()).unwrap_or(i32::MAX).max(1))
 }

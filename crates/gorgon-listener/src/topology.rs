@@ -43,13 +43,9 @@ pub(crate) fn control(voice: &Voice, job: &JobId) -> (Vec<Declare>, Consume) {
     (declare, Consume::many(name, PREFETCH))
 }
 
-/// A queue that goes with us: not exclusive, since after a cut link the broker would keep it for
-/// the dead connection and refuse it to the new one.
+/// A queue that is deleted with its last consumer, so that a dead listener's collects no offers. It is
+/// not exclusive: after a cut link the broker would keep it for the dead connection and refuse it to
+/// the new one.
 fn queue(name: &str) -> Vec<Declare> {
-    vec![Declare::Queue {
-        name: name.to_owned(),
-        exclusive: false,
-        auto_delete: true,
-        expires: None,
-    }]
+    vec![Declare::brief_queue(name)]
 }

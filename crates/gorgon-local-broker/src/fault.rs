@@ -80,6 +80,11 @@ impl Fault {
         Self::new(530, "NOT_ALLOWED", what)
     }
 
+    /// The broker fails, or says so of what it does not take any more.
+    pub(crate) fn internal_error(what: impl AsRef<str>) -> Self {
+        Self::new(541, "INTERNAL_ERROR", what)
+    }
+
     /// Known to the protocol, not to this broker.
     pub(crate) fn not_implemented(what: impl AsRef<str>) -> Self {
         Self::new(540, "NOT_IMPLEMENTED", what)

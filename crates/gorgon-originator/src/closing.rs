@@ -157,7 +157,8 @@ fn explain(ending: &Ending, results: &Results, broker: &str) -> Option<(String, 
             format!(
                 "the broker at {broker} takes no message of the size of one that the job needs: {what}"
             ),
-            "raise max_message_size in its rabbitmq.conf".to_owned(),
+            "a message may have 12 MiB, or fewer where max_message_size in its rabbitmq.conf is smaller"
+                .to_owned(),
         )),
     }
 }

@@ -10,11 +10,11 @@ use gorgon_process::child::End;
 use gorgon_process::{Signal, exit};
 use gorgon_proto::item::ItemId;
 use gorgon_proto::job::ListenerId;
-use gorgon_proto::message;
+use gorgon_proto::{message, names};
 
 use crate::awaited::Awaited;
 use crate::job::{Job, NO_TAG};
-use crate::ledger::{Effect, Ending, Event, Ledger};
+use crate::ledger::{Effect, Ending, Event, Kept, Ledger};
 use crate::local::Local;
 use crate::report::progress::{self, LONG_ITEM, REDRAW_INTERVAL};
 use crate::report::{Results, json};
@@ -120,11 +120,12 @@ impl Drive<'_> {
             ..self.target.clone()
         };
         let file_queue = self.job.definition.file_queue_name.clone();
+        let mark = names::mark_queue(self.job.id());
         let looking = move || {
             for look in asked {
                 let events = match look {
                     Look::Hosts(hosts) => look_at_hosts(&target, hosts),
-                    Look::FileQueue { back } => look_at_files(&target, &file_queue, back),
+                    Look::FileQueue { back } => look_at_files(&target, [&file_queue, &mark], back),
                 };
                 for event in events {
                     if answer.send(event).is_err() {
@@ -163,7 +164,12 @@ impl Drive<'_> {
                 Err(_) => None,
             },
             recv(looks) -> event => match event {
-                Ok(event) => Some(event),
+                Ok(event) => {
+                    if matches!(event, Event::BrokerBack { files: Kept::Queue | Kept::Nothing }) {
+                        self.session.publish(self.job.mark());
+                    }
+                    Some(event)
+                }
                 // There is no thread that looks. Disconnected, it would be ready for ever, before all that follows.
                 Err(_) => {
                     *looks = never();
@@ -228,6 +234,14 @@ impl Drive<'_> {
                 None
             }
             Broker::Up => None,
+            Broker::Down {
+                cause,
+                answered: true,
+                ..
+            } => {
+                log::info!(target: "gorgon::originator", cause:%; "the broker closed a channel");
+                None
+            }
             Broker::Down { cause, .. } => {
                 log::info!(target: "gorgon::originator", cause:%; "no connection");
                 self.back = false;
@@ -265,6 +279,11 @@ impl Drive<'_> {
                 self.session.declare(self.job.own_queue());
                 self.session.consume(self.job.announcements());
                 Some(Event::AnnouncementsLost)
+            }
+            Broker::ConsumerRefused { queue, said } => {
+                self.screen
+                    .say(&format!("the broker does not let us read {queue}: {said}"));
+                Some(Event::BrokerGaveUp)
             }
             Broker::Blocked { reason } => {
                 self.screen
@@ -316,7 +335,7 @@ impl Drive<'_> {
             Effect::SendAway(queue) => self.session.publish(self.job.leave(&queue)),
             Effect::WakeHost(queue) => self.session.publish(self.job.item_waits(&queue)),
             Effect::SendCancel => self.session.publish(self.job.cancel()),
-            Effect::PurgeFileQueue => self.session.purge(files),
+            Effect::PurgeFileQueue | Effect::EmptyFileQueue => self.session.purge(files),
             Effect::DeleteFileQueue => {
                 self.session.delete_queue(files);
                 // A host whose slots other jobs use has no worker that would see it.
@@ -402,28 +421,36 @@ fn look_at_hosts(target: &Target, hosts: Vec<(ListenerId, String)>) -> Vec<Event
     events
 }
 
-fn look_at_files(target: &Target, queue: &str, back: bool) -> Vec<Event> {
-    let mut tries = if back { 3 } else { 1 };
-    let seen = loop {
-        match look_at_queue(target, queue, LOOK_LIMIT) {
-            Ok(state) => break Some(state.map(|state| state.messages)),
-            Err(error) => {
-                log::info!(target: "gorgon::originator", queue:%, cause:% = exit::chain(&error); "no look");
-                tries -= 1;
-                if tries == 0 {
-                    break None;
-                }
-                // The broker may have gone again; the session tells when it is back.
-                let _ = after(Duration::from_millis(500)).recv();
-            }
+/// Looks at the file queue and at the mark, which without looks would expire.
+fn look_at_files(target: &Target, queues: [&str; 2], back: bool) -> Vec<Event> {
+    let messages_in = |queue: &str| match look_at_queue(target, queue, LOOK_LIMIT) {
+        Ok(state) => Some(state.map(|state| state.messages)),
+        Err(error) => {
+            log::info!(target: "gorgon::originator", queue:%, cause:% = exit::chain(&error); "no look");
+            None
         }
     };
+    let look = || Some((messages_in(queues[0])?, messages_in(queues[1])?));
+    let mut tries = if back { 3 } else { 1 };
+    let seen = loop {
+        let seen = look();
+        tries -= 1;
+        if seen.is_some() || tries == 0 {
+            break seen;
+        }
+        // The broker may have gone again; the session tells when it is back.
+        let _ = after(Duration::from_millis(500)).recv();
+    };
     match (seen, back) {
-        (Some(None), false) => vec![Event::FileQueueMissing],
-        (Some(Some(messages)), false) => vec![Event::FileQueueLooked { messages }],
+        (Some((None, _)), false) => vec![Event::FileQueueMissing],
+        (Some((Some(messages), _)), false) => vec![Event::FileQueueLooked { messages }],
         (None, false) => Vec::new(),
         (seen, true) => vec![Event::BrokerBack {
-            file_queue_missing: seen == Some(None),
+            files: match seen {
+                Some((None, _)) => Kept::Nothing,
+                Some((Some(_), mark)) if mark.unwrap_or(0) == 0 => Kept::Queue,
+                Some(_) | None => Kept::All,
+            },
         }],
     }
 }

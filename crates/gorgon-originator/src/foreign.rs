@@ -8,6 +8,7 @@ use gorgon_proto::message;
 
 use crate::glob;
 use crate::history::Store;
+use crate::ledger::Kept;
 use crate::ledger::{Effect, Ending, Event, Ledger, Rules};
 use crate::plan::{self, Candidate, Order};
 use crate::report::junit::{self, JobFacts};
@@ -207,7 +208,7 @@ fn played(bytes: &[u8]) -> Results {
                 Some(1) => step(
                     now,
                     Event::BrokerBack {
-                        file_queue_missing: line.len() % 2 == 0,
+                        files: [Kept::All, Kept::Queue, Kept::Nothing][line.len() % 3],
                     },
                 ),
                 Some(2) => step(now, Event::FileQueueMissing),

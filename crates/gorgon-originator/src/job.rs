@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use gorgon_broker::{Consume, Declare, Publish, Setup};
 use gorgon_proto::config::Secret;
@@ -77,6 +77,7 @@ impl Job {
             .into_iter()
             .chain(self.own_queue())
             .chain(self.reply_queue())
+            .chain([Declare::queue(names::mark_queue(self.id()))])
             .collect(),
             consume: vec![self.replies(), self.announcements()],
             without_confirms: true,
@@ -92,9 +93,18 @@ impl Job {
         vec![
             Declare::fanout(originators.clone()),
             // Not exclusive: after a cut link the broker would keep it locked for its old owner.
-            expiring(&own),
+            Declare::queue(&own),
             Declare::bind(own, originators, ""),
         ]
+    }
+
+    /// Returns the mark by which the loss of all messages is seen.
+    #[must_use]
+    pub fn mark(&self) -> Publish {
+        Publish {
+            mandatory: false,
+            ..Publish::to_queue(names::mark_queue(self.id()), "mark", NO_TAG)
+        }
     }
 
     /// Returns the consumer of that queue.
@@ -109,7 +119,7 @@ impl Job {
         let queue = &self.definition.reply_queue_name;
         vec![
             Declare::direct(names::REPLIES_EXCHANGE),
-            expiring(queue),
+            Declare::queue(queue),
             Declare::bind(queue, names::REPLIES_EXCHANGE, queue),
         ]
     }
@@ -123,7 +133,7 @@ impl Job {
     /// Returns the declaration of the file queue.
     #[must_use]
     pub fn file_queue(&self) -> Declare {
-        expiring(&self.definition.file_queue_name)
+        Declare::work_queue(&self.definition.file_queue_name)
     }
 
     /// Returns the job definition as a message to all listeners, signed for this one sending.
@@ -209,11 +219,6 @@ impl Job {
             ..Publish::to_queue(queue, message::write(&control), NO_TAG)
         }
     }
-}
-
-fn expiring(queue: &str) -> Declare {
-    let limit = Duration::from_millis(u64::from(names::QUEUE_EXPIRES_MS));
-    Declare::expiring_queue(queue, limit)
 }
 
 /// Names of files in a job definition; about 20,000 files.

@@ -151,6 +151,7 @@ fn collect(session: &Session) -> Result<Vec<PingResponse>, PingError> {
             | Event::Unroutable { .. }
             | Event::TooLarge { .. }
             | Event::ConsumerEnded { .. }
+            | Event::ConsumerRefused { .. }
             | Event::Drained { .. }
             | Event::Blocked { .. }
             | Event::Unblocked => {}

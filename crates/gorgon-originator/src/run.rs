@@ -252,6 +252,8 @@ impl Run<'_> {
         } else {
             drop(names);
         }
+        // Before the items: what a broker that restarts now has confirmed of them is lost with it.
+        session.publish(job.mark());
         session.declare_once(job.file_queue());
         for item in work.iter().filter(|item| item.except.is_empty()) {
             let tag = u64::from(item.item.0);
@@ -343,5 +345,6 @@ fn discard(session: Session, job: &Job) {
     session.delete_queue(&job.definition.file_queue_name);
     session.delete_queue(&job.definition.reply_queue_name);
     session.delete_queue(&names::originator_queue(job.id()));
+    session.delete_queue(&names::mark_queue(job.id()));
     session.close(CLOSE_LIMIT);
 }

@@ -13,7 +13,8 @@ const NAME_BYTES: usize = 160;
 /// What is left of a warning.
 const WARNING_BYTES: usize = 512;
 /// What to do about it.
-const CURE: &str = "raise max_message_size in rabbitmq.conf";
+const CURE: &str =
+    "a message may have 12 MiB, or fewer where max_message_size in rabbitmq.conf is smaller";
 
 /// A reply on its way to the broker, until it is confirmed.
 #[derive(Debug, Clone, PartialEq, Eq)]

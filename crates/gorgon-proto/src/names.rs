@@ -55,6 +55,13 @@ pub fn originator_queue(job: &JobId) -> String {
     format!("gorgon.originator.{job}")
 }
 
+/// Returns the queue that holds an originator's mark: one transient message that nobody reads. Where it
+/// is gone the broker has restarted, and every other message of the job is gone too.
+#[must_use]
+pub fn mark_queue(job: &JobId) -> String {
+    format!("gorgon.originator.{job}.mark")
+}
+
 /// The names of all managers' queues begin so.
 pub const MANAGER_QUEUE_PREFIX: &str = "gorgon.manager.";
 

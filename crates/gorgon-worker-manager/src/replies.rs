@@ -16,7 +16,7 @@ use gorgon_proto::message::{
     self, Control, HostError, HostJoined, HostLeft, HostSlots, LeaveReason, Reply, Start, Warning,
     WorkerDied, WorkerOfHost,
 };
-use gorgon_proto::names::{self, CONTROL_EXCHANGE, QUEUE_EXPIRES_MS};
+use gorgon_proto::names::{self, CONTROL_EXCHANGE};
 use gorgon_proto::trace::Step;
 use log::{error, info, warn};
 
@@ -130,7 +130,11 @@ impl Replies {
     pub fn event(&mut self, event: BrokerEvent) -> Option<Event> {
         match event {
             BrokerEvent::Up => None,
-            BrokerEvent::Down { cause, retry_in } => {
+            // The broker has lost nothing, and we are connected again at once.
+            BrokerEvent::Down { answered: true, .. } => None,
+            BrokerEvent::Down {
+                cause, retry_in, ..
+            } => {
                 warn!(target: "gorgon::manager", cause, retry_in:?; "no broker");
                 self.was_down = true;
                 Some(Event::BrokerDown)
@@ -177,6 +181,10 @@ impl Replies {
                 self.session.declare(declare);
                 self.session
                     .consume(Consume::many(self.queue.clone(), PREFETCH));
+                None
+            }
+            BrokerEvent::ConsumerRefused { queue, said } => {
+                warn!(target: "gorgon::manager", queue, said; "not consumed");
                 None
             }
             BrokerEvent::Blocked { reason } => {
@@ -382,6 +390,9 @@ impl Replies {
             for queue in [&self.file_queue, &self.reply_queue, &originators] {
                 self.session.delete_queue(queue);
             }
+            // Our account may lack the right: then it expires.
+            let mark = names::mark_queue(&self.job);
+            self.session.delete_foreign_queue(&mark);
             true
         } else {
             self.publish(&reply);
@@ -412,10 +423,9 @@ fn began_ms() -> u64 {
 }
 
 fn declarations(queue: &str, job: &JobId, reply_exchange: &str) -> Vec<Declare> {
-    let expires = Duration::from_millis(u64::from(QUEUE_EXPIRES_MS));
     let mut declare = vec![
         Declare::direct(CONTROL_EXCHANGE),
-        Declare::expiring_queue(queue, expires),
+        Declare::queue(queue),
         Declare::bind(queue, CONTROL_EXCHANGE, job.to_string()),
     ];
     if !reply_exchange.is_empty() {

@@ -10,12 +10,15 @@ use crate::work::{Consuming, Phase, QUEUE_PATIENCE, RESEND_AFTER, Work};
 
 impl Work {
     /// What is in hand goes back to the queue by itself, the connection being gone.
-    pub(crate) fn broker_down(&mut self) {
+    pub(crate) fn broker_down(&mut self, answered: bool) {
         self.up = false;
         self.extra.clear();
         self.notes.clear();
-        self.patience_until = None;
-        self.look_at = None;
+        if !answered {
+            self.outage = true;
+            self.patience_until = None;
+            self.look_at = None;
+        }
         if self.consuming == Consuming::Stopping {
             self.consuming = Consuming::No;
         }
@@ -35,9 +38,6 @@ impl Work {
             return;
         }
         self.up = true;
-        if !std::mem::take(&mut self.at_fault) {
-            self.reconnected = true;
-        }
         let me = &self.settings.me;
         let note = match &self.phase {
             Phase::Running(running) => Reply::Holds(me.about(&running.record.item)),
@@ -58,6 +58,7 @@ impl Work {
             self.stop_consuming(out);
         } else if self.consuming == Consuming::No
             && idle
+            && self.look_at.is_none()
             && self.leaving.is_none()
             && !self.slot_wanted
         {
@@ -77,11 +78,12 @@ impl Work {
         }
     }
 
-    /// A queue that is deleted under us means that the job is over. One that is missing after a
-    /// reconnect may only wait for its originator, who makes it anew.
+    /// A missing queue means that the job is over, whether it is deleted under us or before we begin
+    /// to consume. Only after an outage it may be one that the broker has lost: then the originator
+    /// makes it anew.
     pub(crate) fn consumer_ended(&mut self, now: Instant, missing: bool, out: &mut Vec<Effect>) {
         self.consuming = Consuming::No;
-        if !missing || !self.reconnected {
+        if !missing || !self.outage {
             return self.leave(now, Exit::Over, out);
         }
         let until = *self.patience_until.get_or_insert(now + QUEUE_PATIENCE);

@@ -54,12 +54,13 @@ pub enum Event {
     Acked(u64),
     /// The reply of this tag found no queue.
     Unroutable(u64),
-    /// The broker did not take a reply for its size; the shell has sent a leaner one.
-    TooLarge,
     /// The broker does not take a reply, however lean.
     Refused,
     /// The connection is lost; the session reconnects.
-    BrokerDown,
+    BrokerDown {
+        /// The broker was there all the time, and has lost no queue.
+        answered: bool,
+    },
     /// The connection is there again.
     BrokerUp,
     /// No connection for too long.
@@ -69,6 +70,8 @@ pub enum Event {
         /// Whether it did not exist when we began to consume.
         missing: bool,
     },
+    /// The broker does not let us consume the file queue, and says why.
+    ConsumerRefused(String),
     /// No delivery will follow the last one.
     Drained,
     /// A Ruby child said something, or ended.

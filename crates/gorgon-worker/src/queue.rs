@@ -105,11 +105,18 @@ impl Queue {
                 info!(target: "gorgon::worker", "the broker is there again");
                 Some(Event::BrokerUp)
             }
-            BrokerEvent::Down { cause, retry_in } => {
-                warn!(target: "gorgon::worker", cause, retry_in:?; "no broker");
+            BrokerEvent::Down {
+                cause,
+                retry_in,
+                answered,
+            } => {
+                // The session has logged what the broker answered.
+                if !answered {
+                    warn!(target: "gorgon::worker", cause, retry_in:?; "no broker");
+                }
                 self.up = false;
                 self.tokens.clear();
-                Some(Event::BrokerDown)
+                Some(Event::BrokerDown { answered })
             }
             BrokerEvent::Delivery(delivery) => match message::read_item(&delivery.body) {
                 Ok(item) => {
@@ -138,13 +145,11 @@ impl Queue {
             }
             BrokerEvent::Unroutable { tag } => Some(Event::Unroutable(tag)),
             BrokerEvent::TooLarge { tag } => {
-                if self.resend_leaner(tag) {
-                    Some(Event::TooLarge)
-                } else {
-                    Some(Event::Refused)
-                }
+                let sent = self.resend_leaner(tag);
+                (!sent).then_some(Event::Refused)
             }
             BrokerEvent::ConsumerEnded { missing, .. } => Some(Event::ConsumerEnded { missing }),
+            BrokerEvent::ConsumerRefused { said, .. } => Some(Event::ConsumerRefused(said)),
             BrokerEvent::Drained { .. } => Some(Event::Drained),
             BrokerEvent::Blocked { reason } => {
                 warn!(target: "gorgon::worker", reason; "the broker takes no messages for now");

@@ -35,7 +35,6 @@ impl Work {
         self.unheard_since = None;
         self.stale_words.remove(&tag);
         self.word = self.word.filter(|word| *word != tag);
-        self.at_fault = false;
         if let Some(delivery) = self.notes.remove(&tag) {
             out.push(Effect::Ack(delivery));
         }

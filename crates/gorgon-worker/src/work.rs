@@ -33,7 +33,8 @@ pub const KILLED_LIMIT: Duration = Duration::from_secs(10);
 pub const LEAVE_LIMIT: Duration = Duration::from_secs(5);
 /// After how long a reply that found no queue is sent again.
 pub const RESEND_AFTER: Duration = Duration::from_secs(1);
-/// How long after a reconnect a missing file queue is looked for: its originator makes it anew.
+/// How long a file queue that is missing after an outage is looked for: a broker that has lost its
+/// data comes back without it, and the originator makes it anew.
 pub const QUEUE_PATIENCE: Duration = Duration::from_secs(15);
 /// How often a child that a signal ended before it was ready is forked again.
 pub const START_TRIES: u32 = 3;
@@ -102,9 +103,8 @@ pub struct Work {
     /// Notes about such deliveries that await their confirm, by tag.
     pub(crate) notes: BTreeMap<u64, u64>,
     pub(crate) up: bool,
-    pub(crate) reconnected: bool,
-    /// If the connection is lost now, it is by a message of ours: the broker has forgotten nothing.
-    pub(crate) at_fault: bool,
+    /// The broker was away: it may have lost the file queue.
+    pub(crate) outage: bool,
     /// A child died that had run before_start: its framework.
     pub(crate) owed: Option<Framework>,
     pub(crate) next_tag: u64,
@@ -135,7 +135,7 @@ impl Work {
     pub(crate) fn new(settings: Settings, now: Instant) -> Self {
         Self {
             guess: Guess::new(&settings.frameworks),
-            reconnected: settings.queue_may_be_late,
+            outage: settings.queue_may_be_late,
             idle_until: settings.idle_limit.map(|limit| now + limit),
             settings,
             phase: Phase::Idle,
@@ -147,7 +147,6 @@ impl Work {
             extra: VecDeque::new(),
             notes: BTreeMap::new(),
             up: true,
-            at_fault: false,
             owed: None,
             next_tag: 0,
             unroutable: BTreeSet::new(),
@@ -181,15 +180,20 @@ impl Work {
                 self.unheard_since.get_or_insert(now);
                 self.resend_at.get_or_insert(now + RESEND_AFTER);
             }
-            Event::TooLarge => self.at_fault = true,
             Event::Refused => {
-                let cause = "it takes not even the least of a message: raise its max_message_size";
+                let cause =
+                    "it takes not even the least of a message: its max_message_size is too small";
                 self.refused(now, cause, &mut out);
             }
-            Event::BrokerDown => self.broker_down(),
+            Event::BrokerDown { answered } => self.broker_down(answered),
             Event::BrokerUp => self.broker_up(&mut out),
             Event::BrokerGaveUp(cause) => self.leave(now, Exit::BrokerGone(cause), &mut out),
             Event::ConsumerEnded { missing } => self.consumer_ended(now, missing, &mut out),
+            Event::ConsumerRefused(said) => {
+                self.consuming = Consuming::No;
+                let cause = format!("it does not let us consume the file queue: {said}");
+                self.leave(now, Exit::BrokerGone(cause), &mut out);
+            }
             Event::Drained => self.drained(&mut out),
             Event::Child(no, said) => self.child_said(now, no, said, &mut out),
             Event::PreloaderLost(how) => self.preloader_lost(how, &mut out),
@@ -217,7 +221,7 @@ impl Work {
             Phase::Settling(_) | Phase::Ending | Phase::Leaving { .. } | Phase::Done => None,
         };
         let queue = match self.phase {
-            Phase::Idle => self.look_at,
+            Phase::Idle => self.look_at.filter(|_| self.up),
             Phase::Running(_)
             | Phase::Settling(_)
             | Phase::Ending
@@ -271,7 +275,7 @@ impl Work {
             Phase::Idle if self.idle_until.is_some_and(|at| at <= now) => {
                 self.leave(now, Exit::Over, out)
             }
-            Phase::Idle if self.look_at.is_some_and(|at| at <= now) => {
+            Phase::Idle if self.up && self.look_at.is_some_and(|at| at <= now) => {
                 self.look_at = None;
                 self.consuming = Consuming::Yes;
                 out.push(Effect::Consume);

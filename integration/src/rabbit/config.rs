@@ -1,17 +1,12 @@
 //! The files and the command line of a node.
 
+use super::installed::Installed;
 use super::{Certificates, Options};
-use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, symlink};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
-
-/// Where Debian puts RabbitMQ.
-const INSTALLED: &str = "/usr/lib/rabbitmq/lib";
-/// What to do when it is not there.
-const INSTALL: &str = "install it: apt-get install rabbitmq-server (it need not run)";
 
 /// Where a node listens, and who may log in.
 #[derive(Debug, Clone)]
@@ -23,6 +18,7 @@ pub(super) struct Place {
     pub(super) erlang_port: u16,
     pub(super) user: String,
     pub(super) password: String,
+    pub(super) installed: Installed,
 }
 
 /// Writes what the node reads.
@@ -45,8 +41,7 @@ pub(super) fn write(
     fs::write(d.join("control.erl"), include_str!("control.erl"))?;
     fs::write(d.join("vm.args"), vm_args(place))?;
     fs::write(d.join("rabbitmq.conf"), conf(place, options, certificates))?;
-    let plugins = plugins();
-    for application in applications(&plugins) {
+    for application in place.installed.applications() {
         let name = application
             .file_name()
             .expect("a directory of `plugins` has a name");
@@ -95,6 +90,10 @@ fn conf(place: &Place, options: &Options, certificates: Option<&Certificates>) -
         place.user,
         place.password
     );
+    if place.installed.forbids_transient_queues() {
+        // As 4.3 has it by its release notes; the slim boot of a test's node does not.
+        text.push_str("deprecated_features.permit.transient_nonexcl_queues = false\n");
+    }
     if let Some(certificates) = certificates {
         text.push_str(&format!(
             "listeners.ssl.1 = 127.0.0.1:{}\n\
@@ -118,7 +117,7 @@ fn conf(place: &Place, options: &Options, certificates: Option<&Certificates>) -
 /// applications that RabbitMQ needs, which halves its start.
 pub(super) fn command(place: &Place) -> Command {
     let d = &place.directory;
-    let mut command = Command::new("erl");
+    let mut command = place.installed.command("erl", d);
     let words = "-noinput -s rabbit boot -boot start_sasl +W w +P 1048576 +t 5000000 +stbt db +sbwt none \
                  -args_file vm.args -syslog logger [] -syslog syslog_error_logger false \
                  -kernel prevent_overlapping_partitions false";
@@ -126,7 +125,7 @@ pub(super) fn command(place: &Place) -> Command {
         .args(words.split_whitespace())
         .current_dir(d)
         .env_clear()
-        .env("PATH", "/usr/local/bin:/usr/bin:/bin")
+        .env("PATH", "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin")
         .env("LANG", "C.UTF-8")
         .env("HOME", d.join("home"))
         .env("ERL_LIBS", d.join("libs"))
@@ -138,7 +137,7 @@ pub(super) fn command(place: &Place) -> Command {
         .env("RABBITMQ_CONFIG_FILE", d.join("rabbitmq.conf"))
         .env("RABBITMQ_ADVANCED_CONFIG_FILE", d.join("advanced.config"))
         .env("RABBITMQ_ENABLED_PLUGINS_FILE", d.join("enabled_plugins"))
-        .env("RABBITMQ_PLUGINS_DIR", plugins())
+        .env("RABBITMQ_PLUGINS_DIR", place.installed.plugins())
         .env("RABBITMQ_PLUGINS_EXPAND_DIR", d.join("plugins"))
         .env("RABBITMQ_MNESIA_BASE", d.join("data"))
         .env("RABBITMQ_MNESIA_DIR", d.join("data/mnesia"))
@@ -149,58 +148,4 @@ pub(super) fn command(place: &Place) -> Command {
         .env("RABBITMQ_DIST_PORT", place.erlang_port.to_string())
         .stdin(Stdio::null());
     command
-}
-
-/// Finds the installed RabbitMQ's applications.
-fn plugins() -> PathBuf {
-    let versions = fs::read_dir(INSTALLED)
-        .unwrap_or_else(|error| panic!("no RabbitMQ in {INSTALLED} ({error}); {INSTALL}"));
-    let mut found: Vec<PathBuf> = versions
-        .filter_map(|entry| Some(entry.ok()?.path().join("plugins")))
-        .filter(|plugins| plugins.is_dir())
-        .collect();
-    found.sort();
-    found
-        .pop()
-        .unwrap_or_else(|| panic!("no RabbitMQ in {INSTALLED}; {INSTALL}"))
-}
-
-/// Returns the directories of what RabbitMQ needs, found by following `applications` from its two
-/// roots. Erlang looks for each module in each directory, so the fewer the faster.
-fn applications(plugins: &Path) -> Vec<PathBuf> {
-    let all: Vec<(String, PathBuf)> = fs::read_dir(plugins)
-        .unwrap_or_else(|error| panic!("read {}: {error}", plugins.display()))
-        .filter_map(|entry| {
-            let path = entry.ok()?.path();
-            let name = path.file_name()?.to_str()?.rsplit_once('-')?.0.to_owned();
-            Some((name, path))
-        })
-        .collect();
-    let mut needed = BTreeSet::new();
-    let mut queue = vec!["rabbit".to_owned(), "rabbitmq_prelaunch".to_owned()];
-    while let Some(name) = queue.pop() {
-        let Some((_, path)) = all.iter().find(|(application, _)| *application == name) else {
-            // One of Erlang's own.
-            continue;
-        };
-        if needed.insert(path.clone()) {
-            let app = path.join("ebin").join(format!("{name}.app"));
-            let text = fs::read_to_string(&app)
-                .unwrap_or_else(|error| panic!("read {}: {error}", app.display()));
-            queue.extend(needs(&text));
-        }
-    }
-    needed.into_iter().collect()
-}
-
-/// Reads `{applications, [a, b]}` of an application's description.
-fn needs(app: &str) -> Vec<String> {
-    let squeezed: String = app.chars().filter(|c| !c.is_whitespace()).collect();
-    let Some((_, rest)) = squeezed.split_once("{applications,[") else {
-        return Vec::new();
-    };
-    let list = rest.split(']').next().unwrap_or_default();
-    list.split(',')
-        .map(|name| name.trim_matches('\'').to_owned())
-        .collect()
 }

@@ -52,6 +52,15 @@ impl RabbitMq {
         names
     }
 
+    /// Sets the largest message that new channels take.
+    pub fn max_message_size(&self, bytes: u32) {
+        // A RabbitMQ before 4 reads the first, a later one the second.
+        self.eval(&format!(
+            "application:set_env(rabbit, max_message_size, {bytes}), \
+             persistent_term:put(max_message_size, {bytes})."
+        ));
+    }
+
     /// Has the node close all connections, as an administrator would.
     pub fn close_connections(&self) {
         self.eval("[catch rabbit_networking:close_connection(C, \"test\") || C <- rabbit_networking:connections()], ok.");

@@ -2,6 +2,7 @@
 
 use super::Certificates;
 use super::config::{self, Place};
+use super::installed::Installed;
 use crossbeam_channel::{bounded, select};
 use gorgon_process::{Child, Signal, child};
 use std::collections::BTreeSet;
@@ -32,6 +33,8 @@ pub struct Options {
     pub consumer_timeout: Duration,
     /// Whether it can be reached on all addresses of this machine, and not on loopback alone.
     pub for_other_machines: bool,
+    /// The root of the tree (`scripts/tree`) whose RabbitMQ it is; none is this machine's.
+    pub tree: Option<PathBuf>,
 }
 
 impl Default for Options {
@@ -40,6 +43,7 @@ impl Default for Options {
             tls: false,
             consumer_timeout: Duration::from_secs(7 * 86_400),
             for_other_machines: false,
+            tree: std::env::var_os("GORGON_RABBITMQ_TREE").map(PathBuf::from),
         }
     }
 }
@@ -101,6 +105,7 @@ impl RabbitMq {
             port,
             tls_port,
             erlang_port,
+            installed: Installed::new(options.tree.clone()),
         };
         config::write(&place, options, certificates.as_ref()).expect("write RabbitMQ's files");
         RabbitMq {

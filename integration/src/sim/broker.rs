@@ -16,6 +16,7 @@ pub(super) type ConnectionId = u64;
 #[derive(Debug, Clone)]
 pub(super) enum Body {
     Item(WorkItem),
+    Mark,
     Reply(Box<Reply>),
     Offer(JobId),
     Announce(Announce),
@@ -221,10 +222,17 @@ impl Broker {
         back
     }
 
-    /// Everything is forgotten; returns the connections that stood.
-    pub(super) fn stop(&mut self) -> Vec<ConnectionId> {
+    /// Every message is forgotten, and with `data` every queue; returns the connections that stood.
+    pub(super) fn stop(&mut self, data: bool) -> Vec<ConnectionId> {
         self.up = false;
-        self.queues.clear();
+        if data {
+            self.queues.clear();
+        }
+        for queue in self.queues.values_mut() {
+            queue.ready.clear();
+            // The exchanges are forgotten.
+            queue.bound.clear();
+        }
         std::mem::take(&mut self.connections).into_keys().collect()
     }
 
@@ -241,6 +249,15 @@ impl Broker {
             connection.unacked.retain(|_, (queue, _)| queue != name);
         }
         told
+    }
+
+    /// Queues that go with their last consumer had none when the broker came back, and now expire.
+    pub(super) fn expire_unused(&mut self) {
+        let queues = self.queues.iter().filter(|(_, queue)| queue.auto_delete);
+        let names: Vec<_> = queues.map(|(name, _)| name.clone()).collect();
+        for name in names {
+            self.drop_unused(&name);
+        }
     }
 
     pub(super) fn purge(&mut self, name: &str) {

@@ -175,9 +175,10 @@ impl World {
         }
         let brief = self.dice.roll(2) == 0;
         let span = 500 + self.dice.roll(if brief { 3_000 } else { 30_000 });
-        self.note(|_| format!("the broker stops for {span} ms, and forgets"));
+        let data = self.dice.roll(4) == 0;
+        self.note(|_| format!("the broker stops for {span} ms; it loses its data: {data}"));
         self.truth.outages += 1;
-        for id in self.broker.stop() {
+        for id in self.broker.stop(data) {
             self.later(Duration::ZERO, Due::ClientLoses(id));
         }
         // Those that begin are refused.

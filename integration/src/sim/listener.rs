@@ -132,6 +132,7 @@ impl World {
                     Body::Offer(job) => self.offered(pid, job),
                     Body::Cancel => self.tell_host(pid, host::Event::Cancelled(job())),
                     Body::Item(_)
+                    | Body::Mark
                     | Body::Reply(_)
                     | Body::Announce(_)
                     | Body::Leave
@@ -151,7 +152,7 @@ impl World {
                 }
             }
             Heard::ConsumerEnded { queue, .. } => self.consume_again(pid, &queue),
-            Heard::Down | Heard::Drained | Heard::GaveUp => {}
+            Heard::Down { .. } | Heard::Drained | Heard::GaveUp => {}
         }
     }
 

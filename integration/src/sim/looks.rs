@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gorgon_originator::ledger::Event;
+use gorgon_originator::ledger::{Event, Kept};
 use gorgon_proto::job::ListenerId;
 use gorgon_proto::names;
 use gorgon_worker_manager::event::{self as supervise, Files};
@@ -33,8 +33,12 @@ impl World {
 
     pub(super) fn look_at_files(&mut self, back: bool, tries: u32) {
         let seen = if self.reaches_broker(0) {
-            let queue = self.broker.queues.get(&names::file_queue(&job()));
-            Some(queue.map(|queue| u32::try_from(queue.ready.len()).unwrap_or(u32::MAX)))
+            let messages_in = |queue: &str| {
+                let queue = self.broker.queues.get(queue);
+                queue.map(|queue| u32::try_from(queue.ready.len()).unwrap_or(u32::MAX))
+            };
+            let mark = messages_in(&names::mark_queue(&job())).unwrap_or(0);
+            Some((messages_in(&names::file_queue(&job())), mark))
         } else if tries > 1 {
             let again = Due::LookAtFiles {
                 back,
@@ -45,12 +49,20 @@ impl World {
             None
         };
         let event = match (seen, back) {
-            (Some(None), false) => Event::FileQueueMissing,
-            (Some(Some(messages)), false) => Event::FileQueueLooked { messages },
+            (Some((None, _)), false) => Event::FileQueueMissing,
+            (Some((Some(messages), _)), false) => Event::FileQueueLooked { messages },
             (None, false) => return,
-            (seen, true) => Event::BrokerBack {
-                file_queue_missing: seen == Some(None),
-            },
+            (seen, true) => {
+                let files = match seen {
+                    Some((None, _)) => Kept::Nothing,
+                    Some((Some(_), 0)) => Kept::Queue,
+                    Some(_) | None => Kept::All,
+                };
+                if files != Kept::All {
+                    self.post_mark();
+                }
+                Event::BrokerBack { files }
+            }
         };
         self.soon(Due::Ledger(event));
     }

@@ -115,7 +115,8 @@ impl World {
             return;
         };
         match heard {
-            Heard::Down => {
+            Heard::Down { answered: true } => {}
+            Heard::Down { .. } => {
                 manager.was_down = true;
                 self.tell_manager(pid, Event::BrokerDown);
             }
@@ -126,7 +127,11 @@ impl World {
                     Body::Leave => self.tell_manager(pid, Event::SentAway),
                     Body::ItemWaits => self.tell_manager(pid, Event::ItemWaits),
                     Body::Over => self.tell_manager(pid, Event::JobOver),
-                    Body::Item(_) | Body::Reply(_) | Body::Offer(_) | Body::Announce(_) => {}
+                    Body::Item(_)
+                    | Body::Mark
+                    | Body::Reply(_)
+                    | Body::Offer(_)
+                    | Body::Announce(_) => {}
                 }
             }
             Heard::Confirmed(tag) | Heard::Acked(tag) => {
@@ -296,6 +301,7 @@ impl World {
                 names::file_queue(&job()),
                 names::reply_queue(&job()),
                 names::originator_queue(&job()),
+                names::mark_queue(&job()),
             ] {
                 self.order(pid, Order::Once(Once::Delete(name)));
             }

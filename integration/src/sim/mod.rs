@@ -56,6 +56,8 @@ const ORIGINATOR: Pid = 1;
 const LONGEST: Duration = Duration::from_secs(1_800);
 /// Once a job is over, everybody has gone by then, whatever has happened.
 const GONE_WITHIN: Duration = Duration::from_secs(300);
+/// When a queue without a consumer, which a restart of the broker has left, is removed.
+const EXPIRES: Duration = Duration::from_secs(60);
 
 /// What is wrong with a history.
 #[derive(Debug)]
@@ -133,6 +135,7 @@ enum Due {
     Fault(Fault),
     Cancel,
     BrokerStarts,
+    Expire,
     EndLocal,
 }
 
@@ -331,7 +334,9 @@ impl World {
             Due::BrokerStarts => {
                 self.note(|_| "the broker is there again".to_owned());
                 self.broker.up = true;
+                self.later(EXPIRES, Due::Expire);
             }
+            Due::Expire => self.broker.expire_unused(),
             Due::EndLocal => self.end_local(),
         }
     }

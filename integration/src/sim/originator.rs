@@ -90,6 +90,7 @@ impl World {
         let own = names::originator_queue(&job());
         session.declare = vec![
             queue(names::reply_queue(&job())),
+            queue(names::mark_queue(&job())),
             Declare {
                 queue: own.clone(),
                 auto_delete: false,
@@ -104,6 +105,7 @@ impl World {
     /// It is connected: the items are queued, and the job is offered.
     fn begin(&mut self) {
         self.originator.begun = true;
+        self.post_mark();
         let files = queue(names::file_queue(&job()));
         self.order(ORIGINATOR, Order::Once(Once::Declare(files)));
         for item in self.originator.work.clone() {
@@ -122,6 +124,15 @@ impl World {
             tag: u64::from(item.item.0),
             to: To::Queue(names::file_queue(&job())),
             body: Body::Item(item),
+        };
+        self.order(ORIGINATOR, Order::Publish(posted));
+    }
+
+    pub(super) fn post_mark(&mut self) {
+        let posted = Posted {
+            tag: NO_TAG,
+            to: To::Queue(names::mark_queue(&job())),
+            body: Body::Mark,
         };
         self.order(ORIGINATOR, Order::Publish(posted));
     }
@@ -155,8 +166,9 @@ impl World {
             }
             Heard::Up => {}
             // Without a first connection it does not begin: whoever starts it tries again.
-            Heard::Down if !self.originator.begun => {}
-            Heard::Down => {
+            Heard::Down { .. } if !self.originator.begun => {}
+            Heard::Down { answered: true } => {}
+            Heard::Down { .. } => {
                 if !std::mem::replace(&mut self.originator.down, true) {
                     self.tell_ledger(Event::BrokerLost);
                 }
@@ -166,7 +178,7 @@ impl World {
                 match delivery.body {
                     Body::Reply(reply) => self.tell_ledger(Event::Reply(reply)),
                     Body::Announce(announce) => self.tell_ledger(Event::Announced(announce)),
-                    Body::Item(_) | Body::Offer(_) | Body::Cancel => {}
+                    Body::Item(_) | Body::Mark | Body::Offer(_) | Body::Cancel => {}
                     Body::Leave | Body::Over | Body::ItemWaits => {}
                 }
             }
@@ -224,7 +236,7 @@ impl World {
         match effect {
             Effect::Publish(item) => self.queue_item(item),
             Effect::DeclareFileQueue => once(self, Once::Declare(queue(files))),
-            Effect::PurgeFileQueue => once(self, Once::Purge(files)),
+            Effect::PurgeFileQueue | Effect::EmptyFileQueue => once(self, Once::Purge(files)),
             Effect::DeleteFileQueue => {
                 once(self, Once::Delete(files));
                 let posted = Posted {
@@ -292,6 +304,7 @@ impl World {
             names::file_queue(&job()),
             names::reply_queue(&job()),
             names::originator_queue(&job()),
+            names::mark_queue(&job()),
         ] {
             self.order(ORIGINATOR, Order::Once(Once::Delete(name)));
         }

@@ -51,11 +51,18 @@ pub(super) enum Frame {
 /// What comes from it.
 #[derive(Debug, Clone)]
 pub(super) enum Answer {
-    Opened { missing: Vec<String> },
+    Opened {
+        missing: Vec<String>,
+    },
     Delivery(Delivery),
     Confirmed(u64),
     Unroutable(u64),
-    ConsumerEnded { queue: String, missing: bool },
+    ConsumerEnded {
+        queue: String,
+        missing: bool,
+    },
+    /// The broker has closed our channel as its answer.
+    Closed,
     Drained(String),
     OnceDone,
 }
@@ -64,7 +71,10 @@ pub(super) enum Answer {
 #[derive(Debug, Clone)]
 pub(super) enum Heard {
     Up,
-    Down,
+    /// The connection is lost; `answered`: by the broker's answer, which has lost nothing.
+    Down {
+        answered: bool,
+    },
     Delivery(ConnectionId, Delivery),
     Confirmed(u64),
     /// And the delivery that was to be acknowledged then is.

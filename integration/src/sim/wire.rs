@@ -177,7 +177,7 @@ impl World {
         {
             return self.heard(pid, Heard::GaveUp);
         }
-        self.heard(pid, Heard::Down);
+        self.heard(pid, Heard::Down { answered: false });
         self.later(wait, Due::Connect(pid));
     }
 
@@ -196,9 +196,29 @@ impl World {
         self.in_vain(pid);
     }
 
+    /// The client hears that the broker has closed its channel, and connects anew.
+    fn client_is_answered(&mut self, pid: Pid, id: ConnectionId) {
+        self.links.remove(&id);
+        let now = self.now;
+        let Some(session) = self.sessions.get_mut(&pid) else {
+            return;
+        };
+        let drained = session.lose(now);
+        for _ in 0..drained {
+            self.heard(pid, Heard::Drained);
+        }
+        self.heard(pid, Heard::Down { answered: true });
+        self.later(Duration::ZERO, Due::Connect(pid));
+    }
+
     /// The broker finds a connection gone.
     pub(super) fn broker_loses(&mut self, id: ConnectionId) {
         self.links.remove(&id);
+        self.broker_takes_back(id);
+    }
+
+    /// What a connection holds goes back to its queues.
+    fn broker_takes_back(&mut self, id: ConnectionId) {
         let back = self.broker.drop_connection(id);
         for (queue, body) in back {
             if let Body::Item(item) = body {
@@ -275,6 +295,8 @@ impl World {
                 } else {
                     let missing = true;
                     self.answer(id, Answer::ConsumerEnded { queue, missing });
+                    self.answer(id, Answer::Closed);
+                    self.broker_takes_back(id);
                 }
             }
             Frame::StopConsuming(queue) => {
@@ -380,6 +402,7 @@ impl World {
                 session.consume.remove(&queue);
                 self.heard(pid, Heard::ConsumerEnded { queue, missing });
             }
+            Answer::Closed => self.client_is_answered(pid, id),
             Answer::Drained(queue) => {
                 session.draining.remove(&queue);
                 let again = session.consume.get(&queue).copied();

@@ -154,10 +154,10 @@ impl World {
                 }
                 Event::BrokerUp
             }
-            Heard::Down => {
+            Heard::Down { answered } => {
                 worker.up = false;
                 worker.tokens.clear();
-                Event::BrokerDown
+                Event::BrokerDown { answered }
             }
             Heard::Delivery(id, delivery) => {
                 let Body::Item(item) = delivery.body else {

@@ -254,12 +254,12 @@ fn tls_with_a_client_certificate() {
             ..target
         };
         let session = open(&target, work(), vec![Consume::one("work")]);
-        session.publish(Publish::to_queue("work", vec![7; 20 << 20], 1));
+        session.publish(Publish::to_queue("work", vec![7; 10 << 20], 1));
         let one = until(&session, |event| match event {
             Event::Delivery(delivery) => Some(delivery.clone()),
             _ => None,
         });
-        assert!(one.body == vec![7; 20 << 20]);
+        assert!(one.body == vec![7; 10 << 20]);
         session.ack(one.token);
         session.close(LIMIT);
 
@@ -344,7 +344,7 @@ fn a_listener_waits_for_a_broker_that_is_not_there_yet() {
 #[test]
 fn a_message_larger_than_this_broker_takes_is_given_up_and_the_rest_arrives() {
     on_disturbed(|node, target| {
-        node.eval("application:set_env(rabbit, max_message_size, 1000).");
+        node.max_message_size(1000);
         let session = open(&target, work(), vec![]);
         for (tag, bytes) in [(1, 10), (2, 2_000), (3, 20)] {
             session.publish(Publish::to_queue("work", vec![0; bytes], tag));
@@ -362,6 +362,6 @@ fn a_message_larger_than_this_broker_takes_is_given_up_and_the_rest_arrives() {
         // It is known now, and costs no connection any more.
         session.publish(Publish::to_queue("work", vec![0; 1_001], 4));
         assert_eq!(next(&session), Event::TooLarge { tag: 4 });
-        node.eval("application:set_env(rabbit, max_message_size, 134217728).");
+        node.max_message_size(16 << 20);
     });
 }

@@ -12,9 +12,7 @@ const LIMIT_BYTES: u32 = 262_144;
 
 fn cluster(limit_bytes: u32) -> Cluster {
     let cluster = Cluster::with_own_broker(&[("a", 1)]);
-    cluster.node().eval(&format!(
-        "application:set_env(rabbit, max_message_size, {limit_bytes})."
-    ));
+    cluster.node().max_message_size(limit_bytes);
     cluster
 }
 
@@ -72,10 +70,7 @@ fn a_worker_of_which_the_broker_takes_nothing_leaves_and_its_file_runs_elsewhere
     gate.write_into(&project);
     let run = cluster.begin(&project, &[]);
     let visit = gate.next();
-    let limit = |bytes: u32| {
-        let set = format!("application:set_env(rabbit, max_message_size, {bytes}).");
-        cluster.node().eval(&set);
-    };
+    let limit = |bytes: u32| cluster.node().max_message_size(bytes);
     // A channel keeps the limit that it began with.
     limit(10);
     cluster.node().eval(

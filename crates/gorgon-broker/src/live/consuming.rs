@@ -1,16 +1,12 @@
 //! Deliveries and their acknowledgement, and the queues they come from.
 
-use super::{CALL_LIMIT, Cause, Consuming, LOOK_LIMIT, Live};
-use crate::look;
+use super::{CALL_LIMIT, Cause, Consuming, Live, MISSING};
+use crate::connect::words;
 use crate::runner::Runner;
 use crate::{Consume, Delivery, Event, Token};
 use amiquip::{AmqpValue, Consumer, ConsumerMessage, ConsumerOptions, Error, FieldTable};
 use log::warn;
 use std::collections::BTreeMap;
-
-/// Asked of brokers that know it on a consumer (RabbitMQ 3.12; 3.10 ignores it): 7 days in which
-/// a delivery may stay unacknowledged, in milliseconds.
-const CONSUMER_TIMEOUT_MS: i32 = 604_800_000;
 
 /// So many consumers that the broker has ended are kept. Each holds some 10 KB, and a listener's connection lives for months.
 const ENDED: usize = 16;
@@ -28,8 +24,8 @@ impl<'c> Live<'c> {
         }
     }
 
-    /// Begins to consume; a missing queue is looked at first, over another connection, since it
-    /// would cost us the channel and with it every delivery that we hold.
+    /// Begins to consume. If the broker refuses that, it closes the channel: the owner hears its
+    /// answer first, then of the lost connection, with which every delivery that we hold goes back.
     pub(super) fn begin_to_consume(
         &mut self,
         runner: &mut Runner,
@@ -45,23 +41,26 @@ impl<'c> Live<'c> {
             }
             return Ok(());
         }
-        if let Ok(None) = look::look_at_queue(&runner.target, &queue, LOOK_LIMIT) {
-            runner.wish.stop_consuming(&queue);
-            let missing = true;
-            runner.tell(Event::ConsumerEnded { queue, missing });
-            return Ok(());
-        }
         runner.wish.consume(consume.clone());
-        self.consume(&consume).map_err(|error| Cause::of(&error))
+        let Err(error) = self.consume(&consume) else {
+            return Ok(());
+        };
+        if let Error::ServerClosedChannel { code, .. } = &error {
+            runner.wish.stop_consuming(&queue);
+            runner.tell(if *code == MISSING {
+                let missing = true;
+                Event::ConsumerEnded { queue, missing }
+            } else {
+                let said = words(&error);
+                Event::ConsumerRefused { queue, said }
+            });
+        }
+        Err(Cause::of(&error))
     }
 
     pub(super) fn consume(&mut self, consume: &Consume) -> amiquip::Result<()> {
         self.control.qos(0, consume.prefetch.max(1), false)?;
-        let timeout = AmqpValue::LongInt(CONSUMER_TIMEOUT_MS);
-        let options = ConsumerOptions {
-            arguments: FieldTable::from([("x-consumer-timeout".to_owned(), timeout)]),
-            ..ConsumerOptions::default()
-        };
+        let options = ConsumerOptions::default();
         let consumer = self
             .control
             .basic_consume(consume.queue.as_str(), options)?;

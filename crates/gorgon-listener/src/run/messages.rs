@@ -21,7 +21,11 @@ impl Shell {
                 self.voice.announce(&self.session);
                 None
             }
-            BrokerEvent::Down { cause, retry_in } => {
+            // It is connected again at once, and the session has logged why.
+            BrokerEvent::Down { answered: true, .. } => None,
+            BrokerEvent::Down {
+                cause, retry_in, ..
+            } => {
                 // Once for an outage; each further attempt is of no interest.
                 if self.down {
                     debug!(target: "gorgon::listener", retry_in:?; "still no connection to the broker: {cause}");
@@ -54,6 +58,10 @@ impl Shell {
             BrokerEvent::ConsumerEnded { queue, missing } => {
                 debug!(target: "gorgon::listener", queue, missing; "a queue of ours is gone");
                 self.consume_again(&queue);
+                None
+            }
+            BrokerEvent::ConsumerRefused { queue, said } => {
+                warn!(target: "gorgon::listener", queue; "the broker does not let us consume it: {said}");
                 None
             }
             BrokerEvent::Blocked { reason } => {

@@ -7,7 +7,10 @@ use amq_protocol::{
     types::ShortString,
 };
 
-use super::{Broker, ChannelId, ConnectionId, DELIVERY_WINDOW, Sent, channel::Held};
+use super::{
+    Broker, ChannelId, ConnectionId, DELIVERY_WINDOW, Sent, channel::Held,
+    queues::check_foreign_to_classic,
+};
 use crate::fault::{Fault, short};
 
 /// Most consumers of a channel; ours have one or two.
@@ -74,6 +77,7 @@ impl Broker {
         let prefetch = self.channel(from).prefetch_each;
         let queue = self.queue_for(from, consume.queue.as_str())?;
         let name = queue.name().to_owned();
+        check_foreign_to_classic(&name, &consume.arguments)?;
         if queue
             .consumers
             .iter()

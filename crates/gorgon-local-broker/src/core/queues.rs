@@ -171,8 +171,26 @@ impl Queue {
     }
 }
 
-/// Reads the arguments of a queue; only `x-expires` means something here.
+/// Refuses an argument that RabbitMQ 4.3 knows, but not for classic queues and their consumers.
+pub(super) fn check_foreign_to_classic(name: &str, arguments: &FieldTable) -> Result<(), Fault> {
+    if arguments.contains_key("x-consumer-timeout") {
+        return Err(Fault::precondition_failed(format!(
+            "invalid arg 'x-consumer-timeout' for queue '{name}' in vhost '/' of queue type rabbit_classic_queue"
+        )));
+    }
+    Ok(())
+}
+
+/// Reads the arguments of a queue: `x-expires` means something here, and `x-queue-type` is classic.
 fn expires(name: &str, arguments: &FieldTable) -> Result<Option<Duration>, Fault> {
+    match arguments.inner().get("x-queue-type") {
+        None => {}
+        Some(AMQPValue::LongString(kind)) if kind.as_bytes() == b"classic" => {}
+        Some(other) => {
+            return Err(Fault::not_implemented(format!("queue type {other:?}")));
+        }
+    }
+    check_foreign_to_classic(name, arguments)?;
     for foreign in FOREIGN_ARGUMENTS {
         if arguments.contains_key(foreign) {
             return Err(Fault::not_implemented(format!(
@@ -251,6 +269,11 @@ impl Broker {
                 return Err(Fault::precondition_failed(format!(
                     "cannot declare queue '{name}': queue limit in vhost '/' ({QUEUES_MAX}) is reached"
                 )));
+            }
+            None if !declare.durable && !declare.exclusive => {
+                return Err(Fault::internal_error(
+                    "Feature `transient_nonexcl_queues` is deprecated. Its use is not permitted.",
+                ));
             }
             None => {
                 let queue = Queue {

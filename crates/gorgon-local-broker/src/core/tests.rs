@@ -44,6 +44,7 @@ impl Bench {
         }
         let declare = queue::Declare {
             queue: name.into(),
+            durable: true,
             arguments,
             ..Default::default()
         };

@@ -4,6 +4,7 @@ use std::{net::TcpStream, time::Duration};
 
 use amiquip::{
     Auth, Connection, ConnectionOptions, ConnectionTuning, Consumer, ConsumerMessage, Delivery,
+    QueueDeclareOptions,
 };
 use gorgon_local_broker::LocalBroker;
 
@@ -30,6 +31,14 @@ pub(crate) fn open(
         .connection_timeout(Some(Duration::from_secs(30)));
     let stream = mio::net::TcpStream::from_stream(socket).unwrap();
     Connection::insecure_open_stream(stream, options, ConnectionTuning::default())
+}
+
+/// A queue as RabbitMQ 4.3 takes it.
+pub(crate) fn durable() -> QueueDeclareOptions {
+    QueueDeclareOptions {
+        durable: true,
+        ..QueueDeclareOptions::default()
+    }
 }
 
 pub(crate) fn next(consumer: &Consumer<'_>) -> Delivery {

@@ -9,7 +9,7 @@ use amiquip::{
 };
 use gorgon_local_broker::LocalBroker;
 
-use crate::client::{connect, next, nothing_comes, text};
+use crate::client::{connect, durable, next, nothing_comes, text};
 
 fn publish(channel: &Channel, key: &str, body: &str) {
     channel
@@ -18,9 +18,7 @@ fn publish(channel: &Channel, key: &str, body: &str) {
 }
 
 fn queue<'a>(channel: &'a Channel, name: &str) -> Queue<'a> {
-    channel
-        .queue_declare(name, QueueDeclareOptions::default())
-        .unwrap()
+    channel.queue_declare(name, durable()).unwrap()
 }
 
 #[test]
@@ -263,7 +261,7 @@ fn an_unused_queue_expires_and_a_used_one_does_not() {
     arguments.insert("x-expires".into(), AmqpValue::LongInt(300));
     let options = QueueDeclareOptions {
         arguments,
-        ..QueueDeclareOptions::default()
+        ..durable()
     };
     let declared = channel.queue_declare("q", options).unwrap();
     let mut watcher = connect(&broker);
@@ -308,7 +306,7 @@ fn exclusive_and_auto_delete_queues_end_with_their_users() {
     channel.queue_declare("mine", exclusive).unwrap();
     let auto = QueueDeclareOptions {
         auto_delete: true,
-        ..QueueDeclareOptions::default()
+        ..durable()
     };
     let consumer = channel
         .queue_declare("auto", auto)

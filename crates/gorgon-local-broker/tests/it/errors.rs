@@ -8,14 +8,14 @@ use amiquip::{
 };
 use gorgon_local_broker::LocalBroker;
 
-use crate::client::{connect, open};
+use crate::client::{connect, durable, open};
 
 fn expires(ms: i32) -> QueueDeclareOptions {
     let mut arguments = FieldTable::new();
     arguments.insert("x-expires".into(), AmqpValue::LongInt(ms));
     QueueDeclareOptions {
         arguments,
-        ..QueueDeclareOptions::default()
+        ..durable()
     }
 }
 
@@ -66,9 +66,7 @@ fn a_refused_method_ends_its_channel_alone() {
         channel.qos(0, 1, false)
     });
     check("405", &|channel| {
-        channel
-            .queue_declare("mine", QueueDeclareOptions::default())
-            .map(drop)
+        channel.queue_declare("mine", durable()).map(drop)
     });
     check("405", &|channel| {
         channel
@@ -80,6 +78,33 @@ fn a_refused_method_ends_its_channel_alone() {
     });
     check("406", &|channel| {
         channel.queue_declare("zero", expires(0)).map(drop)
+    });
+    // RabbitMQ 4.3 knows this of other kinds of queues.
+    let timeout = || {
+        let value = AmqpValue::LongInt(604_800_000);
+        FieldTable::from([("x-consumer-timeout".to_owned(), value)])
+    };
+    check("406", &|channel| {
+        let options = QueueDeclareOptions {
+            arguments: timeout(),
+            ..durable()
+        };
+        channel.queue_declare("slow", options).map(drop)
+    });
+    check("406", &|channel| {
+        let options = ConsumerOptions {
+            arguments: timeout(),
+            ..ConsumerOptions::default()
+        };
+        channel.basic_consume("short", options).map(drop)
+    });
+    check("406", &|channel| {
+        let options = QueueDeclareOptions {
+            durable: false,
+            exclusive: false,
+            ..expires(60_000)
+        };
+        channel.queue_declare("short", options).map(drop)
     });
     check("406", &|channel| {
         channel
@@ -100,9 +125,7 @@ fn a_refused_method_ends_its_channel_alone() {
             .map(drop)
     });
     check("403", &|channel| {
-        channel
-            .queue_declare("amq.mine", QueueDeclareOptions::default())
-            .map(drop)
+        channel.queue_declare("amq.mine", durable()).map(drop)
     });
     // The connection has outlived all of it.
     connection
@@ -129,6 +152,30 @@ fn what_the_broker_does_not_know_ends_the_connection_with_540() {
 }
 
 #[test]
+fn only_what_rabbitmq_4_3_takes_becomes_a_queue() {
+    let broker = LocalBroker::start().unwrap();
+    let kind = |kind: &str| QueueDeclareOptions {
+        arguments: FieldTable::from([(
+            "x-queue-type".to_owned(),
+            AmqpValue::LongString(kind.to_owned()),
+        )]),
+        ..durable()
+    };
+    for (options, code) in [
+        (durable(), ""),
+        (kind("classic"), ""),
+        (kind("quorum"), "540"),
+        (QueueDeclareOptions::default(), "541"),
+    ] {
+        let mut connection = connect(&broker);
+        let channel = connection.open_channel(None).unwrap();
+        let declared = channel.queue_declare(format!("q{code}"), options).map(drop);
+        let said = declared.map_or_else(|error| error.to_string(), |()| String::new());
+        assert!(said.contains(code), "not {code}: {said}");
+    }
+}
+
+#[test]
 fn a_wrong_password_and_a_wrong_vhost_are_refused() {
     let broker = LocalBroker::start().unwrap();
     let error = open(&broker, "wrong", "/", 5).map(drop).unwrap_err();
@@ -147,9 +194,7 @@ fn the_brokers_end_is_told_to_its_clients() {
     let broker = LocalBroker::start().unwrap();
     let mut connection = connect(&broker);
     let channel = connection.open_channel(None).unwrap();
-    let queue = channel
-        .queue_declare("q", QueueDeclareOptions::default())
-        .unwrap();
+    let queue = channel.queue_declare("q", durable()).unwrap();
     let consumer = queue.consume(ConsumerOptions::default()).unwrap();
     drop(broker);
     match consumer.receiver().recv_timeout(Duration::from_secs(30)) {

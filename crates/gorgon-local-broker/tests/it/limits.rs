@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use amiquip::{Confirm, ConsumerOptions, Publish, QueueDeclareOptions};
+use amiquip::{Confirm, ConsumerOptions, Publish};
 use amq_protocol::{
     frame::{AMQPContentHeader, AMQPFrame},
     protocol::{AMQPClass, basic, channel},
@@ -10,7 +10,7 @@ use amq_protocol::{
 use gorgon_local_broker::LocalBroker;
 
 use crate::{
-    client::{connect, next},
+    client::{connect, durable, next},
     wire::{Wire, frame},
 };
 
@@ -20,9 +20,7 @@ fn a_message_of_any_size_passes_unharmed() {
     let broker = LocalBroker::start().unwrap();
     let mut connection = connect(&broker);
     let channel = connection.open_channel(None).unwrap();
-    let queue = channel
-        .queue_declare("q", QueueDeclareOptions::default())
-        .unwrap();
+    let queue = channel.queue_declare("q", durable()).unwrap();
     let consumer = queue.consume(ConsumerOptions::default()).unwrap();
     for size in [
         0,
@@ -46,9 +44,7 @@ fn a_few_bytes_that_ask_for_many_fill_no_memory() {
     let broker = LocalBroker::start().unwrap();
     let mut connection = connect(&broker);
     let channel = connection.open_channel(None).unwrap();
-    channel
-        .queue_declare("q", QueueDeclareOptions::default())
-        .unwrap();
+    channel.queue_declare("q", durable()).unwrap();
     channel
         .basic_publish("", Publish::new(&vec![7; 8 << 20], "q"))
         .unwrap();
@@ -68,9 +64,7 @@ fn a_few_bytes_that_ask_for_many_fill_no_memory() {
         wire.send(1, AMQPClass::Basic(basic::AMQPMethod::Nack(nack)));
     }
     // The broker has come to the end of what it does for this client when it still serves another.
-    let echo = channel
-        .queue_declare("echo", QueueDeclareOptions::default())
-        .unwrap();
+    let echo = channel.queue_declare("echo", durable()).unwrap();
     let consumer = echo.consume(ConsumerOptions::default()).unwrap();
     channel
         .basic_publish("", Publish::new(b"hello", "echo"))
@@ -154,9 +148,7 @@ fn a_client_that_does_not_read_hinders_nobody() {
     let broker = LocalBroker::start().unwrap();
     let mut connection = connect(&broker);
     let channel = connection.open_channel(None).unwrap();
-    let flood = channel
-        .queue_declare("flood", QueueDeclareOptions::default())
-        .unwrap();
+    let flood = channel.queue_declare("flood", durable()).unwrap();
     let mut deaf = Wire::open(&broker, 131_072, 0);
     let consume = basic::Consume {
         queue: "flood".into(),
@@ -179,9 +171,7 @@ fn a_client_that_does_not_read_hinders_nobody() {
         }
     }
     // Others are served as ever.
-    let echo = channel
-        .queue_declare("echo", QueueDeclareOptions::default())
-        .unwrap();
+    let echo = channel.queue_declare("echo", durable()).unwrap();
     let consumer = echo.consume(ConsumerOptions::default()).unwrap();
     channel
         .basic_publish("", Publish::new(b"hello", "echo"))
@@ -207,12 +197,8 @@ fn many_clients_share_a_queue_and_lose_nothing() {
     let broker = LocalBroker::start().unwrap();
     let mut connection = connect(&broker);
     let channel = connection.open_channel(None).unwrap();
-    channel
-        .queue_declare("work", QueueDeclareOptions::default())
-        .unwrap();
-    channel
-        .queue_declare("done", QueueDeclareOptions::default())
-        .unwrap();
+    channel.queue_declare("work", durable()).unwrap();
+    channel.queue_declare("done", durable()).unwrap();
     for number in 0..MESSAGES {
         channel
             .basic_publish("", Publish::new(number.to_string().as_bytes(), "work"))

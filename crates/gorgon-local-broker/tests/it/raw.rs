@@ -170,6 +170,7 @@ fn tables_nested_as_deep_as_a_method_is_long_harm_nobody() {
         }
         let declare = queue::Declare {
             queue: "q".into(),
+            durable: true,
             ..Default::default()
         };
         let declare = frame(&AMQPFrame::Method(
@@ -205,6 +206,7 @@ fn garbled_sessions_harm_nobody() {
     let broker = LocalBroker::start().unwrap();
     let declare = queue::Declare {
         queue: "q".into(),
+        durable: true,
         ..Default::default()
     };
     let consume = basic::Consume {
@@ -270,6 +272,7 @@ fn bodies_are_cut_to_the_size_that_the_receiver_takes() {
     let mut wire = Wire::open(&broker, 4096, 0);
     let declare = queue::Declare {
         queue: "q".into(),
+        durable: true,
         nowait: true,
         ..Default::default()
     };
@@ -334,7 +337,11 @@ fn a_client_gone_in_mid_message_leaves_nothing() {
     let broker = LocalBroker::start().unwrap();
     let mut connection = connect(&broker);
     let channel = connection.open_channel(None).unwrap();
-    let queue = channel.queue_declare("q", Default::default()).unwrap();
+    let options = amiquip::QueueDeclareOptions {
+        durable: true,
+        ..Default::default()
+    };
+    let queue = channel.queue_declare("q", options).unwrap();
     let consumer = queue.consume(Default::default()).unwrap();
     let mut wire = Wire::open(&broker, 131_072, 0);
     wire.send(1, publish_to("q"));

@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use amiquip::{ConsumerOptions, Publish, QueueDeclareOptions};
+use amiquip::{ConsumerOptions, Publish};
 use gorgon_local_broker::LocalBroker;
 
-use crate::client::{connect, next};
+use crate::client::{connect, durable, next};
 
 /// What it took when nobody else had the machine.
 fn quickest(times: impl Iterator<Item = Duration>) -> Duration {
@@ -31,9 +31,7 @@ fn a_message_passes_faster_than_a_test_could_tell() {
     let broker = LocalBroker::start().unwrap();
     let mut connection = connect(&broker);
     let channel = connection.open_channel(None).unwrap();
-    let queue = channel
-        .queue_declare("q", QueueDeclareOptions::default())
-        .unwrap();
+    let queue = channel.queue_declare("q", durable()).unwrap();
     let consumer = queue
         .consume(ConsumerOptions {
             no_ack: true,

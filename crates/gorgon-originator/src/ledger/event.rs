@@ -50,8 +50,8 @@ pub enum Event {
     BrokerUnblocked,
     /// The connection is back, and the file queue was looked for.
     BrokerBack {
-        /// Whether the broker had lost the file queue.
-        file_queue_missing: bool,
+        /// What the broker has kept of it.
+        files: Kept,
     },
     /// No connection for so long that the session gave up.
     BrokerGaveUp,
@@ -89,6 +89,17 @@ pub enum Event {
     DeadlinePassed,
 }
 
+/// What the broker has kept of the file queue while we were away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kept {
+    /// All; or it could not be asked.
+    All,
+    /// The queue, but no message: it has restarted.
+    Queue,
+    /// Nothing: it has lost its data, or somebody has deleted the queue.
+    Nothing,
+}
+
 /// What to do, in this order.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
@@ -108,6 +119,8 @@ pub enum Effect {
     SendCancel,
     /// Empty the file queue.
     PurgeFileQueue,
+    /// Remove what is on the file queue after an outage: all that waits is published once more.
+    EmptyFileQueue,
     /// Delete the file queue: the word that the job is over.
     DeleteFileQueue,
     /// Delete the queue of a manager that is gone.

@@ -45,7 +45,7 @@ use gorgon_proto::message::{Announce, HostLeft, LeaveReason, WorkerKey};
 use gorgon_proto::names;
 
 pub use dropped::QUIET_LIMIT;
-pub use event::{Cause, Effect, Ending, Event, Happening, Ran, Rules};
+pub use event::{Cause, Effect, Ending, Event, Happening, Kept, Ran, Rules};
 pub use hosts::{LOOK_INTERVAL, SILENCE_LIMIT};
 pub use items::{DECLINE_LIMIT, DOUBT_LIMIT, LOST_LIMIT};
 pub use retries::{RetryResult, STOP_FROM, STOP_SHARE};
@@ -168,9 +168,7 @@ impl Ledger {
                 self.dropped.blocked(now, false);
                 out.push(Effect::Tell(Happening::BrokerLost));
             }
-            Event::BrokerBack { file_queue_missing } => {
-                self.broker_back(now, file_queue_missing, &mut out);
-            }
+            Event::BrokerBack { files } => self.broker_back(now, files, &mut out),
             Event::BrokerGaveUp => self.done(Ending::BrokerGone, &mut out),
             Event::MessageTooLarge { what } => {
                 out.push(Effect::SendCancel);

@@ -1,4 +1,5 @@
-//! The broker came back: what it lost is queued again, unless a worker still holds it.
+//! The broker came back: what it lost is queued again, unless a worker still holds it. A queue outlives
+//! a restart of the broker, its messages do not.
 
 use std::collections::BTreeSet;
 use std::time::Instant;
@@ -6,14 +7,16 @@ use std::time::Instant;
 use gorgon_proto::item::ItemId;
 use gorgon_proto::message::WorkerKey;
 
-use super::event::{Cause, Effect, Happening};
+use super::event::{Cause, Effect, Happening, Kept};
 use super::items::Phase;
 use super::stages::Stage;
 use super::{HOLDS_LIMIT, Ledger, MUTE_LIMIT, QUEUE_LOOK_INTERVAL};
 
-/// The file queue was lost with the broker: who holds what, and what is queued again.
+/// The items on the file queue were lost with the broker: who holds what, and what is queued again.
 #[derive(Debug)]
 pub(super) struct Recovery {
+    /// The queue is there. What we had published and the broker had not confirmed went to it again.
+    purges: bool,
     begun_at: Instant,
     pub(super) awaited: BTreeSet<WorkerKey>,
     /// When the items that nobody holds are queued again; absent afterwards.
@@ -25,12 +28,7 @@ pub(super) struct Recovery {
 }
 
 impl Ledger {
-    pub(super) fn broker_back(
-        &mut self,
-        now: Instant,
-        file_queue_missing: bool,
-        out: &mut Vec<Effect>,
-    ) {
+    pub(super) fn broker_back(&mut self, now: Instant, files: Kept, out: &mut Vec<Effect>) {
         if !self.broker_up {
             out.push(Effect::Tell(Happening::BrokerBack));
         }
@@ -40,8 +38,8 @@ impl Ledger {
         if self.alone_since.is_some() {
             self.alone_since = Some(now);
         }
-        if file_queue_missing {
-            self.recover(now, out);
+        if files != Kept::All {
+            self.recover(now, files == Kept::Nothing, out);
         }
         self.offer_to_all(out);
         self.send_all_away(out);
@@ -69,22 +67,24 @@ impl Ledger {
                     .map_or(fresh_until, |at| at.min(fresh_until));
                 self.queue_look_at = Some(look_at);
             }
-            Some(_) | None => self.recover(now, out),
+            Some(_) | None => self.recover(now, true, out),
         }
     }
 
-    /// The file queue is gone: make it anew, ask who holds what, refill it. After a fail-fast nothing
-    /// goes to it any more, but what runs is waited for, and with the queue the word of a death may be lost.
-    fn recover(&mut self, now: Instant, out: &mut Vec<Effect>) {
+    /// The items are gone, and with `missing` the file queue too: make it anew, ask who holds what, refill
+    /// it. After a fail-fast nothing goes to it any more, but what runs is waited for, and the word of a
+    /// death may be lost.
+    fn recover(&mut self, now: Instant, missing: bool, out: &mut Vec<Effect>) {
         let refills = self.publishes();
         if !refills && !matches!(self.stage, Stage::Draining { .. }) {
             return;
         }
         if refills {
-            out.push(Effect::DeclareFileQueue);
+            out.extend(missing.then_some(Effect::DeclareFileQueue));
             self.queue_look_at = Some(now + QUEUE_LOOK_INTERVAL);
         }
         self.recovery = Some(Recovery {
+            purges: !missing,
             begun_at: now,
             awaited: self.hosts.workers(),
             refill_at: refills.then(|| now + HOLDS_LIMIT),
@@ -117,7 +117,11 @@ impl Ledger {
         {
             recovery.refill_at = None;
             recovery.published.extend(published(out));
-            let there = std::mem::take(&mut recovery.published);
+            let mut there = std::mem::take(&mut recovery.published);
+            if recovery.purges && self.items.any_queued() {
+                out.push(Effect::EmptyFileQueue);
+                there.clear();
+            }
             for id in self.items.open() {
                 match self.items.get(id).map(|item| &item.phase) {
                     Some(Phase::Queued) if !there.contains(&id) => {

@@ -386,6 +386,22 @@ fn a_lost_file_queue_is_refilled_with_what_nobody_holds() {
         "declare; offer; publish 0.2; publish 1",
     );
     check(2, "a1 starts 0; down; up; +4", "offer");
+    // The queue outlives a restart of the broker, its messages do not.
+    check(
+        3,
+        "a1 starts 0; a2 passes 1; down; +30; up emptied; a1 holds 0; a2 idle",
+        "passed 1; offer; empty; publish 2",
+    );
+    check(
+        2,
+        "a1 starts 0; a2 starts 1; down; up emptied; a1 idle; a2 holds 1",
+        "offer; publish 0.2",
+    );
+    check(
+        2,
+        "a1 starts 0; a2 starts 1; down; up emptied; a1 holds 0; +14; a seen; +1",
+        "offer; look m.a; look m.a; publish 1.2",
+    );
     check(2, "a1 starts 0; missing; a1 holds 0", "declare; publish 1");
     // A host that left meanwhile and is back lost nothing by its own fault, and what went to the new
     // queue before the refill is there already.

@@ -152,7 +152,18 @@ pub(crate) fn consuming_a_missing_queue_is_told(broker: &Broker) {
     until(&session, |event| {
         (*event == ended("elsewhere", true)).then_some(())
     });
+    // The broker has closed the channel: what is held comes again.
+    let again = until(&session, |event| match event {
+        Event::Delivery(delivery) => Some(delivery.clone()),
+        Event::Down { answered, .. } => {
+            assert!(answered);
+            None
+        }
+        _ => None,
+    });
+    assert!(again.redelivered);
     session.ack(held.token);
+    session.ack(again.token);
     session.close(LIMIT);
     assert_eq!(ready(broker, "work"), Some(0));
 }
@@ -201,12 +212,7 @@ pub(crate) fn an_exclusive_queue_goes_with_its_connection(broker: &Broker) {
 }
 
 pub(crate) fn an_auto_deleted_queue_goes_with_its_consumer(broker: &Broker) {
-    let declare = vec![Declare::Queue {
-        name: "brief".to_owned(),
-        exclusive: false,
-        auto_delete: true,
-        expires: None,
-    }];
+    let declare = vec![Declare::brief_queue("brief")];
     let session = broker.open(declare, vec![Consume::one("brief")]);
     assert_eq!(ready(broker, "brief"), Some(0));
     session.stop_consuming("brief");

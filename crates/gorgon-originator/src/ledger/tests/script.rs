@@ -16,6 +16,7 @@ use gorgon_proto::message::{
 };
 use gorgon_proto::outcome::{FileError, FinishType, LeftOut, Outcome, TestResult};
 
+use crate::ledger::Kept;
 use crate::ledger::{Effect, Ending, Event, Happening, Ledger, Rules};
 
 pub(crate) fn rules() -> Rules {
@@ -243,15 +244,14 @@ pub(crate) fn event(text: &str) -> Event {
         ["blocked"] => return Event::BrokerBlocked,
         ["unblocked"] => return Event::BrokerUnblocked,
         ["up"] => {
-            return Event::BrokerBack {
-                file_queue_missing: false,
-            };
+            return Event::BrokerBack { files: Kept::All };
         }
         ["up", "missing"] => {
             return Event::BrokerBack {
-                file_queue_missing: true,
+                files: Kept::Nothing,
             };
         }
+        ["up", "emptied"] => return Event::BrokerBack { files: Kept::Queue },
         ["replies", "lost"] => return Event::ReplyQueueLost,
         ["announcements", "lost"] => return Event::AnnouncementsLost,
         ["missing"] => return Event::FileQueueMissing,
@@ -358,6 +358,7 @@ fn show(effect: &Effect) -> Option<String> {
         Effect::OfferTo(queue) => format!("offer to {queue}"),
         Effect::SendCancel => "cancel".to_owned(),
         Effect::PurgeFileQueue => "purge".to_owned(),
+        Effect::EmptyFileQueue => "empty".to_owned(),
         Effect::DeleteFileQueue => "delete".to_owned(),
         Effect::DeleteQueue(queue) => format!("delete {}", short(queue)),
         Effect::LookAtHosts(hosts) => {

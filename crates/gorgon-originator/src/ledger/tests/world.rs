@@ -117,6 +117,7 @@ impl World {
                 }
                 Effect::SendAway(_) => self.leaving = true,
                 Effect::Tell(Happening::HostProbed(probed)) => self.found = Some(probed),
+                Effect::EmptyFileQueue => self.queue.clear(),
                 Effect::PurgeFileQueue | Effect::DeleteFileQueue => {
                     self.closing = true;
                     self.queue.clear();
@@ -265,12 +266,12 @@ impl World {
 
     fn restart_broker(&mut self) {
         self.say("down");
-        let forgets = self.dice.roll(2) == 0;
-        if forgets {
+        let up = ["up", "up emptied", "up missing"][self.dice.roll(3) as usize];
+        if up != "up" {
             self.queue.clear();
         }
         self.pass(Duration::from_secs(3));
-        self.say(if forgets { "up missing" } else { "up" });
+        self.say(up);
         for (name, state) in self.workers.clone() {
             match state {
                 Some((delivery, _)) => {

@@ -47,21 +47,65 @@ fn a_finish_that_was_under_way_when_the_link_broke_is_not_acked() {
 }
 
 #[test]
-fn a_finish_that_was_too_large_is_held_until_it_is_confirmed_and_the_queue_is_not_looked_for() {
+fn after_an_answer_of_the_broker_a_missing_queue_is_the_end_of_the_job() {
+    // A finish that was too large.
     check(
         settings(),
         &[
             ("item 1", "start 1; fork c1 rspec"),
             ("c1 ready", "run c1 1"),
             ("c1 done", "finish 1 pass"),
-            ("too large", ""),
-            ("down", ""),
+            ("channel closed", ""),
             ("up", "holds 1; stop consuming"),
-            ("too large", ""),
-            ("down", ""),
+            ("channel closed", ""),
             ("up", "holds 1"),
             ("ok", "consume"),
             ("missing", "end c1"),
+            ("channel closed", ""),
+        ],
+    );
+    // The queue was missing when it began to consume.
+    check(
+        settings(),
+        &[
+            ("missing", "ended after 0"),
+            ("channel closed", ""),
+            ("up", "idle"),
+            ("ok", "exit over"),
+        ],
+    );
+}
+
+#[test]
+fn a_queue_that_stays_missing_after_an_outage_is_looked_for_no_faster_than_that() {
+    check(
+        settings(),
+        &[
+            ("down", ""),
+            ("up", "idle"),
+            ("missing", ""),
+            ("channel closed", ""),
+            ("up", "idle"),
+            ("1s", "consume"),
+            ("missing", ""),
+            ("channel closed", ""),
+            ("1s", ""),
+            ("up", "idle"),
+            ("1s", "consume"),
+            ("item 1", "start 1; fork c1 rspec"),
+        ],
+    );
+}
+
+#[test]
+fn a_worker_that_may_not_consume_leaves() {
+    check(
+        settings(),
+        &[
+            ("consumer refused", "ended after 0"),
+            ("channel closed", ""),
+            ("up", "idle"),
+            ("ok", "exit broker gone"),
         ],
     );
 }
@@ -74,8 +118,7 @@ fn a_reply_that_is_refused_however_lean_ends_the_worker_and_its_item_goes_back_u
             ("item 1", "start 1; fork c1 rspec"),
             ("c1 ready", "run c1 1"),
             ("c1 done", "finish 1 pass"),
-            ("too large", ""),
-            ("down", ""),
+            ("channel closed", ""),
             ("up", "holds 1; stop consuming"),
             ("refused", "end c1"),
             ("c1 finished", ""),

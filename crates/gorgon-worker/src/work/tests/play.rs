@@ -228,9 +228,10 @@ fn event(line: &str) -> Event {
             })
         }
         ["unroutable", tag] => Event::Unroutable(tag.parse().unwrap()),
-        ["too", "large"] => Event::TooLarge,
         ["refused"] => Event::Refused,
-        ["down"] => Event::BrokerDown,
+        ["down"] => Event::BrokerDown { answered: false },
+        ["channel", "closed"] => Event::BrokerDown { answered: true },
+        ["consumer", "refused"] => Event::ConsumerRefused("403".into()),
         ["up"] => Event::BrokerUp,
         ["gave", "up"] => Event::BrokerGaveUp("refused".into()),
         ["deleted"] => Event::ConsumerEnded { missing: false },
