@@ -163,7 +163,7 @@ impl Running {
     }
 
     pub(crate) fn run_item(&mut self, item: &WorkItem) -> Seen {
-        self.child.run(item);
+        self.child.run(item, &[]);
         self.rest()
     }
 
