@@ -89,6 +89,7 @@ pub fn read(stream: &str) -> Ours {
     let mut seen = Ours::default();
     let mut ends: Vec<Value> = Vec::new();
     let mut replaced: Vec<(Value, Value)> = Vec::new();
+    let mut reviews: BTreeMap<String, Review> = BTreeMap::new();
     let events = stream
         .lines()
         .filter_map(|it| serde_json::from_str::<Value>(it).ok());
@@ -96,6 +97,18 @@ pub fn read(stream: &str) -> Ours {
         let file = event["filename"].clone();
         let parts = list(&event["parts"]).into_iter();
         replaced.extend(parts.map(|item| (file.clone(), item)));
+        if let Some(way) = event["review"].as_str() {
+            let review = reviews.entry(text(&file)).or_default();
+            let failed = event["event"] == "item_finished" && event["verdict"] != "passed";
+            if way == "alone" {
+                review.judged.extend(list(&event["judges"]));
+                review.alone = event["item"].clone();
+                review.failed_alone |= failed;
+            } else {
+                review.again = event["item"].clone();
+                review.failed_again |= failed;
+            }
+        }
         match event["event"].as_str() {
             Some("item_finished") => {
                 if !event["retry"].is_null() {
@@ -119,11 +132,37 @@ pub fn read(stream: &str) -> Ours {
             _ => {}
         }
     }
+    for (file, review) in reviews {
+        replaced.extend(review.replaced().map(|item| (file.as_str().into(), item)));
+    }
     ends.retain(|end| !replaced.contains(&(end["filename"].clone(), end["item"].clone())));
     for end in &ends {
         take(&mut seen, end);
     }
     seen
+}
+
+/// A file judged once more because of what ran before it.
+#[derive(Debug, Default)]
+struct Review {
+    judged: Vec<Value>,
+    alone: Value,
+    failed_alone: bool,
+    again: Value,
+    failed_again: bool,
+}
+
+impl Review {
+    /// Returns the items that do not count: the first ones, unless they were flaky.
+    fn replaced(self) -> impl Iterator<Item = Value> {
+        let is_flaky = !self.failed_alone && !self.again.is_null() && !self.failed_again;
+        let first = if is_flaky {
+            vec![self.alone]
+        } else {
+            self.judged
+        };
+        first.into_iter().chain([self.again])
+    }
 }
 
 /// Puts the tests of a retry in the place of those with the same id.
@@ -210,5 +249,23 @@ mod tests {
         assert_eq!(seen.observed.counts(), "1 passed");
         assert_eq!(seen.parts, 0);
         assert_eq!(seen.verdicts["a"], ["passed"]);
+    }
+
+    #[test]
+    fn what_a_file_gives_alone_counts_unless_it_was_flaky() {
+        let judged =
+            r#"{"event":"item_redelivered","filename":"a","item":4,"review":"alone","judges":[3]}"#;
+        let review = |alone, again| {
+            let stream = [
+                end(3, "failed", ""),
+                judged.to_owned(),
+                end(4, alone, r#","review":"alone""#),
+                end(5, again, r#","review":"again""#),
+            ];
+            read(&stream.join("\n")).observed.counts()
+        };
+        assert_eq!(review("failed", "passed"), "1 failed");
+        assert_eq!(review("passed", "failed"), "1 passed");
+        assert_eq!(review("passed", "passed"), "1 failed");
     }
 }
