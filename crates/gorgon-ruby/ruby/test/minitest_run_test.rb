@@ -11,9 +11,23 @@ class MinitestRunTest < AdapterCase
     'minitest'
   end
 
-  # [name, outcome] of the tests of a plain run, in its order, and its status.
-  def plain(file, *arguments, env: {})
-    output, status = Open3.capture2e(HERE.merge(env), 'ruby', '-W0', file, '-v', *arguments, chdir: @dir)
+  # Prints each result in one line: Minitest's own lines of tests that run side by side are mixed with each other.
+  WHOLE_LINES = <<~RUBY
+    require 'minitest'
+    Minitest::ProgressReporter.prepend(Module.new do
+      def prerecord(*); end
+
+      def record(result)
+        io.puts("\#{result.class_name}#\#{result.name} = 0.00 s = \#{result.result_code}")
+      end
+    end)
+  RUBY
+
+  # [name, outcome] of the tests of a plain run, in its order, and its status. `parallel`: tests run side by side.
+  def plain(file, *arguments, env: {}, parallel: false)
+    write('whole_lines.rb', WHOLE_LINES) if parallel
+    library = parallel ? ['-r./whole_lines.rb'] : []
+    output, status = Open3.capture2e(HERE.merge(env), 'ruby', '-W0', *library, file, '-v', *arguments, chdir: @dir)
     [output.scan(/^(\S+#.+) = \d+\.\d+ s = ([.FES])$/).map { |name, code| [name, CODES.fetch(code)] }, status.exitstatus]
   end
 
@@ -22,8 +36,8 @@ class MinitestRunTest < AdapterCase
   end
 
   # Runs the file both ways, compares the tests, and returns our run.
-  def assert_as_plain(file, *arguments, seed: 7, env: {}, status: 0)
-    tests, plain_status = plain(file, *arguments, '--seed', seed.to_s, env: env)
+  def assert_as_plain(file, *arguments, seed: 7, env: {}, status: 0, parallel: false)
+    tests, plain_status = plain(file, *arguments, '--seed', seed.to_s, env: env, parallel: parallel)
     refute_empty tests
     assert_equal status, plain_status
     ran = run_files(file, seed: seed, options: arguments.join(' '), env: env)
@@ -49,7 +63,7 @@ class MinitestRunTest < AdapterCase
       end
       describe('spec') { it('is') { _(1).must_equal 1 } }
     RUBY
-    assert_as_plain('test/a_test.rb', status: 1)
+    assert_as_plain('test/a_test.rb', status: 1, parallel: true)
   end
 
   def test_hell_runs_what_it_makes_parallel
@@ -65,7 +79,7 @@ class MinitestRunTest < AdapterCase
         def test_c; end
       end
     RUBY
-    assert_as_plain('a_test.rb', status: 1)
+    assert_as_plain('a_test.rb', status: 1, parallel: true)
   end
 
   EXECUTOR = <<~RUBY
