@@ -244,7 +244,7 @@ mod tests {
                 }
             }
         }
-        found.retain(|path| !path.starts_with("test/"));
+        found.retain(|path| path.ends_with(".rb") && !path.starts_with("test/"));
         found.sort();
         let embedded: Vec<_> = SCRIPTS.iter().map(|(path, _)| (*path).to_owned()).collect();
         assert_eq!(found, embedded);

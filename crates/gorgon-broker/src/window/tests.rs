@@ -186,11 +186,11 @@ fn a_confirm_is_overdue_after_ten_seconds_and_a_large_one_later() {
     window.restart_clocks(later);
     assert_eq!(window.overdue_at(), Some(later + CONFIRM));
     window.confirmed(1, false);
-    window.push(message(2, 20 << 20));
+    window.push(message(2, 10 << 20));
     assert!(window.next(start).is_some());
     assert_eq!(
         window.overdue_at(),
-        Some(start + CONFIRM + Duration::from_secs(20))
+        Some(start + CONFIRM + Duration::from_secs(10))
     );
 }
 

@@ -170,7 +170,7 @@ Test name: Cart adds\\x1b[2J
   Output:
     hello\\x07
 
-  reproduce: gorgon-worker --workspace . --seed 42 --worker-id 1 --file spec/a_spec.rb --file spec/b_spec.rb
+  reproduce: gorgon-worker --workspace . --seed 42 --worker-id 2 --file spec/a_spec.rb --file spec/b_spec.rb
 
 {stars}
 File 'spec/c d_spec.rb' crashed at 'web1:2'
@@ -180,7 +180,7 @@ Error outside tests: crash
   Message:
     the Ruby process ended with SIGKILL
 
-  reproduce: gorgon-worker --workspace . --seed 42 --worker-id 1 --file spec/a_spec.rb --file spec/b_spec.rb --file 'spec/c d_spec.rb'
+  reproduce: gorgon-worker --workspace . --seed 42 --worker-id 2 --file spec/a_spec.rb --file spec/b_spec.rb --file 'spec/c d_spec.rb'
 
 {stars}
 A suite hook raised at 'web1:2'
@@ -215,7 +215,7 @@ fn a_child_that_ran_many_files_is_reproduced_from_a_list() {
     };
     assert_eq!(
         reproduce(&results, &file, 42, &|_| Some("/c/list".to_owned())),
-        "gorgon-worker --workspace . --seed 42 --worker-id 1 --files-from /c/list"
+        "gorgon-worker --workspace . --seed 42 --worker-id 2 --files-from /c/list"
     );
     assert_eq!(quoted("a'b"), "'a'\\''b'");
     assert_eq!(quoted("a\nb"), "$'a\\nb'");
