@@ -327,16 +327,17 @@ fn with_place(text: &str, run: &Finished) -> String {
     })
 }
 
-/// Returns the events of the runs that give a verdict. Where most files are meant to fail, chance
-/// may give one host nothing else: some of them then run elsewhere as probes, which give none.
+/// Returns the events of the first runs of files. What fails after other files in its Ruby process is
+/// judged again; and where most files are meant to fail, chance may give one host nothing else: some
+/// of them then run elsewhere as probes.
 fn verdicts<'a>(run: &'a Finished, event: &str) -> Vec<&'a Value> {
     let handed_out = run.events("item_redelivered").into_iter();
-    let probes: Vec<_> = handed_out
-        .filter(|event| event["probe"] == true)
+    let again: Vec<_> = handed_out
+        .filter(|event| event["probe"] == true || !event["review"].is_null())
         .map(|event| &event["item"])
         .collect();
     let mut events = run.events(event);
-    events.retain(|event| !probes.contains(&&event["item"]));
+    events.retain(|event| !again.contains(&&event["item"]));
     events
 }
 
