@@ -250,7 +250,12 @@ impl Hosts {
             return;
         }
         let host = self.host(now, &worker.listener_id, hostname);
-        if matches!(host.state, HostState::Left(LeaveReason::Lost)) {
+        // A worker may be heard before its manager's `host_joined`. Its host is waited for at the end: what
+        // ends its processes may fail the job.
+        if matches!(
+            host.state,
+            HostState::Preparing | HostState::Busy | HostState::Left(LeaveReason::Lost)
+        ) {
             host.state = HostState::Joined;
         }
         if !self.is_fenced(&worker.listener_id) {

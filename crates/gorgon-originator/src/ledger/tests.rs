@@ -76,6 +76,17 @@ fn the_end_of_the_hosts_is_waited_for_within_the_callback_limit() {
         "b answers accepted; a1 passes 0; a leaves done",
         "passed 0; delete; cancel; done",
     );
+    // A worker may be heard before its manager has joined: its end may still fail the job.
+    check(
+        1,
+        "c answers accepted; a leaves done; c1 passes 0",
+        "offer to gorgon.listener.a.a; passed 0; delete",
+    );
+    check(
+        1,
+        "c answers accepted; a leaves done; c1 passes 0; c joins; c leaves done",
+        "offer to gorgon.listener.a.a; passed 0; delete; done",
+    );
 }
 
 #[test]
