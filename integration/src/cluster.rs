@@ -77,7 +77,14 @@ impl Cluster {
     /// # Panics
     /// When a host does not come up.
     pub fn start_at(node: &'static RabbitMq, hosts: &[(&str, u32)]) -> Self {
-        let vhost = node.vhost();
+        Self::start_in(node, node.vhost(), hosts)
+    }
+
+    /// Starts the same in this virtual host of the node.
+    ///
+    /// # Panics
+    /// When a host does not come up.
+    pub fn start_in(node: &'static RabbitMq, vhost: Vhost<'static>, hosts: &[(&str, u32)]) -> Self {
         let mut cluster = Self {
             hosts: Vec::new(),
             vhost,
@@ -115,6 +122,16 @@ impl Cluster {
         let mut config = json!({ "host_name": name });
         extend(&mut config, more);
         self.add_host(name, slots, self.url(), &config, None, change);
+    }
+
+    /// Starts one more host that reaches the broker by another port of this machine. It may not listen yet.
+    ///
+    /// # Panics
+    /// When the listener cannot be started.
+    pub fn start_host_by(&mut self, port: u16, name: &str, slots: u32) {
+        let url = self.url_of("127.0.0.1", port);
+        let config = json!({ "host_name": name });
+        self.add_host(name, slots, url, &config, None, |it| it);
     }
 
     /// Starts a host on a machine of its own, whose name it bears. It may not listen yet.
@@ -241,12 +258,14 @@ impl Cluster {
     }
 
     fn url_at(&self, address: &str) -> String {
-        let node = self.vhost.node();
+        self.url_of(address, self.node.port())
+    }
+
+    fn url_of(&self, address: &str, port: u16) -> String {
         format!(
-            "amqp://{}:{}@{address}:{}/{}",
-            node.user(),
-            node.password(),
-            node.port(),
+            "amqp://{}:{}@{address}:{port}/{}",
+            self.node.user(),
+            self.node.password(),
             self.vhost.name()
         )
     }

@@ -7,6 +7,8 @@ use super::RabbitMq;
 pub struct QueueSeen {
     /// Its name.
     pub name: String,
+    /// Its type, as the node's own module: `rabbit_classic_queue`.
+    pub kind: String,
     /// Messages in it, ready and unacknowledged.
     pub messages: u32,
     /// Its consumers.
@@ -18,18 +20,21 @@ impl RabbitMq {
     pub fn queues(&self, vhost: &str) -> Vec<QueueSeen> {
         let text = self.eval(&format!(
             "lists:flatten([case catch rabbit_amqqueue:info(Q, [messages, consumers]) of \
-             [{{_, M}}, {{_, C}}] -> io_lib:format(\"~ts ~p ~p~n\", [element(4, element(2, Q)), M, C]); \
+             [{{_, M}}, {{_, C}}] -> io_lib:format(\"~ts ~p ~p ~p~n\", \
+             [element(4, element(2, Q)), amqqueue:get_type(Q), M, C]); \
              _ -> [] end || Q <- rabbit_amqqueue:list(<<\"{vhost}\">>)])."
         ));
         let mut queues: Vec<QueueSeen> = unquote(&text)
             .lines()
             .filter_map(|line| {
-                let mut words = line.rsplitn(3, ' ');
+                let mut words = line.rsplitn(4, ' ');
                 let consumers = words.next()?.parse().ok()?;
                 let messages = words.next()?.parse().ok()?;
+                let kind = words.next()?.to_owned();
                 let name = words.next()?.to_owned();
                 Some(QueueSeen {
                     name,
+                    kind,
                     messages,
                     consumers,
                 })

@@ -12,6 +12,7 @@ mod bounded;
 mod broker_contract;
 mod broker_outage;
 mod broker_rabbitmq;
+mod brokers;
 mod by_hand;
 mod callbacks;
 mod cancel;

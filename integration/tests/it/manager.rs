@@ -21,6 +21,7 @@ use integration::{
     home::Home,
     processes,
     project::Project,
+    proxy::Proxy,
     wait::{secs, until},
 };
 use serde_json::{Value, json};
@@ -40,6 +41,8 @@ Gorgon.callbacks = Hooks.new
 struct Stage {
     home: Home,
     broker: LocalBroker,
+    /// Between the broker and the manager and its workers.
+    proxy: Option<Proxy>,
     project: Project,
     job: JobId,
     session: Option<Session>,
@@ -72,6 +75,7 @@ impl Stage {
         Self {
             home,
             broker,
+            proxy: None,
             project,
             job,
             session: Some(session),
@@ -111,7 +115,7 @@ impl Stage {
         let config = self.home.fresh("config");
         let connection = Connection {
             host: "127.0.0.1".to_owned(),
-            port: self.broker.port(),
+            port: self.proxy.as_ref().map_or(self.broker.port(), Proxy::port),
             user: self.broker.user().to_owned(),
             password: Secret(self.broker.password().to_owned()),
             ..Connection::default()
@@ -206,6 +210,19 @@ impl Stage {
         self.session().delete_queue(&names::file_queue(&self.job));
     }
 
+    /// Waits until the broker has no file queue any more.
+    fn is_over(&self) {
+        let queue = names::file_queue(&self.job);
+        until(
+            "end of the file queue",
+            secs(20),
+            || match gorgon_broker::look_at_queue(&target(&self.broker), &queue, secs(20)) {
+                Ok(None) => Ok(()),
+                found => Err(format!("{found:?}")),
+            },
+        );
+    }
+
     fn ended(&self, limit: Duration) -> i32 {
         match self.manager().end().recv_timeout(limit) {
             Ok(End::Exited(code)) => code,
@@ -286,6 +303,32 @@ fn a_host_runs_the_items_of_a_job_and_leaves() {
         .filter(|line| line.starts_with("after_complete"))
         .count();
     assert!(starts == ends && (1..=2).contains(&starts), "{hooks:?}");
+    stage.home.assert_nothing_left();
+}
+
+#[test]
+fn a_worker_that_begins_to_consume_when_the_job_is_over_leaves_at_once() {
+    let mut stage = Stage::new(&[("spec/a_spec.rb", GREEN)]);
+    let proxy = Proxy::holding_back_consumers_of("gorgon.files.", stage.broker.port());
+    stage.proxy = Some(proxy);
+    stage.start("1", &json!({}));
+    let proxy = stage.proxy.as_ref().unwrap();
+    until("the worker's basic.consume", secs(30), || {
+        if proxy.consumes() == 1 {
+            Ok(())
+        } else {
+            Err(())
+        }
+    });
+    stage.over();
+    stage.is_over();
+    proxy.let_consume();
+    let began = Instant::now();
+    assert_eq!(stage.action("host_left")["reason"], "done");
+    assert_eq!(stage.ended(secs(20)), 0);
+    println!("the host has left {:?} after it was told", began.elapsed());
+    // A missing queue is the end of the job, and no outage after which one looks for it again.
+    assert_eq!(stage.proxy.as_ref().unwrap().consumes(), 1);
     stage.home.assert_nothing_left();
 }
 

@@ -150,6 +150,41 @@ fn a_host_that_comes_back_reports_its_file_and_nobody_reports_it_twice() {
 }
 
 #[test]
+fn a_job_goes_on_after_a_cut_link_and_a_restart_of_the_broker() {
+    let mut far = Far::new();
+    let run = far.begin();
+    let there = far.gate.next();
+    run.item_started(FILES[0]);
+    far.start_near();
+    far.machine().cut();
+    let again = far
+        .gate
+        .next_within(secs(60))
+        .expect("the file runs elsewhere");
+    far.machine().mend();
+    far.far_is_back("the far host's return");
+    let restarted = Instant::now();
+    far.cluster.node().restart();
+    far.far_is_back("the far host's return after the restart");
+    println!(
+        "the host is back {:?} after the broker was told to restart",
+        restarted.elapsed()
+    );
+    there.release();
+    let first = run.event("finish of the first attempt", |event| {
+        event["event"] == "item_finished" && event["filename"] == FILES[0]
+    });
+    assert_eq!(first["hostname"], "far", "the first finish counts");
+    again.release();
+    let finished = run.finished(secs(60));
+    finished.exited(0).reported(&FILES);
+    for file in FILES {
+        finished.verdict(file, "passed");
+    }
+    far.cluster.assert_nothing_left();
+}
+
+#[test]
 fn a_link_that_is_cut_for_a_moment_costs_no_attempt() {
     let far = Far::new();
     let run = far.begin();
