@@ -2,38 +2,29 @@
 
 use std::collections::VecDeque;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use crossbeam_channel::{Receiver, Sender, after, at, bounded, never, select_biased};
-use gorgon_broker::{Event as Broker, Publish, Session, Target, Token, look_at_queue};
+use crossbeam_channel::{Receiver, Sender, at, bounded, never, select_biased};
+use gorgon_broker::{Event as Broker, Publish, Session, Target, Token};
 use gorgon_process::child::End;
 use gorgon_process::{Signal, exit};
 use gorgon_proto::item::ItemId;
-use gorgon_proto::job::ListenerId;
 use gorgon_proto::{message, names};
 
 use crate::awaited::Awaited;
 use crate::job::{Job, NO_TAG};
 use crate::ledger::{Effect, Ending, Event, Kept, Ledger};
 use crate::local::Local;
+use crate::looks::{self, Look, request};
 use crate::report::progress::{self, LONG_ITEM, REDRAW_INTERVAL};
 use crate::report::{Results, json};
 use crate::screen::{Screen, Stream};
 
-/// How long a look at a queue may take.
-const LOOK_LIMIT: Duration = Duration::from_secs(4);
 /// So many deliveries are acknowledged at once: each acknowledgement by itself would wake three threads. A
 /// fraction of what the broker lets us hold unacknowledged.
 const ACKS: usize = 32;
 /// So many looks wait for their turn; further ones are left out, and come again.
 const LOOKS: usize = 16;
-
-/// A question to the broker that is asked over a connection of its own.
-#[derive(Debug)]
-enum Look {
-    Hosts(Vec<(ListenerId, String)>),
-    FileQueue { back: bool },
-}
 
 /// Everything that a running job needs.
 #[derive(Debug)]
@@ -116,18 +107,14 @@ impl Drive<'_> {
         answer: Sender<Event>,
     ) -> Option<thread::JoinHandle<()>> {
         let target = Target {
-            limit: LOOK_LIMIT,
+            limit: looks::LIMIT,
             ..self.target.clone()
         };
         let file_queue = self.job.definition.file_queue_name.clone();
         let mark = names::mark_queue(self.job.id());
         let looking = move || {
             for look in asked {
-                let events = match look {
-                    Look::Hosts(hosts) => look_at_hosts(&target, hosts),
-                    Look::FileQueue { back } => look_at_files(&target, [&file_queue, &mark], back),
-                };
-                for event in events {
+                for event in look.at(&target, [&file_queue, &mark]) {
                     if answer.send(event).is_err() {
                         return;
                     }
@@ -381,15 +368,6 @@ impl Drive<'_> {
     }
 }
 
-/// Asks for a look; returns whether it will be. One too many is left out, since looks are asked for again and again.
-fn request(ask: &Sender<Look>, look: Look) -> bool {
-    let asked = ask.try_send(look).is_ok();
-    if !asked {
-        log::warn!(target: "gorgon::originator", "too many looks at queues wait");
-    }
-    asked
-}
-
 fn read<T>(read: Result<T, String>) -> Option<T> {
     match read {
         Ok(message) => Some(message),
@@ -397,60 +375,5 @@ fn read<T>(read: Result<T, String>) -> Option<T> {
             log::warn!(target: "gorgon::originator", fault:%; "a message that cannot be read is dropped");
             None
         }
-    }
-}
-
-fn look_at_hosts(target: &Target, hosts: Vec<(ListenerId, String)>) -> Vec<Event> {
-    let mut events = Vec::new();
-    for (listener_id, queue) in hosts {
-        match look_at_queue(target, &queue, LOOK_LIMIT) {
-            Ok(state) => {
-                let consumers = state.map(|state| state.consumers);
-                events.push(Event::HostLooked {
-                    listener_id,
-                    consumers,
-                });
-            }
-            // A broker that cannot be asked says nothing about a host.
-            Err(error) => {
-                log::info!(target: "gorgon::originator", queue:%, cause:% = exit::chain(&error); "no look");
-                break;
-            }
-        }
-    }
-    events
-}
-
-/// Looks at the file queue and at the mark, which without looks would expire.
-fn look_at_files(target: &Target, queues: [&str; 2], back: bool) -> Vec<Event> {
-    let messages_in = |queue: &str| match look_at_queue(target, queue, LOOK_LIMIT) {
-        Ok(state) => Some(state.map(|state| state.messages)),
-        Err(error) => {
-            log::info!(target: "gorgon::originator", queue:%, cause:% = exit::chain(&error); "no look");
-            None
-        }
-    };
-    let look = || Some((messages_in(queues[0])?, messages_in(queues[1])?));
-    let mut tries = if back { 3 } else { 1 };
-    let seen = loop {
-        let seen = look();
-        tries -= 1;
-        if seen.is_some() || tries == 0 {
-            break seen;
-        }
-        // The broker may have gone again; the session tells when it is back.
-        let _ = after(Duration::from_millis(500)).recv();
-    };
-    match (seen, back) {
-        (Some((None, _)), false) => vec![Event::FileQueueMissing],
-        (Some((Some(messages), _)), false) => vec![Event::FileQueueLooked { messages }],
-        (None, false) => Vec::new(),
-        (seen, true) => vec![Event::BrokerBack {
-            files: match seen {
-                Some((None, _)) => Kept::Nothing,
-                Some((Some(_), mark)) if mark.unwrap_or(0) == 0 => Kept::Queue,
-                Some(_) | None => Kept::All,
-            },
-        }],
     }
 }

@@ -21,6 +21,7 @@ pub mod init;
 pub mod job;
 pub mod ledger;
 pub mod local;
+mod looks;
 pub mod ping;
 pub mod plan;
 pub mod record;

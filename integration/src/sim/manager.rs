@@ -229,13 +229,12 @@ impl World {
             Effect::TellSlots(slots, ended) => {
                 let ended = ended.into_iter();
                 let ended = ended.map(|(worker_id, pid)| WorkerOfHost { worker_id, pid });
-                let manager_queue_name = manager.queue.clone();
                 let has = HostSlots {
                     hostname,
                     listener_id,
                     slots,
                     ended: ended.collect(),
-                    manager_queue_name,
+                    manager_queue_name: manager.queue.clone(),
                 };
                 self.manager_says(pid, Reply::HostSlots(has));
             }
@@ -245,12 +244,11 @@ impl World {
             }
             Effect::Join(slots) => {
                 manager.joined = true;
-                let manager_queue_name = manager.queue.clone();
                 let joined = HostJoined {
                     hostname,
                     listener_id,
                     slots,
-                    manager_queue_name,
+                    manager_queue_name: manager.queue.clone(),
                     pid,
                     began_ms: u64::from(pid),
                 };
