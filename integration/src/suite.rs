@@ -237,7 +237,10 @@ fn finished(stream: &str) -> impl Iterator<Item = Event> {
     let events: Vec<Event> = lines
         .filter_map(|line| serde_json::from_str(line).ok())
         .collect();
-    let replaced: BTreeSet<u32> = events.iter().flat_map(|it| it.parts.clone()).collect();
+    let mut replaced: BTreeSet<u32> = events.iter().flat_map(|it| it.parts.clone()).collect();
+    // What failed after other files and is judged again counts as it did first.
+    let reviews = events.iter().filter(|it| it.review.is_some());
+    replaced.extend(reviews.filter_map(|it| it.item));
     let is_replaced = move |event: &Event| event.item.is_some_and(|it| replaced.contains(&it));
     let finished = events.into_iter().filter(|it| it.event == "item_finished");
     finished.filter(move |event| !is_replaced(event))
@@ -252,6 +255,8 @@ struct Event {
     /// Items whose place another one takes.
     #[serde(default)]
     parts: Vec<u32>,
+    /// How a file is judged again.
+    review: Option<String>,
     #[serde(default)]
     tests: Vec<Test>,
     #[serde(default)]

@@ -93,7 +93,8 @@ fn a_broker_that_stays_away_is_given_up_by_the_originator_and_its_hosts() {
     cluster
         .run(&project(cluster.home(), &gate), &[FILES[1]])
         .exited(0);
-    cluster.assert_nothing_left();
+    // Originator and host gave the job up while the broker was away.
+    cluster.assert_nothing_left_but(1);
 }
 
 #[test]

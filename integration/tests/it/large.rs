@@ -20,7 +20,7 @@ fn cluster(limit_bytes: u32) -> Cluster {
 fn a_file_whose_failures_are_larger_than_the_broker_takes_has_its_verdict() {
     let cluster = cluster(LIMIT_BYTES);
     let spec = "RSpec.describe('a') {
-      400.times { |n| it(\"fails #{n}\") { raise \"BEGIN#{'x' * 300_000}END\" } }
+      400.times { |n| it(\"fails #{n}\") { raise \"BEGIN#{'x' * 40_000}END\" } }
     }\n";
     let project = Project::of(cluster.home(), &[("spec/a_spec.rb", spec)]);
     let run = cluster.run(&project, &[]);
@@ -99,7 +99,10 @@ fn a_worker_of_which_the_broker_takes_nothing_leaves_and_its_file_runs_elsewhere
 #[test]
 fn what_a_suite_hook_and_a_callback_print_is_cut_for_a_broker_that_takes_little() {
     let cluster = cluster(20_000);
-    let spec = "RSpec.configure { |c| c.after(:suite) { puts 'y' * 60_000; raise 'hook down' } }
+    let spec = "RSpec.configure { |c| c.after(:suite) do
+        puts 'y' * 60_000
+        raise 'hook down'
+      end }
       RSpec.describe('a') { it('holds') { expect(1).to eq 1 } }\n";
     let project = Project::of(cluster.home(), &[("spec/a_spec.rb", spec)]);
     cluster

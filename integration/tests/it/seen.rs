@@ -82,7 +82,12 @@ fn a_test_sees_the_process_that_the_frameworks_own_command_shows_it() {
                 .stdin(Stdio::null());
             gorgon_process::command::run(command, run::RUN_LIMIT, b"").expect("a plain run")
         };
-        let arguments: &[&str] = if program == "ruby" { &[file] } else { &[] };
+        let arguments: &[&str] = if program == "ruby" {
+            // As `rake test` has it, which is what a project without a configuration gets.
+            &["-Itest", file]
+        } else {
+            &[]
+        };
         ruby(program, arguments);
         let started = run::start_with(&home, &project, &["--local=1"], |command| {
             command.env("SEEN", project.path().join("ours"));
