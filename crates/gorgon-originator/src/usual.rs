@@ -102,10 +102,13 @@ impl Usual {
         } else {
             usual.names();
         }
-        usual.globs.push(usual.rspec.glob(&usual.rspec.path));
-        usual
-            .excludes
-            .extend(usual.rspec.excluded(&usual.rspec.path));
+        for path in usual.rspec.paths() {
+            let glob = usual.rspec.glob(path);
+            if !usual.globs.contains(&glob) {
+                usual.globs.push(glob);
+                usual.excludes.extend(usual.rspec.excluded(path));
+            }
+        }
         usual
     }
 
@@ -215,6 +218,13 @@ impl Rspec {
         }
     }
 
+    /// Where it looks: besides below its default path below the project too, unless it would look everywhere there.
+    fn paths(&self) -> impl Iterator<Item = &str> {
+        let everywhere = self.pattern.split('/').next().unwrap_or_default();
+        let project = (!everywhere.contains("**")).then_some("");
+        std::iter::once(self.path.as_str()).chain(project)
+    }
+
     /// The glob of its files below a path, put together as RSpec does.
     fn glob(&self, path: &str) -> String {
         together(path, &self.pattern)
@@ -250,7 +260,7 @@ fn together(path: &str, pattern: &str) -> String {
     } else {
         patterns
     };
-    if pattern == path || is_below(pattern, path) || pattern.starts_with('/') {
+    if pattern.starts_with(path) || pattern.starts_with('/') {
         all
     } else {
         format!("{path}/{all}")

@@ -28,6 +28,13 @@ const RAKE_FILES: &str = "test/test*.rb";
 const MINITEST_FILES: [&str; 2] = ["test/**/{test,spec}_*.rb", "test/**/*_{test,spec}.rb"];
 const MINITEST_LIBS: [&str; 3] = ["lib", "test", "."];
 
+/// Where a file lies that is run by `ruby` to test something: others compile or generate.
+const TEST_DIRECTORIES: [&str; 3] = ["test/", "tests/", "spec/"];
+/// How many directories deep tests are looked for beside it.
+const MOST_DEPTH: usize = 8;
+/// What a file says that looks for test files and runs them itself.
+const RUNS_OTHERS: [&str; 3] = ["AutoRunner.run", "Minitest.run", "RSpec::Core::Runner"];
+
 /// What `rake test` runs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RakeTest {
@@ -39,6 +46,8 @@ pub struct RakeTest {
     pub libs: Vec<String>,
     /// Tasks whose files cannot be told from the text.
     pub unread: Vec<String>,
+    /// Files that tasks run by `ruby`, with the name of the task.
+    scripts: Vec<(String, String)>,
 }
 
 /// A test task.
@@ -48,6 +57,14 @@ struct Task {
     files: Option<Files>,
     libs: Vec<String>,
     is_minitest: bool,
+}
+
+/// A file that a task runs by `ruby`.
+#[derive(Debug, Clone)]
+struct Script {
+    name: String,
+    path: String,
+    libs: Vec<String>,
 }
 
 /// Reads what `rake test` runs in this project; none where no Rakefile has a test task.
@@ -75,7 +92,39 @@ pub fn rake_test(project: &Path) -> Option<RakeTest> {
             text.push_str(&more);
         }
     }
-    of_text(&text)
+    let mut found = of_text(&text)?;
+    for (task, script) in std::mem::take(&mut found.scripts) {
+        let Some(text) = read(&project.join(&script)) else {
+            continue;
+        };
+        let around = project.join(&script);
+        let around = around.parent().unwrap_or(project);
+        if RUNS_OTHERS.iter().any(|it| text.contains(it)) || has_tests(around, MOST_DEPTH) {
+            let directory = script.split('/').next().unwrap_or_default();
+            add(&mut found.libs, &["lib", directory].map(str::to_owned));
+            add(&mut found.unread, &[task]);
+        } else {
+            add(&mut found.globs, &[script]);
+        }
+    }
+    Some(found)
+}
+
+/// Tells whether files with usual names of tests lie below: then a script there loads them.
+fn has_tests(directory: &Path, depth: usize) -> bool {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    let mut entries = entries.filter_map(|it| Some((it.file_type().ok()?, it)));
+    entries.any(|(kind, entry)| {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if kind.is_dir() {
+            return depth > 0 && name != "fixtures" && has_tests(&entry.path(), depth - 1);
+        }
+        let Some(stem) = name.strip_suffix(".rb") else {
+            return false;
+        };
+        let begins = ["test_", "test-"].iter().any(|it| stem.starts_with(it));
+        (begins || stem.ends_with("_test")) && !stem.ends_with("helper")
+    })
 }
 
 /// Reads what `rake test` runs by the text of a Rakefile.
@@ -83,6 +132,7 @@ pub(crate) fn of_text(text: &str) -> Option<RakeTest> {
     let read = statements(text);
     let mut tasks: Vec<Task> = Vec::new();
     let mut prerequisites: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut scripts: Vec<Script> = Vec::new();
     let mut hoe = false;
     for statement in read {
         match statement {
@@ -126,6 +176,11 @@ pub(crate) fn of_text(text: &str) -> Option<RakeTest> {
                     };
                 }
             }
+            Statement::Script { name, path, libs } => {
+                if TEST_DIRECTORIES.iter().any(|it| path.starts_with(it)) {
+                    scripts.push(Script { name, path, libs });
+                }
+            }
             Statement::Hoe => hoe = true,
         }
     }
@@ -137,12 +192,25 @@ pub(crate) fn of_text(text: &str) -> Option<RakeTest> {
             is_minitest: true,
         });
     }
-    let chosen = chosen(&tasks, &prerequisites);
-    (!chosen.is_empty()).then(|| together(&chosen))
+    let (chosen, scripts) = chosen(&tasks, &scripts, &prerequisites);
+    if chosen.is_empty() && scripts.is_empty() {
+        return None;
+    }
+    let mut all = together(&chosen);
+    for script in scripts {
+        add(&mut all.libs, &script.libs);
+        all.scripts.push((script.name.clone(), script.path.clone()));
+    }
+    Some(all)
 }
 
-/// The tasks that `rake test` runs; where none of that name leads to one, those of `rake`; else all.
-fn chosen<'a>(tasks: &'a [Task], prerequisites: &BTreeMap<String, Vec<String>>) -> Vec<&'a Task> {
+/// The tasks that `rake test` runs; where none of that name leads to one, those of `rake`; else all
+/// test tasks, and no script.
+fn chosen<'a>(
+    tasks: &'a [Task],
+    scripts: &'a [Script],
+    prerequisites: &BTreeMap<String, Vec<String>>,
+) -> (Vec<&'a Task>, Vec<&'a Script>) {
     let last = |name: &str| name.rsplit(':').next().unwrap_or(name).to_owned();
     for root in ["test", "default"] {
         let mut reached = BTreeSet::new();
@@ -155,27 +223,28 @@ fn chosen<'a>(tasks: &'a [Task], prerequisites: &BTreeMap<String, Vec<String>>) 
             }
         }
         // Several tasks may end in one name, in different namespaces: all of them are meant.
-        let found: Vec<&Task> = tasks
-            .iter()
-            .filter(|task| reached.contains(&last(&task.name)))
-            .collect();
-        if !found.is_empty() {
-            return found;
+        let is_reached = |name: &str| reached.contains(&last(name));
+        let found: Vec<&Task> = tasks.iter().filter(|it| is_reached(&it.name)).collect();
+        let run: Vec<&Script> = scripts.iter().filter(|it| is_reached(&it.name)).collect();
+        if !found.is_empty() || !run.is_empty() {
+            return (found, run);
         }
     }
-    tasks.iter().collect()
+    (tasks.iter().collect(), Vec::new())
+}
+
+/// Adds what is not known yet.
+fn add(to: &mut Vec<String>, from: &[String]) {
+    for one in from {
+        let one = one.strip_prefix("./").unwrap_or(one);
+        if !to.iter().any(|known| known == one) {
+            to.push(one.to_owned());
+        }
+    }
 }
 
 fn together(tasks: &[&Task]) -> RakeTest {
     let mut all = RakeTest::default();
-    let add = |to: &mut Vec<String>, from: &[String]| {
-        for one in from {
-            let one = one.strip_prefix("./").unwrap_or(one);
-            if !to.iter().any(|known| known == one) {
-                to.push(one.to_owned());
-            }
-        }
-    };
     for task in tasks {
         let libs: Vec<String> = task.libs.iter().map(|lib| trimmed(lib)).collect();
         add(&mut all.libs, &libs);

@@ -122,6 +122,36 @@ fn dot_rspec_says_where_the_specs_are() {
 }
 
 #[test]
+fn a_pattern_of_rspec_is_looked_for_below_the_project_too() {
+    check(
+        &[
+            ".rspec=--pattern checks/**/*_check.rb",
+            "checks/deep/a_check.rb",
+            "spec/checks/b_check.rb",
+            "spec/c_spec.rb",
+        ],
+        &["spec/checks/b_check.rb", "checks/deep/a_check.rb"],
+        &["spec/c_spec.rb"],
+    );
+    // With `**` at its beginning only below the default path.
+    check(
+        &[".rspec=-P **/*_check.rb", "spec/a_check.rb", "b_check.rb"],
+        &["spec/a_check.rb"],
+        &[],
+    );
+    // One that begins with the letters of the default path is taken as it is.
+    check(
+        &[
+            ".rspec=-P specs/*_spec.rb",
+            "specs/a_spec.rb",
+            "spec/specs/b_spec.rb",
+        ],
+        &["specs/a_spec.rb"],
+        &["spec/specs/b_spec.rb"],
+    );
+}
+
+#[test]
 fn usual_names_are_found_and_helpers_are_none() {
     check(
         &[

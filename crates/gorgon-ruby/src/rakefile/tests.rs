@@ -12,8 +12,9 @@ fn check(text: &str, expected: &str) {
                 .iter()
                 .map(|it| format!(" unread:{it}"))
                 .collect();
+            let scripts: String = read.scripts.iter().map(|it| format!(" {}", it.1)).collect();
             format!(
-                "{}{excludes} | {}{unread}",
+                "{}{scripts}{excludes} | {}{unread}",
                 read.globs.join(" "),
                 read.libs.join(":")
             )
@@ -143,4 +144,42 @@ fn what_cannot_be_read_is_said_and_what_looks_like_it_is_no_task() {
     ] {
         let _ = of_text(text);
     }
+}
+
+#[test]
+fn files_that_the_tasks_run_by_ruby_are_meant() {
+    check(
+        "namespace :test do\n  task :units do\n    ruby './test/unit/suite.rb'\n  end\n  task :exe do\n    if RUBY_VERSION >= '3'\n      ruby \"-Ilib\", 'test/exe.rb', 'more'\n    end\n  end\n  task :sh do\n    sh 'ruby -w -I ext:test test/deep/all.rb'\n  end\n  task(:slow) do\n    ruby 'test/slow.rb'\n  end\nend\ntask :test => %w(test:units test:exe test:sh)\n",
+        " test/unit/suite.rb test/exe.rb test/deep/all.rb | lib:ext:test",
+    );
+    // What is compiled or generated first is no test, nor is what cannot be read.
+    for text in [
+        "task :test => :compile\ntask :compile do\n  ruby 'ext/extconf.rb'\nend\n",
+        "task :test do\n  ruby \"test/#{name}.rb\"\n  ruby '-e', 'puts 1', 'test/a.rb'\n  sh 'make test.rb'\nend\n",
+    ] {
+        check(text, "nothing");
+    }
+}
+
+#[test]
+fn a_file_that_runs_others_is_no_test() {
+    let project = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(project.path().join(name), text).unwrap();
+    std::fs::create_dir(project.path().join("test")).unwrap();
+    write("Rakefile", "task :test do\n  ruby('test/run.rb')\nend\n");
+    write(
+        "test/run.rb",
+        "exit Test::Unit::AutoRunner.run(true, 'test')\n",
+    );
+    let read = rake_test(project.path()).unwrap();
+    assert_eq!(
+        (read.globs.len(), read.libs),
+        (0, vec!["lib".to_owned(), "test".to_owned()])
+    );
+    assert_eq!(read.unread, ["test"]);
+    write("test/run.rb", "require_relative 'a'\n");
+    assert_eq!(rake_test(project.path()).unwrap().globs, ["test/run.rb"]);
+    // It loads what lies beside it, which can run apart.
+    write("test/test_a.rb", "");
+    assert_eq!(rake_test(project.path()).unwrap().unread, ["test"]);
 }

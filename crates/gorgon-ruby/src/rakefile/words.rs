@@ -22,6 +22,12 @@ pub(super) enum Statement {
     },
     /// A task needs others.
     Needs { name: String, needs: Vec<String> },
+    /// A plain task runs a file by `ruby`.
+    Script {
+        name: String,
+        path: String,
+        libs: Vec<String>,
+    },
     /// Hoe makes the tasks.
     Hoe,
 }
@@ -126,6 +132,7 @@ impl Reader {
             return;
         }
         self.invoked(&words);
+        self.script(&words);
         if self.test_task(&words, indent) || self.plain_task(&words, indent) {
             return;
         }
@@ -285,6 +292,48 @@ impl Reader {
         if !needs.is_empty() {
             let name = plain.clone();
             self.said.push(Statement::Needs { name, needs });
+        }
+    }
+
+    /// Notes `ruby 'test/all.rb'` and `sh 'ruby -Itest test/all.rb'` in the block of a plain task.
+    fn script(&mut self, words: &[&Token]) {
+        let (Some((plain, _)), [Token::Name(method), rest @ ..]) = (&self.plain, words) else {
+            return;
+        };
+        let rest = match rest {
+            [Token::Sign("("), rest @ ..] => rest,
+            rest => rest,
+        };
+        let texts = rest.iter().filter(|it| ***it != Token::Sign(","));
+        let mut said = texts
+            .map_while(|it| match it {
+                Token::Text(text, true) => Some(text.as_str()),
+                _ => None,
+            })
+            .flat_map(str::split_whitespace)
+            .peekable();
+        let is_ruby = match method.as_str() {
+            "ruby" => true,
+            "sh" | "system" => said.next_if_eq(&"ruby").is_some(),
+            _ => false,
+        };
+        if !is_ruby {
+            return;
+        }
+        let mut libs = Vec::new();
+        while let Some(word) = said.next() {
+            if let Some(directory) = word.strip_prefix("-I") {
+                let directory = Some(directory).filter(|it| !it.is_empty());
+                let named = directory.or_else(|| said.next()).unwrap_or_default();
+                libs.extend(named.split(':').map(str::to_owned));
+            } else if word.ends_with(".rb") {
+                let path = word.strip_prefix("./").unwrap_or(word).to_owned();
+                let name = plain.clone();
+                self.said.push(Statement::Script { name, path, libs });
+                return;
+            } else if !word.starts_with('-') {
+                return;
+            }
         }
     }
 
