@@ -123,6 +123,7 @@ impl Work {
             tries: 0,
             earlier: 0,
             again: false,
+            without_tests: false,
             told_if_loaded: None,
             limit_at: None,
             timed_out: false,

@@ -65,7 +65,7 @@ pub(crate) fn callback_error(failure: CallbackFailure) -> HostError {
     host_error(&what, message, failure.output)
 }
 
-/// Says that a file could be loaded only in a fresh Ruby child.
+/// Says that a file could be loaded, or brought tests, only in a fresh Ruby child.
 pub(crate) fn loaded_again(error: Option<&FileError>, followed: &[String]) -> String {
     let why = error.map_or_else(String::new, |error| {
         let kind = error.exception.as_deref().unwrap_or("error");
@@ -84,8 +84,13 @@ pub(crate) fn loaded_again(error: Option<&FileError>, followed: &[String]) -> St
     if more > 0 {
         names.push_str(&format!(" and {more} before"));
     }
+    let what = if error.is_some() {
+        "it cannot be loaded"
+    } else {
+        "it brings no test"
+    };
     format!(
-        "it cannot be loaded after tests of other files have run in its Ruby process{why}, and was loaded once more in a fresh one; it followed {names}"
+        "{what} after tests of other files have run in its Ruby process{why}, and was loaded once more in a fresh one; it followed {names}"
     )
 }
 

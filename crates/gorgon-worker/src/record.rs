@@ -254,6 +254,15 @@ impl Record {
         !self.tests.is_empty()
     }
 
+    /// Returns whether a whole file ended in peace with no test, and none was left out.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        let item = &self.item;
+        let chosen = item.part || !item.tests.is_empty() || !item.except.is_empty();
+        let whole = !chosen && item.before.is_empty();
+        whole && self.tests.is_empty() && self.errors.is_empty() && self.left_out.is_none()
+    }
+
     /// One of the items that are to run before this one came to its end.
     pub fn earlier_ended(&mut self, item: ItemId) {
         let failed = self.tests.drain(..).filter(|test| test.outcome.is_bad());

@@ -243,7 +243,7 @@ impl Work {
         let (id, filename) = (ran.item, ran.filename.clone());
         let mut followed = Vec::new();
         if let Some(child) = self.children.get_mut(no) {
-            if running.record.load_error().is_some() && child.tested && !running.again {
+            if child.tested && running.is_doubtful() {
                 followed = child.ran.iter().map(|(_, file)| file.clone()).collect();
             }
             child.tested |= running.record.any_test();
@@ -272,16 +272,13 @@ impl Work {
             // No plain run loads a file after tests of others have run.
             let told = loaded_again(running.record.load_error(), &followed);
             running.told_if_loaded = Some(told);
+            running.without_tests = running.record.load_error().is_none();
             running.again = true;
             running.child = None;
             running.limit_at = None;
             return self.end_child(now, no, out);
         }
-        if running.record.load_error().is_none()
-            && let Some(told) = running.told_if_loaded.take()
-        {
-            running.record.warning(told);
-        }
+        running.tell_of_loading();
         if spent || self.settings.isolation == Isolation::File {
             self.end_child(now, no, out);
         }

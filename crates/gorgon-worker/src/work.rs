@@ -64,14 +64,36 @@ pub(crate) struct Running {
     pub(crate) tries: u32,
     /// How many of the files that are to run before it have.
     pub(crate) earlier: usize,
-    /// It could not be loaded in a child that had run tests of others, and has a fresh one now.
+    /// It could not be loaded, or brought no test, in a child that had run tests of others, and has a fresh one now.
     pub(crate) again: bool,
-    /// What is told of that if it can be loaded there.
+    /// It was loaded there, and brought no test.
+    pub(crate) without_tests: bool,
+    /// What is told of that if it can be loaded there, and brings tests.
     pub(crate) told_if_loaded: Option<String>,
     pub(crate) limit_at: Option<Instant>,
     pub(crate) timed_out: bool,
     /// Its child was interrupted in the middle of it.
     pub(crate) interrupted: bool,
+}
+
+impl Running {
+    /// Tells whether it may be due to what ran before in its child that it could not be loaded, or brought no test:
+    /// two files may name their class alike, and include the same module. RSpec's groups are new with each file.
+    pub(crate) fn is_doubtful(&self) -> bool {
+        let brought_no_test = self.framework != Framework::Rspec && self.record.is_empty();
+        !self.again && (self.record.load_error().is_some() || brought_no_test)
+    }
+
+    /// Warns when only the fresh child could load it, or brought its tests.
+    pub(crate) fn tell_of_loading(&mut self) {
+        let none_again = self.without_tests && !self.record.any_test();
+        if self.record.load_error().is_none()
+            && !none_again
+            && let Some(told) = self.told_if_loaded.take()
+        {
+            self.record.warning(told);
+        }
+    }
 }
 
 #[derive(Debug)]

@@ -53,6 +53,33 @@ fn a_file_that_cannot_be_loaded_after_others_without_tests_is_not_loaded_again()
 }
 
 #[test]
+fn a_file_that_brings_no_test_after_tests_of_others_is_loaded_once_more_in_a_fresh_child() {
+    let begins = [
+        ("item 1", "start 1; fork c1 rspec"),
+        ("c1 ready", "run c1 1"),
+        ("c1 other minitest", "fork c2 minitest"),
+        ("c2 ready", "run c2 1"),
+        ("c2 passed 1:1", ""),
+        ("c2 done", "finish 1 pass"),
+        ("ok", "ack 1"),
+        ("item 2", "start 2; run c2 2"),
+        ("c2 done", "end c2"),
+        ("c2 finished", ""),
+        ("c2 exited 0", "fork c3 minitest"),
+        ("c3 ready", "run c3 2"),
+    ];
+    let told = "finish 2 pass, it brings no test after tests of other files have run in its Ruby process, \
+                and was loaded once more in a fresh one; it followed f1_spec.rb";
+    for ends in [
+        &[("c3 passed 1:1", ""), ("c3 done", told)][..],
+        // It has none.
+        &[("c3 done", "finish 2 pass")],
+    ] {
+        check(settings(), &[&begins[..], ends].concat());
+    }
+}
+
+#[test]
 fn what_ran_before_a_file_that_fails_is_told() {
     check(
         settings(),
