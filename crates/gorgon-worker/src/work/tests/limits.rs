@@ -1,0 +1,211 @@
+//! Files, callbacks and children that take too long, or end otherwise than they should.
+
+use std::time::Duration;
+
+use super::play::{Play, check, settings};
+use crate::event::Settings;
+
+#[test]
+fn a_file_over_its_limit_is_stopped_rung_by_rung() {
+    check(
+        Settings {
+            file_limit: Some(Duration::from_secs(10)),
+            ..settings()
+        },
+        &[
+            ("item 1", "start 1; fork c1 rspec"),
+            ("100s", ""),
+            ("c1 ready", "run c1 1"),
+            ("9.9s", ""),
+            ("0.1s", "INT c1"),
+            ("2s", "TERM c1; KILL c1"),
+            ("c1 killed", "finish 1 timeout"),
+            ("ok", "ack 1"),
+        ],
+    );
+}
+
+#[test]
+fn a_preloader_that_does_not_tell_the_end_of_a_killed_child_is_given_up() {
+    for (stopped, before) in [("cancel", "1s"), ("hand back", "2s")] {
+        check(
+            settings(),
+            &[
+                ("item 1", "start 1; fork c1 rspec"),
+                ("c1 ready", "run c1 1"),
+                (stopped, "stop consuming; INT c1"),
+                (before, "TERM c1; KILL c1"),
+                ("8s", ""),
+                ("2s", "exit preloader lost"),
+            ],
+        );
+    }
+}
+
+#[test]
+fn a_file_that_heeds_the_interrupt_is_timed_out_when_its_child_has_ended() {
+    check(
+        Settings {
+            file_limit: Some(Duration::from_secs(10)),
+            ..settings()
+        },
+        &[
+            ("item 1", "start 1; fork c1 rspec"),
+            ("c1 ready", "run c1 1"),
+            ("10s", "INT c1"),
+            ("c1 interrupted", ""),
+            ("20s", ""),
+            ("c1 finished", ""),
+            ("c1 exited 1", "finish 1 timeout"),
+        ],
+    );
+}
+
+#[test]
+fn a_callback_that_raises_gives_the_item_back_and_ends_the_worker() {
+    check(
+        Settings {
+            callbacks: true,
+            ..settings()
+        },
+        &[
+            ("item 1", "start 1; fork c1 rspec"),
+            ("c1 raised before", "stop consuming; handed back 1"),
+            ("drained", ""),
+            ("ok", ""),
+            ("c1 exited 1", "ack 1; ended after 0: before_start"),
+            ("ok", "exit before_start"),
+        ],
+    );
+}
+
+#[test]
+fn a_before_start_without_end_is_stopped() {
+    check(
+        settings(),
+        &[
+            ("item 1", "start 1; fork c1 rspec"),
+            ("602s", "INT c1; TERM c1; KILL c1"),
+            ("c1 killed", "stop consuming; handed back 1"),
+            ("ok", ""),
+            ("drained", "ack 1; ended after 0: before_start"),
+        ],
+    );
+}
+
+#[test]
+fn an_after_complete_that_raises_is_told_at_the_end() {
+    check(
+        settings(),
+        &[
+            ("item 1", "start 1; fork c1 rspec"),
+            ("c1 ready", "run c1 1"),
+            ("c1 done", "finish 1 pass"),
+            ("ok", "ack 1"),
+            ("deleted", "end c1"),
+            ("c1 raised after", ""),
+            ("c1 exited 0", "ended after 1: after_complete"),
+            ("ok", "exit over"),
+        ],
+    );
+}
+
+#[test]
+fn a_child_killed_in_its_hooks_fails_the_job_unless_its_host_is_being_ended() {
+    let until_end = |story: &[(&'static str, &'static str)]| {
+        let mut all = vec![
+            ("item 1", "start 1; fork c1 rspec"),
+            ("c1 ready", "run c1 1"),
+            ("c1 done", "finish 1 pass"),
+            ("ok", "ack 1"),
+        ];
+        all.extend_from_slice(story);
+        check(settings(), &all);
+    };
+    until_end(&[
+        ("deleted", "end c1"),
+        (
+            "c1 killed",
+            "suite hook: the Ruby child ended before its hooks were done: SIGKILL; ended after 1",
+        ),
+    ]);
+    until_end(&[
+        ("hand back", "stop consuming; end c1"),
+        (
+            "c1 killed",
+            "warning: a Ruby child was killed before its hooks were done",
+        ),
+    ]);
+}
+
+#[test]
+fn a_child_that_never_ends_is_stopped_and_reported() {
+    check(
+        settings(),
+        &[
+            ("item 1", "start 1; fork c1 rspec"),
+            ("c1 ready", "run c1 1"),
+            ("c1 done", "finish 1 pass"),
+            ("ok", "ack 1"),
+            ("deleted", "end c1"),
+            ("601s", "INT c1; TERM c1; KILL c1"),
+            (
+                "c1 killed",
+                "suite hook: the end of the Ruby child took longer than 600 s; ended after 1",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn what_a_stopped_file_says_of_itself_is_no_result() {
+    check(
+        settings(),
+        &[
+            ("item 1", "start 1; fork c1 rspec"),
+            ("c1 ready", "run c1 1"),
+            ("hand back", "stop consuming; INT c1"),
+            ("c1 done", "handed back 1"),
+        ],
+    );
+}
+
+#[test]
+fn a_child_whose_file_ended_beside_the_signal_that_stops_it_is_told_so() {
+    check(
+        settings(),
+        &[
+            ("item 1", "start 1; fork c1 rspec"),
+            ("c1 ready", "run c1 1"),
+            ("ok", ""),
+            ("deleted", "INT c1"),
+            ("c1 done", "ack 1; end stopped c1"),
+            ("c1 finished", ""),
+            ("c1 exited 0", "ended after 0"),
+        ],
+    );
+}
+
+#[test]
+fn an_after_complete_that_ran_into_its_limit_is_not_run_again() {
+    for (begun, owed) in [(true, ""), (false, "fork c2 after_complete")] {
+        let mut play = Play::new(Settings {
+            callbacks: true,
+            ..settings()
+        });
+        for line in ["item 1", "c1 ready", "c1 done", "ok", "deleted"] {
+            play.act(line);
+        }
+        if begun {
+            play.act("c1 after_complete");
+        }
+        let stopped = [play.act("600s"), play.act("2s")].join("; ");
+        assert!(stopped.contains("KILL c1"), "{stopped}");
+        let after = play.act("c1 killed");
+        assert_eq!(
+            after.contains("after_complete"),
+            !owed.is_empty(),
+            "{after}"
+        );
+    }
+}
