@@ -29,8 +29,8 @@ File.write(ENV.fetch('SEEN'), Marshal.dump(seen.transform_values { |all| all.map
 const COMPARE: &str = r##"
 plain, ours, framework = ARGV[0, 2].map { |path| Marshal.load(File.binread(path)) } << ARGV[2]
 explained = {
-  # Our own files; they define nothing that a constant names.
-  'libraries' => ->(it) { it.include?('/gorgon') },
+  # Our own files, which define nothing that a constant names; and what RSpec's reporter loads as it starts.
+  'libraries' => ->(it) { it.include?('/gorgon') || it.end_with?('/rspec/core/profiler.rb') },
   # The contract.
   'environment' => ->(it) { it.start_with?('GORGON_') || %w[TEST_ENV_NUMBER PARALLEL_WORKERS].include?(it) },
   # A test that swallows an interrupt is the last one.
@@ -54,6 +54,13 @@ fn a_test_sees_the_process_that_the_frameworks_own_command_shows_it() {
             "spec/a_spec.rb",
             "RSpec.describe('a') { it('looks') { load './look.rb' } }\n",
         ),
+        // While the second file is loaded, plainly no formatter is there yet.
+        (
+            "rspec, the file",
+            "rspec",
+            "spec/z_spec.rb",
+            "load './look.rb'\nRSpec.describe('z') { it('has a library of the formatter') { StringIO.new } }\n",
+        ),
         (
             "minitest",
             "ruby",
@@ -71,6 +78,12 @@ fn a_test_sees_the_process_that_the_frameworks_own_command_shows_it() {
             &home,
             &[(file, text), ("look.rb", LOOK), ("compare.rb", COMPARE)],
         );
+        if framework.contains("file") {
+            project.write(
+                "spec/a_spec.rb",
+                "RSpec.describe('a') { it('passes') {} }\n",
+            );
+        }
         let ruby = |program: &str, arguments: &[&str]| {
             let mut command = Command::new(program);
             command

@@ -97,6 +97,12 @@ fn what_else_makes_rspec_exit_with_a_fault_fails_the_job() {
     for helper in [
         "RSpec.configure { |c| c.after { RSpec.world.non_example_failure = true } }",
         "RSpec::Core::Runner.prepend(Module.new { def exit_code(*) = 9 })",
+        "RSpec::Core::Runner.prepend(Module.new { def run_specs(*) = super && 7 })",
+        "RSpec::Core::Runner.prepend(Module.new { def run_specs(*) = super && false })",
+        "class RSpec::Core::Runner; alias own run_specs; def run_specs(groups) = own(groups) + 7; end",
+        "RSpec::Core::Reporter.prepend(Module.new { def report(*) = super && false })",
+        "RSpec::Core::Configuration.prepend(Module.new { def with_suite_hooks = super && false })",
+        "RSpec::Core::Configuration.prepend(Module.new { def load_spec_files = super && raise('no') })",
         "RSpec::Core::Example.prepend(Module.new { def run(*) = super && nil })",
         "class RSpec::Core::ExampleGroup; def self.run(*) = true; end",
         "RSpec.configure { |c| c.before(:suite) { RSpec.world.wants_to_quit = true } }",
@@ -113,6 +119,27 @@ fn what_else_makes_rspec_exit_with_a_fault_fails_the_job() {
             run.stdout
         );
     }
+    home.assert_nothing_left();
+}
+
+/// What is put over RSpec's run of the groups is around each file's.
+#[test]
+fn what_a_suite_does_around_its_groups_is_done() {
+    let home = Home::new();
+    let helper = "RSpec::Core::Runner.prepend(Module.new do
+        def run_specs(*)
+          $up = true
+          super
+        ensure
+          $up = false
+        end
+      end)
+      RSpec.configure { |c| c.before(:suite) { raise 'down' unless $up } }\n";
+    let spec = "RSpec.describe('the server') { it('is up') { raise 'down' unless $up } }\n";
+    let project = project(&home, "", helper);
+    project.write("spec/a_spec.rb", spec);
+    project.write("spec/b_spec.rb", spec);
+    run::run(&home, &project, &["--local=1"]).exited(0);
     home.assert_nothing_left();
 }
 

@@ -75,7 +75,7 @@ module Gorgon
 
         Options.ignore_endings(@config, @reporter)
         begin_run
-        run_groups
+        run_specs
       rescue *PASSED_UP
         raise
       rescue Exception => e # rubocop:disable Lint/RescueException
@@ -95,9 +95,8 @@ module Gorgon
         @formatters.show
         return @config.reporter.exit_early(1) unless @begun
 
-        scope(:after_suite_hook)
-        suite_hooks('an `after(:suite)` hook', hooks_of(:@after_suite_hooks))
-        scope(:suite)
+        @runner.gorgon_ending = true
+        after_suite
         @statuses.write
         finish_reporter
         judge_end
@@ -108,6 +107,29 @@ module Gorgon
         tell(@faults.outside(error, context, text))
       end
 
+      # From RSpec's reporter: it starts with the first file, and ends with the child.
+      def start_reporter
+        return if @begun
+
+        @begun = @starting = true
+        @formatters.starting { yield }
+        @starting = false
+      end
+
+      def finish_reporter?
+        @ending
+      end
+
+      # From RSpec's configuration, in place of hooks of the suite: those before it run once, those after it at the end of
+      # the child. The block has RSpec run some.
+      def suite_hooks_of_the_file(hooks, &run)
+        return yield(hooks) if @ending
+        return unless hooks.equal?(hooks_of(:@before_suite_hooks))
+
+        before_suite(&run)
+        before_groups
+      end
+
       private
 
       # The steps of RSpec's runner up to its files.
@@ -115,7 +137,7 @@ module Gorgon
         options = Options.new(@settings, @reporter)
         Beside.attach(@config, self, @results, @formatters, @filters)
         @files = options.job_files
-        @runner = ::RSpec::Core::Runner.new(options.for_child(@config, @files), @config, @world)
+        @runner = ::RSpec::Core::Runner.new(options.for_child(@config, @files), @config, @world).extend(Beside::OfRunner)
         @runner.configure($stderr, $stdout)
         # --only-failures, which is ignored, is a filter besides.
         @config.inclusion_filter.delete(:last_run_status)
@@ -163,10 +185,11 @@ module Gorgon
       end
 
       def load
-        RailsEnvironment.watch { @config.__send__(:load_file_handling_errors, :load, @file) }
-        @config.loaded_spec_files << @file
+        @config.gorgon_next = @file
+        RailsEnvironment.watch { @config.load_spec_files }
         still_whole? && !quits?
       ensure
+        @config.gorgon_next = nil
         # Afterwards is soon enough, and cheaper than to watch while it is loaded.
         Frameworks.disarm
       end
@@ -188,51 +211,48 @@ module Gorgon
         true
       end
 
-      # Which examples run; the start of the reporter with the first of them; hooks that were registered since the last
-      # file.
+      # Which examples run.
       def begin_run
         settle
         @groups = @world.ordered_example_groups
         @results.expect(@world.example_count(@groups))
-        start_reporter unless @begun
-        before_suite
+        @world.announce_filters if !@begun && @results.expected.positive?
       end
 
-      def start_reporter
-        @begun = @starting = true
-        @world.announce_filters if @results.expected.positive?
-        @config.reporter.start(@results.expected)
-        @starting = false
-      end
-
-      def before_suite
-        fresh = hooks_of(:@before_suite_hooks).reject { |hook| @hooks_run[hook] }
-        return if fresh.empty?
-
-        scope(:before_suite_hook)
-        fresh.each { |hook| @hooks_run[hook] = true }
-        # RSpec runs no more of them when one has raised.
-        fresh.each { |hook| suite_hooks('a `before(:suite)` hook', [hook]) unless @told }
-      end
-
-      # RSpec's own loop around them: with what it was that raised it goes to the reporter.
-      def suite_hooks(description, hooks)
-        @config.__send__(:run_suite_hooks, description, hooks)
-      end
-
-      def run_groups
-        scope(:suite)
-        # A focus comes and goes with the file that is loaded.
-        @reporter.divisible if !@told && !@filters.selected? && !@filters.of_the_file? && @parts.divisible?
-        @reporter.needs_tests if @results.expected.zero? && fails_without_examples? && !@filters.all_filtered?
-        reporter = @config.reporter
-        passed = @groups.map { |group| group.run(reporter) }.all?
+      # RSpec's own run of the groups, with what a suite has put over it.
+      def run_specs
+        @runner.gorgon_passed = nil
+        status = @formatters.at_hand { @runner.run_specs(@groups).to_i }
         return unless @reporter.ours?
 
+        passed = @runner.gorgon_passed
+        # Without examples, which is judged for the whole job, or by an RSpec before 3.10.
+        status = 0 if no_examples_fail? && status == @config.failure_exit_code
+        passed = status.zero? if passed.nil?
         @passed &&= passed
         @statuses.remember
         @filters.tell_what_was_left_out unless @part
-        judge_file(passed)
+        judge_file(passed, status)
+      end
+
+      # Hooks that were registered since the last file.
+      def before_suite
+        fresh = hooks_of(:@before_suite_hooks).reject { |hook| @hooks_run[hook] }
+        fresh.each { |hook| @hooks_run[hook] = true }
+        # RSpec runs no more of them when one has raised.
+        fresh.each { |hook| yield([hook]) unless @told }
+      end
+
+      def after_suite
+        scope(:after_suite_hook)
+        @config.__send__(:run_suite_hooks, 'an `after(:suite)` hook', hooks_of(:@after_suite_hooks))
+        scope(:suite)
+      end
+
+      # A focus comes and goes with the file that is loaded.
+      def before_groups
+        @reporter.divisible if !@told && !@filters.selected? && !@filters.of_the_file? && @parts.divisible?
+        @reporter.needs_tests if no_examples_fail? && !@filters.all_filtered?
       end
 
       def settle
@@ -245,13 +265,13 @@ module Gorgon
       end
 
       # RSpec has the setting since 3.8.
-      def fails_without_examples?
-        @config.respond_to?(:fail_if_no_examples) && @config.fail_if_no_examples
+      def no_examples_fail?
+        @results.expected.zero? && @config.respond_to?(:fail_if_no_examples) && @config.fail_if_no_examples
       end
 
       # A file whose examples did not all end has not passed, whatever those say that did; nor has one of which a group
-      # did not pass, whose examples may have.
-      def judge_file(passed)
+      # did not pass, whose examples may have; nor one for whose groups RSpec's runner, as the suite has it, gives a status.
+      def judge_file(passed, status)
         return if @told
 
         missing = @results.missing
@@ -262,6 +282,8 @@ module Gorgon
           tell(@faults.told('run', 'RSpec was told of a failure outside of examples (non_example_failure)'))
         elsif !passed && !@results.failed?
           tell(@faults.told('run', 'a group of the file says that it did not pass (ExampleGroup.run), and no example that it failed'))
+        elsif passed && status != 0
+          tell(@faults.told('run', "rspec exits with #{status}, which RSpec::Core::Runner#run_specs gave for the groups of the file"))
         end
       end
 
@@ -280,9 +302,8 @@ module Gorgon
 
       # Whoever has a say in RSpec's exit status has it here.
       def judge_end
-        # RSpec has the method since 3.10.
-        status = @runner.respond_to?(:exit_code) ? @runner.exit_code(@passed) : 0
-        return if status.zero? || @told || @failed || !@passed
+        status = @runner.exit_code(@passed)
+        return if status == 0 || @told || @failed || !@passed
 
         tell(@faults.told('end of RSpec', "rspec exits with #{status}"))
       end
@@ -306,7 +327,7 @@ module Gorgon
       end
 
       def hooks_of(name)
-        @config.instance_variable_get(name).dup
+        @config.instance_variable_get(name)
       end
 
       def scope(name)

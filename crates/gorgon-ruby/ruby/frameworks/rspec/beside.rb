@@ -14,6 +14,15 @@ module Gorgon
             super.tap { @gorgon_results.start_for(listener, notifications) }
           end
 
+          # Once, for the files of a child.
+          def start(*)
+            @gorgon_adapter.start_reporter { super }
+          end
+
+          def finish
+            super if @gorgon_adapter.finish_reporter?
+          end
+
           def notify_non_example_exception(error, context)
             @gorgon_outside = [error, context]
             super
@@ -36,6 +45,21 @@ module Gorgon
           end
         end
 
+        # On RSpec's runner, which runs the groups of each file: its exit status is that of the child.
+        module OfRunner
+          # Whether the groups of the last file passed; nil where nobody asked.
+          attr_accessor :gorgon_passed
+          attr_writer :gorgon_ending
+
+          # RSpec has the method since 3.10.
+          def exit_code(passed = false)
+            return defined?(super) ? super : 0 if @gorgon_ending
+
+            @gorgon_passed = passed
+            passed && !@world.non_example_failure ? 0 : 1
+          end
+        end
+
         # On what makes RSpec's formatters: where the files of theirs lie.
         module OfLoader
           attr_writer :gorgon_formatters
@@ -43,6 +67,10 @@ module Gorgon
           def add(formatter, *paths)
             paths = @gorgon_formatters.to_add(formatter, paths)
             super(formatter, *paths) if paths
+          end
+
+          def setup_default(output, *)
+            @gorgon_formatters.by_default(output) { super }
           end
         end
 
@@ -71,7 +99,12 @@ module Gorgon
         # On RSpec's configuration: what is warm for those who want what most want, and settings that a file of a child
         # brings after others have run, which RSpec takes only before its reporter is there.
         module OfConfiguration
-          attr_writer :gorgon_formatters
+          attr_writer :gorgon_formatters, :gorgon_adapter, :gorgon_next
+
+          # All of the job; to RSpec, which is about to load them, only the one whose turn it is.
+          def files_to_run
+            @gorgon_next ? [@gorgon_next] : super
+          end
 
           def mock_with(framework, *rest, &block)
             framework == :rspec ? Warm.used('rspec-mocks') { super } : super
@@ -89,6 +122,17 @@ module Gorgon
           def output_stream=(stream)
             @gorgon_formatters.before_reporter { super }
           end
+
+          private
+
+          def load_file_handling_errors(*)
+            @gorgon_next = nil
+            super
+          end
+
+          def run_suite_hooks(description, hooks)
+            @gorgon_adapter.suite_hooks_of_the_file(hooks) { |some| super(description, some) }
+          end
         end
 
         # Before anybody has asked for RSpec's reporter.
@@ -100,6 +144,7 @@ module Gorgon
             object.singleton_class.include(beside)
             object.gorgon_formatters = formatters
           end
+          config.gorgon_adapter = adapter
           config.singleton_class.include(OfFilters)
           config.gorgon_filters = filters
           reporter = loader.reporter.extend(OfReporter)

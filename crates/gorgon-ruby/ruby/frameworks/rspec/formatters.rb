@@ -12,6 +12,14 @@ module Gorgon
         NAMES = 1000
         # Dots in a file are of no use to anybody.
         DOTS = %w[p progress].freeze
+        # What RSpec's default formatter loads: it is there for examples, and not while files are loaded.
+        LATE = { StringIO: 'stringio' }.freeze
+        # What the default formatter would do besides: it prints what RSpec has to say.
+        Messages = ::Struct.new(:output) do
+          def message(notification)
+            output.puts(notification.message)
+          end
+        end
 
         def initialize(config)
           @config = config
@@ -28,9 +36,39 @@ module Gorgon
           !@shown && [$stdout, STDOUT, $stderr, STDERR].include?(chosen) ? @nowhere : chosen
         end
 
+        # Around the start of the reporter. Plain RSpec makes the default formatter now, when all files are loaded; ours are
+        # not, and must not find its libraries. If nobody has loaded them yet, the formatter, which prints nothing here, is
+        # not made.
+        def starting
+          @starting = true
+          yield
+        ensure
+          @starting = false
+        end
+
+        # Around RSpec's making of default formatters.
+        def by_default(output)
+          loader = @config.formatter_loader
+          @without = @starting && @late&.any? && loader.formatters.empty? && DOTS.include?(loader.default_formatter.to_s)
+          loader.reporter.register_listener(Messages.new(output), :message) if @without
+          yield
+        ensure
+          @without = false
+        end
+
+        # Around the run of groups.
+        def at_hand
+          late = (@late || LATE).reject { |name, _| ::Object.const_defined?(name) }
+          @late ||= late
+          late.each { |name, library| ::Object.autoload(name, library) }
+          yield
+        ensure
+          late.each { |name, library| ::Object.__send__(:remove_const, name) if ::Object.autoload?(name, false) == library }
+        end
+
         # What is to be added: nothing, or with files in place of their names.
         def to_add(formatter, paths)
-          return if DOTS.include?(formatter.to_s) && paths.any?(String)
+          return if DOTS.include?(formatter.to_s) && (paths.any?(String) || @without)
 
           paths.map do |path|
             next path if !path.is_a?(String) || !File.file?(path) && File.exist?(path)

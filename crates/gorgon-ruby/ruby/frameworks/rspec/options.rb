@@ -1,7 +1,5 @@
 # frozen_string_literal: true
 
-require 'stringio'
-
 module Gorgon
   module Frameworks
     class Rspec
@@ -54,11 +52,12 @@ module Gorgon
         # RSpec says what is wrong, and exits.
         def parse
           stderr = $stderr
-          $stderr = ::StringIO.new
+          $stderr = ::IO.new(::IO.sysopen(::File::NULL, ::File::WRONLY), 'w')
           ::RSpec::Core::ConfigurationOptions.new(@settings.options)
         rescue SystemExit, ::OptionParser::ParseError => e
           raise Unknown, Raised.message(e).lines.first.to_s.strip
         ensure
+          $stderr.close
           $stderr = stderr
         end
 
