@@ -213,12 +213,22 @@ module Gorgon
       @ran = true
       choice.settled
       nil
+    rescue SystemExit => e
+      raise unless script?(e, choice)
+
+      @ran = true
+      nil
     rescue *Raised::PASSED_UP
       raise
     rescue Exception => e # rubocop:disable Lint/RescueException
       @reporter.file_error(what: 'run', exception: Raised.name(e), message: Raised.message(e),
                                         backtrace: Raised.backtrace(e))
       nil
+    end
+
+    # Whether the file is one without tests, which ended by `exit`. Under RSpec that ends the run.
+    def script?(error, choice)
+      error.success? && @request.framework != 'rspec' && !@reporter.any? && !choice.brought_tests?
     end
 
     def adapter(name = @request.framework)

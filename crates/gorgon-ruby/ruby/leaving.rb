@@ -15,9 +15,17 @@ module Gorgon
         @pid = $$
       end
 
+      # The block is called when all handlers have had their turn.
+      def at_last(&block)
+        (@looks ||= []) << block
+      end
+
       # The handler that runs last, with what the others raised.
       def tell(error)
-        return unless @channel && @pid == $$ && coverage?(error)
+        return unless @channel && @pid == $$
+
+        @looks&.each(&:call)
+        return unless coverage?(error)
 
         @channel.send(event: 'coverage_failed', status: error.status)
       rescue SystemCallError, IOError

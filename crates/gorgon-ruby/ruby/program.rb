@@ -3,7 +3,7 @@
 require_relative 'system'
 
 module Gorgon
-  # What a test sees as `$0`: what it would be with the framework's own command, `rspec` or `ruby FILE`.
+  # What a test sees as `$0`, and as `DATA`: what they would be with the framework's own command, `rspec` or `ruby FILE`.
   module Program
     # As long as the words of our own command line: a longer title would be written over the environment, by which
     # processes of a job are found.
@@ -12,10 +12,16 @@ module Gorgon
     OWN_RUNNER = /\bTestRunner\b|\bAutoRunner\s*\.\s*run\b|\bMini[tT]est(?:::Unit)?\s*\.\s*(?:run|new)\b/.freeze
     # What it is under `rake test`.
     LOADER = 'rake_test_loader.rb'
+    # Where the code of a file ends, and its data begin.
+    END_OF_CODE = /^__END__\r?$/.freeze
+    # A file of RSpec that is made for `ruby FILE`: under `rspec` it has no data.
+    AUTORUN = %r{\brspec/autorun\b}.freeze
 
     class << self
       def take(framework, path, root)
-        name = framework == 'rspec' ? rspec : of(File.expand_path(path, root))
+        text = text(File.expand_path(path, root))
+        data(path, framework == 'rspec' && !text.match?(AUTORUN) ? '' : text)
+        name = framework == 'rspec' ? rspec : of(File.expand_path(path, root), text)
         return if name.bytesize > MOST_BYTES
 
         $0 = name unless $0 == name
@@ -29,9 +35,25 @@ module Gorgon
         @rspec ||= ENV['PATH'].to_s.split(':').map { |directory| "#{directory}/rspec" }.find { |path| File.executable?(path) } || 'rspec'
       end
 
+      def text(file)
+        File.file?(file) ? File.binread(file) : ''
+      rescue SystemCallError
+        '' # To load it tells.
+      end
+
+      # Ruby's constant for what stands after `__END__` in the program; each file is one.
+      def data(path, text)
+        ::Object.send(:remove_const, :DATA) if @data && ::Object.const_defined?(:DATA) && ::Object.const_get(:DATA).equal?(@data)
+        @data = nil
+        return unless text.match?(END_OF_CODE)
+
+        @data = File.open(path)
+        nil until @data.gets.match?(END_OF_CODE)
+        ::Object.const_set(:DATA, @data)
+      end
+
       # A file that runs its tests by itself where it is the program would run them twice.
-      def of(file)
-        text = File.file?(file) ? File.binread(file) : ''
+      def of(file, text)
         text.match?(COMPARED) && text.match?(OWN_RUNNER) ? LOADER : file
       end
     end

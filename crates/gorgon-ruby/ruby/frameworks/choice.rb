@@ -67,6 +67,11 @@ module Gorgon
         grown.select { |name| name != @framework && armed(name) }
       end
 
+      # Whether its loading, as far as it came, brought tests of this framework.
+      def brought_tests?
+        own_tests?
+      end
+
       # The file is this framework's.
       def settled
         @scan.learn(@path, @framework) unless @asked.empty?

@@ -143,6 +143,23 @@ fn what_a_suite_does_around_its_groups_is_done() {
     home.assert_nothing_left();
 }
 
+/// With rspec/autorun `ruby FILE` runs groups that a handler of at_exit defines; `rspec` does not.
+#[test]
+fn groups_that_are_defined_at_exit_do_not_pass_unrun() {
+    let home = Home::new();
+    let late = "at_exit { RSpec.describe('late') { it('fails') { raise 'no' } } }\n";
+    for (first, exit) in [("require 'rspec/autorun'\n", 1), ("", 0)] {
+        let project = project(&home, "", "");
+        project.write("spec/a_spec.rb", &format!("{first}{late}{PASSES}"));
+        let run = run::run(&home, &project, &["--local=1"]);
+        run.exited(exit).says(&["1 test: 1 passed"]);
+        if exit == 1 {
+            run.says(&["examples that were defined while Ruby exits did not run: 1"]);
+        }
+    }
+    home.assert_nothing_left();
+}
+
 #[test]
 fn reports_of_formatters_are_written_and_no_child_writes_over_another() {
     let home = Home::new();

@@ -2,6 +2,7 @@
 
 require_relative '../places'
 require_relative '../faults'
+require_relative '../../leaving'
 
 module Gorgon
   module Frameworks
@@ -100,6 +101,7 @@ module Gorgon
         @statuses.write
         finish_reporter
         judge_end
+        Leaving.at_last { tell_late_groups }
       end
 
       # From RSpec's reporter: an exception outside of examples, and what RSpec says of it.
@@ -306,6 +308,16 @@ module Gorgon
         return if status == 0 || @told || @failed || !@passed
 
         tell(@faults.told('end of RSpec', "rspec exits with #{status}"))
+      end
+
+      # `rspec` runs no group that a handler of at_exit defines, but `ruby FILE` does, with rspec/autorun.
+      def tell_late_groups
+        return unless Choice.armed?('rspec')
+
+        late = @world.example_groups.flat_map(&:descendants).sum { |group| group.examples.size }
+        return if late.zero?
+
+        tell(@faults.told('at_exit', "examples that were defined while Ruby exits did not run: #{late}"))
       end
 
       def end_file
