@@ -9,7 +9,7 @@ use crate::cli::{SelectionArgs, Slots, StartArgs};
 use crate::history::original::{Runtimes, read_runtime_file};
 use crate::history::{History, Stamp, Store};
 use crate::ledger::LastFailed;
-use crate::plan::{Candidate, Part, Planned, Seconds, plan};
+use crate::plan::{Candidate, Order, Part, Planned, Seconds, plan, put_failed_first};
 use crate::report::summary::counted;
 use crate::report::visible::one_line;
 use crate::run::RunError;
@@ -172,7 +172,10 @@ pub fn choose(settings: &Settings, start: &StartArgs) -> Result<Files, RunError>
             }
         })
         .collect();
-    let planned = plan(candidates, selection.order(), splitting);
+    let mut planned = plan(candidates, selection.order(), splitting);
+    if start.fail_fast.is_some() && selection.order() == Order::LongestFirst {
+        put_failed_first(&mut planned, |file| failing.contains_key(file));
+    }
     let selected = planned
         .iter()
         .filter_map(|p| stamps.remove(&p.candidate.filename))

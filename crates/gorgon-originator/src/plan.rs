@@ -148,6 +148,15 @@ pub fn plan(candidates: Vec<Candidate>, order: Order, splitting: Splitting) -> V
     planned
 }
 
+/// Puts what failed the last time before the rest, for a run that ends at the first failure. What the parts of a file
+/// leave stays last.
+pub fn put_failed_first(planned: &mut [Planned], failed: impl Fn(&str) -> bool) {
+    planned.sort_by_key(|it| {
+        let rest = matches!(it.part, Part::Rest(_));
+        (rest, !failed(&it.candidate.filename))
+    });
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -191,6 +200,16 @@ mod tests {
         );
         check(Order::LongestFirst, "b:10:1 a:10:1", "a=1 b=1");
         check(Order::LongestFirst, "b:0:0 a:0", "a~0 b=0");
+    }
+
+    #[test]
+    fn what_failed_comes_first_and_keeps_its_order() {
+        let files = [("a", 3.0), ("b", 2.0), ("c", 1.0), ("d", 0.5)]
+            .map(|(name, seconds)| Candidate::whole(name, 1, Some(seconds)));
+        let mut planned = plan(files.to_vec(), Order::LongestFirst, Splitting::Never);
+        put_failed_first(&mut planned, |file| ["b", "d"].contains(&file));
+        let names: Vec<_> = planned.iter().map(|it| &it.candidate.filename).collect();
+        assert_eq!(names, ["b", "d", "a", "c"]);
     }
 
     #[test]

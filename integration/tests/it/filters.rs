@@ -43,6 +43,60 @@ fn a_filter_that_matches_in_one_file_leaves_out_the_tests_of_the_others() {
     home.assert_nothing_left();
 }
 
+/// Those that another filter leaves out as well.
+#[test]
+fn what_two_filters_leave_out_is_counted_once() {
+    let home = Home::new();
+    let helper = "RSpec.configure { |c| c.run_all_when_everything_filtered = true }\n";
+    let project = Project::of(
+        &home,
+        &[
+            (
+                ".rspec",
+                "--require ./spec/helper\n--tag smoke --tag ~slow\n",
+            ),
+            ("spec/helper.rb", helper),
+            (
+                "spec/a_spec.rb",
+                "RSpec.describe('a') { it('runs', :smoke) {} }\n",
+            ),
+            (
+                "spec/b_spec.rb",
+                "RSpec.describe('b') { it('waits', :slow) {}; it('rests') {} }\n",
+            ),
+        ],
+    );
+    let run = run::run(&home, &project, &["--local=2"]);
+    run.exited(0)
+        .says(&["1 test: 1 passed", "left out: 2 tests in 1 file ("]);
+    home.assert_nothing_left();
+}
+
+/// RSpec asks for its files after its helpers are loaded.
+#[test]
+fn a_pattern_that_a_helper_sets_is_told() {
+    let home = Home::new();
+    let helper = "RSpec.configure { |c| c.pattern = '**/*_{spec,check}.rb' }\n";
+    let project = Project::of(
+        &home,
+        &[
+            (".rspec", "--require ./spec/helper\n"),
+            ("spec/helper.rb", helper),
+            ("spec/a_spec.rb", "RSpec.describe('a') { it('runs') {} }\n"),
+        ],
+    );
+    let run = run::run(&home, &project, &["--local=1"]);
+    assert!(!run.exited(0).stdout.contains("Warnings"), "{}", run.stdout);
+    project.write(
+        "spec/b_check.rb",
+        "RSpec.describe('b') { it('fails') { raise } }\n",
+    );
+    run::run(&home, &project, &["--local=1"]).exited(0).says(&[
+        "config.pattern of the suite is ignored: by it 1 more would run (spec/b_check.rb)",
+    ]);
+    home.assert_nothing_left();
+}
+
 #[test]
 fn where_a_filter_matches_nothing_in_the_job_all_tests_run_that_want_to() {
     let home = Home::new();

@@ -305,7 +305,11 @@ pub fn said(
             "warning: nothing is retried: {failed} of {finished} tests failed, more than a tenth"
         )),
         Happening::SuiteHookFailed(message) => Some(format!(
-            "a suite hook raised at {}:{}: {}",
+            "{} at {}:{}: {}",
+            match super::summary::reporter(&message.error) {
+                Some(name) => format!("reporter {name} failed"),
+                None => "a suite hook raised".to_owned(),
+            },
             one_line(&message.hostname),
             message.worker_id,
             one_line(message.error.message.lines().next().unwrap_or_default())

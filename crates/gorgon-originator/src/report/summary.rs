@@ -282,6 +282,11 @@ fn push_slowest(out: &mut String, results: &Results) {
     out.push('\n');
 }
 
+/// Returns the name of the suite's own reporter of tests that failed, where it is no hook that did.
+pub fn reporter(error: &FileError) -> Option<String> {
+    error.what.strip_prefix("reporter ").map(one_line)
+}
+
 /// Returns the summary.
 #[must_use]
 pub fn write(results: &Results, facts: &Facts<'_>) -> String {
@@ -306,7 +311,10 @@ pub fn write(results: &Results, facts: &Facts<'_>) -> String {
         let _ = writeln!(
             out,
             "{}\n",
-            paint.red(&format!("A suite hook raised at '{place}'"))
+            paint.red(&match reporter(&hook.error) {
+                Some(name) => format!("Reporter {name} failed at '{place}'"),
+                None => format!("A suite hook raised at '{place}'"),
+            })
         );
         push_error(&mut out, &hook.error, &paint);
         push_output(&mut out, &hook.output, &paint);

@@ -45,7 +45,12 @@ fn a_formatter_that_judges_is_heard() {
         (
             "--format Judge",
             raises.as_str(),
-            vec!["not content", "1 asserts nothing"],
+            vec![
+                "Reporter Judge failed at",
+                "Error outside tests: reporter Judge: RuntimeError",
+                "not content",
+                "1 asserts nothing",
+            ],
         ),
         ("--format Judge", exits.as_str(), vec!["exit status 4"]),
         (
@@ -53,8 +58,8 @@ fn a_formatter_that_judges_is_heard() {
             stops.as_str(),
             vec!["exit status 4"],
         ),
-        ("", default.as_str(), vec!["not content"]),
-        ("", listener, vec!["not content"]),
+        ("", default.as_str(), vec!["Reporter Judge failed at"]),
+        ("", listener, vec!["Reporter Listener failed at"]),
     ] {
         let run = run::run(&home, &project(&home, options, helper), &["--local=2"]);
         run.exited(1).says(&said).says(&["1 test: 1 passed"]);
@@ -209,6 +214,20 @@ fn deprecations_are_told_or_written_where_the_suite_says() {
     run::run(&home, &of("", ""), &["--local=1"])
         .exited(0)
         .says(&["Warnings (2):", said]);
+    let raise = "RSpec.configure(&:raise_errors_for_deprecations!)";
+    run::run(&home, &of("", raise), &["--local=1"])
+        .exited(1)
+        .says(&["2 deprecations found.", "2 tests: 2 failed"]);
+    // With `ruby FILE`, which runs such a file as well, there is none.
+    let armed = of("", "");
+    armed.write("spec/a_spec.rb", PASSES);
+    armed.write(
+        "spec/b_spec.rb",
+        &format!("require 'rspec/autorun'\n{PASSES}"),
+    );
+    let run = run::run(&home, &armed, &["--local=1"]);
+    run.exited(0);
+    assert!(!run.stdout.contains("deprecated"), "{}", run.stdout);
     for (options, helper) in [
         ("--deprecation-out log/old.txt", ""),
         (
@@ -225,6 +244,7 @@ fn deprecations_are_told_or_written_where_the_suite_says() {
         let run = run::run(&home, &project, &["--local=2"]);
         run.exited(0);
         assert!(!run.stdout.contains(said), "{}", run.stdout);
+        assert!(run.stdout.contains("logged to "), "{}", run.stdout);
         let written = project.read("log/old.txt");
         let files = ["a_spec.rb:1", "b_spec.rb:1"].map(|place| written.contains(place));
         assert_eq!(files, [true, true], "{written}");

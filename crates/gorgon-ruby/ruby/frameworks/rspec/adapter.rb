@@ -99,6 +99,7 @@ module Gorgon
         @runner.gorgon_ending = true
         after_suite
         @statuses.write
+        @results.count_deprecations
         finish_reporter
         judge_end
         Leaving.at_last { tell_late_groups }
@@ -107,6 +108,16 @@ module Gorgon
       # From RSpec's reporter: an exception outside of examples, and what RSpec says of it.
       def outside(error, context, text)
         tell(@faults.outside(error, context, text))
+      end
+
+      # From RSpec's configuration: a helper sets which files run.
+      def pattern_ignored(name)
+        found = @config.__send__(:get_files_to_run, [@config.default_path]).map { |file| File.expand_path(file, @settings.root) }
+        missing = found - @settings.files.split("\n").map { |file| File.expand_path(file, @settings.root) }
+        return if missing.empty?
+
+        first = @places.relative(missing.first)
+        @reporter.warning(format(Options::OWN_PATTERN, name: name, count: missing.size, first: first))
       end
 
       # From RSpec's reporter: it starts with the first file, and ends with the child.
@@ -296,7 +307,8 @@ module Gorgon
       rescue *PASSED_UP
         raise
       rescue Exception => e # rubocop:disable Lint/RescueException
-        fault = @faults.of('end of RSpec', e)
+        name = @formatters.name_of_who_raised(Raised.backtrace(e))
+        fault = @faults.of(name ? "reporter #{name}" : 'end of RSpec', e)
         return tell(fault) unless @failed
 
         @reporter.warning("RSpec's report of its failures ended with #{fault[:exception]}: #{fault[:message]}")

@@ -101,6 +101,15 @@ module Gorgon
         module OfConfiguration
           attr_writer :gorgon_formatters, :gorgon_adapter, :gorgon_next
 
+          # RSpec looks for its files after its helpers are loaded; the job has its files already.
+          %i[pattern exclude_pattern].each do |name|
+            define_method(:"#{name}=") do |value|
+              super(value)
+              of_rspec = ::RSpec::CallerFilter::LIB_REGEX.match?(::Kernel.caller_locations(1, 1).first.path)
+              @gorgon_adapter.pattern_ignored(name) unless of_rspec
+            end
+          end
+
           # All of the job; to RSpec, which is about to load them, only the one whose turn it is.
           def files_to_run
             @gorgon_next ? [@gorgon_next] : super

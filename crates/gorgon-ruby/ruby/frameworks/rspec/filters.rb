@@ -130,7 +130,7 @@ module Gorgon
           return @reporter.left_out(tests: @total, by: by) if tests.zero?
 
           @left_everything = true
-          @reporter.left_out(tests: tests, by: by, everything: true)
+          @reporter.left_out(tests: @total, by: by, everything: true)
         end
 
         def ignore_inclusions

@@ -14,6 +14,8 @@ module Gorgon
         DOTS = %w[p progress].freeze
         # What RSpec's default formatter loads: it is there for examples, and not while files are loaded.
         LATE = { StringIO: 'stringio' }.freeze
+        # What RSpec's reporter tells its listeners at the end.
+        SUMS = %i[stop start_dump dump_pending dump_failures deprecation_summary dump_profile dump_summary seed close].freeze
         # What the default formatter would do besides: it prints what RSpec has to say.
         Messages = ::Struct.new(:output) do
           def message(notification)
@@ -75,6 +77,20 @@ module Gorgon
 
             deprecations?(formatter) ? together(path) : alone(path)
           end
+        end
+
+        # The class of the formatter, or other listener, that was at work at the end of RSpec where this backtrace begins.
+        def name_of_who_raised(backtrace)
+          reporter = @config.formatter_loader.reporter
+          SUMS.each do |event|
+            reporter.registered_listeners(event).each do |listener|
+              file, = listener.method(event).source_location
+              return Raised.name(listener) if backtrace.any? { |frame| frame.start_with?("#{file}:") && frame.match?(/\b#{event}'\z/) }
+            end
+          end
+          nil
+        rescue ::StandardError
+          nil # Listeners are strangers.
         end
 
         # RSpec takes what the block sets only as long as nobody has asked for its reporter.

@@ -7,6 +7,14 @@ module Gorgon
       class Results
         EVENTS = %i[seed start example_started example_passed example_failed example_pending deprecation].freeze
         FRAME = '# '
+        # What RSpec prints its count of deprecations to.
+        Said = ::Struct.new(:reporter) do
+          def puts(text)
+            reporter.warning("in RSpec's words: #{text.strip}")
+          end
+        end
+        # `ruby FILE`, for which such a file is made, does not say that.
+        NEEDLESS = 'Requiring `rspec/autorun`'
         # RSpec prints no more of one type either.
         MOST_OF_A_TYPE = 3
         OUR_FRAME = /\A *# #{Regexp.escape(Places::OURS)}/.freeze
@@ -92,7 +100,9 @@ module Gorgon
 
         # Those that RSpec would print at the end are told; others it raises, or writes into a file.
         def deprecation(notification)
-          formatter = @config.formatters.find { |one| one.is_a?(::RSpec::Core::Formatters::DeprecationFormatter) }
+          return if notification.deprecated.to_s.start_with?(NEEDLESS)
+
+          formatter = deprecation_formatter
           return unless formatter && [$stderr, STDERR, $stdout, STDOUT].include?(formatter.deprecation_stream)
 
           message = formatter.deprecation_message_for(notification)
@@ -101,6 +111,15 @@ module Gorgon
 
           said << message.to_s
           @reporter.warning("deprecated in RSpec's words: #{message}")
+        end
+
+        # What RSpec prints at its end of those that it has raised, or written into a file.
+        def count_deprecations
+          formatter = deprecation_formatter or return
+          stream = formatter.printer.deprecation_stream
+          return if formatter.count.zero? || !stream.respond_to?(:summarize)
+
+          stream.summarize(Said.new(@reporter), formatter.count)
         end
 
         # The part in brackets of RSpec's id; all of it where the example is another file's.
@@ -123,6 +142,10 @@ module Gorgon
         end
 
         private
+
+        def deprecation_formatter
+          @config.formatters.find { |one| one.is_a?(::RSpec::Core::Formatters::DeprecationFormatter) }
+        end
 
         def finished(example, outcome, notification = nil)
           return again(example, outcome, notification) if @told[example]
