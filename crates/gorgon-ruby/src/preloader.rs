@@ -311,6 +311,7 @@ impl Booted {
             options: &settings.options,
             seed: settings.seed,
             env: &settings.env,
+            in_place: settings.inherit_env,
             socket: socket.as_deref(),
             callback,
             adopter: settings.adopts.then(std::process::id),

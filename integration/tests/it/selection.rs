@@ -51,6 +51,26 @@ fn a_path_through_a_link_to_the_project_names_the_file_in_it() {
         .reported(&["spec/a_spec.rb", "spec/b_spec.rb"]);
 }
 
+/// `rspec` runs what a link in `spec/` shows it, wherever that lies; on a host it may not be there.
+#[test]
+fn specs_that_a_link_brings_from_outside_run_in_place_alone() {
+    let home = Home::new();
+    let project = Project::of(&home, &[GREEN]);
+    let outside = Project::of(&home, &[RED]);
+    symlink(outside.path().join("spec"), project.path().join("spec/more")).expect("a link");
+    let files = ["spec/a_spec.rb", "spec/more/b_spec.rb"];
+    let run = run::run(&home, &project, &["--local=1"]);
+    run.exited(1).reported(&files).says(&["expected: 2"]);
+    assert_eq!(run.junit().counts()[files[1]].total(), 1);
+    run::run(&home, &project, &["--local=1", "spec/more"])
+        .exited(1)
+        .reported(&files[1..]);
+    run::run(&home, &project, &["--local=1", "--sync"])
+        .exited(1)
+        .reported(&files)
+        .says(&["leads out of the workspace"]);
+}
+
 /// <https://github.com/nextest-rs/nextest/issues/800>, <https://github.com/nextest-rs/nextest/issues/459>:
 /// where the verb stands among the options.
 #[test]
