@@ -2,6 +2,7 @@
 
 require_relative 'child'
 require_relative 'sockets'
+require_relative 'ruby_options'
 
 module Gorgon
   # A fork of the preloader for one framework, which it loads; the parent of the Ruby children of
@@ -39,7 +40,7 @@ module Gorgon
       System.deaf
       watch_children
       # Before the framework: a project may be the framework itself.
-      load_path if @framework != 'rspec'
+      go_the_projects_way if @framework != 'rspec'
       preload
       nil while serve
       @compiled.finish
@@ -79,10 +80,9 @@ module Gorgon
       @children.each { |child| child.capture.shrink }
     end
 
-    # Directories of the project, as `ruby -Ilib -Itest` has them there.
-    def load_path
-      directories = Array(@settings['load_path']).map { |directory| File.expand_path(directory) }
-      $LOAD_PATH.unshift(*(directories - $LOAD_PATH))
+    def go_the_projects_way
+      Frameworks.ruby_options = RubyOptions.new(@settings['ways'])
+      Frameworks.ruby_options.begin
     end
 
     # What cannot be loaded here fails again in the child, where it can be told.

@@ -46,6 +46,9 @@ module Gorgon
     end
 
     class << self
+      # How the project's own commands start Ruby for a file, where they are known.
+      attr_accessor :ruby_options
+
       def now
         CLOCK.call(MONOTONIC)
       end
@@ -84,7 +87,10 @@ module Gorgon
       def load_file(path)
         opened.clear
         RailsEnvironment.watch do
-          disarmed { path.end_with?('.rb') ? REQUIRE.call(path) : LOAD.call(path) }
+          disarmed do
+            ruby_options&.follow(path)
+            path.end_with?('.rb') ? REQUIRE.call(path) : LOAD.call(path)
+          end
         end
       end
 

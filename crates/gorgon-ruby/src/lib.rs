@@ -39,5 +39,5 @@ pub use link::{ForkRequest, LinkError, PreloaderLink, Purpose};
 pub use preloader::{Preloader, PreloaderEvent, RubyError};
 pub use protocol::{CallbackFailure, Refusal};
 pub use rails::{WrongEnvironment, check as check_environment};
-pub use rakefile::{RakeTest, rake_test};
+pub use rakefile::{RakeTest, Way, rake_test};
 pub use settings::{Callback, RubySettings};

@@ -1,26 +1,27 @@
-//! What `rake test` puts on the load path of a project's tests: for Minitest and Test::Unit. RSpec puts
-//! `lib` and its own default path there by itself.
+//! How `rake test` starts Ruby for a project's tests: its load path, and what is loaded first. For Minitest and
+//! Test::Unit; RSpec puts `lib` and its own default path on the load path by itself.
 
 use std::path::Path;
 
-use crate::rakefile::rake_test;
+use crate::rakefile::{Way, rake_test};
 
 /// Directories that hold tests by their name, the likeliest first.
 const TEST_DIRECTORIES: [&str; 3] = ["test", "tests", "spec"];
 
-/// Returns the directories, in the order in which `-I` would name them, from the project: those that
-/// the Rakefile's test task names; without one, `lib` and the directory of the tests.
-pub(crate) fn of_tests(project: &Path) -> Vec<String> {
+/// Returns what the Rakefile's test tasks say, directories in the order in which `-I` would name them, from the
+/// project; without a task, `lib` and the directory of the tests.
+pub(crate) fn of_tests(project: &Path) -> Vec<Way> {
     if let Some(rake) = rake_test(project) {
-        return rake.libs;
+        return rake.ways;
     }
     let there = |name: &&str| project.join(name).is_dir();
     let tests = TEST_DIRECTORIES.iter().find(|name| there(name));
     let lib = Some(&"lib").filter(|name| there(name));
-    lib.into_iter()
-        .chain(tests)
-        .map(|&name| name.to_owned())
-        .collect()
+    let directories = lib.into_iter().chain(tests).map(|&name| name.to_owned());
+    vec![Way {
+        directories: directories.collect(),
+        ..Way::default()
+    }]
 }
 
 #[cfg(test)]
@@ -39,7 +40,10 @@ mod tests {
             for directory in made {
                 std::fs::create_dir(project.path().join(directory)).unwrap();
             }
-            assert_eq!(of_tests(project.path()), expected, "{made:?}");
+            let [only] = &of_tests(project.path())[..] else {
+                panic!("one way")
+            };
+            assert_eq!(only.directories, expected, "{made:?}");
         }
     }
 
@@ -49,6 +53,6 @@ mod tests {
         std::fs::create_dir(project.path().join("test")).unwrap();
         let rakefile = "Rake::TestTask.new { |t| t.libs << 'ext' }\n";
         std::fs::write(project.path().join("Rakefile"), rakefile).unwrap();
-        assert_eq!(of_tests(project.path()), ["lib", "ext"]);
+        assert_eq!(of_tests(project.path())[0].directories, ["lib", "ext"]);
     }
 }

@@ -298,13 +298,13 @@ impl Booted {
         )?;
         let socket = socket.map(|path| path.to_string_lossy());
         // Who says how Ruby starts says what is on its load path, too.
-        let load_path = match (mode, &settings.ruby) {
+        let ways = match (mode, &settings.ruby) {
             (Mode::Preload, None) => load_path::of_tests(&settings.directory),
             _ => Vec::new(),
         };
         let boot = Boot {
             mode,
-            load_path: &load_path,
+            ways: &ways,
             callbacks: &settings.callbacks,
             frameworks: &settings.frameworks,
             files: &settings.files,

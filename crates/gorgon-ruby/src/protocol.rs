@@ -8,6 +8,7 @@ use gorgon_proto::job::{Callbacks, Framework};
 use gorgon_proto::outcome::{FileError, LeftOut, TestResult};
 use serde::{Deserialize, Serialize};
 
+use crate::rakefile::Way;
 use crate::settings::Callback;
 
 /// The first line to a started Ruby, on its stdin (a socket).
@@ -17,8 +18,8 @@ pub(crate) struct Boot<'a> {
     pub(crate) callbacks: &'a Callbacks,
     pub(crate) frameworks: &'a [Framework],
     pub(crate) files: &'a str,
-    /// Of tests of Minitest and Test::Unit, from the project.
-    pub(crate) load_path: &'a [String],
+    /// How Ruby is started for tests of Minitest and Test::Unit.
+    pub(crate) ways: &'a [Way],
     pub(crate) options: &'a [String],
     pub(crate) seed: u32,
     pub(crate) env: &'a BTreeMap<String, Option<String>>,

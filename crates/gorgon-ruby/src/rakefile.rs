@@ -5,6 +5,7 @@
 //! not, the task is *unread*, and the caller falls back to the usual names and says so.
 
 mod lists;
+mod options;
 mod tokens;
 mod words;
 
@@ -12,7 +13,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
+use serde::Serialize;
+
 use lists::Files;
+use options::{RubyOptions, required};
 use words::{Statement, statements};
 
 /// Rake's own names of what is loaded at `rake`.
@@ -42,12 +46,24 @@ pub struct RakeTest {
     pub globs: Vec<String>,
     /// Globs of files that it leaves out.
     pub excludes: Vec<String>,
-    /// Directories on the load path, as `-I` names them.
-    pub libs: Vec<String>,
+    /// How Ruby is started for them: one way for all, or one for the files of each task.
+    pub ways: Vec<Way>,
     /// Tasks whose files cannot be told from the text.
     pub unread: Vec<String>,
-    /// Files that tasks run by `ruby`, with the name of the task.
-    scripts: Vec<(String, String)>,
+    scripts: Vec<Script>,
+}
+
+/// How a task starts Ruby for its files.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Way {
+    /// Directories on the load path, as `-I` names them.
+    pub directories: Vec<String>,
+    /// What is loaded before its files, as `-r` names it.
+    pub requires: Vec<String>,
+    /// Globs of its files; none means those that no other way names.
+    pub globs: Vec<String>,
+    /// Globs of files that it leaves out.
+    pub excludes: Vec<String>,
 }
 
 /// A test task.
@@ -56,15 +72,17 @@ struct Task {
     name: String,
     files: Option<Files>,
     libs: Vec<String>,
+    options: RubyOptions,
     is_minitest: bool,
 }
 
 /// A file that a task runs by `ruby`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Script {
+    /// Of the task.
     name: String,
     path: String,
-    libs: Vec<String>,
+    options: RubyOptions,
 }
 
 /// Reads what `rake test` runs in this project; none where no Rakefile has a test task.
@@ -93,21 +111,50 @@ pub fn rake_test(project: &Path) -> Option<RakeTest> {
         }
     }
     let mut found = of_text(&text)?;
-    for (task, script) in std::mem::take(&mut found.scripts) {
-        let Some(text) = read(&project.join(&script)) else {
+    for script in std::mem::take(&mut found.scripts) {
+        let Some(text) = read(&project.join(&script.path)) else {
             continue;
         };
-        let around = project.join(&script);
+        let around = project.join(&script.path);
         let around = around.parent().unwrap_or(project);
+        let mut way = Way {
+            directories: script.options.directories,
+            requires: script.options.requires,
+            ..Way::default()
+        };
         if RUNS_OTHERS.iter().any(|it| text.contains(it)) || has_tests(around, MOST_DEPTH) {
-            let directory = script.split('/').next().unwrap_or_default();
-            add(&mut found.libs, &["lib", directory].map(str::to_owned));
-            add(&mut found.unread, &[task]);
+            let directory = script.path.split('/').next().unwrap_or_default();
+            add(&mut way.directories, &["lib", directory].map(str::to_owned));
+            let mut requires = required(&text);
+            requires.retain(|name| !is_test(name) || !around.join(format!("{name}.rb")).is_file());
+            way.requires.extend(requires);
+            add(&mut found.unread, &[script.name]);
         } else {
-            add(&mut found.globs, &[script]);
+            way.globs.push(script.path);
+            add(&mut found.globs, &way.globs);
+        }
+        found.ways.push(way);
+    }
+    found.join_ways();
+    Some(found)
+}
+
+impl RakeTest {
+    /// Ways that differ in their files alone are one.
+    fn join_ways(&mut self) {
+        let said = |way: &Way| (way.directories.clone(), way.requires.clone());
+        if self
+            .ways
+            .windows(2)
+            .all(|two| said(&two[0]) == said(&two[1]))
+        {
+            self.ways.truncate(1);
+            if let Some(only) = self.ways.first_mut() {
+                only.globs.clear();
+                only.excludes.clear();
+            }
         }
     }
-    Some(found)
 }
 
 /// Tells whether files with usual names of tests lie below: then a script there loads them.
@@ -119,12 +166,15 @@ fn has_tests(directory: &Path, depth: usize) -> bool {
         if kind.is_dir() {
             return depth > 0 && name != "fixtures" && has_tests(&entry.path(), depth - 1);
         }
-        let Some(stem) = name.strip_suffix(".rb") else {
-            return false;
-        };
-        let begins = ["test_", "test-"].iter().any(|it| stem.starts_with(it));
-        (begins || stem.ends_with("_test")) && !stem.ends_with("helper")
+        name.strip_suffix(".rb").is_some_and(is_test)
     })
+}
+
+/// Tells whether a file of that name is usually one with tests.
+fn is_test(name: &str) -> bool {
+    let name = name.rsplit('/').next().unwrap_or_default();
+    let begins = ["test_", "test-"].iter().any(|it| name.starts_with(it));
+    (begins || name.ends_with("_test")) && !name.ends_with("helper")
 }
 
 /// Reads what `rake test` runs by the text of a Rakefile.
@@ -144,6 +194,7 @@ pub(crate) fn of_text(text: &str) -> Option<RakeTest> {
                 } else {
                     vec!["lib".to_owned()]
                 },
+                options: RubyOptions::default(),
                 is_minitest: minitest,
             }),
             Statement::Needs { name, needs } => {
@@ -176,9 +227,25 @@ pub(crate) fn of_text(text: &str) -> Option<RakeTest> {
                     };
                 }
             }
-            Statement::Script { name, path, libs } => {
+            Statement::Options { options, more } => {
+                if let Some(task) = tasks.last_mut() {
+                    if !more {
+                        task.options = RubyOptions::default();
+                    }
+                    task.options.add(options);
+                }
+            }
+            Statement::Script {
+                name,
+                path,
+                options,
+            } => {
                 if TEST_DIRECTORIES.iter().any(|it| path.starts_with(it)) {
-                    scripts.push(Script { name, path, libs });
+                    scripts.push(Script {
+                        name,
+                        path,
+                        options,
+                    });
                 }
             }
             Statement::Hoe => hoe = true,
@@ -189,6 +256,7 @@ pub(crate) fn of_text(text: &str) -> Option<RakeTest> {
             name: "test".to_owned(),
             files: None,
             libs: MINITEST_LIBS.map(str::to_owned).to_vec(),
+            options: RubyOptions::default(),
             is_minitest: true,
         });
     }
@@ -197,10 +265,7 @@ pub(crate) fn of_text(text: &str) -> Option<RakeTest> {
         return None;
     }
     let mut all = together(&chosen);
-    for script in scripts {
-        add(&mut all.libs, &script.libs);
-        all.scripts.push((script.name.clone(), script.path.clone()));
-    }
+    all.scripts.extend(scripts.into_iter().cloned());
     Some(all)
 }
 
@@ -246,19 +311,28 @@ fn add(to: &mut Vec<String>, from: &[String]) {
 fn together(tasks: &[&Task]) -> RakeTest {
     let mut all = RakeTest::default();
     for task in tasks {
-        let libs: Vec<String> = task.libs.iter().map(|lib| trimmed(lib)).collect();
-        add(&mut all.libs, &libs);
+        let mut way = Way {
+            requires: task.options.requires.clone(),
+            ..Way::default()
+        };
+        // As the task writes its command: what `libs` says goes first.
+        for directory in task.libs.iter().chain(&task.options.directories) {
+            add(&mut way.directories, &[trimmed(directory)]);
+        }
         match &task.files {
-            None if task.is_minitest => add(&mut all.globs, &MINITEST_FILES.map(str::to_owned)),
-            None => add(&mut all.globs, &[RAKE_FILES.to_owned()]),
+            None if task.is_minitest => add(&mut way.globs, &MINITEST_FILES.map(str::to_owned)),
+            None => add(&mut way.globs, &[RAKE_FILES.to_owned()]),
             Some(files) => {
-                add(&mut all.globs, &files.globs);
-                add(&mut all.excludes, &files.excludes);
+                add(&mut way.globs, &files.globs);
+                add(&mut way.excludes, &files.excludes);
                 if !files.whole || files.globs.is_empty() {
                     add(&mut all.unread, std::slice::from_ref(&task.name));
                 }
             }
         }
+        add(&mut all.globs, &way.globs);
+        add(&mut all.excludes, &way.excludes);
+        all.ways.push(way);
     }
     all
 }

@@ -72,6 +72,7 @@ const SCRIPTS: &[(&str, &str)] = scripts![
     "refused.rb",
     "reporter.rb",
     "restore.rb",
+    "ruby_options.rb",
     "sockets.rb",
     "system.rb",
 ];

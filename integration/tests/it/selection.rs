@@ -57,7 +57,11 @@ fn specs_that_a_link_brings_from_outside_run_in_place_alone() {
     let home = Home::new();
     let project = Project::of(&home, &[GREEN]);
     let outside = Project::of(&home, &[RED]);
-    symlink(outside.path().join("spec"), project.path().join("spec/more")).expect("a link");
+    symlink(
+        outside.path().join("spec"),
+        project.path().join("spec/more"),
+    )
+    .expect("a link");
     let files = ["spec/a_spec.rb", "spec/more/b_spec.rb"];
     let run = run::run(&home, &project, &["--local=1"]);
     run.exited(1).reported(&files).says(&["expected: 2"]);

@@ -12,11 +12,23 @@ fn check(text: &str, expected: &str) {
                 .iter()
                 .map(|it| format!(" unread:{it}"))
                 .collect();
-            let scripts: String = read.scripts.iter().map(|it| format!(" {}", it.1)).collect();
+            let scripts: String = read
+                .scripts
+                .iter()
+                .map(|it| format!(" {}", it.path))
+                .collect();
+            let mut ways = read.ways.iter().map(|it| {
+                let requires: String = it.requires.iter().map(|it| format!(" -r{it}")).collect();
+                format!("{}{requires}", it.directories.join(":"))
+            });
+            let first = ways.next().unwrap_or_default();
+            let others: String = ways
+                .filter(|it| *it != first)
+                .map(|it| format!(" or {it}"))
+                .collect();
             format!(
-                "{}{scripts}{excludes} | {}{unread}",
+                "{}{scripts}{excludes} | {first}{others}{unread}",
                 read.globs.join(" "),
-                read.libs.join(":")
             )
         }
     };
@@ -98,10 +110,33 @@ fn the_tasks_that_rake_test_starts_are_meant() {
 }
 
 #[test]
+fn options_of_ruby_are_read_for_each_task() {
+    check(
+        "Rake::TestTask.new do |t|\n  t.libs << 'tests'\n  t.ruby_opts << \"-rhelper\"\n  t.ruby_opts << '-r ./a -I ext:b' << '-w'\nend\n",
+        "test/test*.rb | lib:tests:ext:b -rhelper -r./a",
+    );
+    check(
+        "Rake::TestTask.new do |t|\n  t.ruby_opts = ['-Itest']\n  t.ruby_opts << '-rrubygems' if defined? Gem\nend\n",
+        "test/test*.rb | lib:test -rrubygems",
+    );
+    check(
+        "Minitest::TestTask.create do |t|\n  t.test_prelude = 'gem \"minitest\"; require \"test_helper\"'\nend\n",
+        "test/**/{test,spec}_*.rb test/**/*_{test,spec}.rb | lib:test:. -rtest_helper",
+    );
+    let of_two = of_text(
+        "task test: %w[core plugins]\nRake::TestTask.new(:core) do |t|\n  t.libs << 'test/core'\nend\nRake::TestTask.new(:plugins) do |t|\n  t.libs = %w[test/plugins]\n  t.pattern = 'test/plugins/test_*.rb'\nend\n",
+    );
+    let ways = of_two.unwrap().ways;
+    assert_eq!(ways[0].directories, ["lib", "test/core"]);
+    assert_eq!(ways[1].directories, ["test/plugins"]);
+    assert_eq!(ways[1].globs, ["test/plugins/test_*.rb"]);
+}
+
+#[test]
 fn files_are_added_and_taken_off() {
     check(
         "Rake::TestTask.new do |t|\n  t.libs = [\"lib\", \"test\"]\n  t.libs << \"test/integration\" if ENV['INTEGRATION']\n  test_files = FileList['test/**/test_*.rb']\n  test_files -= FileList['test/integration/**/test_*.rb'] unless ENV['INTEGRATION']\n  test_files.exclude(scope('test/manual/*'))\n  t.test_files = test_files\nend\n",
-        "test/**/test_*.rb -test/integration/**/test_*.rb -test/manual/* | lib:test:test/integration",
+        "test/**/test_*.rb -test/integration/**/test_*.rb -test/manual/* | lib:test",
     );
     check(
         "Rake::TestTask.new do |t|\n  t.test_files = FileList['test/**/*_test.rb'].exclude('test/a/**/*', \"test/b\") + FileList['spec/*.rb']\nend\n",
@@ -150,7 +185,7 @@ fn what_cannot_be_read_is_said_and_what_looks_like_it_is_no_task() {
 fn files_that_the_tasks_run_by_ruby_are_meant() {
     check(
         "namespace :test do\n  task :units do\n    ruby './test/unit/suite.rb'\n  end\n  task :exe do\n    if RUBY_VERSION >= '3'\n      ruby \"-Ilib\", 'test/exe.rb', 'more'\n    end\n  end\n  task :sh do\n    sh 'ruby -w -I ext:test test/deep/all.rb'\n  end\n  task(:slow) do\n    ruby 'test/slow.rb'\n  end\nend\ntask :test => %w(test:units test:exe test:sh)\n",
-        " test/unit/suite.rb test/exe.rb test/deep/all.rb | lib:ext:test",
+        " test/unit/suite.rb test/exe.rb test/deep/all.rb | ",
     );
     // What is compiled or generated first is no test, nor is what cannot be read.
     for text in [
@@ -172,14 +207,19 @@ fn a_file_that_runs_others_is_no_test() {
         "exit Test::Unit::AutoRunner.run(true, 'test')\n",
     );
     let read = rake_test(project.path()).unwrap();
-    assert_eq!(
-        (read.globs.len(), read.libs),
-        (0, vec!["lib".to_owned(), "test".to_owned()])
-    );
+    assert!(read.globs.is_empty());
+    assert_eq!(read.ways.len(), 1);
+    assert_eq!(read.ways[0].directories, ["lib", "test"]);
     assert_eq!(read.unread, ["test"]);
     write("test/run.rb", "require_relative 'a'\n");
     assert_eq!(rake_test(project.path()).unwrap().globs, ["test/run.rb"]);
-    // It loads what lies beside it, which can run apart.
+    // It loads what lies beside it, which can run apart; what it requires besides is loaded first.
     write("test/test_a.rb", "");
-    assert_eq!(rake_test(project.path()).unwrap().unread, ["test"]);
+    write(
+        "test/run.rb",
+        "require 'test-unit'\nrequire \"helper\"\nrequire 'test_a'\nif windows\n  require 'win'\nend\nDir.glob('test/t*') do |file|\n  require file\nend\n",
+    );
+    let read = rake_test(project.path()).unwrap();
+    assert_eq!(read.unread, ["test"]);
+    assert_eq!(read.ways[0].requires, ["test-unit", "helper"]);
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::lists::{Files, postfix, sum};
+use super::options::{RubyOptions, required};
 use super::tokens::{Token, tokens};
 
 /// What is said.
@@ -20,13 +21,15 @@ pub(super) enum Statement {
         more: bool,
         first: bool,
     },
+    /// Options of Ruby for the last test task; `more`: besides those said before.
+    Options { options: RubyOptions, more: bool },
     /// A task needs others.
     Needs { name: String, needs: Vec<String> },
     /// A plain task runs a file by `ruby`.
     Script {
         name: String,
         path: String,
-        libs: Vec<String>,
+        options: RubyOptions,
     },
     /// Hoe makes the tasks.
     Hoe,
@@ -52,7 +55,7 @@ pub(super) fn statements(text: &str) -> Vec<Statement> {
 }
 
 /// Cuts words at the ends of statements: where a line ends outside of brackets, and does not go on.
-fn cut(tokens: &[Token]) -> Vec<&[Token]> {
+pub(super) fn cut(tokens: &[Token]) -> Vec<&[Token]> {
     let mut found: Vec<&[Token]> = Vec::new();
     let (mut start, mut depth) = (0, 0_usize);
     for (at, token) in tokens.iter().enumerate() {
@@ -134,6 +137,9 @@ impl Reader {
         self.invoked(&words);
         self.script(&words);
         if self.test_task(&words, indent) || self.plain_task(&words, indent) {
+            return;
+        }
+        if asks_environment(&words) {
             return;
         }
         match words.as_slice() {
@@ -320,20 +326,14 @@ impl Reader {
         if !is_ruby {
             return;
         }
-        let mut libs = Vec::new();
-        while let Some(word) = said.next() {
-            if let Some(directory) = word.strip_prefix("-I") {
-                let directory = Some(directory).filter(|it| !it.is_empty());
-                let named = directory.or_else(|| said.next()).unwrap_or_default();
-                libs.extend(named.split(':').map(str::to_owned));
-            } else if word.ends_with(".rb") {
-                let path = word.strip_prefix("./").unwrap_or(word).to_owned();
-                let name = plain.clone();
-                self.said.push(Statement::Script { name, path, libs });
-                return;
-            } else if !word.starts_with('-') {
-                return;
-            }
+        let mut options = RubyOptions::default();
+        let path = options.take(&mut said).filter(|it| it.ends_with(".rb"));
+        if let Some(path) = path {
+            self.said.push(Statement::Script {
+                name: plain.clone(),
+                path: path.strip_prefix("./").unwrap_or(path).to_owned(),
+                options,
+            });
         }
     }
 
@@ -370,9 +370,32 @@ impl Reader {
                 more: sign != "=",
                 first: sign == "first",
             }),
+            "ruby_opts" => self.said.push(Statement::Options {
+                options: RubyOptions::of_texts(value),
+                more: sign != "=",
+            }),
+            "test_prelude" => {
+                let texts = value.iter().filter_map(|it| match it {
+                    Token::Text(text, true) => Some(text.as_str()),
+                    _ => None,
+                });
+                let options = RubyOptions {
+                    requires: texts.flat_map(required).collect(),
+                    ..RubyOptions::default()
+                };
+                let more = sign != "=";
+                self.said.push(Statement::Options { options, more });
+            }
             _ => {}
         }
     }
+}
+
+/// Tells whether a statement holds only where a variable is set, which as a rule is not.
+fn asks_environment(words: &[&Token]) -> bool {
+    words.windows(2).skip(1).any(|two| {
+        matches!(two, [Token::Name(when), Token::Name(variables)] if when == "if" && variables == "ENV")
+    })
 }
 
 /// The name that a word is.
