@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use gorgon_process::exit;
 use gorgon_proto::item::{ItemId, WorkItem};
 
-use crate::cli::{SelectionArgs, Slots, StartArgs};
+use crate::cli::{Slots, StartArgs};
 use crate::history::original::{Runtimes, read_runtime_file};
 use crate::history::{History, Stamp, Store};
 use crate::ledger::LastFailed;
@@ -95,7 +95,7 @@ fn splitting(settings: &Settings, args: &StartArgs, history: &History) -> Splitt
 pub fn choose(settings: &Settings, start: &StartArgs) -> Result<Files, RunError> {
     let args = &start.selection;
     let root = &settings.root;
-    let suite = settings.suite();
+    let suite = settings.suite(&start.framework_options);
     let mut selection = select(root, &args.what, &suite)?;
     let history = Store::of(root)
         .map(|store| store.load())
@@ -192,13 +192,10 @@ pub fn choose(settings: &Settings, start: &StartArgs) -> Result<Files, RunError>
 
 /// Says that nothing is found.
 #[must_use]
-pub fn no_files(settings: &Settings, args: &SelectionArgs) -> RunError {
-    let suite = settings.suite();
-    let words = if args.what.is_empty() {
-        suite.globs()
-    } else {
-        &args.what
-    };
+pub fn no_files(settings: &Settings, start: &StartArgs) -> RunError {
+    let suite = settings.suite(&start.framework_options);
+    let what = &start.selection.what;
+    let words = if what.is_empty() { suite.globs() } else { what };
     RunError::NoFiles(match words {
         [] => "`files` in gorgon.json is an empty list".to_owned(),
         words => format!("nothing is found by {}", words.join(", ")),
@@ -220,7 +217,7 @@ pub fn list(start: &StartArgs, broker_url: Option<&str>) -> Result<u8, RunError>
         screen::to_stderr(&format!("{hint}\n"));
     }
     if files.planned.is_empty() && !args.only_failures {
-        return Err(no_files(&settings, args));
+        return Err(no_files(&settings, start));
     }
     let mut text = String::new();
     for planned in &files.planned {

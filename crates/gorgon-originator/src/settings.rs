@@ -108,12 +108,12 @@ impl Settings {
         }
     }
 
-    /// Returns what is meant without a word on the command line.
+    /// Returns what is meant without a file on the command line, which has these options of the framework.
     #[must_use]
-    pub fn suite(&self) -> Suite {
+    pub fn suite(&self, options: &[String]) -> Suite {
         match &self.config.files {
             Some(globs) => Suite::Globs(globs.clone()),
-            None => Suite::Usual(Box::new(Usual::of(&self.root))),
+            None => Suite::Usual(Box::new(Usual::of(&self.root, options))),
         }
     }
 

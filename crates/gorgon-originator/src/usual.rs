@@ -1,6 +1,7 @@
 //! Which files the project's own commands run: what is meant where `files` says nothing.
 //!
-//! RSpec's own pattern, below its default path, both as `.rspec` says; besides, one of these:
+//! RSpec's own pattern, below its default path, both as its options say (`.rspec`, the command line, SPEC_OPTS); unless
+//! the command line names a pattern, besides, one of these:
 //!
 //! | the project has | files as |
 //! |---|---|
@@ -8,13 +9,16 @@
 //! | a Rakefile with a test task that can be read | `rake test` chooses them |
 //! | neither | tests are usually named |
 
+mod rspec;
+
 use std::path::Path;
 
-use gorgon_process::patient;
 use gorgon_ruby::rake_test;
 
 use crate::glob::{self, Found};
 use crate::report::visible::one_line;
+
+use rspec::{RSPEC_PATH, RSPEC_PATTERN, Rspec};
 
 /// Names that tests of Minitest and Test::Unit usually have.
 const USUAL: [&str; 4] = [
@@ -34,12 +38,6 @@ const RAILS: &str = "test/**/*_test.rb";
 const NOT_RAILS: [&str; 2] = ["test/{dummy,fixtures}/**/*_test.rb", RAILS_SYSTEM];
 const RAILS_SYSTEM: &str = "test/system/**/*_test.rb";
 
-/// RSpec's own pattern: one link to a directory is followed on the way.
-const RSPEC_PATTERN: &str = "**{,/*/**}/*_spec.rb";
-const RSPEC_PATH: &str = "spec";
-/// Files with options of RSpec in a project, the later ones win.
-const RSPEC_FILES: [&str; 2] = [".rspec", ".rspec-local"];
-
 /// Most names that a hint lists.
 const MOST_NAMES: usize = 3;
 
@@ -55,19 +53,11 @@ pub struct Usual {
     by: &'static str,
 }
 
-/// How RSpec finds its files.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Rspec {
-    path: String,
-    pattern: String,
-    exclude: String,
-}
-
 impl Usual {
-    /// Looks at what the project has.
+    /// Looks at what the project has, and at options of the framework.
     #[must_use]
-    pub fn of(root: &Path) -> Self {
-        let rspec = Rspec::of(root);
+    pub fn of(root: &Path, options: &[String]) -> Self {
+        let (rspec, is_named) = Rspec::of(root, options);
         let mut usual = Self {
             globs: Vec::new(),
             excludes: Vec::new(),
@@ -76,7 +66,9 @@ impl Usual {
             rspec,
         };
         let rake = || rake_test(root);
-        if root.join("config/application.rb").is_file() {
+        if is_named {
+            usual.by = "as `--pattern` does not name them";
+        } else if root.join("config/application.rb").is_file() {
             usual.by = "as `rails test` leaves them out";
             usual.globs.push(RAILS.to_owned());
             usual.excludes.extend(NOT_RAILS.map(str::to_owned));
@@ -176,94 +168,6 @@ impl Usual {
             ));
         }
         hints
-    }
-}
-
-impl Rspec {
-    fn of(root: &Path) -> Self {
-        let mut rspec = Self {
-            path: RSPEC_PATH.to_owned(),
-            pattern: RSPEC_PATTERN.to_owned(),
-            exclude: String::new(),
-        };
-        for file in RSPEC_FILES {
-            let bytes = patient::read(&root.join(file)).unwrap_or_default();
-            for line in String::from_utf8_lossy(&bytes).lines() {
-                rspec.take(&shell_words::split(line).unwrap_or_default());
-            }
-        }
-        rspec
-    }
-
-    fn take(&mut self, words: &[String]) {
-        let mut words = words.iter();
-        while let Some(word) = words.next() {
-            for option in ["--pattern", "-P", "--exclude-pattern", "--default-path"] {
-                let value = match word.strip_prefix(option) {
-                    Some("") => words.next().cloned(),
-                    Some(value) if option == "-P" => Some(value.to_owned()),
-                    Some(value) => value.strip_prefix('=').map(str::to_owned),
-                    None => None,
-                };
-                let Some(value) = value else { continue };
-                let value = value.strip_prefix("./").unwrap_or(&value);
-                let value = value.trim_end_matches('/').to_owned();
-                match option {
-                    "--exclude-pattern" => self.exclude = value,
-                    "--default-path" => self.path = value,
-                    _ => self.pattern = value,
-                }
-                break;
-            }
-        }
-    }
-
-    /// Where it looks: besides below its default path below the project too, unless it would look everywhere there.
-    fn paths(&self) -> impl Iterator<Item = &str> {
-        let everywhere = self.pattern.split('/').next().unwrap_or_default();
-        let project = (!everywhere.contains("**")).then_some("");
-        std::iter::once(self.path.as_str()).chain(project)
-    }
-
-    /// The glob of its files below a path, put together as RSpec does.
-    fn glob(&self, path: &str) -> String {
-        together(path, &self.pattern)
-    }
-
-    fn excluded(&self, path: &str) -> Vec<String> {
-        let exclude = Some(&self.exclude).filter(|it| !it.is_empty());
-        exclude.map(|it| together(path, it)).into_iter().collect()
-    }
-}
-
-/// Patterns apart by commas are all meant; one that begins with the path is taken as it is.
-fn together(path: &str, pattern: &str) -> String {
-    let mut patterns = String::new();
-    let (mut depth, mut several) = (0, false);
-    for character in pattern.chars() {
-        match character {
-            '{' => depth += 1,
-            '}' => depth -= 1,
-            _ => {}
-        }
-        // Blanks around a comma mean nothing.
-        if character == ',' && depth == 0 {
-            patterns.truncate(patterns.trim_end().len());
-            several = true;
-        }
-        if !(character == ' ' && patterns.ends_with(',')) {
-            patterns.push(character);
-        }
-    }
-    let all = if several {
-        format!("{{{patterns}}}")
-    } else {
-        patterns
-    };
-    if pattern.starts_with(path) || pattern.starts_with('/') {
-        all
-    } else {
-        format!("{path}/{all}")
     }
 }
 

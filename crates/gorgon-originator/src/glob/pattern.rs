@@ -41,7 +41,11 @@ pub(super) fn parse(glob: &str) -> Pattern {
             ends_in_slash = true;
             continue;
         }
-        let end = separator(rest);
+        // Behind `**/` Ruby compares what its simple count cuts off with each name.
+        let end = match components.last() {
+            Some(Component::Recursive) => separator(rest),
+            _ => end(rest),
+        };
         components.push(component(&rest[..end]));
         let after = &rest[end..];
         ends_in_slash = !after.is_empty();
@@ -58,7 +62,16 @@ pub(super) fn parse(glob: &str) -> Pattern {
     }
 }
 
-/// Returns where the first component ends: at a slash outside of brackets and braces.
+/// Returns where the first component ends. Braces around braces belong to it whole.
+fn end(text: &str) -> usize {
+    let end = separator(text);
+    match braces(text) {
+        Some((open, close)) if open < end && end < close => close + separator(&text[close..]),
+        _ => end,
+    }
+}
+
+/// Returns where the first slash outside of brackets and braces is, by Ruby's simple count.
 fn separator(text: &str) -> usize {
     let mut open = false;
     let mut escaped = false;

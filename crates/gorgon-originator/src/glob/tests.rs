@@ -100,6 +100,9 @@ const PARTS: &[&str] = &[
     "***",
     "*?",
     "{*,?}.rb",
+    "{**{,/*/**}/*_spec.rb,a}",
+    "{a/b,{b,a}/a}",
+    "{{a,b}/a,test}",
 ];
 
 fn tree(dice: &mut Dice, directory: &Path, depth: usize) {

@@ -26,13 +26,59 @@ fn project(entries: &[&str]) -> tempfile::TempDir {
 #[track_caller]
 fn check(entries: &[&str], expected: &[&str], hints: &[&str]) {
     let project = project(entries);
-    let usual = Usual::of(project.path());
+    let usual = Usual::of(project.path(), &[]);
     let found = usual.files(project.path());
     assert_eq!(found.files, expected, "{entries:?}");
     let said = usual.hints(project.path(), &found.files);
     assert_eq!(said.len(), hints.len(), "{entries:?}: {said:?}");
     for (said, hint) in said.iter().zip(hints) {
         assert!(said.contains(hint), "{entries:?}: {said}");
+    }
+}
+
+#[test]
+fn a_pattern_on_the_command_line_is_that_of_rspec_alone() {
+    let project = project(&[
+        ".rspec=--pattern spec/**/*_spec.rb",
+        "spec/a_spec.rb",
+        "spec/a_test.rb",
+        "spec/deep/b_check.rb",
+        "test/c_test.rb",
+    ]);
+    let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+    for (options, expected) in [
+        ("-P **/*_test.rb", &["spec/a_test.rb"][..]),
+        ("--tag x --pattern=**/*_check.rb", &["spec/deep/b_check.rb"]),
+        ("--exclude-pattern **/a_*.rb", &["test/c_test.rb"]),
+    ] {
+        let usual = Usual::of(project.path(), &words(options));
+        assert_eq!(usual.files(project.path()).files, expected, "{options}");
+    }
+}
+
+#[test]
+fn a_helper_that_rspec_loads_first_may_set_the_pattern() {
+    for (said, expected) in [
+        ("config.pattern = '**/*_check.rb'", &["spec/b_check.rb"][..]),
+        (
+            "  c.pattern += \",**/*_check.rb\"",
+            &["spec/a_spec.rb", "spec/b_check.rb"],
+        ),
+        ("  c.exclude_pattern = '**/a_*'", &[]),
+        (
+            "pattern = '**/*_check.rb'\nc.patterns = 'x'",
+            &["spec/a_spec.rb"],
+        ),
+    ] {
+        let helper = format!("spec/spec_helper.rb={said}");
+        let project = project(&[&helper, "spec/a_spec.rb", "spec/b_check.rb"]);
+        for options in [&["-rspec_helper"][..], &["--require", "spec_helper"]] {
+            let options: Vec<_> = options.iter().map(|it| (*it).to_owned()).collect();
+            let usual = Usual::of(project.path(), &options);
+            assert_eq!(usual.files(project.path()).files, expected, "{said}");
+        }
+        let unread = Usual::of(project.path(), &[]);
+        assert_eq!(unread.files(project.path()).files, ["spec/a_spec.rb"]);
     }
 }
 
@@ -67,7 +113,7 @@ fn a_directory_that_is_named_is_searched_as_rspec_does() {
         "spec/x/one -> ../../parts",
         "spec/x/one/.keep",
     ]);
-    let usual = Usual::of(project.path());
+    let usual = Usual::of(project.path(), &[]);
     let below = |directory: &str| usual.below(project.path(), directory).files;
     let all = [
         "spec/x/link/c_spec.rb",
