@@ -33,7 +33,7 @@ module DifferentialRecorder
               elsif (kinds & %w[Pending Omission]).any? then 'skipped'
               else 'passed'
               end
-    write('test', '', '', "#{test.class.name}##{test.local_name}", outcome, faults.map(&:message).join("\n"))
+    write('test', '', '', "#{test.class.name}##{test.name.to_s.delete_suffix("(#{test.class.name})")}", outcome, faults.map(&:message).join("\n"))
   end
 
   # Records beside the run's own observers; nothing of this is on the stack while tests run.
