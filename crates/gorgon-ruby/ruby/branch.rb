@@ -95,12 +95,10 @@ module Gorgon
       STDERR.puts("gorgon: preload of #{@framework}: #{e.class}: #{e.message}")
     end
 
+    # What callbacks have loaded of it runs nothing at exit, either.
     def load_framework
       adapter = Frameworks.adapter(@framework)
-      # RSpec runs nothing at exit unless it is asked to, so nobody need watch while it is loaded, which costs.
-      return Frameworks.disarmed { adapter.preload } unless @framework == 'rspec'
-
-      adapter.preload
+      adapter.preload if adapter.respond_to?(:preload)
       Frameworks.disarm
       adapter.keep_warm(@compiled)
     end

@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require_relative 'hidden'
+require_relative 'leaving'
 require_relative 'raised'
 require_relative 'rails_environment'
 require_relative 'frameworks/places'
@@ -24,7 +25,7 @@ module Gorgon
 
     # How the runner at exit of each framework is switched off when its module opens or closes.
     AUTORUN = {
-      'minitest.rb' => ['Minitest', ->(mod) { mod.class_variable_set(:@@installed_at_exit, true) }],
+      'minitest.rb' => ['Minitest', ->(mod) { Frameworks.disarm_minitest(mod) }],
       'autorunner.rb' => ['Test::Unit::AutoRunner', ->(mod) { Frameworks.disarm_test_unit(mod) }],
       'runner.rb' => ['RSpec::Core::Runner', ->(mod) { mod.instance_variable_set(:@installed_at_exit, true) }]
     }.freeze
@@ -58,6 +59,7 @@ module Gorgon
         trace = TracePoint.new(:class, :end) do |point|
           opened[point.self] = true
           switch_off(point)
+          arrive(point) if @arrivals && point.event == :end
         end
         trace.enable
         yield
@@ -66,16 +68,37 @@ module Gorgon
         disarm
       end
 
+      # Runs the block with a module of a framework when the file of this name has defined its methods.
+      def arrival(file, name, &block)
+        (@arrivals ||= {})[file] = [name, block]
+      end
+
       # Switches off what is loaded already.
       def disarm
-        disarm_minitest if defined?(::Minitest::Runnable)
+        disarm_loaded_minitest if defined?(::Minitest::Runnable)
         disarm_test_unit(::Test::Unit::AutoRunner) if defined?(::Test::Unit::AutoRunner)
         ::RSpec::Core::Runner.disable_autorun! if defined?(::RSpec::Core::Runner.disable_autorun!)
+      end
+
+      # True but for its identity: Minitest makes it `true` when it is asked to run at exit.
+      def disarm_minitest(mod)
+        there = mod.class_variable_defined?(:@@installed_at_exit) && mod.class_variable_get(:@@installed_at_exit)
+        mod.class_variable_set(:@@installed_at_exit, :at_our_hands) unless there
+      end
+
+      # Whether a plain run would run Minitest at exit.
+      def minitest_asked?
+        defined?(::Minitest::Runnable) && ::Minitest.class_variable_get(:@@installed_at_exit) == true
       end
 
       # nil, where a suite that wants no run at exit says false.
       def disarm_test_unit(runner)
         runner.need_auto_run = nil if runner.respond_to?(:need_auto_run?) && runner.need_auto_run?
+      end
+
+      # The same of Test::Unit, which runs at exit unless it is told not to.
+      def test_unit_asked?
+        defined?(::Test::Unit::AutoRunner.need_auto_run?) && ::Test::Unit::AutoRunner.need_auto_run? != false
       end
 
       # The classes and modules that the last test file opened.
@@ -102,6 +125,19 @@ module Gorgon
 
       def scan
         @scan ||= Scan.new(Dir.pwd)
+      end
+
+      # Tells, at the very end, of tests that are there by then and had no turn. The block gives the classes.
+      def at_last(memory, reporter, faults)
+        Leaving.at_last do
+          names = memory.undone(yield)
+          reporter.suite_hook_failed(**faults.too_late(names)) unless names.empty?
+        end
+      end
+
+      # The test files of the job.
+      def job_files(settings)
+        settings.respond_to?(:files) ? settings.files.split("\n") : []
       end
 
       # What is said of a file without tests of its own that was loaded before it was asked for.
@@ -177,15 +213,17 @@ module Gorgon
         switch.call(point.self)
       end
 
-      def disarm_minitest
+      def arrive(point)
+        name, block = @arrivals[File.basename(point.path)]
+        block.call(point.self) if name && NAME_OF.bind(point.self).call == name
+      end
+
+      def disarm_loaded_minitest
         return if @minitest_traced
 
         @minitest_traced = true
-        if ::Minitest.class_variable_get(:@@installed_at_exit)
-          ::Minitest.singleton_class.prepend(NothingToRun)
-        else
-          ::Minitest.class_variable_set(:@@installed_at_exit, true)
-        end
+        ::Minitest.singleton_class.prepend(NothingToRun) if ::Minitest.class_variable_get(:@@installed_at_exit)
+        disarm_minitest(::Minitest)
       end
     end
   end

@@ -10,24 +10,23 @@ module Gorgon
       # Words that only RSpec puts at the top of a file, in other children unknown; and constants.
       WORD = /\Aundefined (?:local variable or )?method [`'](?:x|f)?(?:describe|context|feature|it|shared_\w+)'|\Auninitialized constant RSpec\b/.freeze
       CONSTANTS = { 'minitest' => /uninitialized constant Mini[Tt]est\b/, 'test_unit' => /uninitialized constant Test\b/ }.freeze
-      # What asks a framework to run at exit.
-      ARMED = { 'minitest' => '/minitest/autorun.rb', 'rspec' => '/rspec/autorun.rb' }.freeze
+      # What asks RSpec to run at exit.
+      AUTORUN = '/rspec/autorun.rb'
       # Methods that are tests, whatever else a class of a framework has.
       TEST = /\A(?:test|bench)/.freeze
 
       @seen = 0
-      @armed = {}
+      @rspec_asked = false
 
-      # Whether a framework's library that runs it at exit is loaded. A library is looked at once, as there may be
+      # Whether the library that runs RSpec at exit is loaded. A library is looked at once, as there may be
       # thousands; its name may be in any encoding.
-      def self.armed?(name)
+      def self.rspec_asked?
         @seen = 0 if @seen > $LOADED_FEATURES.size
         while @seen < $LOADED_FEATURES.size
-          path = $LOADED_FEATURES[@seen].b
+          @rspec_asked ||= $LOADED_FEATURES[@seen].b.end_with?(AUTORUN)
           @seen += 1
-          ARMED.each { |framework, library| @armed[framework] = true if path.end_with?(library) }
         end
-        @armed.key?(name)
+        @rspec_asked
       end
 
       # `asked`: frameworks whose children have said that the file is not theirs. With this one among them, it runs here.
@@ -129,13 +128,12 @@ module Gorgon
         klass.public_instance_methods(true).any? { |name| TEST.match?(name) }
       end
 
-      # Test::Unit runs at exit unless it is told not to: `false`, where Frameworks.disarm says nil.
       def armed(name)
-        name == 'test_unit' ? test_unit_armed? : Choice.armed?(name)
-      end
-
-      def test_unit_armed?
-        defined?(::Test::Unit::AutoRunner.need_auto_run?) && ::Test::Unit::AutoRunner.need_auto_run? != false
+        case name
+        when 'test_unit' then Frameworks.test_unit_asked?
+        when 'minitest' then Frameworks.minitest_asked?
+        else Choice.rspec_asked?
+        end
       end
     end
   end

@@ -6,6 +6,9 @@ module Gorgon
   module Frameworks
     # Exceptions outside a test, as the fields of a file-level error.
     class Faults
+      # Maximum number of tests that are named where many did not run.
+      MOST_NAMED = 5
+
       def initialize(places)
         @places = places
       end
@@ -15,6 +18,30 @@ module Gorgon
           what: what, exception: Raised.name(error), message: message(error),
           backtrace: SyntaxError === error ? of_syntax(error) : @places.backtrace(Raised.backtrace(error))
         }
+      end
+
+      # Of a handler of at_exit that a plain run calls before the tests.
+      def before_tests(error)
+        return of('at_exit', error) unless SystemExit === error
+
+        said = Json.utf8(Raised.message(error))
+        said = %w[exit SystemExit].include?(said) ? '' : " (#{said})"
+        { what: 'at_exit', exception: 'SystemExit', backtrace: @places.backtrace(Raised.backtrace(error)),
+          message: "a handler of at_exit, which a plain run calls before the tests, called exit, status #{error.status}#{said}: no test runs" }
+      end
+
+      # Of a file whose tests have run with one before, in part: it is loaded once more in a fresh process.
+      def had_their_turn(names)
+        shown = names.first(MOST_NAMED).join(', ') + (names.size > MOST_NAMED ? ', …' : '')
+        { what: 'load', exception: nil, backtrace: [], message: "a file before has a class of this name, and ran with it #{shown}" }
+      end
+
+      # Of tests that were defined when no file could bring them any more.
+      def too_late(names)
+        shown = names.first(MOST_NAMED).join(', ') + (names.size > MOST_NAMED ? ', …' : '')
+        { what: 'tests that did not run', exception: nil, backtrace: [],
+          message: "#{names.size == 1 ? '1 test was' : "#{names.size} tests were"} defined when the process was about to end, " \
+                   "by END or a handler of at_exit, and did not run: #{shown}" }
       end
 
       private

@@ -12,14 +12,16 @@ module Gorgon
       # Below a number of methods there is room for one of ancestors.
       ROOM_BITS = 32
 
-      # The block gives the names of a class's test methods.
-      def initialize(places, &names)
+      # The block gives the names of a class's test methods. `files` are the test files of the job.
+      def initialize(places, files, &names)
         @places = places
+        @files = files.to_h { |file| [places.absolute(file), true] }
         @names = names
         @spent = {}.compare_by_identity   # class => name => the method that had its turn
         @passed = {}.compare_by_identity  # classes that have no turn, unless a file opens them
         @shapes = {}.compare_by_identity  # class => what tells that it was reopened
         @waiting = {}.compare_by_identity # class => the test file that it waits for, or nil
+        @loaded = {}                      # files of the job that had their turn
         @latest = nil                     # the turns of the file that runs
       end
 
@@ -31,6 +33,7 @@ module Gorgon
       # before the first file has its turn with that. `opened` holds the classes that the file opened.
       def fresh(classes, path, opened)
         @waiting.delete_if { |_, home| home.nil? || home == path }
+        @lost = []
         waits = @waiting.any?
         changed = {}.compare_by_identity
         @latest = classes.each_with_object([]) do |klass, turns|
@@ -40,9 +43,15 @@ module Gorgon
           next unless opened.key?(klass) || (grown && !@passed.key?(klass))
 
           changed[klass] = true
-          turns << [klass, spend(klass)]
+          turns << [klass, take(klass, path)] unless of_another_file?(klass, path)
         end
+      ensure
+        @loaded[path] = true
       end
+
+      # Full names of tests that the last file has in common with one before, with which they had their turn: both open a
+      # class of that name, and what is shared brings the tests.
+      attr_reader :lost
 
       # No turn for classes that a test made, or a file that could not be loaded; nor for methods that a
       # test defined in the classes that ran, or in others of the file, which had none.
@@ -50,6 +59,12 @@ module Gorgon
         classes.each { |klass| pass(klass) unless @spent.key?(klass) || @waiting.key?(klass) }
         [*ran, *@latest&.map(&:first)].each { |klass| spend(klass) if reshaped?(klass) }
         @latest = nil
+      end
+
+      # The full names of tests that nobody has asked for, and that have no turn any more.
+      def undone(classes)
+        classes.reject { |klass| @waiting.key?(klass) }.select { |klass| reshaped?(klass) }
+               .flat_map { |klass| spend(klass).map { |name| "#{klass.name || klass.inspect}##{name}" } }
       end
 
       # A base class, of the framework or of a helper.
@@ -64,6 +79,32 @@ module Gorgon
       end
 
       private
+
+      # A file may load others of the job, as one does that runs all of a directory: their classes wait for them.
+      def of_another_file?(klass, path)
+        return false if @files.size < 2 || @spent.key?(klass)
+
+        home = place(klass) { |file| @files.key?(file) }
+        return false if home.nil? || home == path || @loaded.key?(home)
+
+        @shapes.delete(klass)
+        @waiting[klass] = home
+      end
+
+      def take(klass, path)
+        before = @passed.key?(klass) ? [] : names(klass)
+        fresh = spend(klass)
+        @lost.concat(shared(klass, before - fresh, path).map { |name| "#{klass}##{name}" }) unless before.empty?
+        fresh
+      end
+
+      # Those of the names whose method stands in no file that had its turn.
+      def shared(klass, names, path)
+        names.select do |name|
+          file, = klass.instance_method(name).source_location if klass.method_defined?(name)
+          file && (file = @places.absolute(file)) != path && !@loaded.key?(file)
+        end
+      end
 
       def pass(klass)
         @passed[klass] = true
@@ -90,9 +131,15 @@ module Gorgon
 
       # The test file that the class's own tests stand in; nil for those of helpers.
       def home(klass)
+        place(klass) { |file| TEST_FILE.match?(file) && !HELPER.match?(file) }
+      end
+
+      # The first file with a test of the class's own that the block takes.
+      def place(klass)
         klass.public_instance_methods(false).grep(/\Atest/).each do |name|
           file, = klass.instance_method(name).source_location
-          return @places.absolute(file) if file && TEST_FILE.match?(file) && !HELPER.match?(file)
+          file &&= @places.absolute(file)
+          return file if file && yield(file)
         end
         nil
       end

@@ -27,6 +27,11 @@ class Record
     write(:warning, { text: text })
   end
 
+  def no_test(text)
+    warning(text)
+    []
+  end
+
   def defined(ids)
     write(:defined, { ids: ids })
   end
@@ -73,7 +78,7 @@ ARGV.clear
 record = Record.new(result)
 load 'callbacks.rb' if File.exist?('callbacks.rb')
 Gorgon::Frameworks.disarmed { require 'minitest/spec' } if ENV['PRELOAD_SPEC']
-Gorgon::Frameworks.adapter(framework).preload
+Gorgon::Frameworks.adapter(framework).preload if framework == 'rspec'
 settings = Struct.new(:seed, :options, :root).new(Integer(seed), options.split, Dir.pwd)
 adapter = Gorgon::Frameworks.adapter(framework).new(settings, record)
 # As a child does.

@@ -10,7 +10,7 @@ require_relative '../branch'
 framework, preload = ARGV
 ARGV.clear
 Gorgon::Frameworks.disarmed { eval(preload) }
-Gorgon::Frameworks.disarmed { Gorgon::Frameworks.adapter(framework).preload }
+Gorgon::Frameworks.disarmed { Gorgon::Frameworks.adapter(framework).preload if framework == 'rspec' }
 request = Gorgon::Child::Request.new(framework: framework, slot: 1, test_env_number: 1)
 settings = { 'seed' => 1, 'options' => [], 'env' => {}, 'callbacks' => {} }
 channel = Gorgon::Channel.new(IO.for_fd(3, 'r+b'))

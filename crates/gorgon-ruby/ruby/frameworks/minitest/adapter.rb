@@ -1,11 +1,15 @@
 # frozen_string_literal: true
 
 require_relative '../../frameworks'
+require_relative '../ahead'
+require_relative '../exits'
 require_relative '../faults'
 require_relative '../ids'
 require_relative '../memory'
 require_relative '../part'
 require_relative '../selection'
+require_relative '../stand_in'
+require_relative 'ending'
 require_relative 'options'
 require_relative 'parts'
 require_relative 'reporters'
@@ -22,22 +26,8 @@ module Gorgon
       # names of tests of the same classes that ran with a file before, its options, and whether it brought filters itself.
       Loaded = Struct.new(:classes, :tests, :divisible, :had, :options, :focus)
 
-      # A file, or a helper that it loads, may run its tests by itself: they run once it is loaded.
-      module WhileLoading
-        class << self
-          attr_accessor :loading, :asked
-        end
-
-        def run(*arguments)
-          return super unless WhileLoading.loading
-
-          WhileLoading.asked = true
-        end
-      end
-
-      # Helpers that may ask for another version of Minitest than the newest.
-      HELPERS = '{test,tests,spec}/{,*/}*{helper,case,init}*.rb'
-      VERSIONED = /^\s*gem[ (]+['"]minitest['"]\s*,/.freeze
+      AHEAD = Ahead.new(gems: %w[minitest], ruby: %w[optparse mutex_m delegate tempfile tmpdir fileutils])
+      private_constant :AHEAD
 
       class << self
         # Suites define the methods of both, so these do not tell.
@@ -45,15 +35,9 @@ module Gorgon
           ::Minitest::VERSION.to_i >= 6
         end
 
-        # Not where a helper chooses a version.
-        def preload
-          Frameworks.disarmed { require 'minitest' } unless version_chosen?
-        end
-
-        private
-
-        def version_chosen?
-          !defined?(::Minitest::Runnable) && Dir[HELPERS].any? { |path| File.file?(path) && File.binread(path).match?(VERSIONED) }
+        # Compiles it ahead. What a test file finds before it asks for Minitest is what a plain run shows it: nothing.
+        def keep_warm(compiled)
+          AHEAD.keep(compiled) unless defined?(::Minitest::Runnable)
         end
       end
 
@@ -65,7 +49,10 @@ module Gorgon
         @options = Options.new(settings)
         @results = Results.new(reporter, @places) { |klass, name| test(klass, name, @ids) }
         @reporters = Reporters.new(@results, reporter, @faults)
-        @memory = Memory.new(@places) { |klass| method_names(klass) }
+        @memory = Memory.new(@places, Frameworks.job_files(settings)) { |klass| method_names(klass) }
+        @stand_in = StandIn.new
+        @exits = Exits.new { Frameworks.minitest_asked? }
+        @ending = Ending.new(@stand_in, reporter, @faults)
         @files = {} # path => what its loading brought, for its further parts
         # Of the seed of this Ruby child, which no other worker has: what files draw at load, and tests as they run.
         @loads = ::Random.new(::Random.seed)
@@ -73,7 +60,11 @@ module Gorgon
       end
 
       def start
-        @memory.before_first_file(runnables) if there?
+        Frameworks.arrival('minitest.rb', 'Minitest') { |minitest| @stand_in.put(minitest) }
+        return unless there?
+
+        @stand_in.put(::Minitest)
+        @memory.before_first_file(runnables)
       end
 
       # Loads the file and runs its tests, or those selected. A further part of the file runs what its first loading
@@ -95,10 +86,10 @@ module Gorgon
       def finish
         return unless there?
 
-        # Who runs Minitest by an at_exit of his own finds that all is done.
-        WhileLoading.loading = true
         @reporters.report
-        run_hook(hooks.pop) until hooks.empty?
+        @ending.ask(@options.given, passed: !@results.failed)
+        @ending.run_hooks
+        Frameworks.at_last(@memory, @reporter, @faults) { Frameworks.minitest_asked? ? runnables : [] }
       end
 
       private
@@ -111,17 +102,15 @@ module Gorgon
         ::Minitest::Runnable.runnables
       end
 
-      def hooks
-        ::Minitest.class_variable_get(:@@after_run)
-      end
-
       def load_tests(path, loaded)
         absolute = @places.absolute(path)
         @options.expose
         now = loaded || load_file(absolute)
-        return unless there? && prepared?
+        return unless exits_passed? && there? && prepared?
 
         turns = @memory.fresh(runnables, absolute, Frameworks.opened)
+        return had_their_turn if @results.any? && @memory.lost.any?
+
         tests = new_tests(turns)
         @reporter.warning(Frameworks.loaded_before(path)) if !now && tests.empty?
         @files[path] = Loaded.new(classes(turns), tests, @ids.distinct?, @had, @parsed, @options.of_the_file?)
@@ -130,20 +119,34 @@ module Gorgon
       rescue Exception => e # what a file raises is a result, whatever its class
         @reporter.file_error(**@faults.of('load', e))
         nil
+      ensure
+        @exits.let_go
       end
 
       def load_file(path)
         ready
-        WhileLoading.asked = false
-        WhileLoading.loading = true
-        Frameworks.load_file(path)
+        @stand_in.while_loading do
+          @exits.held { there? ? Frameworks.load_file(path) : AHEAD.used { Frameworks.load_file(path) } }
+        end
       rescue SystemExit => e
-        # `exit Minitest.run`
-        raise unless WhileLoading.asked && e.success?
+        # Minitest runs at an exit that is no failure, as that of `exit Minitest.run` is.
+        raise unless e.success? && (@stand_in.asked || Frameworks.minitest_asked?)
 
         true
-      ensure
-        WhileLoading.loading = false
+      end
+
+      def had_their_turn
+        @reporter.file_error(**@faults.had_their_turn(@memory.lost))
+        nil
+      end
+
+      # Handlers of at_exit that come before the tests. They may end the run.
+      def exits_passed?
+        error = @exits.run
+        return true if error.nil? || (SystemExit === error && error.success?)
+
+        @reporter.file_error(**@faults.before_tests(error))
+        false
       end
 
       # What stands around Minitest from the first moment on that it is there.
@@ -151,7 +154,6 @@ module Gorgon
         return if @ready || !there?
 
         @ready = true
-        ::Minitest.singleton_class.prepend(WhileLoading)
         ::Minitest::Test.prepend(Results::Originals)
       end
 
@@ -183,14 +185,7 @@ module Gorgon
 
       def first_time(options)
         ::Kernel.srand(options[:seed])
-        pid = $$
-        # What a test forks ends as Minitest 6 has it end, where the suite allows that.
-        at_exit do
-          next unless $$ != pid && ::Minitest.respond_to?(:allow_fork) && ::Minitest.allow_fork
-
-          hooks.reverse_each(&:call)
-          exit false
-        end
+        @ending.begin
       end
 
       # Minitest 5.15 has none.
@@ -316,19 +311,6 @@ module Gorgon
 
         tests = left_out == 1 ? '1 test was' : "#{left_out} tests were"
         @reporter.warning("a focus was active in #{path}: #{tests} left out")
-      end
-
-      def run_hook(hook)
-        hook.call
-      rescue SystemExit => e
-        return if e.success?
-
-        @reporter.suite_hook_failed(what: 'Minitest.after_run', exception: 'SystemExit',
-                                    message: "a hook of Minitest.after_run called exit, status #{e.status}", backtrace: [])
-      rescue SignalException, NoMemoryError
-        raise
-      rescue Exception => e
-        @reporter.suite_hook_failed(**@faults.of('Minitest.after_run', e))
       end
     end
   end

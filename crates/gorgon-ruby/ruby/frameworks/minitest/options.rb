@@ -25,6 +25,9 @@ module Gorgon
           @seed = ['--seed', settings.seed.to_s]
         end
 
+        # The words of the job.
+        attr_reader :given
+
         # Words of the job that are no options of Minitest, once it has parsed them.
         attr_reader :left_over
 

@@ -68,7 +68,13 @@ module Gorgon
 
           seconds = started_at ? Frameworks.now - started_at : result.time.to_f
           @ended[test] += 1
+          @any = true
           end_test(test, seconds, of_result(result))
+        end
+
+        # Whether any test has ended in this process.
+        def any?
+          !@any.nil?
         end
 
         # Whether the test had its result.

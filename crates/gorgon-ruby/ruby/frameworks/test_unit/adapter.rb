@@ -1,15 +1,19 @@
 # frozen_string_literal: true
 
 require_relative '../../frameworks'
+require_relative '../ahead'
+require_relative '../exits'
 require_relative '../faults'
 require_relative '../ids'
 require_relative '../memory'
 require_relative '../part'
 require_relative '../selection'
+require_relative '../stand_in'
 require_relative 'hooks'
 require_relative 'options'
 require_relative 'parts'
 require_relative 'results'
+require_relative 'runs'
 require_relative 'suites'
 
 module Gorgon
@@ -21,14 +25,14 @@ module Gorgon
     class TestUnit
       # Maximum number of tests that are named where many did not run.
       MOST_NAMED = 5
+      LIBRARIES = %w[test/unit test/unit/collector/descendant test/unit/ui/console/testrunner].freeze
 
-      # Loads what every plain run has loaded before its first test.
-      def self.preload
-        Frameworks.disarmed do
-          require 'test/unit'
-          require 'test/unit/collector/descendant'
-          require 'test/unit/ui/console/testrunner'
-        end
+      AHEAD = Ahead.new(gems: %w[test/unit power_assert], ruby: %w[English io/console/size optparse ripper])
+      private_constant :AHEAD
+
+      # Compiles it ahead. What a test file finds before it asks for Test::Unit is what a plain run shows it: nothing.
+      def self.keep_warm(compiled)
+        AHEAD.keep(compiled) unless defined?(::Test::Unit::TestCase)
       end
 
       def initialize(settings, reporter)
@@ -39,15 +43,18 @@ module Gorgon
         @results = TestUnitResults.new(reporter, @places)
         @hooks = TestUnitHooks::Once.new(@results)
         @files = {} # path => its turns, for its further parts
+        @stand_in = StandIn.new
+        @exits = Exits.new { Frameworks.test_unit_asked? }
       end
 
       def start
-        self.class.preload
-        TestUnitHooks.install
-        @suites = TestUnitSuites.new { |klass, error| @reporter.file_error(**@faults.of("suite of #{klass.name}", error)) }
-        @memory = Memory.new(@places) { |klass| @suites.names(klass) }
+        @memory = Memory.new(@places, Frameworks.job_files(@settings)) { |klass| @suites.names(klass) }
         @options = TestUnitOptions.new(@settings, @reporter)
         @options.offer
+        TestUnitRuns.watch(@stand_in)
+        return unless there?
+
+        ready
         @memory.before_first_file(classes)
       end
 
@@ -57,20 +64,39 @@ module Gorgon
         turns = @files[path] || load_turns(path, loaded) or return
         run_tests(path, turns, selection)
       ensure
-        @memory.pass_over(classes, (turns || []).map(&:first))
-        @suites.forget
+        @memory.pass_over(classes, (turns || []).map(&:first)) if there?
+        @suites&.forget
       end
 
-      # Runs the hooks of Test::Unit.at_exit.
+      # Runs the hooks of Test::Unit.at_exit, and asks a `run` that the suite has put over the runner's.
       def finish
-        ::Test::Unit.run_at_exit_hooks if @runner
-      rescue UnknownOption, *PASSED_UP
-        raise
-      rescue Exception => e
-        @reporter.suite_hook_failed(**@faults.of('Test::Unit.at_exit', e))
+        return unless @runner
+
+        Frameworks.at_last(@memory, @reporter, @faults) { Frameworks.test_unit_asked? ? classes : [] }
+        guarded('Test::Unit.at_exit') { ::Test::Unit.run_at_exit_hooks }
+        @stand_in.answer = !@failed
+        return if @failed || !@stand_in.overridden?
+
+        said = guarded('Test::Unit::AutoRunner.run') { @stand_in.ask }
+        # What Test::Unit makes of it is `exit said`.
+        tell_of_own_run(said) unless said == true || said == 0 # rubocop:disable Style/NumericPredicate
       end
 
       private
+
+      def there?
+        defined?(::Test::Unit::TestCase::DESCENDANTS)
+      end
+
+      # Once it is there: loads what every plain run has loaded before its first test.
+      def ready
+        return if @suites
+
+        Frameworks.disarmed { LIBRARIES.each { |library| Frameworks::REQUIRE.call(library) } }
+        TestUnitRuns.install(@stand_in)
+        TestUnitHooks.install
+        @suites = TestUnitSuites.new { |klass, error| @reporter.file_error(**@faults.of("suite of #{klass.name}", error)) }
+      end
 
       def classes
         ::Test::Unit::TestCase::DESCENDANTS
@@ -78,10 +104,16 @@ module Gorgon
 
       def load_turns(path, loaded)
         absolute = @places.absolute(path)
-        now = loaded || Frameworks.load_file(absolute)
+        now = loaded || load_file(absolute)
+        return unless exits_passed? && there?
+
+        ready
         return unless prepared?
 
-        @files[path] = @memory.fresh(classes, absolute, Frameworks.opened).reject { |_, names| names.empty? }
+        turns = @memory.fresh(classes, absolute, Frameworks.opened).reject { |_, names| names.empty? }
+        return had_their_turn if @results.any? && @memory.lost.any?
+
+        @files[path] = turns
         @reporter.warning(Frameworks.loaded_before(path)) if !now && @files[path].empty?
         @files[path]
       rescue UnknownOption, *PASSED_UP
@@ -89,6 +121,33 @@ module Gorgon
       rescue Exception => e # what a file raises is a result, whatever its class
         @reporter.file_error(**@faults.of('load', e))
         nil
+      ensure
+        @exits.let_go
+      end
+
+      def load_file(path)
+        TestUnitRuns.while_loading do
+          @exits.held { there? ? Frameworks.load_file(path) : AHEAD.used { Frameworks.load_file(path) } }
+        end
+      rescue SystemExit => e
+        # `exit Test::Unit::AutoRunner.run`. Without it, Test::Unit runs nothing after an exit.
+        raise unless TestUnitRuns.asked && e.success?
+
+        true
+      ensure
+        @options.offer if TestUnitRuns.asked && !@runner
+      end
+
+      def had_their_turn
+        @reporter.file_error(**@faults.had_their_turn(@memory.lost))
+        nil
+      end
+
+      # Handlers of at_exit that come before the tests. They may end the run.
+      def exits_passed?
+        error = @exits.run or return true
+        @reporter.file_error(**@faults.before_tests(error))
+        false
       end
 
       # Done after a file is loaded, as its helpers may bring options.
@@ -123,6 +182,7 @@ module Gorgon
 
       def run_suite(suite)
         passed = @hooks.held { @options.run(suite, @results) }
+        @failed ||= !passed
         return unless @reporter.ours?
 
         tell_what_did_not_run
@@ -151,6 +211,24 @@ module Gorgon
         @reporter.file_error(what: 'quit', exception: nil, backtrace: [],
                              message: "#{@results.left} of #{@results.expected} tests did not run#{" (#{shown})" unless names.empty?}: " \
                                       'Test::Unit was stopped, or a `run` of the suite or of the test leaves them out')
+      end
+
+      def guarded(what)
+        yield
+      rescue SystemExit => e
+        raise unless what == 'Test::Unit::AutoRunner.run'
+
+        e.success? || e.status
+      rescue UnknownOption, *PASSED_UP
+        raise
+      rescue Exception => e
+        @reporter.suite_hook_failed(**@faults.of(what, e))
+        true
+      end
+
+      def tell_of_own_run(said)
+        @reporter.suite_hook_failed(what: 'Test::Unit::AutoRunner.run', exception: nil, backtrace: [],
+                                    message: "Test::Unit::AutoRunner.run, which the suite overrides, answers #{said.inspect}: the run did not pass")
       end
 
       # The runner, or the result that it kept, may know better than the tests.

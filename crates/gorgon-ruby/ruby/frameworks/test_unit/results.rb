@@ -34,6 +34,11 @@ module Gorgon
         @expected - @ended
       end
 
+      # Whether any test has ended in this process.
+      def any?
+        !@any.nil?
+      end
+
       # The names of the chosen tests that did not end.
       def not_ended
         @chosen.reject { |test| @over.key?(test) }.map(&:name)
@@ -74,6 +79,7 @@ module Gorgon
         running = @running.delete(::Thread.current) or return
         seconds = Frameworks.now - running.started_at
         @ended += 1
+        @any = true
         @over[running.test] = true
         @reporter.test_finished(of_test(running.test).merge(seconds: seconds).merge(of_faults(running.faults)))
       end

@@ -1,0 +1,78 @@
+# frozen_string_literal: true
+
+require_relative '../refused'
+
+module Gorgon
+  module Frameworks
+    # Handlers of at_exit that a file registers after it has asked its framework to run at exit. Ruby runs the last one
+    # first: in a plain run these come before the tests, may define some, and may end the run.
+    class Exits
+      INSTANCE = ::Kernel.instance_method(:at_exit)
+      MODULE = ::Kernel.method(:at_exit).unbind
+      # Stands for at_exit while a file is loaded.
+      TAKE = proc { |&handler| Exits.taker&.take(handler) || INSTANCE.bind(::Kernel).call(&handler) }
+
+      class << self
+        # Who takes the handlers now, if anybody does.
+        attr_accessor :taker
+
+        def define(instance, of_module)
+          verbose, $VERBOSE = $VERBOSE, nil
+          ::Kernel.define_method(:at_exit, instance)
+          ::Kernel.__send__(:private, :at_exit)
+          ::Kernel.define_singleton_method(:at_exit, of_module)
+          ::Kernel.instance_method(:at_exit)
+        ensure
+          $VERBOSE = verbose
+        end
+      end
+
+      # The block tells whether the framework is to run at exit.
+      def initialize(&armed)
+        @armed = armed
+        @held = []
+      end
+
+      # Runs the block; the handlers that it registers meanwhile wait.
+      def held
+        Exits.taker = self
+        taken = Exits.define(TAKE, TAKE)
+        yield
+      ensure
+        Exits.taker = nil
+        # The suite may have one of its own by now, which calls what was there.
+        Exits.define(INSTANCE, MODULE) if taken && ::Kernel.instance_method(:at_exit) == taken
+      end
+
+      def take(handler)
+        return unless handler && @armed.call
+
+        @held << handler
+        handler
+      end
+
+      # Runs those that wait, the last one first. Returns the exception that Ruby would go on with, or nil.
+      def run
+        @held.empty? ? nil : held { run_last }
+      end
+
+      # Those that still wait run when the process ends.
+      def let_go
+        INSTANCE.bind(::Kernel).call(&@held.shift) until @held.empty?
+      end
+
+      private
+
+      # What one raises is `$!` in the next, as with Ruby.
+      def run_last
+        handler = @held.pop or return
+        handler.call
+        run_last
+      rescue ::NoMemoryError, ::SignalException, Refused
+        raise
+      rescue ::Exception => e # rubocop:disable Lint/RescueException
+        run_last || e
+      end
+    end
+  end
+end

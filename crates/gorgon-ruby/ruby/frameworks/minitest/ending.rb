@@ -1,0 +1,83 @@
+# frozen_string_literal: true
+
+module Gorgon
+  module Frameworks
+    class Minitest
+      # What stands around all tests of a Ruby child, where a plain run has the handler of Minitest.autorun: a `run` of the
+      # suite's own, the hooks of after_run, and the status at exit.
+      class Ending
+        def initialize(stand_in, reporter, faults)
+          @stand_in = stand_in
+          @reporter = reporter
+          @faults = faults
+        end
+
+        # To be called before the first test runs, as Minitest does.
+        def begin
+          pid = $$
+          ::Kernel.at_exit { $$ == pid ? have_the_last_word : end_fork }
+        end
+
+        # Asks the `run` that the suite has put over Minitest's, if it has, whether the run passed. `words` are the arguments.
+        def ask(words, passed:)
+          # Who runs Minitest by an at_exit of his own finds that all is done.
+          @stand_in.answer = passed
+          return unless @stand_in.overridden?
+
+          said = guarded('Minitest.run') { @stand_in.ask(words.dup) }
+          tell('Minitest.run', nil, "Minitest.run, which the suite overrides, answers #{said.inspect}: the run did not pass") if passed && !passes?(said)
+        end
+
+        # The last one first, as in Minitest.
+        def run_hooks
+          until hooks.empty?
+            hook = hooks.pop
+            guarded('Minitest.after_run') { hook.call }
+          end
+          @over = true
+        end
+
+        private
+
+        def hooks
+          ::Minitest.class_variable_get(:@@after_run)
+        end
+
+        # What Minitest.autorun makes of it is `exit said || false`.
+        def passes?(said)
+          said == true || said == 0 # rubocop:disable Style/NumericPredicate
+        end
+
+        # In a plain run Minitest's own exit overrides what a handler of at_exit did that a test registered.
+        def have_the_last_word
+          exit if @over && $! && Frameworks.minitest_asked?
+        end
+
+        # What a test forks ends as Minitest 6 has it end, where the suite allows that.
+        def end_fork
+          return unless ::Minitest.respond_to?(:allow_fork) && ::Minitest.allow_fork
+
+          hooks.reverse_each(&:call)
+          exit false
+        end
+
+        # true, where the block raised or left: that is told.
+        def guarded(what)
+          yield
+        rescue SystemExit => e
+          tell(what, 'SystemExit', "#{what == 'Minitest.run' ? 'Minitest.run' : 'a hook of Minitest.after_run'} called exit, status #{e.status}") unless e.success?
+          true
+        rescue SignalException, NoMemoryError
+          raise
+        rescue Exception => e # rubocop:disable Lint/RescueException
+          @reporter.suite_hook_failed(**@faults.of(what, e))
+          true
+        end
+
+        def tell(what, exception, message)
+          @reporter.suite_hook_failed(what: what, exception: exception, message: message, backtrace: [])
+        end
+      end
+    end
+  end
+end
