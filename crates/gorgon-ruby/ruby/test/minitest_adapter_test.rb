@@ -166,6 +166,44 @@ class MinitestAdapterTest < AdapterCase
     assert_empty run_files('a_test.rb', options: '-n nothing').tests
   end
 
+  def test_a_name_that_is_excluded_may_empty_a_class
+    write('a_test.rb', <<~RUBY)
+      require 'minitest/autorun'
+      class ATest < Minitest::Test
+        def test_one; flunk; end
+      end
+      class BTest < Minitest::Test
+        def test_two; end
+      end
+    RUBY
+    %w[test_one ATest#test_one /one/].each do |name|
+      ran = run_files('a_test.rb', options: "-e #{name}")
+      assert_equal({ 'BTest#test_two' => 'passed' }, ran.outcomes, name)
+      assert_equal [], ran.of(:file_error), name
+      assert_equal [1], ran.of(:left_out).map { |left| left[:tests] }, name
+    end
+  end
+
+  def test_a_class_of_minitest_six_may_choose_among_its_tests
+    skip 'Minitest 5 does not ask it' if Minitest::VERSION.to_i < 6
+    write('a_test.rb', <<~RUBY)
+      require 'minitest/autorun'
+      class ATest < Minitest::Test
+        def self.filter_runnable_methods(options = {}) = super.grep_v(/slow/)
+        def test_one; end
+        def test_slow; flunk; end
+      end
+      class BTest < Minitest::Test
+        def self.filter_runnable_methods(options = {}) = runnable_methods.grep_v(/slow/)
+        def test_two; end
+        def test_slow; flunk; end
+      end
+    RUBY
+    ran = run_files('a_test.rb')
+    assert_equal({ 'ATest#test_one' => 'passed', 'BTest#test_two' => 'passed' }, ran.outcomes)
+    assert_equal [[], 2], [ran.of(:file_error), ran.of(:warning).size]
+  end
+
   def test_an_unknown_option_is_no_fault_of_a_file
     write('a_test.rb', "require 'minitest/autorun'\nclass ATest < Minitest::Test\n  def test_one; end\nend\n")
     ran = run_files('a_test.rb', options: '--tag smoke')

@@ -32,6 +32,11 @@ module Gorgon
           @asked.key?(klass)
         end
 
+        # Whether the option leaves it out, by either of its names: after the first Minitest asks no further.
+        def excludes?(test)
+          excluded?(test.method_name) || excluded?("#{test.klass}##{test.method_name}")
+        end
+
         def ===(text)
           return excluded?(text) if @names.key?(text)
 

@@ -32,7 +32,17 @@ module Gorgon
             own.fetch(klass) { own[klass] = around?(klass) }
           end
 
+          # Whether the class, by a method of its own, chooses among its tests and leaves this one out (Minitest 6).
+          def filtered?(test, options)
+            klass = test.klass
+            own_filter?(klass) && !klass.filter_runnable_methods(options).map(&:to_s).include?(test.method_name)
+          end
+
           private
+
+          def own_filter?(klass)
+            klass.respond_to?(:filter_runnable_methods) && !HARMLESS.match?(klass.method(:filter_runnable_methods).owner.inspect)
+          end
 
           def around?(klass)
             AROUND.any? { |name| klass.respond_to?(name) && !HARMLESS.match?(klass.method(name).owner.inspect) }
@@ -45,7 +55,7 @@ module Gorgon
           # What cannot be asked may hold.
           def holds?(klass)
             order = order(klass)
-            (!order.nil? && !LOOSE.include?(order)) || own_run?(klass)
+            (!order.nil? && !LOOSE.include?(order)) || own_run?(klass) || own_filter?(klass)
           rescue *PASSED_UP
             raise
           rescue ::Exception # rubocop:disable Lint/RescueException

@@ -122,17 +122,26 @@ module Gorgon
           told = [*lost, @raised&.last]
           left = wanted.reject { |test| @results.ended?(test) || @results.beside?(test) || told.include?(test) }
           selected, others = left.partition { |test| exclusion.selected?(test) }
-          quit(selected, ': their class or the executor dropped them, or the threads that were to run them have ended')
+          quit(chosen_by_class(selected), ': their class or the executor dropped them, or the threads that were to run them have ended')
           not_selected(others, exclusion)
         end
 
         # Left out by a filter; or their class did not even ask.
         def not_selected(tests, exclusion)
-          filtered, others = tests.partition { |test| filters? || exclusion.asked?(test.klass) }
+          filtered, others = tests.partition { |test| filters? || exclusion.asked?(test.klass) || exclusion.excludes?(test) }
           @left_out += filtered.size
-          own, others = others.partition { |test| Parts.own_run?(test.klass) }
-          @warn.call("#{told(own)} did not run: their class has a `run` of its own") unless own.empty?
-          quit(others, '')
+          quit(chosen_by_class(dropped(others, 'has a `run` of its own') { |test| Parts.own_run?(test.klass) }), '')
+        end
+
+        def chosen_by_class(tests)
+          dropped(tests, 'leaves them out (filter_runnable_methods)') { |test| Parts.filtered?(test, @options) }
+        end
+
+        # Tells of tests that their class did not want to run; returns the others.
+        def dropped(tests, why, &block)
+          own, others = tests.partition(&block)
+          @warn.call("#{told(own)} did not run: their class #{why}") unless own.empty?
+          others
         end
 
         def filters?
