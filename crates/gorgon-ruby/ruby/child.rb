@@ -211,6 +211,7 @@ module Gorgon
       # No file passes because the wrong one looked at it.
       others = @reporter.any? ? choice.besides : choice.without_tests
       others.each { |name| adapter(name).run(path, selection, loaded: true) }
+      @reporter.settle(1 + others.size)
       @ran = true
       choice.settled
       nil

@@ -48,6 +48,8 @@ module Gorgon
       @budget = FILE_BYTES
       @failed = false
       @any = false
+      @divisible = false
+      @not_found = []
       @test_from = 0
     end
 
@@ -127,7 +129,20 @@ module Gorgon
 
     # Each test of the file can be told from every other.
     def divisible
-      @channel.hold_line(DIVISIBLE) if ours?
+      @divisible = true
+    end
+
+    # A test that the item asks for and an adapter does not know.
+    def no_test(text)
+      @not_found << text
+      []
+    end
+
+    # The file has ended. One with tests of two frameworks is not divisible, as each knows its own; and what one does not
+    # find may be the other's.
+    def settle(adapters)
+      @not_found.tally.each { |text, times| warning(text) if times >= adapters }
+      @channel.hold_line(DIVISIBLE) if @divisible && adapters == 1 && ours?
     end
 
     # Whether this is the process that the reporter was made in.

@@ -26,7 +26,7 @@ module Gorgon
       def by_id(tests)
         known = tests.group_by(&:id)
         @ids.flat_map do |id|
-          known[id] || missing("no test #{id} in #{@path}")
+          known[id] || @reporter.no_test("no test #{id} in #{@path}")
         end
       end
 
@@ -36,13 +36,8 @@ module Gorgon
         lines = Lines.new(@path, tests.select { |test| test.file == @path })
         @lines.flat_map do |line|
           found = lines.at([line])
-          found.empty? ? missing("no test at #{@path}:#{line}") : found
+          found.empty? ? @reporter.no_test("no test at #{@path}:#{line}") : found
         end
-      end
-
-      def missing(text)
-        @reporter.warning(text)
-        []
       end
     end
   end
