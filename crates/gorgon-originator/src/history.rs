@@ -75,7 +75,8 @@ pub struct FileRecord {
     /// It failed where what ran before may be to blame, and was not judged again: it may be the next time.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unjudged: bool,
-    /// What failed in parts passed in the whole file: as long as it is unchanged it is not cut again.
+    /// What failed in parts passed in the whole file, or its tests have other names in each process: as long as it is
+    /// unchanged it is not cut again.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub entire: bool,
 }
@@ -221,9 +222,10 @@ impl History {
                     let same = stamp.is_some() && record.stamp == *stamp;
                     let unjudged = *unjudged && (record.unjudged || record.fails_anew_in(tests));
                     let blamed = record.doubted && !cut && record.passes_in(tests);
+                    let drawn = record.is_drawn_anew_in(tests);
                     *record = FileRecord {
                         doubted: *cut && record.fails_anew_in(tests),
-                        entire: *relies || (same && (record.entire || blamed)),
+                        entire: *relies || (same && (record.entire || blamed || drawn)),
                         seconds: Some(*seconds),
                         stamp: *stamp,
                         tests: tests.clone(),
@@ -361,6 +363,14 @@ impl FileRecord {
         let failed: HashSet<&str> = failed.map(|test| test.id.as_str()).collect();
         let mut now = tests.iter().filter(|test| test.failed);
         now.any(|test| !failed.contains(test.id.as_str()))
+    }
+
+    /// Returns whether half of the known tests, or more, have made room for others.
+    fn is_drawn_anew_in(&self, tests: &[TestRecord]) -> bool {
+        let now: HashSet<&str> = tests.iter().map(|test| test.id.as_str()).collect();
+        let known: HashSet<&str> = self.tests.iter().map(|test| test.id.as_str()).collect();
+        let gone = known.difference(&now).count();
+        gone > 0 && gone * 2 >= known.len() && now.difference(&known).next().is_some()
     }
 
     /// Returns whether a test that is known to have failed has passed now.

@@ -376,6 +376,34 @@ fn pieces_are_tests_and_the_groups_that_hold_them() {
 }
 
 #[test]
+fn a_file_whose_tests_have_other_names_each_time_is_not_cut_again_until_it_changes() {
+    let ran_as = |mtime_ns, ids: [&str; 3]| Ran::Whole {
+        seconds: 3.0,
+        stamp: Some(Stamp { bytes: 1, mtime_ns }),
+        tests: ids.map(|id| test(id, 1.0, false)).to_vec(),
+        divisible: true,
+        cut: true,
+        relies: false,
+        unjudged: false,
+    };
+    let check = |runs: &[(i64, [&str; 3])], may_be_cut: bool| {
+        let mut history = History::default();
+        for (mtime_ns, ids) in runs {
+            history.merge(&ran(&[("a.rb", ran_as(*mtime_ns, *ids))]));
+        }
+        let pieces = history.files["a.rb"].pieces();
+        assert_eq!(pieces.is_some(), may_be_cut, "{runs:?}");
+    };
+    let (first, second) = ((1, ["a", "b", "c"]), (1, ["d", "e", "c"]));
+    check(&[first, second], false);
+    check(&[first, second, second], false);
+    check(&[first, second, (2, ["d", "e", "c"])], true);
+    check(&[first, (2, ["d", "e", "c"])], true);
+    // A helper defines one more, or another one.
+    check(&[first, (1, ["a", "b", "d"])], true);
+}
+
+#[test]
 fn a_file_that_fails_in_parts_and_passes_as_a_whole_is_not_cut_again_until_it_changes() {
     let ran_as = |mtime_ns, cut, failed| Ran::Whole {
         seconds: 3.0,
