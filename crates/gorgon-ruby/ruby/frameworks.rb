@@ -8,6 +8,7 @@ require_relative 'frameworks/places'
 require_relative 'frameworks/lines'
 require_relative 'frameworks/scan'
 require_relative 'frameworks/choice'
+require_relative 'frameworks/stand_in'
 
 module Gorgon
   # The test frameworks: which one a file is for, and what keeps them apart in one process.
@@ -29,6 +30,12 @@ module Gorgon
       'autorunner.rb' => ['Test::Unit::AutoRunner', ->(mod) { Frameworks.disarm_test_unit(mod) }],
       'runner.rb' => ['RSpec::Core::Runner', ->(mod) { mod.instance_variable_set(:@installed_at_exit, true) }]
     }.freeze
+
+    # Who stands for a method of a framework that runs tests, by the name of its module; also where callbacks load it.
+    STAND_INS = { 'Minitest' => StandIn.new, 'Test::Unit::AutoRunner' => StandIn.new } # rubocop:disable Style/MutableConstant
+    # The file that defines the method => the module.
+    RUNS = { 'minitest.rb' => 'Minitest', 'autorunner.rb' => 'Test::Unit::AutoRunner',
+             'testrunnermediator.rb' => 'Test::Unit::UI::TestRunnerMediator' }.freeze
 
     # For a process in which Minitest.autorun came before us (ruby -r minitest/autorun): its
     # handler at exit finds nothing to run.
@@ -59,18 +66,13 @@ module Gorgon
         trace = TracePoint.new(:class, :end) do |point|
           opened[point.self] = true
           switch_off(point)
-          arrive(point) if @arrivals && point.event == :end
+          stand_in(point) if point.event == :end
         end
         trace.enable
         yield
       ensure
         trace.disable
         disarm
-      end
-
-      # Runs the block with a module of a framework when the file of this name has defined its methods.
-      def arrival(file, name, &block)
-        (@arrivals ||= {})[file] = [name, block]
       end
 
       # Switches off what is loaded already.
@@ -213,9 +215,9 @@ module Gorgon
         switch.call(point.self)
       end
 
-      def arrive(point)
-        name, block = @arrivals[File.basename(point.path)]
-        block.call(point.self) if name && NAME_OF.bind(point.self).call == name
+      def stand_in(point)
+        name = RUNS[File.basename(point.path)] or return
+        STAND_INS[name]&.put(point.self) if NAME_OF.bind(point.self).call == name
       end
 
       def disarm_loaded_minitest

@@ -76,7 +76,7 @@ end
 result, framework, seed, options, *files = ARGV
 ARGV.clear
 record = Record.new(result)
-load 'callbacks.rb' if File.exist?('callbacks.rb')
+Gorgon::Frameworks.disarmed { load 'callbacks.rb' } if File.exist?('callbacks.rb')
 Gorgon::Frameworks.disarmed { require 'minitest/spec' } if ENV['PRELOAD_SPEC']
 Gorgon::Frameworks.adapter(framework).preload if framework == 'rspec'
 settings = Struct.new(:seed, :options, :root).new(Integer(seed), options.split, Dir.pwd)

@@ -576,4 +576,28 @@ class MinitestRunTest < AdapterCase
     ours = %r{\A#{Regexp.escape(File.expand_path('..', __dir__))}|/socket\.(?:rb|so)\z|/io/wait\.so\z}
     assert_empty((seen.last - seen.first).grep_v(ours))
   end
+
+  # Also where callbacks have loaded the helper.
+  def test_a_run_of_the_suite_s_own_has_its_say
+    write('helper.rb', <<~RUBY)
+      require 'minitest/autorun'
+      class << Minitest
+        alias run_without_verdict run
+        def run(args = [])
+          puts "args \#{args}"
+          run_without_verdict(args) && ENV['VERDICT'].to_i
+        end
+      end
+    RUBY
+    write('a_test.rb', "require_relative 'helper'\nclass ATest < Minitest::Test\n  def test_a; end\nend\n")
+    2.times do
+      assert_as_plain('a_test.rb', status: 3, env: { 'VERDICT' => '3' })
+      ran = run_files('a_test.rb', env: { 'VERDICT' => '3' }, options: '-v')
+      assert_equal ['Minitest.run, which the suite overrides, answers 3: the run did not pass'],
+                   ran.of(:suite_hook_failed).map { |fault| fault[:message] }
+      assert_equal 'args ["-v"]', ran.output.lines.grep(/^args/).last.chomp
+      assert_empty run_files('a_test.rb', env: { 'VERDICT' => '0' }).of(:suite_hook_failed)
+      write('callbacks.rb', "require './helper'\n")
+    end
+  end
 end

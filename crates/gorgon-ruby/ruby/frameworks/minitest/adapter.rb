@@ -8,7 +8,6 @@ require_relative '../ids'
 require_relative '../memory'
 require_relative '../part'
 require_relative '../selection'
-require_relative '../stand_in'
 require_relative 'ending'
 require_relative 'options'
 require_relative 'parts'
@@ -50,7 +49,7 @@ module Gorgon
         @results = Results.new(reporter, @places) { |klass, name| test(klass, name, @ids) }
         @reporters = Reporters.new(@results, reporter, @faults)
         @memory = Memory.new(@places, Frameworks.job_files(settings)) { |klass| method_names(klass) }
-        @stand_in = StandIn.new
+        @stand_in = STAND_INS['Minitest']
         @exits = Exits.new { Frameworks.minitest_asked? }
         @ending = Ending.new(@stand_in, reporter, @faults)
         @files = {} # path => what its loading brought, for its further parts
@@ -60,7 +59,6 @@ module Gorgon
       end
 
       def start
-        Frameworks.arrival('minitest.rb', 'Minitest') { |minitest| @stand_in.put(minitest) }
         return unless there?
 
         @stand_in.put(::Minitest)

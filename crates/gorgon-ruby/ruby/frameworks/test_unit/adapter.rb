@@ -8,7 +8,6 @@ require_relative '../ids'
 require_relative '../memory'
 require_relative '../part'
 require_relative '../selection'
-require_relative '../stand_in'
 require_relative 'hooks'
 require_relative 'options'
 require_relative 'parts'
@@ -43,7 +42,7 @@ module Gorgon
         @results = TestUnitResults.new(reporter, @places)
         @hooks = TestUnitHooks::Once.new(@results)
         @files = {} # path => its turns, for its further parts
-        @stand_in = StandIn.new
+        @stand_in = STAND_INS['Test::Unit::AutoRunner']
         @exits = Exits.new { Frameworks.test_unit_asked? }
       end
 
@@ -51,7 +50,6 @@ module Gorgon
         @memory = Memory.new(@places, Frameworks.job_files(@settings)) { |klass| @suites.names(klass) }
         @options = TestUnitOptions.new(@settings, @reporter)
         @options.offer
-        TestUnitRuns.watch(@stand_in)
         return unless there?
 
         ready
@@ -93,7 +91,8 @@ module Gorgon
         return if @suites
 
         Frameworks.disarmed { LIBRARIES.each { |library| Frameworks::REQUIRE.call(library) } }
-        TestUnitRuns.install(@stand_in)
+        @stand_in.put(::Test::Unit::AutoRunner)
+        TestUnitRuns.put(::Test::Unit::UI::TestRunnerMediator)
         TestUnitHooks.install
         @suites = TestUnitSuites.new { |klass, error| @reporter.file_error(**@faults.of("suite of #{klass.name}", error)) }
       end

@@ -15,23 +15,12 @@ module Gorgon
         end
       end
 
-      MEDIATOR = 'Test::Unit::UI::TestRunnerMediator'
-      AUTORUNNER = 'Test::Unit::AutoRunner'
-
       class << self
         # Whether a file is being loaded, and whether it asked for a run.
         attr_accessor :loading, :asked
 
-        # Before Test::Unit is there.
-        def watch(stand_in)
-          Frameworks.arrival('testrunnermediator.rb', MEDIATOR) { |mediator| prepend_to(mediator) }
-          Frameworks.arrival('autorunner.rb', AUTORUNNER) { |runner| stand_in.put(runner) }
-        end
-
-        # When it is there.
-        def install(stand_in)
-          prepend_to(::Test::Unit::UI::TestRunnerMediator)
-          stand_in.put(::Test::Unit::AutoRunner)
+        def put(mediator)
+          mediator.prepend(Before) unless mediator < Before
         end
 
         def while_loading
@@ -41,13 +30,9 @@ module Gorgon
         ensure
           @loading = false
         end
-
-        private
-
-        def prepend_to(mediator)
-          mediator.prepend(Before) unless mediator < Before
-        end
       end
+
+      STAND_INS['Test::Unit::UI::TestRunnerMediator'] = self
     end
   end
 end
