@@ -87,6 +87,7 @@ module Gorgon
         @reporters.report
         @ending.ask(@options.given, passed: !@results.failed)
         @ending.run_hooks
+        @memory.pass_over(runnables, [])
         Frameworks.at_last(@memory, @reporter, @faults) { Frameworks.minitest_asked? ? runnables : [] }
       end
 
@@ -140,7 +141,7 @@ module Gorgon
 
       # Handlers of at_exit that come before the tests. They may end the run.
       def exits_passed?
-        error = @exits.run
+        error = @stand_in.while_loading { @exits.run }
         return true if error.nil? || (SystemExit === error && error.success?)
 
         @reporter.file_error(**@faults.before_tests(error))

@@ -70,8 +70,9 @@ module Gorgon
       def finish
         return unless @runner
 
-        Frameworks.at_last(@memory, @reporter, @faults) { Frameworks.test_unit_asked? ? classes : [] }
         guarded('Test::Unit.at_exit') { ::Test::Unit.run_at_exit_hooks }
+        @memory.pass_over(classes, [])
+        Frameworks.at_last(@memory, @reporter, @faults) { Frameworks.test_unit_asked? ? classes : [] }
         @stand_in.answer = !@failed
         return if @failed || !@stand_in.overridden?
 
@@ -144,7 +145,10 @@ module Gorgon
 
       # Handlers of at_exit that come before the tests. They may end the run.
       def exits_passed?
-        error = @exits.run or return true
+        error = TestUnitRuns.while_loading { @exits.run }
+        @options.offer if TestUnitRuns.asked && !@runner
+        return true if error.nil? || (SystemExit === error && error.success? && TestUnitRuns.asked)
+
         @reporter.file_error(**@faults.before_tests(error))
         false
       end
