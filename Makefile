@@ -1,16 +1,17 @@
 # What can be done here; `make help` lists it. Each target is a line or two.
 CARGO ?= cargo
-RUBY_SCRIPTS = crates/gorgon-ruby/ruby
+RUBY_SCRIPTS = crates/gorgon-ruby/ruby integration/rails
 SHELL_SCRIPTS = scripts/* .ci/run integration/suites/get integration/suites/fetch.sh integration/differential/fetch
 SUITES ?=
 BROKERS ?=
+RAILS ?=
 FUZZ_SECONDS ?= 30
 FUZZ_TARGETS ?=
 PREFIX ?= /usr/local
 SEED ?= 1
 PARTS ?=
 
-.PHONY: brokers differential fuzz help demo setup build unit ruby integration test suites lint audit bench soak release install install-listener clean
+.PHONY: rails brokers differential fuzz help demo setup build unit ruby integration test suites lint audit bench soak release install install-listener clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -38,6 +39,9 @@ test: setup unit ruby integration ## everything, under 20 minutes on 2 cores
 
 brokers: setup build ## contract suite and main job against RabbitMQ 3.10, 4.0 and 4.3 (BROKERS="trixie sid" for some)
 	scripts/brokers $(BROKERS)
+
+rails: setup build ## a Rails application beside Rails' own command, in a tree of Debian (RAILS="bookworm trixie")
+	scripts/rails $(RAILS)
 
 suites: setup release ## every real suite against its truth (SUITES="hashie rss" for some)
 	$(CARGO) run -q --release -p integration --bin suites -- $(SUITES)

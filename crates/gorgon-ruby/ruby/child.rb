@@ -3,6 +3,8 @@
 require_relative 'capture'
 require_relative 'leaving'
 require_relative 'program'
+require_relative 'rails/databases'
+require_relative 'rails/parallel'
 require_relative 'raised'
 require_relative 'reporter'
 require_relative 'restore'
@@ -97,6 +99,7 @@ module Gorgon
       return unless callback('before_start')
 
       RailsEnvironment.check
+      return unless rails_databases
       @started = true
       check_options
       @restore = Restore.new(@root, @capture)
@@ -122,6 +125,22 @@ module Gorgon
     def options_settled?
       adapter = Frameworks.adapter(@request.framework)
       adapter.respond_to?(:options_settled?) && adapter.options_settled?
+    end
+
+    # Returns whether they are there. Callbacks that load the application, or start a worker, have their own way.
+    def rails_databases
+      return true unless @settings['rails']
+
+      RailsParallel.offer(@request.test_env_number)
+      RailsDatabases.offer(@request.test_env_number)
+      true
+    rescue *Raised::PASSED_UP
+      raise
+    rescue Exception => e # rubocop:disable Lint/RescueException
+      @channel.send(event: 'callback_failed', callback: 'before_start', exception: Raised.name(e),
+                    message: "the databases of worker #{@request.test_env_number}: #{Raised.message(e)}",
+                    backtrace: Raised.backtrace(e).first(50), output: @capture.text)
+      false
     end
 
     def serve_files
@@ -259,10 +278,20 @@ module Gorgon
       @capture.clear
       @reporter.begin_end
       @adapters.each_value(&:finish)
+      rails_teardown
       @channel.send(event: 'after_complete')
       callback('after_complete')
       tell_left
       @channel.send(event: 'finished')
+    end
+
+    def rails_teardown
+      RailsParallel.tear_down
+    rescue *Raised::PASSED_UP
+      raise
+    rescue Exception => e # rubocop:disable Lint/RescueException
+      @reporter.suite_hook_failed(what: 'parallelize_teardown', exception: Raised.name(e), message: Raised.message(e),
+                                  backtrace: Raised.backtrace(e))
     end
 
     # What this child has loaded runs in another one: what it registered for its end is for that one.

@@ -4,6 +4,8 @@ require_relative 'hidden'
 require_relative 'leaving'
 require_relative 'raised'
 require_relative 'rails_environment'
+require_relative 'rails/databases'
+require_relative 'rails/parallel'
 require_relative 'frameworks/places'
 require_relative 'frameworks/lines'
 require_relative 'frameworks/scan'
@@ -65,6 +67,7 @@ module Gorgon
       def disarmed
         trace = TracePoint.new(:class, :end) do |point|
           opened[point.self] = true
+          RailsDatabases.seen(point.self)
           switch_off(point)
           stand_in(point) if point.event == :end
         end
@@ -116,7 +119,7 @@ module Gorgon
             ruby_options&.follow(path)
             path.end_with?('.rb') ? REQUIRE.call(path) : LOAD.call(path)
           end
-        end
+        end.tap { RailsParallel.set_up }
       end
 
       # The framework that a file is likely for, by its name on the wire. Where nothing in the text tells, it

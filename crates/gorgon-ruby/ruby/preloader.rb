@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require_relative 'branch'
+require_relative 'rails/application'
 require_relative 'sockets'
 
 module Gorgon
@@ -30,6 +31,7 @@ module Gorgon
       failure = @callbacks.run('before_creating_workers')
       return @owner.send(failure.merge(event: 'callback_failed')) if failure
 
+      RailsApplication.load if @settings['rails']
       RailsEnvironment.check
       # Not sooner: the application may set its own.
       @traps = System.deaf

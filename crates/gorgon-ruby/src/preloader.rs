@@ -308,6 +308,7 @@ impl Booted {
             callbacks: &settings.callbacks,
             frameworks: &settings.frameworks,
             files: &settings.files,
+            rails: rails::is_ours(settings),
             options: &settings.options,
             seed: settings.seed,
             env: &settings.env,

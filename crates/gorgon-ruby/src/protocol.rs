@@ -20,6 +20,8 @@ pub(crate) struct Boot<'a> {
     pub(crate) files: &'a str,
     /// How Ruby is started for tests of Minitest and Test::Unit.
     pub(crate) ways: &'a [Way],
+    /// A Rails application that no callback loads.
+    pub(crate) rails: bool,
     pub(crate) options: &'a [String],
     pub(crate) seed: u32,
     pub(crate) env: &'a BTreeMap<String, Option<String>>,

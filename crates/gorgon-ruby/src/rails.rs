@@ -8,10 +8,13 @@ use std::process::Command;
 
 use gorgon_process::exit::Hint;
 
-use crate::settings::RubySettings;
+use crate::defined::may_define;
+use crate::settings::{Callback, RubySettings};
 
 /// What a Rails project has.
 const APPLICATION: &str = "config/application.rb";
+/// What loads it.
+const LOADER: &str = "config/environment.rb";
 const RAILS_ENV: &str = "RAILS_ENV";
 const RACK_ENV: &str = "RACK_ENV";
 const TEST: &str = "test";
@@ -67,6 +70,14 @@ pub(crate) fn environment(command: &mut Command, settings: &RubySettings) {
 
 fn is_rails(settings: &RubySettings) -> bool {
     settings.directory.join(APPLICATION).is_file()
+}
+
+/// Returns whether we load the application and make its databases: what callbacks do before workers, or as one starts,
+/// takes the place of that.
+pub(crate) fn is_ours(settings: &RubySettings) -> bool {
+    const OURS_UNLESS: [Callback; 2] = [Callback::BeforeCreatingWorkers, Callback::BeforeStart];
+    let loader = settings.directory.join(LOADER);
+    is_rails(settings) && loader.is_file() && !OURS_UNLESS.iter().any(|&it| may_define(settings, it))
 }
 
 /// Returns whether `env` of the configuration names the environment.

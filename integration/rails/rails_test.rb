@@ -1,0 +1,144 @@
+# frozen_string_literal: true
+
+require 'json'
+require 'minitest/autorun'
+require 'tmpdir'
+require_relative 'application'
+require_relative 'postgresql'
+
+# What a team with a Rails application sees, beside what Rails' own command says. Runs where Rails is installed and
+# Gorgon's binaries are on PATH: `scripts/rails`.
+class RailsTest < Minitest::Test
+  def setup
+    @directory = Dir.mktmpdir('gorgon-rails')
+  end
+
+  def teardown
+    @postgresql&.stop
+    FileUtils.rm_rf(@directory)
+  end
+
+  def test_a_new_application_runs_with_one_command_as_by_bin_rails_test
+    application = make
+    assert_match(/\A\s*7 runs, .* 0 failures, 0 errors/, application.run!('bin/rails', 'test')[/^\s*\d+ runs.*/])
+    assert_summary application, '7 tests: 7 passed', '3 files: 3 passed'
+    add = 12
+    application.add_tests(add)
+    plain = application.run!('bin/rails', 'test', PARALLEL_WORKERS: '1')
+    assert_includes plain, "#{7 + add} runs, "
+    application.forget_seen
+    assert_summary application, "#{7 + add} tests: #{7 + add} passed"
+    assert_databases(application) { |number| "db/test.sqlite3-gorgon-#{number}" }
+    assert_equal 3, application.development_rows
+  end
+
+  def test_a_database_yml_that_names_the_number_is_taken_as_it_is_and_what_is_missing_is_made
+    application = make
+    application.add_tests(12)
+    text = File.read("#{application.root}/config/database.yml")
+    application.write('config/database.yml', text.sub('db/test.sqlite3', "db/test<%= ENV['TEST_ENV_NUMBER'] %>.sqlite3"))
+    assert_summary application, '19 tests: 19 passed'
+    assert_databases(application) { |number| "db/test#{number unless number == 1}.sqlite3" }
+  end
+
+  def test_hooks_of_parallelize_run_once_in_each_process_with_the_number_of_the_worker
+    application = make
+    application.add_tests(8)
+    log = "#{application.root}/tmp/hooks"
+    application.append('test/test_helper.rb', <<~RUBY)
+      class ActiveSupport::TestCase
+        parallelize_setup { |n| File.write('#{log}', "setup \#{n} \#{Process.pid}\\n", mode: 'a') }
+        parallelize_teardown { |n| File.write('#{log}', "teardown \#{n} \#{Process.pid}\\n", mode: 'a') }
+      end
+    RUBY
+    assert_summary application, '15 tests: 15 passed'
+    lines = File.readlines(log, chomp: true)
+    assert_equal lines.uniq, lines
+    said = lines.group_by { |line| line.split.last }.values
+    assert(said.all? { |those| those.map { |line| line[/\A\w+ \d/] } in [/\Asetup (\d)\z/, /\Ateardown (\d)\z/] })
+    assert_equal %w[1 2], lines.map { |line| line.split[1] }.uniq.sort
+  end
+
+  def test_a_helper_that_comes_before_the_application_does_so_and_has_databases_of_its_own
+    application = make
+    application.add_tests(8)
+    helper = File.read("#{application.root}/test/test_helper.rb")
+    application.write('test/test_helper.rb', "ENV['SHOP'] = 'set'\n#{helper}")
+    application.write('config/initializers/shop.rb', "SHOP = ENV.fetch('SHOP')\n")
+    assert_summary application, '15 tests: 15 passed'
+    assert_databases(application) { |number| "db/test.sqlite3-gorgon-#{number}" }
+  end
+
+  def test_an_application_that_cannot_be_loaded_fails_each_file_that_needs_it_and_no_other
+    application = make
+    application.write('config/initializers/broken.rb', "raise 'this initializer is broken'\n")
+    application.write('test/lib/pure_test.rb', "require 'minitest/autorun'\nclass PureTest < Minitest::Test\n  def test_it; assert true; end\nend\n")
+    output, status = application.run('gorgon-originator', '--local=2')
+    assert_equal 1, status, output
+    assert_includes output, 'this initializer is broken'
+    assert_includes output, '4 files: 1 passed, 3 failed'
+  end
+
+  def test_two_runs_in_one_directory_at_once_have_databases_of_their_own
+    application = make
+    application.add_tests(30)
+    runs = Array.new(2) { Thread.new { application.run('gorgon-originator', '--local=2') } }.map(&:value)
+    assert_equal [0, 0], runs.map(&:last), runs.map(&:first).join
+    assert_databases(application) { |number| "db/test.sqlite3-gorgon-#{number}" }
+  end
+
+  def test_rspec_and_postgresql_with_structure_sql_and_a_second_database
+    @postgresql = Postgresql.new(@directory)
+    application = make(database: 'postgresql', framework: 'rspec', environment: @postgresql.environment)
+    application.write('config/initializers/schema.rb', "Rails.application.config.active_record.schema_format = :sql\n")
+    application.write('config/database.yml', <<~YAML)
+      development:
+        primary: {adapter: postgresql, database: app_development}
+        animals: {adapter: postgresql, database: app_animals_development, migrations_paths: db/animals}
+      test:
+        primary: {adapter: postgresql, database: app_test}
+        animals: {adapter: postgresql, database: app_animals_test, migrations_paths: db/animals}
+    YAML
+    application.write('db/animals/20260101000000_dogs.rb',
+                      "class Dogs < ActiveRecord::Migration[6.0]\n  def change; create_table(:dogs) { |t| t.string :name }; end\nend\n")
+    application.write('app/models/animal.rb',
+                      "class Animal < ApplicationRecord\n  self.abstract_class = true\n  connects_to database: { writing: :animals }\nend\n")
+    application.write('app/models/dog.rb', "class Dog < Animal; end\n")
+    application.migrate
+    6.times do |i|
+      application.write("spec/models/dog_#{i}_spec.rb", <<~RUBY)
+        require 'rails_helper'
+        RSpec.describe Dog do
+          it('is alone') { Dog.delete_all; Dog.create!; sleep 0.05; expect(Dog.count).to eq 1 }
+          it('has a worker') { expect(Dog.connection.current_database).to match(ENV['GORGON_WORKER_ID'] ? /-gorgon-[12]\\z/ : /test\\z/) }
+        end
+      RUBY
+    end
+    application.add_tests(8)
+    examples = application.run!('bundle', 'exec', 'rspec')[/^(\d+) examples, 0 failures/, 1]
+    application.forget_seen
+    output = application.run!('gorgon-originator', '--local=2')
+    assert_match(/^#{examples} tests: /, output)
+    assert_databases(application) { |number| "app_test-gorgon-#{number}" }
+    assert_equal 3, application.development_rows
+  end
+
+  private
+
+  def make(**options)
+    Application.new("#{@directory}/app", **options)
+  end
+
+  # Each test was in the database of its worker; which worker had which file is chance.
+  def assert_databases(application)
+    seen = application.databases_seen
+    refute_empty seen
+    seen.each { |number, name| assert_equal yield(number), name }
+  end
+
+  def assert_summary(application, *lines)
+    output, status = application.run('gorgon-originator', '--local=2')
+    assert_equal 0, status, output
+    lines.each { |line| assert_includes output.lines(chomp: true), line, output }
+  end
+end
