@@ -11,7 +11,6 @@ class Application
     gem 'sqlite3'
     gem 'pg'
     gem 'puma'
-    gem 'sprockets-rails'
     gem 'simplecov', require: false
   RUBY
 
@@ -25,7 +24,8 @@ class Application
     @root = root
     @environment = ENVIRONMENT.merge(environment)
     @framework = framework
-    skipped = %w[bundle git javascript webpack-install turbolinks spring listen bootsnap jbuilder system-test active-storage]
+    skipped = %w[bundle git javascript webpack-install turbolinks spring listen bootsnap jbuilder system-test active-storage action-mailbox action-text hotwire
+                 kamal solid rubocop brakeman ci docker] << (rails_7? ? 'asset-pipeline' : 'sprockets')
     Dir.chdir(File.dirname(root)) do
       run!('rails', 'new', root, *skipped.map { |name| "--skip-#{name}" }, "--database=#{database}", '--quiet', '--force')
     end
@@ -33,7 +33,6 @@ class Application
     run!('bundle', 'install', '--local', '--quiet')
     run!('bin/rails', 'generate', 'rspec:install') if framework == 'rspec'
     run!('bin/rails', 'generate', 'scaffold', 'Author', 'name', '--no-helper')
-    touch('app/assets/config/manifest.js')
     migrate
   end
 
@@ -76,6 +75,10 @@ class Application
     run!('bin/rails', 'runner', 'puts Author.count').to_i
   end
 
+  def rails_7?
+    Gem::Specification.find_by_name('rails').version >= Gem::Version.new('7')
+  end
+
   # Runs a command in the application; returns its output and its status.
   def run(*command, **environment)
     words = environment.transform_keys(&:to_s)
@@ -100,7 +103,4 @@ class Application
     write(path, File.read("#{@root}/#{path}") + text)
   end
 
-  def touch(path)
-    write(path, '') unless File.exist?("#{@root}/#{path}")
-  end
 end

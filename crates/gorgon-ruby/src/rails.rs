@@ -77,7 +77,9 @@ fn is_rails(settings: &RubySettings) -> bool {
 pub(crate) fn is_ours(settings: &RubySettings) -> bool {
     const OURS_UNLESS: [Callback; 2] = [Callback::BeforeCreatingWorkers, Callback::BeforeStart];
     let loader = settings.directory.join(LOADER);
-    is_rails(settings) && loader.is_file() && !OURS_UNLESS.iter().any(|&it| may_define(settings, it))
+    is_rails(settings)
+        && loader.is_file()
+        && !OURS_UNLESS.iter().any(|&it| may_define(settings, it))
 }
 
 /// Returns whether `env` of the configuration names the environment.
