@@ -14,6 +14,10 @@ class Application
     gem 'simplecov', require: false
   RUBY
 
+  # Parts of Rails that no test here needs, some of which want packages of Node. An older Rails does not mind newer names.
+  SKIPPED = %w[bundle git javascript webpack-install turbolinks spring listen bootsnap jbuilder system-test active-storage
+               action-mailbox action-text hotwire kamal solid rubocop brakeman ci docker].freeze
+
   # What every command is given: no Spring, and nobody's settings.
   ENVIRONMENT = { 'DISABLE_SPRING' => '1', 'RAILS_ENV' => nil, 'LANG' => 'C.UTF-8' }.freeze
 
@@ -24,8 +28,7 @@ class Application
     @root = root
     @environment = ENVIRONMENT.merge(environment)
     @framework = framework
-    skipped = %w[bundle git javascript webpack-install turbolinks spring listen bootsnap jbuilder system-test active-storage action-mailbox action-text hotwire
-                 kamal solid rubocop brakeman ci docker] << (rails_7? ? 'asset-pipeline' : 'sprockets')
+    skipped = SKIPPED + [rails_7? ? 'asset-pipeline' : 'sprockets', *('test' if framework == 'rspec')]
     Dir.chdir(File.dirname(root)) do
       run!('rails', 'new', root, *skipped.map { |name| "--skip-#{name}" }, "--database=#{database}", '--quiet', '--force')
     end
@@ -61,6 +64,11 @@ class Application
   # The databases that tests have seen, by the number of their worker.
   def databases_seen
     Dir.glob("#{seen}/*").map { |path| [[File.basename(path).to_i, 1].max, File.read(path)] }.uniq.sort
+  end
+
+  # Where those of SQLite lie.
+  def databases
+    rails_7? ? 'storage' : 'db'
   end
 
   def forget_seen

@@ -28,7 +28,7 @@ class RailsTest < Minitest::Test
     assert_includes plain, "#{7 + add} runs, "
     application.forget_seen
     assert_summary application, "#{7 + add} tests: #{7 + add} passed"
-    assert_databases(application) { |number| "db/test.sqlite3-gorgon-#{number}" }
+    assert_databases(application) { |number| "#{application.databases}/test.sqlite3-gorgon-#{number}" }
     assert_equal 3, application.development_rows
   end
 
@@ -36,9 +36,9 @@ class RailsTest < Minitest::Test
     application = make
     application.add_tests(12)
     text = File.read("#{application.root}/config/database.yml")
-    application.write('config/database.yml', text.sub('db/test.sqlite3', "db/test<%= ENV['TEST_ENV_NUMBER'] %>.sqlite3"))
+    application.write('config/database.yml', text.sub('/test.sqlite3', "/test<%= ENV['TEST_ENV_NUMBER'] %>.sqlite3"))
     assert_summary application, '19 tests: 19 passed'
-    assert_databases(application) { |number| "db/test#{number unless number == 1}.sqlite3" }
+    assert_databases(application) { |number| "#{application.databases}/test#{number unless number == 1}.sqlite3" }
   end
 
   def test_hooks_of_parallelize_run_once_in_each_process_with_the_number_of_the_worker
@@ -66,7 +66,17 @@ class RailsTest < Minitest::Test
     application.write('test/test_helper.rb', "ENV['SHOP'] = 'set'\n#{helper}")
     application.write('config/initializers/shop.rb', "SHOP = ENV.fetch('SHOP')\n")
     assert_summary application, '15 tests: 15 passed'
-    assert_databases(application) { |number| "db/test.sqlite3-gorgon-#{number}" }
+    assert_databases(application) { |number| "#{application.databases}/test.sqlite3-gorgon-#{number}" }
+  end
+
+  def test_the_same_for_rspec
+    application = make(framework: 'rspec')
+    application.add_tests(8)
+    helper = File.read("#{application.root}/spec/rails_helper.rb")
+    application.write('spec/rails_helper.rb', "ENV['SHOP'] = 'set'\n#{helper}")
+    application.write('config/initializers/shop.rb', "SHOP = ENV.fetch('SHOP')\n")
+    application.run!('gorgon-originator', '--local=2')
+    assert_databases(application) { |number| "#{application.databases}/test.sqlite3-gorgon-#{number}" }
   end
 
   def test_an_application_that_cannot_be_loaded_fails_each_file_that_needs_it_and_no_other
@@ -75,7 +85,7 @@ class RailsTest < Minitest::Test
     application.write('test/lib/pure_test.rb', "require 'minitest/autorun'\nclass PureTest < Minitest::Test\n  def test_it; assert true; end\nend\n")
     output, status = application.run('gorgon-originator', '--local=2')
     assert_equal 1, status, output
-    assert_includes output, 'this initializer is broken'
+    assert_equal 3, output.scan(/^    this initializer is broken$/).size, output
     assert_includes output, '4 files: 1 passed, 3 failed'
   end
 
@@ -84,7 +94,7 @@ class RailsTest < Minitest::Test
     application.add_tests(30)
     runs = Array.new(2) { Thread.new { application.run('gorgon-originator', '--local=2') } }.map(&:value)
     assert_equal [0, 0], runs.map(&:last), runs.map(&:first).join
-    assert_databases(application) { |number| "db/test.sqlite3-gorgon-#{number}" }
+    assert_databases(application) { |number| "#{application.databases}/test.sqlite3-gorgon-#{number}" }
   end
 
   def test_rspec_and_postgresql_with_structure_sql_and_a_second_database

@@ -8,7 +8,7 @@ module Gorgon
   compiled = Compiled.new('boot')
   # What is loaded here lives on.
   off = ::GC.disable
-  compiled.load { %w[system protocol callbacks preloader].each { |name| require_relative name } }
+  compiled.load { %w[system protocol anew callbacks preloader].each { |name| require_relative name } }
   ::GC.enable unless off
 
   # The handler that runs last in a child.
@@ -18,7 +18,7 @@ module Gorgon
   owner = Channel.new(STDIN.dup)
   File.open('/dev/null') { |null| System.place(null, 0) || STDIN.reopen(null) }
   [STDOUT, STDERR].each { |stream| stream.sync = true }
-  settings = owner.receive
+  settings = Anew.settings || owner.receive
   Process.exit!(1) unless settings
 
   RailsEnvironment.allow(settings['env'])

@@ -42,6 +42,7 @@ module Gorgon
       # Before the framework: a project may be the framework itself.
       go_the_projects_way if @framework != 'rspec'
       preload
+      @ways.living.write('.')
       nil while serve
       @compiled.finish
       until @children.empty? && @dying.empty?

@@ -67,7 +67,6 @@ module Gorgon
       def disarmed
         trace = TracePoint.new(:class, :end) do |point|
           opened[point.self] = true
-          RailsDatabases.seen(point.self)
           switch_off(point)
           stand_in(point) if point.event == :end
         end
@@ -114,12 +113,17 @@ module Gorgon
       # Loads a test file once, as `ruby -r FILE` would; false: it was loaded before.
       def load_file(path)
         opened.clear
-        RailsEnvironment.watch do
+        watched do
           disarmed do
             ruby_options&.follow(path)
             path.end_with?('.rb') ? REQUIRE.call(path) : LOAD.call(path)
           end
         end.tap { RailsParallel.set_up }
+      end
+
+      # Runs the block, which loads a test file, and with it perhaps a Rails application.
+      def watched(&block)
+        RailsEnvironment.watch { RailsDatabases.watch(&block) }
       end
 
       # The framework that a file is likely for, by its name on the wire. Where nothing in the text tells, it

@@ -11,8 +11,11 @@ module Gorgon
   class Preloader
     FRAMEWORKS = %w[rspec minitest test_unit].freeze
 
-    # A branch as the preloader sees it: what it writes to, and what ends when the branch does.
-    Grown = Struct.new(:pid, :orders, :life)
+    # A branch as the preloader sees it: what it writes to; what tells that it serves, and ends when it does; whether it
+    # has served.
+    Grown = Struct.new(:pid, :orders, :life, :served)
+    # It can give nobody a child.
+    Useless = Class.new(StandardError)
     # A worker, once it has said who it is.
     Link = Struct.new(:channel, :name)
 
@@ -31,7 +34,7 @@ module Gorgon
       failure = @callbacks.run('before_creating_workers')
       return @owner.send(failure.merge(event: 'callback_failed')) if failure
 
-      RailsApplication.load if @settings['rails']
+      load_rails if @settings['rails'] == true
       RailsEnvironment.check
       # Not sooner: the application may set its own.
       @traps = System.deaf
@@ -42,11 +45,20 @@ module Gorgon
       nil while serve
     rescue Refused => e
       @owner.send(event: 'refused', what: e.what, message: e.message)
+    rescue Useless => e
+      STDERR.puts("gorgon: #{e.message}")
+      Process.exit!(1)
     ensure
       stop
     end
 
     private
+
+    # An application that cannot be loaded here is loaded by the files that need it, where it can be told; and from the
+    # start, as to load the rest of it fails in another way.
+    def load_rails
+      RailsApplication.load || Anew.start(@settings.merge('rails' => 'by files'), @owner, File.dirname(@path))
+    end
 
     # Waits for one thing to happen; false at the end.
     def serve
@@ -55,7 +67,7 @@ module Gorgon
       ready, = IO.select([@owner.io, @server, *@links.keys, *lives, *asked.values], nil, nil, @compiled.behind? ? 0 : nil)
       return @compiled.catch_up || true unless ready
 
-      @branches.delete_if { |_, grown| ready.include?(grown.life) && wither(grown) }
+      @branches.delete_if { |framework, grown| ready.include?(grown.life) && over?(framework, grown) }
       @links.keys.each { |io| hear(io) if ready.include?(io) }
       accept if ready.include?(@server)
       asked.each { |framework, door| branch(framework) if ready.include?(door) }
@@ -131,6 +143,16 @@ module Gorgon
     def ours_alone(framework)
       doors = @doors.reject { |name, _| name == framework }.values
       [@server, @owner, *doors, *@links.values.map(&:channel), *@branches.values.flat_map { |grown| [grown.orders, grown.life] }]
+    end
+
+    # Whether a branch has ended. One that ends before it serves would do so again: without it we are of no use.
+    def over?(framework, grown)
+      return false if grown.life.read_nonblock(1, exception: false) && (grown.served = true)
+
+      wither(grown)
+      raise Useless, "the parent of the #{framework} processes has ended as it started" unless grown.served
+
+      true
     end
 
     # A branch has ended, and its children with it: the next request grows another.

@@ -14,6 +14,7 @@ macro_rules! scripts {
 
 /// Path below `ruby/`, and content.
 const SCRIPTS: &[(&str, &str)] = scripts![
+    "anew.rb",
     "boot.rb",
     "branch.rb",
     "callbacks.rb",

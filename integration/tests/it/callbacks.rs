@@ -199,6 +199,24 @@ fn a_callback_that_raises_is_named_and_ends_the_run() {
 }
 
 #[test]
+fn an_application_whose_forks_end_at_once_ends_the_run() {
+    let home = Home::new();
+    let class = "class C < Gorgon::DefaultCallbacks\n  def before_creating_workers\n    \
+                 Process.singleton_class.prepend(Module.new { def fork; super() { exit!(3) }; end })\n  end\nend\n\
+                 Gorgon.callbacks = C.new\n";
+    let files = [
+        ("gorgon.json", CONFIG),
+        ("callbacks.rb", class),
+        ("spec/a_spec.rb", SPEC),
+    ];
+    let project = Project::of(&home, &files);
+    let run = run::run(&home, &project, &["--local=1"]);
+    run.exited(3)
+        .says(&["the parent of the rspec processes has ended as it started"]);
+    home.assert_nothing_left();
+}
+
+#[test]
 fn each_child_has_the_environment_of_its_slot() {
     let home = Home::new();
     let project = Project::empty(&home);

@@ -15,13 +15,15 @@ module Gorgon
     FIRST = /^\s*(?:SimpleCov\b|(?:::)?Coverage\.|require\s*\(?['"]simplecov|ENV\[['"](?!RAILS_ENV|RACK_ENV)\w+['"]\]\s*(?:\|\|)?=[^=]|Dotenv\b|require\s*\(?['"]dotenv)/.freeze
 
     class << self
-      # Loads it. One that cannot be loaded here fails again in each file that needs it, where that can be told.
+      # Loads it; returns false where that fails, and leaves half an application behind.
       def load
-        return if wants_to_be_first
+        return true if wants_to_be_first
 
         Frameworks.disarmed { ::Kernel.require(File.expand_path(ENVIRONMENT)) }
+        true
       rescue SystemExit, ScriptError, StandardError => e
         STDERR.puts("gorgon: #{ENVIRONMENT}: #{Raised.name(e)}: #{Raised.message(e)}")
+        false
       end
 
       # Whether a helper does something before it loads the application: then each child loads it, with its first file.

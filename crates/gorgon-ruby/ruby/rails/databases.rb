@@ -24,9 +24,12 @@ module Gorgon
         prepare
       end
 
-      # Called when a module opens or closes: the application may be loaded by the first file.
-      def seen(mod)
-        prepare if @number && !@prepared && SUPPORT.include?(NAME_OF.bind(mod).call)
+      # Runs the block, which loads a test file: the first one may load the application.
+      def watch
+        return yield if @number.nil? || @prepared
+
+        trace = TracePoint.new(:class) { |point| prepare if SUPPORT.include?(NAME_OF.bind(point.self).call) }
+        trace.enable { yield }
       end
 
       private

@@ -199,7 +199,7 @@ module Gorgon
 
       def load
         @config.gorgon_next = @file
-        RailsEnvironment.watch { @config.load_spec_files }
+        Frameworks.watched { @config.load_spec_files }
         still_whole? && !quits?
       ensure
         @config.gorgon_next = nil
@@ -324,7 +324,7 @@ module Gorgon
 
       # `rspec` runs no group that a handler of at_exit defines, but `ruby FILE` does, with rspec/autorun.
       def tell_late_groups
-        return unless Choice.armed?('rspec')
+        return unless Choice.rspec_asked?
 
         late = @world.example_groups.flat_map(&:descendants).sum { |group| group.examples.size }
         return if late.zero?
