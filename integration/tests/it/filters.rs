@@ -91,8 +91,24 @@ fn a_pattern_that_a_helper_sets_is_told() {
         "spec/b_check.rb",
         "RSpec.describe('b') { it('fails') { raise } }\n",
     );
+    let said = "config.pattern of the suite is ignored: by it 1 more would run (spec/b_check.rb)";
+    let run = run::run(&home, &project, &["--local=1"]);
+    run.exited(1)
+        .says(&[said, "1 test: 1 passed; 1 error outside tests"]);
+    // Who names files gets them.
+    project.write("spec/c_spec.rb", "RSpec.describe('c') { it('runs') {} }\n");
+    let run = run::run(&home, &project, &["--local=1", "spec/a_spec.rb"]);
+    run.exited(0)
+        .says(&["by it 2 more would run (spec/b_check.rb)"]);
+    project.write("gorgon.json", r#"{ "files": ["spec/*_{spec,check}.rb"] }"#);
+    project.write("spec/b_check.rb", "RSpec.describe('b') { it('runs') {} }\n");
+    let run = run::run(&home, &project, &["--local=1"]);
+    run.exited(0).says(&["3 tests: 3 passed"]);
+    assert!(!run.stdout.contains("config.pattern"), "{}", run.stdout);
+    let other = "RSpec.configure { |c| c.exclude_pattern = 'spec/c_*' }\n";
+    project.write("spec/helper.rb", other);
     run::run(&home, &project, &["--local=1"]).exited(0).says(&[
-        "config.pattern of the suite is ignored: by it 1 more would run (spec/b_check.rb)",
+        "config.exclude_pattern of the suite is ignored: by it 1 would not run (spec/c_spec.rb)",
     ]);
     home.assert_nothing_left();
 }

@@ -99,6 +99,7 @@ module Gorgon
         @runner.gorgon_ending = true
         after_suite
         @statuses.write
+        tell(@faults.told('files', @left_out)) if @left_out
         @results.count_deprecations
         finish_reporter
         judge_end
@@ -110,14 +111,18 @@ module Gorgon
         tell(@faults.outside(error, context, text))
       end
 
-      # From RSpec's configuration: a helper sets which files run.
-      def pattern_ignored(name)
-        found = @config.__send__(:get_files_to_run, [@config.default_path]).map { |file| File.expand_path(file, @settings.root) }
-        missing = found - @settings.files.split("\n").map { |file| File.expand_path(file, @settings.root) }
-        return if missing.empty?
+      # From RSpec's configuration: a helper sets which files run, by the block; later than that it has no effect. A job
+      # that has all files that would run without it, and not those that run with it, is no run of the suite.
+      def pattern_set(name)
+        return yield if @ready
 
-        first = @places.relative(missing.first)
-        @reporter.warning(format(Options::OWN_PATTERN, name: name, count: missing.size, first: first))
+        before = files_of_the_pattern
+        yield
+        after = files_of_the_pattern
+        job = @settings.files.split("\n").map { |file| File.expand_path(file, @settings.root) }
+        tell_pattern(name, 'would not run', job & (before - after))
+        left_out = tell_pattern(name, 'more would run', after - job)
+        @left_out = left_out if (before - job).empty?
       end
 
       # From RSpec's reporter: it starts with the first file, and ends with the child.
@@ -275,6 +280,19 @@ module Gorgon
           @filters.settle
           @filters.tell_what_was_left_out
         end
+      end
+
+      # What RSpec would run.
+      def files_of_the_pattern
+        @config.__send__(:get_files_to_run, [@config.default_path]).map { |file| File.expand_path(file, @settings.root) }
+      end
+
+      def tell_pattern(name, what, files)
+        return if files.empty?
+
+        text = format(Options::OWN_PATTERN, name: name, what: "#{files.size} #{what}", first: @places.relative(files.first))
+        @reporter.warning(text)
+        text
       end
 
       # RSpec has the setting since 3.8.

@@ -104,9 +104,9 @@ module Gorgon
           # RSpec looks for its files after its helpers are loaded; the job has its files already.
           %i[pattern exclude_pattern].each do |name|
             define_method(:"#{name}=") do |value|
-              super(value)
-              of_rspec = ::RSpec::CallerFilter::LIB_REGEX.match?(::Kernel.caller_locations(1, 1).first.path)
-              @gorgon_adapter.pattern_ignored(name) unless of_rspec
+              next super(value) if ::RSpec::CallerFilter::LIB_REGEX.match?(::Kernel.caller_locations(1, 1).first.path)
+
+              @gorgon_adapter.pattern_set(name) { super(value) }
             end
           end
 

@@ -20,7 +20,7 @@ module Gorgon
           drb: '--drb of RSpec is ignored'
         }.freeze
         PATTERN = '%s of RSpec is ignored: `files` of gorgon.json and the command line say which files run'
-        OWN_PATTERN = 'config.%<name>s of the suite is ignored: by it %<count>d more would run (%<first>s); name them in `files` of gorgon.json'
+        OWN_PATTERN = 'config.%<name>s of the suite is ignored: by it %<what>s (%<first>s); say which run in `files` of gorgon.json'
         PATTERNS = { pattern: %w[-P --pattern], exclude_pattern: %w[--exclude-pattern] }.freeze
 
         # The files of the project that may hold some.
