@@ -148,6 +148,21 @@ fn what_a_suite_does_around_its_groups_is_done() {
     home.assert_nothing_left();
 }
 
+/// As in one plain run, of the files of its process.
+#[test]
+fn hooks_of_the_end_find_the_examples_that_ran() {
+    let home = Home::new();
+    let helper = "def ran = RSpec.world.filtered_examples.values.flatten.map { |e| e.execution_result.status }
+      RSpec.configure { |c| c.after(:suite) { raise ran.inspect unless ran == %i[passed passed] } }
+      at_exit { exit 7 unless RSpec.world.all_examples.size == 2 && RSpec.world.example_groups.size == 2 }\n";
+    let project = project(&home, "", helper);
+    project.write("spec/b_spec.rb", PASSES);
+    run::run(&home, &project, &["--local=1"])
+        .exited(0)
+        .says(&["2 tests: 2 passed"]);
+    home.assert_nothing_left();
+}
+
 /// With rspec/autorun `ruby FILE` runs groups that a handler of at_exit defines; `rspec` does not.
 #[test]
 fn groups_that_are_defined_at_exit_do_not_pass_unrun() {

@@ -92,6 +92,7 @@ module Gorgon
 
         @ending = true
         @globals.put_back
+        @globals.put_groups_back
         @world.non_example_failure = @outside_failed || false
         @formatters.show
         return @config.reporter.exit_early(1) unless @begun
@@ -191,7 +192,7 @@ module Gorgon
         @file = File.expand_path(path, @settings.root)
         @told = false
         @globals.put_back
-        forget_groups unless loaded
+        @globals.forget_groups unless loaded
         # One whose name is not of RSpec's pattern.
         @config.files_or_directories_to_run = @files | [@file] unless @files.include?(@file)
         # By the lines of the files before.
@@ -344,7 +345,7 @@ module Gorgon
       def tell_late_groups
         return unless Choice.rspec_asked?
 
-        late = @world.example_groups.flat_map(&:descendants).sum { |group| group.examples.size }
+        late = @globals.late_examples
         return if late.zero?
 
         tell(@faults.told('at_exit', "examples that were defined while Ruby exits did not run: #{late}"))
@@ -356,16 +357,10 @@ module Gorgon
         @failed = true if @told || @results.failed?
         @outside_failed ||= @world.non_example_failure
         @filters.end_file
-        forget_groups
+        @globals.forget_groups
         @world.wants_to_quit = false
         @world.non_example_failure = false
         @world.rspec_is_quitting = false if @world.respond_to?(:rspec_is_quitting=)
-      end
-
-      def forget_groups
-        @world.example_group_counts_by_spec_file.clear
-        @world.example_groups.clear
-        @world.filtered_examples.clear
       end
 
       def hooks_of(name)
