@@ -148,6 +148,17 @@ fn what_a_suite_does_around_its_groups_is_done() {
     home.assert_nothing_left();
 }
 
+/// RSpec runs them with those of its files.
+#[test]
+fn groups_of_a_helper_run() {
+    let home = Home::new();
+    let helper = "RSpec.describe('the helper') { it('fails') { raise 'no' } }\n";
+    let run = run::run(&home, &project(&home, "", helper), &["--local=1"]);
+    run.exited(1)
+        .says(&["the helper fails", "2 tests: 1 passed, 1 failed"]);
+    home.assert_nothing_left();
+}
+
 /// As in one plain run, of the files of its process.
 #[test]
 fn hooks_of_the_end_find_the_examples_that_ran() {

@@ -192,7 +192,9 @@ module Gorgon
         @file = File.expand_path(path, @settings.root)
         @told = false
         @globals.put_back
-        @globals.forget_groups unless loaded
+        # With the first file those that an option's `--require` brought: nobody else runs them.
+        @globals.forget_groups if @had_one && !loaded
+        @had_one = true
         # One whose name is not of RSpec's pattern.
         @config.files_or_directories_to_run = @files | [@file] unless @files.include?(@file)
         # By the lines of the files before.
