@@ -91,7 +91,7 @@ module Gorgon
       def ready
         return if @suites
 
-        Frameworks.disarmed { LIBRARIES.each { |library| Frameworks::REQUIRE.call(library) } }
+        AHEAD.used { Frameworks.disarmed { LIBRARIES.each { |library| Frameworks::REQUIRE.call(library) } } }
         @stand_in.put(::Test::Unit::AutoRunner)
         TestUnitRuns.put(::Test::Unit::UI::TestRunnerMediator)
         TestUnitHooks.install
