@@ -38,8 +38,12 @@ module Gorgon
           @failed = false
         end
 
-        # The tests to come.
-        def expect(tests)
+        # The tests to come. `statistic` is the reporter that counts for Minitest itself, if there is one.
+        def expect(tests, statistic = nil)
+          @statistic = statistic
+          @counted = [statistic.count, statistic.results.size] if statistic
+          @recorded = 0
+          @seen = {}.compare_by_identity
           @tests = {}.compare_by_identity
           tests.each { |test| (@tests[test.klass] ||= {})[test.method_name] = test }
           @begun = {}.compare_by_identity
@@ -62,14 +66,24 @@ module Gorgon
         end
 
         def record(result)
+          @recorded += 1
+          @seen[result] = true unless result.failures.empty?
           test, started_at = @running.delete(Thread.current)
           test, started_at = by_name(test, started_at, result)
           return beside_tests(result) unless test
 
           seconds = started_at ? Frameworks.now - started_at : result.time.to_f
-          @ended[test] += 1
-          @any = true
           end_test(test, seconds, of_result(result))
+        end
+
+        # A suite that runs tests in forks hands what they counted to Minitest's statistic, and no result to the reporters:
+        # takes the results from there, if they are those of all tests that are `left`.
+        def adopt(left)
+          return if @statistic.nil? || left.empty? || @statistic.count - @counted.first - @recorded != left.size
+
+          @statistic.results.drop(@counted.last).each { |result| record(result) unless @seen.key?(result) }
+          left.reject { |test| ended?(test) }.each { |test| end_test(begin_test(test), 0.0, { outcome: 'passed' }) }
+          @recorded = @statistic.count - @counted.first
         end
 
         # Whether any test has ended in this process.
@@ -113,6 +127,8 @@ module Gorgon
         end
 
         def end_test(test, seconds, fault)
+          @ended[test] += 1
+          @any = true
           @failed = true if %w[failed errored].include?(fault[:outcome])
           @reporter.test_finished(of_test(test).merge(seconds: seconds).merge(fault))
         end

@@ -37,7 +37,7 @@ module Gorgon
         def call(file, wanted, around, &warn)
           @file = file
           @warn = warn
-          @results.expect(file.tests)
+          @results.expect(file.tests, @composite.reporters.grep(::Minitest::StatisticsReporter).first)
           rounds(wanted).each { |classes, tests| run_round(around, classes, tests) unless @raised }
         end
 
@@ -119,6 +119,7 @@ module Gorgon
         def check(wanted, exclusion)
           lost = @results.lost
           lost.each { |test| @missing << ["#{test.name} began, and did not end#{': its thread ended before it did' if @threads}", test] }
+          @results.adopt(wanted.reject { |test| @results.ended?(test) || lost.include?(test) })
           told = [*lost, @raised&.last]
           left = wanted.reject { |test| @results.ended?(test) || @results.beside?(test) || told.include?(test) }
           selected, others = left.partition { |test| exclusion.selected?(test) }
