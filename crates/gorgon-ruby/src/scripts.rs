@@ -39,6 +39,7 @@ const SCRIPTS: &[(&str, &str)] = scripts![
     "frameworks/minitest/reporters.rb",
     "frameworks/minitest/results.rb",
     "frameworks/minitest/run.rb",
+    "frameworks/minitest/task.rb",
     "frameworks/minitest/test.rb",
     "frameworks/part.rb",
     "frameworks/places.rb",
