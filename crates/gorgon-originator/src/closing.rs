@@ -11,6 +11,7 @@ use crate::record::{self, Kept};
 use crate::report::junit::JobFacts;
 use crate::report::status::Strict;
 use crate::report::summary::Facts;
+use crate::report::visible::one_line;
 use crate::report::{Results, json, junit, status, summary};
 use crate::run::{BROKER_LIMIT, Run};
 use crate::screen::{self, ReportError};
@@ -70,6 +71,11 @@ impl Run<'_> {
         if self.stream.is_broken() {
             status = status.max(ERROR);
         }
+        if self.settings.config.ruby.is_none()
+            && let Some(hint) = unloaded(results)
+        {
+            self.screen.say(&hint);
+        }
         if let Some((what, hint)) = explain(ending, results, &self.place) {
             self.screen
                 .say(&format!("gorgon-originator: {what}\n  hint: {hint}"));
@@ -95,6 +101,25 @@ fn keep_list(settings: &Settings, job: &JobId, names: &[&str]) -> Option<String>
     let path = directory.join(format!("{job}-{:016x}.files", fnv1a(text.as_bytes())));
     std::fs::write(&path, text).ok()?;
     path.to_str().map(str::to_owned)
+}
+
+/// Says what may be done where a file does not find what it requires. The project's own commands tell the load path of
+/// most, and cannot tell that of all.
+fn unloaded(results: &Results) -> Option<String> {
+    const MISSING: &str = "cannot load such file -- ";
+    let names = results.files.iter().filter_map(|file| {
+        let mut texts = file.errors.iter().map(|error| error.message.as_str());
+        texts.find_map(|text| text.split_once(MISSING)?.1.lines().next())
+    });
+    let names: Vec<&str> = names.collect();
+    let first = one_line(names.first()?);
+    let files = match names.len() {
+        1 => "1 file does".to_owned(),
+        many => format!("{many} files do"),
+    };
+    Some(format!(
+        "hint: {files} not find what is required ({first}): where it is the project's own, `ruby` in gorgon.json names its directory, as in \"ruby\": \"ruby -Ilib -Itest\""
+    ))
 }
 
 /// Says why a job ended without all verdicts, and what may be done.

@@ -75,6 +75,24 @@ fn specs_that_a_link_brings_from_outside_run_in_place_alone() {
         .says(&["leads out of the workspace"]);
 }
 
+#[test]
+fn a_hint_says_how_to_name_the_directory_of_what_is_not_found() {
+    let home = Home::new();
+    let files = [
+        ("spec/a_spec.rb", "require 'keel'\nRSpec.describe('a') {}\n"),
+        ("support/keel.rb", ""),
+    ];
+    let project = Project::of(&home, &files);
+    let hint = "hint: 1 file does not find what is required (keel)";
+    run::run(&home, &project, &["--local=1"])
+        .exited(1)
+        .says(&[hint, "\"ruby\": \"ruby -Ilib -Itest\""]);
+    project.write("gorgon.json", "{ \"ruby\": \"ruby\" }");
+    let run = run::run(&home, &project, &["--local=1"]);
+    run.exited(1);
+    assert!(!run.stderr.contains("hint: 1 file"), "{}", run.stderr);
+}
+
 /// <https://github.com/nextest-rs/nextest/issues/800>, <https://github.com/nextest-rs/nextest/issues/459>:
 /// where the verb stands among the options.
 #[test]
