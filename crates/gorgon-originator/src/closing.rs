@@ -2,12 +2,14 @@
 
 use gorgon_process::exit::{self, ERROR};
 use gorgon_proto::job::JobId;
+use gorgon_proto::outcome::Verdict;
 
 use crate::choose::Files;
 use crate::cli::FlakyResult;
 use crate::history::{Store, fnv1a};
 use crate::ledger::Ending;
 use crate::record::{self, Kept};
+use crate::report::files::Whole;
 use crate::report::junit::JobFacts;
 use crate::report::status::Strict;
 use crate::report::summary::Facts;
@@ -76,6 +78,13 @@ impl Run<'_> {
         {
             self.screen.say(&hint);
         }
+        if *ending == Ending::Complete
+            && files.whole
+            && self.args.framework_options.is_empty()
+            && let Some(hint) = without_tests(results)
+        {
+            self.screen.say(&hint);
+        }
         if let Some((what, hint)) = explain(ending, results, &self.place) {
             self.screen
                 .say(&format!("gorgon-originator: {what}\n  hint: {hint}"));
@@ -101,6 +110,31 @@ fn keep_list(settings: &Settings, job: &JobId, names: &[&str]) -> Option<String>
     let path = directory.join(format!("{job}-{:016x}.files", fnv1a(text.as_bytes())));
     std::fs::write(&path, text).ok()?;
     path.to_str().map(str::to_owned)
+}
+
+/// Names files that passed and have no test, where others have some: a test may be there only for a suite that loads
+/// all files in one process.
+fn without_tests(results: &Results) -> Option<String> {
+    const MOST_NAMES: usize = 3;
+    let files = results.by_file();
+    let bring_none = |file: &&Whole<'_>| {
+        file.verdict() == Some(Verdict::Passed) && file.tests().is_empty() && file.left_out() == 0
+    };
+    let none: Vec<&Whole<'_>> = files.iter().filter(bring_none).collect();
+    if none.is_empty() || none.len() == files.len() {
+        return None;
+    }
+    let names = none.iter().take(MOST_NAMES);
+    let names: Vec<String> = names.map(|file| one_line(&file.first().filename)).collect();
+    let more = match none.len().saturating_sub(MOST_NAMES) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let what = if none.len() == 1 { "a file" } else { "files" };
+    Some(format!(
+        "hint: no test in {what} that ran: {}{more}",
+        names.join(", ")
+    ))
 }
 
 /// Says what may be done where a file does not find what it requires. The project's own commands tell the load path of

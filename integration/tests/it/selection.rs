@@ -75,6 +75,26 @@ fn specs_that_a_link_brings_from_outside_run_in_place_alone() {
         .says(&["leads out of the workspace"]);
 }
 
+/// The tests of `b_test.rb` are there only for who has loaded `a_test.rb` before it.
+#[test]
+fn a_file_that_passes_without_a_test_is_named() {
+    let home = Home::new();
+    let files = [
+        GREEN,
+        (
+            "spec/b_spec.rb",
+            "RSpec.describe('b') { it('is') {} } if defined?(Keel)\n",
+        ),
+    ];
+    let project = Project::of(&home, &files);
+    let hint = "hint: no test in a file that ran: spec/b_spec.rb";
+    run::run(&home, &project, &["--local=1"])
+        .exited(0)
+        .says(&[hint]);
+    let run = run::run(&home, &project, &["--local=1", "spec/b_spec.rb"]);
+    assert!(!run.stderr.contains("hint: no test"), "{}", run.stderr);
+}
+
 #[test]
 fn a_hint_says_how_to_name_the_directory_of_what_is_not_found() {
     let home = Home::new();
