@@ -22,7 +22,7 @@ module Gorgon
       # What `start` has left for us; nil in a process that its owner has started.
       def settings
         descriptor = ENV.delete(DESCRIPTOR) or return
-        File.for_fd(descriptor.to_i) { |file| Json.read(file.read) }
+        File.open(descriptor.to_i) { |file| Json.read(file.read) }
       end
 
       private

@@ -22,6 +22,7 @@ module Gorgon
     private_constant :REALPATH
 
     LOADING = Channel.line(event: 'loading')
+    HAS_NO_TESTS = Channel.line(event: 'has_no_tests')
 
     # How long a process that a file left behind may take to end by itself.
     LEFT_GRACE_S = 0.2
@@ -230,6 +231,7 @@ module Gorgon
       # No file passes because the wrong one looked at it.
       others = @reporter.any? ? choice.besides : choice.without_tests
       others.each { |name| adapter(name).run(path, selection, loaded: true) }
+      @channel.hold_line(HAS_NO_TESTS) if choice.without_tests_of_its_own?
       @reporter.settle(1 + others.size)
       @ran = true
       choice.settled

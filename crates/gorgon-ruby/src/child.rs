@@ -59,6 +59,8 @@ pub enum ChildEvent {
     Defined(Vec<String>),
     /// Each test of the file can be told from every other.
     Divisible,
+    /// The classes of the file are all its own, and have no test: what ran before it took none away.
+    HasNoTests,
     /// The file ran no test, and its configuration has it that a run without any fails.
     NeedsTests,
     /// The filters of the job left out tests of the file.
@@ -117,6 +119,7 @@ impl ChildEvent {
                 | Self::TestFinished(_)
                 | Self::Defined(_)
                 | Self::Divisible
+                | Self::HasNoTests
                 | Self::NeedsTests
                 | Self::LeftOut(_)
         )
@@ -238,6 +241,7 @@ impl Told {
             FromChild::FileError(error) => Event::FileError(error),
             FromChild::Defined { ids } => Event::Defined(ids),
             FromChild::Divisible => Event::Divisible,
+            FromChild::HasNoTests => Event::HasNoTests,
             FromChild::NeedsTests => Event::NeedsTests,
             FromChild::LeftOut(left) => Event::LeftOut(left),
             FromChild::Warning { message } => Event::Warning(message),

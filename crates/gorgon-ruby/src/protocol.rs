@@ -131,6 +131,7 @@ pub(crate) enum FromChild {
         ids: Vec<String>,
     },
     Divisible,
+    HasNoTests,
     NeedsTests,
     LeftOut(LeftOut),
     FileFinished {

@@ -130,6 +130,7 @@ pub struct Record {
     left_out: Option<LeftOut>,
     defined: Option<Vec<String>>,
     divisible: bool,
+    has_no_tests: bool,
     unread: Option<String>,
     ran_before: Vec<ItemId>,
     earlier: Vec<Earlier>,
@@ -154,6 +155,7 @@ impl Record {
             left_out: None,
             defined: None,
             divisible: false,
+            has_no_tests: false,
             unread: None,
             ran_before: Vec::new(),
             earlier: Vec::new(),
@@ -172,6 +174,7 @@ impl Record {
         self.left_out = None;
         self.defined = None;
         self.divisible = false;
+        self.has_no_tests = false;
         self.unread = None;
         self.running = None;
     }
@@ -223,6 +226,11 @@ impl Record {
         self.divisible = true;
     }
 
+    /// What the file defines has no test, whatever ran before it.
+    pub fn has_no_tests(&mut self) {
+        self.has_no_tests = true;
+    }
+
     /// Returns how many tests the file has that this part was to run, and that have no result.
     fn unsaid(&self) -> usize {
         let Some(defined) = self.defined.as_ref().filter(|_| self.item.part) else {
@@ -254,13 +262,14 @@ impl Record {
         !self.tests.is_empty()
     }
 
-    /// Returns whether a whole file ended in peace with no test, and none was left out.
+    /// Returns whether a whole file ended in peace with no test, though it may have some.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub fn lacks_tests(&self) -> bool {
         let item = &self.item;
         let chosen = item.part || !item.tests.is_empty() || !item.except.is_empty();
         let whole = !chosen && item.before.is_empty();
-        whole && self.tests.is_empty() && self.errors.is_empty() && self.left_out.is_none()
+        let none = self.tests.is_empty() && self.errors.is_empty() && self.left_out.is_none();
+        whole && none && !self.has_no_tests
     }
 
     /// One of the items that are to run before this one came to its end.

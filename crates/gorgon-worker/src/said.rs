@@ -106,6 +106,11 @@ impl Work {
                     record.divisible();
                 }
             }
+            ChildEvent::HasNoTests => {
+                if let Some(record) = self.record_of(no) {
+                    record.has_no_tests();
+                }
+            }
             ChildEvent::NeedsTests => {
                 if let Some(record) = self.record_of(no) {
                     record.needs_tests();

@@ -80,7 +80,7 @@ impl Running {
     /// Tells whether it may be due to what ran before in its child that it could not be loaded, or brought no test:
     /// two files may name their class alike, and include the same module. RSpec's groups are new with each file.
     pub(crate) fn is_doubtful(&self) -> bool {
-        let brought_no_test = self.framework != Framework::Rspec && self.record.is_empty();
+        let brought_no_test = self.framework != Framework::Rspec && self.record.lacks_tests();
         !self.again && (self.record.load_error().is_some() || brought_no_test)
     }
 

@@ -77,7 +77,7 @@ fn specs_that_a_link_brings_from_outside_run_in_place_alone() {
 
 /// The tests of `b_test.rb` are there only for who has loaded `a_test.rb` before it.
 #[test]
-fn a_file_that_passes_without_a_test_is_named() {
+fn files_that_pass_without_a_test_are_named_where_they_are_most() {
     let home = Home::new();
     let files = [
         GREEN,
@@ -85,9 +85,10 @@ fn a_file_that_passes_without_a_test_is_named() {
             "spec/b_spec.rb",
             "RSpec.describe('b') { it('is') {} } if defined?(Keel)\n",
         ),
+        ("spec/c_spec.rb", "require 'rspec'\n"),
     ];
     let project = Project::of(&home, &files);
-    let hint = "hint: no test in a file that ran: spec/b_spec.rb";
+    let hint = "hint: no test in files that ran: spec/b_spec.rb, spec/c_spec.rb";
     run::run(&home, &project, &["--local=1"])
         .exited(0)
         .says(&[hint]);

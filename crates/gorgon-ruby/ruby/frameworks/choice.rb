@@ -71,6 +71,14 @@ module Gorgon
         own_tests?
       end
 
+      # Whether each class of tests that the file opened is one of its own, and none has tests: then nothing that ran before
+      # took some of its tests away. A file that opened none, or one of another file, may have been kept from defining some.
+      def without_tests_of_its_own?
+        fresh = minitest.drop(@before['minitest']) + test_unit.drop(@before['test_unit'])
+        known = minitest + test_unit - fresh
+        fresh.any? && fresh.none? { |klass| tests?(klass) } && known.none? { |klass| Frameworks.opened.key?(klass) }
+      end
+
       # The file is this framework's.
       def settled
         @scan.learn(@path, @framework) unless @asked.empty?

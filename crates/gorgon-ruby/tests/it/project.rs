@@ -247,6 +247,7 @@ impl Seen {
             ChildEvent::Unread(fault) => panic!("a line that cannot be read: {fault}"),
             ChildEvent::NeedsTests
             | ChildEvent::Divisible
+            | ChildEvent::HasNoTests
             | ChildEvent::Defined(_)
             | ChildEvent::LeftOut(_) => {}
             ChildEvent::Warning(text) => self.warnings.push(text),

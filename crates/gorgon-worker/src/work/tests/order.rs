@@ -128,6 +128,23 @@ fn a_row_of_files_runs_in_one_fresh_child_and_tells_what_fails_in_each() {
 }
 
 #[test]
+fn a_file_of_which_it_is_known_that_it_has_no_tests_is_not_loaded_again() {
+    let begins = [
+        ("item 1", "start 1; fork c1 rspec"),
+        ("c1 ready", "run c1 1"),
+        ("c1 other minitest", "fork c2 minitest"),
+        ("c2 ready", "run c2 1"),
+        ("c2 passed 1:1", ""),
+        ("c2 done", "finish 1 pass"),
+        ("ok", "ack 1"),
+        ("item 2", "start 2; run c2 2"),
+        ("c2 empty", ""),
+        ("c2 done", "finish 2 pass"),
+    ];
+    check(settings(), &begins);
+}
+
+#[test]
 fn a_row_of_files_that_breaks_is_not_gone_on_with_in_another_child() {
     let begins = [
         ("item 9!<1,2", "start 9; fork c1 rspec"),

@@ -258,6 +258,7 @@ fn child_event(words: &[&str]) -> ChildEvent {
     match words {
         ["ready"] => ChildEvent::Ready,
         ["loading"] => ChildEvent::Loading,
+        ["empty"] => ChildEvent::HasNoTests,
         ["done"] => ChildEvent::FileFinished {
             time: 0.1,
             output: "out".into(),
