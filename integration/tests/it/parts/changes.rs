@@ -151,11 +151,12 @@ end
     run::run(&home, &project, &["--local=2"])
         .exited(0)
         .says(&["4 tests: 4 passed"]);
-    for _ in 0..2 {
-        run::run(&home, &project, &["--local=2"])
-            .exited(0)
-            .says(&["4 tests: 4 passed", "there no more"]);
-    }
+    let run = run::run(&home, &project, &["--local=2"]);
+    run.exited(0).says(&["4 tests: 4 passed", "there no more"]);
+    // That is seen now: it stays whole.
+    let run = run::run(&home, &project, &["--local=2"]);
+    run.exited(0).says(&["4 tests: 4 passed"]);
+    assert_eq!(parts(&run, "test/a_test.rb").len(), 1);
     home.assert_nothing_left();
 }
 
