@@ -4,8 +4,8 @@ module Gorgon
   # How the project's own commands start Ruby for files of Minitest and Test::Unit: directories on the load path
   # (`ruby -I`), and what is loaded before them (`ruby -r`). The tasks of a Rakefile may differ in that.
   class RubyOptions
-    # Tests stub them.
-    REQUIRE = ::Kernel.method(:require)
+    # As RubyGems has it, which finds what is a gem's; tests stub it.
+    REQUIRE = ::Kernel.instance_method(:require).bind(::Kernel)
 
     def initialize(ways)
       @ways = Array(ways)

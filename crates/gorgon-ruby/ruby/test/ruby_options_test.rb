@@ -50,4 +50,16 @@ class RubyOptionsTest < AdapterCase
     assert_equal %w[test helped test test], followed([way(%w[test], requires: %w[helper])], 'test/a.rb', 'test/b.rb')
     assert_match(/cannot load such file -- absent/, followed([way([], requires: %w[absent])], 'test/a.rb').join)
   end
+
+  # Nothing of a framework is loaded before.
+  def test_what_it_loads_first_may_be_a_gem_s
+    script = <<~RUBY
+      options = Gorgon::RubyOptions.new([{ 'directories' => [], 'globs' => [], 'excludes' => [], 'requires' => ['test/unit/testcase', 'minitest'] }])
+      options.begin
+      options.follow('a_test.rb')
+      print defined?(Test::Unit::TestCase), ' ', defined?(Minitest::Runnable)
+    RUBY
+    output, = Open3.capture2e('ruby', '-r', File.expand_path('../ruby_options.rb', __dir__), '-e', script)
+    assert_equal 'constant constant', output.gsub('expression', 'constant')
+  end
 end
