@@ -612,4 +612,23 @@ class MinitestRunTest < AdapterCase
     write('Rakefile', "Minitest::TestTask.create { |t| t.framework = %(require './other') }\n")
     assert_equal %w[ATest#test_a OtherTest#test_other], run_files('a_test.rb').outcomes.keys.sort
   end
+
+  def test_minitest_s_own_reporters_judge_as_the_suite_has_changed_them
+    {
+      'Minitest::StatisticsReporter' => 'def passed?; super && skips.zero?; end',
+      'Minitest::CompositeReporter' => 'def passed?; super && false; end',
+      'Minitest::SummaryReporter' => "def report; super; raise 'strict'; end"
+    }.each do |name, change|
+      write('a_test.rb', <<~RUBY)
+        require 'minitest/autorun'
+        #{name}.prepend(Module.new { #{change} })
+        class ATest < Minitest::Test
+          def test_a; end
+          def test_b; skip; end
+        end
+      RUBY
+      ran = assert_as_plain('a_test.rb', status: 1)
+      assert_equal 1, ran.of(:suite_hook_failed).size, name
+    end
+  end
 end

@@ -40,10 +40,11 @@ module Gorgon
           return unless @composite
 
           own, suites = (@composite.reporters - [@results]).partition { |reporter| minitests_own?(reporter) }
-          # Nobody reads them, but others may look at their figures.
-          own.each { |reporter| Raised.guarded(-> {}) { reporter.report } }
+          # Nobody reads them, but others may look at their figures; what a strange exception does there is told with its test.
+          own.each { |reporter| @results.failed ? Raised.guarded(-> {}) { reporter.report } : guarded(reporter) { reporter.report } }
           suites.each { |reporter| guarded(reporter) { reporter.report } }
-          suites.each { |reporter| guarded(reporter) { judge(reporter) } }
+          [*suites, *own].each { |reporter| guarded(reporter) { judge(reporter) } }
+          guarded(@composite) { judge(@composite) } unless @told || @results.failed
         end
 
         private
@@ -96,7 +97,8 @@ module Gorgon
         def judge(reporter)
           return if reporter.passed?
 
-          said = "#{reporter.class}, a reporter of the suite, says that the run did not pass"
+          whose = minitests_own?(reporter) || @composite.equal?(reporter) ? 'as the suite has changed it' : 'a reporter of the suite'
+          said = "#{reporter.class}, #{whose}, says that the run did not pass"
           return tell(reporter, nil, said, []) unless @results.failed
           return if ::Minitest::StatisticsReporter === reporter && passed_without_failures?(reporter)
 
@@ -128,6 +130,7 @@ module Gorgon
         end
 
         def tell(reporter, exception, message, backtrace)
+          @told = true
           @reporter.suite_hook_failed(what: "reporter #{reporter.class}", exception: exception, message: message, backtrace: backtrace)
         end
       end
