@@ -31,7 +31,9 @@ fn check(name: &str) {
     let place = Place::new(directory.path()).unwrap();
     let binaries = place.with_binaries(&binaries::directory()).unwrap();
     let explained = Explained::read().unwrap();
-    let path = plain::data().join("features").join(format!("{name}.feature"));
+    let path = plain::data()
+        .join("features")
+        .join(format!("{name}.feature"));
     let mut wrong = Vec::new();
     for scenario in scenarios(&fs::read_to_string(path).unwrap()) {
         let input = format!("own/{name}.feature:{}", scenario.line);

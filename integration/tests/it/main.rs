@@ -21,6 +21,7 @@ mod cli;
 mod consumer_timeout;
 mod deaths;
 mod destinations;
+mod differential;
 mod disk;
 mod filters;
 mod foreign_messages;

@@ -7,12 +7,6 @@ module Gorgon
       class Results
         EVENTS = %i[seed start example_started example_passed example_failed example_pending deprecation].freeze
         FRAME = '# '
-        # What RSpec prints its count of deprecations to.
-        Said = ::Struct.new(:reporter) do
-          def puts(text)
-            reporter.warning("in RSpec's words: #{text.strip}")
-          end
-        end
         # `ruby FILE`, for which such a file is made, does not say that.
         NEEDLESS = 'Requiring `rspec/autorun`'
         # RSpec prints no more of one type either.
@@ -116,10 +110,12 @@ module Gorgon
         # What RSpec prints at its end of those that it has raised, or written into a file.
         def count_deprecations
           formatter = deprecation_formatter or return
-          stream = formatter.printer.deprecation_stream
-          return if formatter.count.zero? || !stream.respond_to?(:summarize)
+          stream = formatter.deprecation_stream
+          count = formatter.count
+          return if count.zero? || !(stream.is_a?(::File) || stream.respond_to?(:summarize))
 
-          stream.summarize(Said.new(@reporter), formatter.count)
+          where = stream.is_a?(::File) ? "logged to #{stream.path}" : 'found.'
+          @reporter.warning("in RSpec's words: #{count} deprecation#{'s' if count > 1} #{where}")
         end
 
         # The part in brackets of RSpec's id; all of it where the example is another file's.
