@@ -45,10 +45,12 @@ module Gorgon
       def data(path, text)
         ::Object.send(:remove_const, :DATA) if @data && ::Object.const_defined?(:DATA) && ::Object.const_get(:DATA).equal?(@data)
         @data = nil
-        return unless text.match?(END_OF_CODE)
+        found = END_OF_CODE.match(text) or return
 
+        code = text.byteslice(0, found.end(0) + 1)
         @data = File.open(path)
-        nil until @data.gets.match?(END_OF_CODE)
+        @data.seek(code.bytesize)
+        @data.lineno = code.count("\n")
         ::Object.const_set(:DATA, @data)
       end
 
