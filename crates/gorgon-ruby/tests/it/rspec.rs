@@ -57,6 +57,17 @@ fn a_library_that_an_option_requires_is_missing_in_every_file() {
 }
 
 #[test]
+fn a_file_that_cannot_be_loaded_is_told_without_what_rspec_takes_to_be_meant() {
+    let bad = "require 'no_such_helper'\n";
+    let project = Project::new(&[("spec/ship_spec.rb", bad), ("spec/shop_spec.rb", bad)]);
+    let seen = project.start().run("spec/ship_spec.rb");
+    assert!(
+        seen.errors[0].starts_with("load: Failure/Error: require 'no_such_helper'"),
+        "{seen:?}"
+    );
+}
+
+#[test]
 fn suite_hooks_run_once_and_before_the_file_that_registers_them() {
     let log = |text: &str| format!("File.open('log', 'a') {{ |f| f.puts '{text}' }}");
     let file = |name: &str| {

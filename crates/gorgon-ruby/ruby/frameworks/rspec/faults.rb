@@ -16,9 +16,10 @@ module Gorgon
           fault = { what: what(context), exception: Raised.name(error), backtrace: @results.backtrace(error) }
           return of(fault[:what], error) if text.nil? || error.is_a?(::SyntaxError)
 
-          # Its first line is the context, and an empty one stands before it.
+          # It begins with the context, which may go on with files that may have been meant, and empty lines.
           lines = Json.utf8(text).lines(chomp: true).drop_while(&:empty?)
-          lines.shift if lines.first == context.lines.first&.chomp
+          Json.utf8(context).each_line(chomp: true) { |line| lines.shift if lines.first == line }
+          lines = lines.drop_while(&:empty?)
           fault.merge(message: @results.without_backtrace(lines, error).join("\n"))
         end
 
