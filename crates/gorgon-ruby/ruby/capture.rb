@@ -14,10 +14,10 @@ module Gorgon
 
     def initialize(directory)
       path = File.join(directory, ".output-#{$$}-#{object_id}")
-      @file = File.for_fd(IO.sysopen(path, File::RDWR | File::CREAT | File::EXCL | File::APPEND, 0o600), 'a+')
+      @file = System.keep(File.for_fd(IO.sysopen(path, File::RDWR | File::CREAT | File::EXCL | File::APPEND, 0o600), 'a+'))
       @file.binmode
       # An IO that cannot be read, as stdout is one: a stream that is reopened with it becomes its like.
-      @sink = IO.for_fd(IO.sysopen(path, File::WRONLY | File::APPEND), 'a')
+      @sink = System.keep(IO.for_fd(IO.sysopen(path, File::WRONLY | File::APPEND), 'a'))
       stat = @file.stat
       @inode = stat.ino
       @device = stat.dev

@@ -268,9 +268,16 @@ module Gorgon
     def end_file(path, time)
       @restore.restore_encodings
       note_left(path)
+      tell_closed if STDOUT.closed?
       @capture.take
       output = @reporter.failed ? @capture.text : ''
       @channel.send(event: 'file_finished', time: time, output: output, spent: @reporter.spent || false)
+    end
+
+    # In a plain run the framework prints there, which raises, and ends the run.
+    def tell_closed
+      @reporter.file_error(what: 'run', exception: 'IOError', backtrace: [],
+                           message: 'a test closed STDOUT, to which the framework prints: a plain run ends there')
     end
 
     def finish

@@ -1,5 +1,7 @@
 # frozen_string_literal: true
 
+require_relative 'system'
+
 module Gorgon
   # The lines that a Ruby child holds back, where its branch finds them when it dies before it has sent them: a file
   # without a name, which wakes nobody, and which is written over from its beginning after each sending.
@@ -22,7 +24,7 @@ module Gorgon
 
     def initialize(directory)
       path = File.join(directory, ".drafts-#{$$}-#{object_id}")
-      @io = IO.for_fd(IO.sysopen(path, File::RDWR | File::CREAT | File::EXCL, 0o600), 'r+b')
+      @io = System.keep(IO.for_fd(IO.sysopen(path, File::RDWR | File::CREAT | File::EXCL, 0o600), 'r+b'))
       File.unlink(path)
       @size = 0
     end

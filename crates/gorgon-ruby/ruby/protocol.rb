@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require_relative 'drafts'
+require_relative 'system'
 
 module Gorgon
   # JSON, as far as our lines need it. Ruby's own is a gem: to load it before the project's Bundler
@@ -186,7 +187,7 @@ module Gorgon
     attr_writer :drafts
 
     def initialize(io, drafts = nil, mode: 'r+b')
-      @io = IO.for_fd(io.fileno, mode)
+      @io = System.keep(IO.for_fd(io.fileno, mode))
       @io.sync = true
       io.autoclose = false unless io.equal?(@io)
       @drafts = drafts

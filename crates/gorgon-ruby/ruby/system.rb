@@ -44,7 +44,16 @@ module Gorgon
     # A process as /proc tells it; started: in ticks since the start of the machine.
     Found = Struct.new(:pid, :state, :group, :session, :started)
 
+    # What we ask of a stream of ours.
+    STREAM = %i[syswrite sysread read_nonblock pwrite pread truncate size stat fileno sync= flush close closed?].freeze
+
     class << self
+      # Gives a stream of ours methods of its own, as they are now: tests replace those of all streams.
+      def keep(io)
+        STREAM.each { |name| io.define_singleton_method(name, io.method(name)) if io.respond_to?(name) }
+        io
+      end
+
       # Seconds by a clock that tests cannot stub.
       def now
         CLOCK.call(MONOTONIC)

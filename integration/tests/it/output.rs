@@ -31,6 +31,24 @@ fn output_of_a_failed_file_is_kept_and_that_of_others_is_not() {
 }
 
 #[test]
+fn streams_that_a_test_changes_or_closes_take_no_verdict_away() {
+    let home = Home::new();
+    let changed = "require 'minitest/autorun'\nclass IO; def syswrite(text) text.size; end; def pwrite(*) 0; end; end\n\
+                   class ATest < Minitest::Test\n  def test_a; end\n  def test_b; flunk; end\nend\n";
+    let project = Project::of(&home, &[("test/a_test.rb", changed)]);
+    run::run(&home, &project, &["--local=1"])
+        .exited(1)
+        .says(&["2 tests: 1 passed, 1 failed\n"]);
+    // The framework's own report would raise.
+    let closes = "RSpec.describe('a') { it('closes') { STDOUT.close } }\n";
+    let project = Project::of(&home, &[("spec/a_spec.rb", closes)]);
+    run::run(&home, &project, &["--local=1"])
+        .exited(1)
+        .says(&["a test closed STDOUT"]);
+    home.assert_nothing_left();
+}
+
+#[test]
 fn endless_output_is_cut_in_the_middle_and_bytes_that_are_no_text_pass() {
     let home = Home::new();
     let spec = r"RSpec.describe('a') { it('shouts') {
