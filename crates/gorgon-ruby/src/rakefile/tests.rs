@@ -133,6 +133,22 @@ fn options_of_ruby_are_read_for_each_task() {
 }
 
 #[test]
+fn a_task_needs_another_in_each_form_that_ruby_has() {
+    let tasks = "Rake::TestTask.new(:unit) { |t| t.pattern = 'test/*_test.rb' }\n\
+                 Rake::TestTask.new(:slow) { |t| t.pattern = 'test/slow/*.rb' }\n";
+    for needs in [
+        "task test: :unit\n",
+        "task 'test': :unit\n",
+        "task :test => :unit\n",
+        "task test: [:unit]\n",
+        "task test: :unit\ntask :test => :slow if ENV['SLOW']\n",
+        "task :test do\n  Rake::Task[:unit].invoke\n  Rake::Task[:slow].invoke if ENV['SLOW']\nend\n",
+    ] {
+        check(&format!("{tasks}{needs}"), "test/*_test.rb | lib");
+    }
+}
+
+#[test]
 fn files_are_added_and_taken_off() {
     check(
         "Rake::TestTask.new do |t|\n  t.libs = [\"lib\", \"test\"]\n  t.libs << \"test/integration\" if ENV['INTEGRATION']\n  test_files = FileList['test/**/test_*.rb']\n  test_files -= FileList['test/integration/**/test_*.rb'] unless ENV['INTEGRATION']\n  test_files.exclude(scope('test/manual/*'))\n  t.test_files = test_files\nend\n",

@@ -60,7 +60,7 @@ impl Reader<'_> {
                 let (text, literal) = self.until(first, None);
                 self.tokens.push(Token::Text(text, literal && first != '`'));
             }
-            ':' if self.begins_symbol() => self.symbol(),
+            ':' if self.begins_symbol(spaced) => self.symbol(),
             '%' if self.is_operand(spaced) => self.percent(),
             '/' if self.is_operand(spaced) => self.regexp(),
             '<' if self.heredoc() => {}
@@ -117,10 +117,11 @@ impl Reader<'_> {
         }
     }
 
-    fn begins_symbol(&self) -> bool {
+    /// `:b` of `a: :b`, but not of `A::b`.
+    fn begins_symbol(&self, spaced: bool) -> bool {
         let mut next = self.rest[1..].chars();
         let next = next.next();
-        !matches!(self.tokens.last(), Some(Token::Sign(":")))
+        (spaced || !matches!(self.tokens.last(), Some(Token::Sign(":"))))
             && next.is_some_and(|c| is_name(c) && !c.is_ascii_digit() || c == '"' || c == '\'')
     }
 

@@ -134,12 +134,14 @@ impl Reader {
             }
             return;
         }
-        self.invoked(&words);
-        self.script(&words);
-        if self.test_task(&words, indent) || self.plain_task(&words, indent) {
+        if !asks_environment(&words) {
+            self.invoked(&words);
+            self.script(&words);
+        }
+        if self.test_task(&words, indent) {
             return;
         }
-        if asks_environment(&words) {
+        if asks_environment(&words) || self.plain_task(&words, indent) {
             return;
         }
         match words.as_slice() {
