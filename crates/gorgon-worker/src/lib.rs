@@ -1,13 +1,14 @@
 //! gorgon-worker: runs the work items of one job, one at a time, each in a Ruby child.
 //!
 //! [`work`] decides, as a pure state machine over events; [`run`] waits and performs. Between the
-//! broker's file queue and the Ruby child stands one rule: nothing is acknowledged before what is
-//! to be said of it has been confirmed. The preloader, not the worker, signals and reaps the
+//! broker's file queue and the Ruby child stands one rule: no item is acknowledged before its last
+//! reply has been confirmed. The preloader, not the worker, signals and reaps the
 //! children.
 
 mod ahead;
 pub mod begun;
 mod broker;
+mod child_end;
 pub mod children;
 pub mod cli;
 pub mod event;

@@ -1,21 +1,17 @@
-//! What a Ruby child says, and how it ends, in the core.
+//! What a Ruby child says, in the core; `child_end.rs` has how it ends.
 
 use std::time::Instant;
 
-use gorgon_process::child::End;
-use gorgon_process::signals::Signal;
 use gorgon_proto::job::{Framework, Isolation};
 use gorgon_proto::outcome::FileError;
-use gorgon_ruby::{ChildEvent, Purpose};
+use gorgon_ruby::ChildEvent;
 
-use crate::children::{Child, ChildNo, Stage};
+use crate::children::{ChildNo, Stage};
 use crate::event::{Effect, Exit};
-use crate::notices::{
-    callback_error, coverage_of_one, end_of_child, host_error, loaded_again, status_after_tests,
-};
+use crate::notices::{callback_error, host_error, loaded_again};
 use crate::record::{How, Record};
 use crate::row::broken_row;
-use crate::work::{CANCELLED_END_LIMIT, Phase, START_TRIES, Work};
+use crate::work::{CANCELLED_END_LIMIT, Phase, Work};
 
 impl Work {
     pub(crate) fn child_said(
@@ -151,7 +147,7 @@ impl Work {
     }
 
     /// The record of the item that a child runs.
-    fn record_of(&mut self, no: ChildNo) -> Option<&mut Record> {
+    pub(crate) fn record_of(&mut self, no: ChildNo) -> Option<&mut Record> {
         match &mut self.phase {
             Phase::Running(running) if running.child == Some(no) => Some(&mut running.record),
             Phase::Idle
@@ -288,165 +284,5 @@ impl Work {
             self.end_child(now, no, out);
         }
         self.finish_item(now, How::Finished, out);
-    }
-
-    fn child_ended(
-        &mut self,
-        now: Instant,
-        no: ChildNo,
-        end: End,
-        output: String,
-        left: &[String],
-        out: &mut Vec<Effect>,
-    ) {
-        let Some(child) = self.children.ended(no) else {
-            return;
-        };
-        self.warn_of_left(no, &child, left, out);
-        if child.purpose == Purpose::Items
-            && child.started
-            && !child.finished
-            && self.settings.callbacks
-            // One that ran into its limit would do so again.
-            && !(child.overdue && child.after_complete)
-        {
-            self.owed = Some(child.framework);
-        }
-        match &mut self.phase {
-            Phase::Running(running) if running.child == Some(no) => {
-                if running.timed_out {
-                    let how = How::TimedOut {
-                        limit_s: self.file_limit_s(),
-                        output,
-                    };
-                    self.finish_item(now, how, out);
-                } else if self.leaving.is_some() {
-                    self.give_up_item(out);
-                } else if running.interrupted {
-                    self.finish_item(
-                        now,
-                        How::Crashed {
-                            end: "SIGINT".to_owned(),
-                            output,
-                        },
-                        out,
-                    );
-                } else if !running.loading && running.tries + 1 < START_TRIES {
-                    // It died between two files: this one is not at fault.
-                    running.tries += 1;
-                    running.child = None;
-                    running.limit_at = None;
-                } else {
-                    self.finish_item(
-                        now,
-                        How::Crashed {
-                            end: gorgon_ruby::describe_end(end, &output),
-                            output,
-                        },
-                        out,
-                    );
-                }
-            }
-            Phase::Idle
-            | Phase::Running(_)
-            | Phase::Settling(_)
-            | Phase::Ending
-            | Phase::Leaving { .. }
-            | Phase::Done => self.child_ended_without_item(now, &child, end, output, out),
-        }
-    }
-
-    fn child_ended_without_item(
-        &mut self,
-        now: Instant,
-        child: &Child,
-        end: End,
-        output: String,
-        out: &mut Vec<Effect>,
-    ) {
-        let hurried = self.leaving == Some(Exit::Cancelled);
-        let by_itself =
-            !hurried && !child.interrupted && child.stop.is_none() && !child.ran.is_empty();
-        let seconds = self.settings.callback_limit.as_secs_f64();
-        match child.stage {
-            Stage::Starting if self.leaving.is_some() => {}
-            Stage::Starting => {
-                let signaled = matches!(end, End::Signaled(_));
-                self.false_starts += 1;
-                if signaled && !child.overdue && self.false_starts < START_TRIES {
-                    return;
-                }
-                let message = if child.overdue {
-                    format!("before_start took longer than its limit of {seconds} s")
-                } else {
-                    format!("the Ruby child ended before it was ready: {end}")
-                };
-                let what = if child.overdue {
-                    "before_start"
-                } else {
-                    "starting a Ruby child"
-                };
-                let error = host_error(what, message, output);
-                self.leave(now, Exit::CallbackFailed(error), out);
-            }
-            Stage::Ending if child.overdue && child.purpose == Purpose::Items && !hurried => {
-                let text = format!("the end of the Ruby child took longer than {seconds} s");
-                self.suite_hook_failed(end_of_child(text), output, out);
-            }
-            Stage::Ending
-                if child.purpose == Purpose::AfterComplete && !child.finished && !hurried =>
-            {
-                let error = host_error(
-                    "after_complete",
-                    format!("the Ruby child ended: {end}"),
-                    output,
-                );
-                self.end_error.get_or_insert(error);
-            }
-            // Its host is being ended above it: no fault of a hook.
-            Stage::Ending
-                if !child.finished
-                    && matches!(self.leaving, Some(Exit::HandedBack | Exit::ListenerLost))
-                    && end == End::Signaled(Signal::Kill.number()) =>
-            {
-                self.warn(
-                    "a Ruby child was killed before its hooks were done".to_owned(),
-                    out,
-                );
-            }
-            Stage::Ending if by_itself && !child.finished => {
-                let text = format!("the Ruby child ended before its hooks were done: {end}");
-                self.suite_hook_failed(end_of_child(text), output, out);
-            }
-            Stage::Ending if by_itself && end != End::Exited(0) => {
-                let file = child.last_file().unwrap_or("none");
-                if child.coverage.map(End::Exited) == Some(end) {
-                    return self.warn(coverage_of_one(end, file), out);
-                }
-                self.suite_hook_failed(status_after_tests(end, file), output, out);
-            }
-            Stage::Idle if child.stop.is_none() => {
-                self.warn(format!("a Ruby child ended between two files: {end}"), out);
-            }
-            Stage::Ending | Stage::Idle | Stage::Busy => {}
-        }
-    }
-
-    /// Processes that outlived their child, which were killed.
-    fn warn_of_left(&mut self, no: ChildNo, child: &Child, left: &[String], out: &mut Vec<Effect>) {
-        if left.is_empty() {
-            return;
-        }
-        let text = match child.last_file() {
-            Some(file) => format!(
-                "{file}, or a file before it in its Ruby child, left a process behind: {}",
-                left.join(", ")
-            ),
-            None => format!("a process was left behind: {}", left.join(", ")),
-        };
-        match self.record_of(no) {
-            Some(record) => record.warning(text),
-            None => self.warn(text, out),
-        }
     }
 }
