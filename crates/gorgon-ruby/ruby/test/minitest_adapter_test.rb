@@ -1,13 +1,9 @@
 # frozen_string_literal: true
 
-require_relative 'adapter_case'
+require_relative 'minitest_case'
 
 # What Gorgon::Frameworks::Minitest reports of small files.
-class MinitestAdapterTest < AdapterCase
-  def framework
-    'minitest'
-  end
-
+class MinitestAdapterTest < MinitestCase
   def test_each_outcome_is_told_with_its_place_and_text
     write('test/a_test.rb', <<~RUBY)
       require 'minitest/autorun'
@@ -97,120 +93,6 @@ class MinitestAdapterTest < AdapterCase
     assert_equal %w[ATest#test_defines BTest#test_b], ran.outcomes.keys
   end
 
-  def test_specs_with_one_name_have_ids_of_their_own
-    write('a_test.rb', <<~RUBY)
-      require 'minitest/autorun'
-      describe 'x' do
-        describe('same') { it('is') { _(1).must_equal 1 } }
-      end
-      describe 'x' do
-        describe('same') { it('is') { _(1).must_equal 2 } }
-      end
-    RUBY
-    ran = run_files('a_test.rb')
-    assert_equal({ 'x::same#test_0001_is' => 'passed', 'x::same#test_0001_is@2' => 'failed' }, ran.outcomes.sort.to_h)
-    assert_equal ['x::same#test_0001_is'], ran.tests.map { |test| test[:name] }.uniq
-    again = run_files('a_test.rb@x::same#test_0001_is@2')
-    assert_equal({ 'x::same#test_0001_is@2' => 'failed' }, again.outcomes)
-  end
-
-  def test_a_later_part_of_a_file_runs_without_loading_it_again
-    write('a_test.rb', <<~RUBY)
-      require 'minitest/autorun'
-      puts 'loaded'
-      class ATest < Minitest::Test
-        def test_one; end
-        def test_two; end
-      end
-    RUBY
-    ran = run_files('a_test.rb@ATest#test_one', 'a_test.rb@ATest#test_two', 'a_test.rb@ATest#test_gone')
-    assert_equal %w[ATest#test_one ATest#test_two], ran.outcomes.keys
-    assert_equal 1, ran.output.scan('loaded').size
-    assert_match(/no test ATest#test_gone/, ran.of(:warning).first[:text])
-  end
-
-  def test_lines_choose_the_test_around_or_the_group_that_they_open
-    write('a_test.rb', <<~RUBY)
-      require 'minitest/autorun'
-      class ATest < Minitest::Test
-        def test_one
-          assert true
-        end
-
-        def test_two; end
-      end
-      describe 'group' do
-        it 'three' do
-        end
-      end
-    RUBY
-    assert_equal %w[ATest#test_one], run_files('a_test.rb@4').outcomes.keys
-    assert_equal %w[ATest#test_two], run_files('a_test.rb@7').outcomes.keys
-    assert_equal %w[ATest#test_one ATest#test_two], run_files('a_test.rb@2').outcomes.keys.sort
-    assert_equal %w[group#test_0001_three], run_files('a_test.rb@9').outcomes.keys
-    assert_equal %w[ATest#test_one ATest#test_two], run_files('a_test.rb@4,7').outcomes.keys.sort
-  end
-
-  def test_names_are_chosen_by_options_and_by_testopts
-    write('a_test.rb', <<~RUBY)
-      require 'minitest/autorun'
-      class ATest < Minitest::Test
-        def test_one; end
-        def test_two; end
-      end
-    RUBY
-    assert_equal %w[ATest#test_one], run_files('a_test.rb', options: '-n /one/').outcomes.keys
-    assert_equal %w[ATest#test_two], run_files('a_test.rb', options: '--name test_two -v').outcomes.keys
-    assert_equal %w[ATest#test_two], run_files('a_test.rb', options: '--exclude /one/').outcomes.keys
-    assert_equal %w[ATest#test_two], run_files('a_test.rb', env: { 'TESTOPTS' => '--name=ATest#test_two' }).outcomes.keys
-    assert_empty run_files('a_test.rb', options: '-n nothing').tests
-  end
-
-  def test_a_name_that_is_excluded_may_empty_a_class
-    write('a_test.rb', <<~RUBY)
-      require 'minitest/autorun'
-      class ATest < Minitest::Test
-        def test_one; flunk; end
-      end
-      class BTest < Minitest::Test
-        def test_two; end
-      end
-    RUBY
-    %w[test_one ATest#test_one /one/].each do |name|
-      ran = run_files('a_test.rb', options: "-e #{name}")
-      assert_equal({ 'BTest#test_two' => 'passed' }, ran.outcomes, name)
-      assert_equal [], ran.of(:file_error), name
-      assert_equal [1], ran.of(:left_out).map { |left| left[:tests] }, name
-    end
-  end
-
-  def test_a_class_of_minitest_six_may_choose_among_its_tests
-    skip 'Minitest 5 does not ask it' if Minitest::VERSION.to_i < 6
-    write('a_test.rb', <<~RUBY)
-      require 'minitest/autorun'
-      class ATest < Minitest::Test
-        def self.filter_runnable_methods(options = {}) = super.grep_v(/slow/)
-        def test_one; end
-        def test_slow; flunk; end
-      end
-      class BTest < Minitest::Test
-        def self.filter_runnable_methods(options = {}) = runnable_methods.grep_v(/slow/)
-        def test_two; end
-        def test_slow; flunk; end
-      end
-    RUBY
-    ran = run_files('a_test.rb')
-    assert_equal({ 'ATest#test_one' => 'passed', 'BTest#test_two' => 'passed' }, ran.outcomes)
-    assert_equal [[], 2], [ran.of(:file_error), ran.of(:warning).size]
-  end
-
-  def test_an_unknown_option_is_no_fault_of_a_file
-    write('a_test.rb', "require 'minitest/autorun'\nclass ATest < Minitest::Test\n  def test_one; end\nend\n")
-    ran = run_files('a_test.rb', options: '--tag smoke')
-    assert_empty ran.tests
-    assert_equal 'invalid option: --tag', ran.of(:refused).first[:message]
-  end
-
   def test_the_seed_gives_the_order_of_plain_minitest
     names = ('a'..'h').map { |name| "def test_#{name}; puts '#{name}'; end" }
     write('a_test.rb', <<~RUBY)
@@ -241,60 +123,6 @@ class MinitestAdapterTest < AdapterCase
     refute_includes broken[:message], @dir
   end
 
-  def test_exit_in_a_test_is_passed_up
-    write('a_test.rb', <<~RUBY)
-      require 'minitest/autorun'
-      class ATest < Minitest::Test
-        def test_exits; exit 0; end
-      end
-    RUBY
-    ran = run_files('a_test.rb')
-    assert_equal 'ATest#test_exits', ran.of(:test_started).last[:id]
-    assert_empty ran.tests
-    refute ran.finished?
-    assert_equal 0, ran.status.exitstatus
-  end
-
-  def test_forks_inside_tests_run_nothing_at_exit
-    write('a_test.rb', <<~RUBY)
-      require 'minitest/autorun'
-      Minitest.after_run { puts 'after' }
-      class ATest < Minitest::Test
-        def test_forks
-          Process.wait(fork { exit 3 })
-          assert_equal 3, $?.exitstatus
-        end
-      end
-    RUBY
-    ran = run_files('a_test.rb')
-    assert_equal({ 'ATest#test_forks' => 'passed' }, ran.outcomes)
-    assert_equal "after\n", ran.output
-  end
-
-  def test_nothing_runs_at_exit_when_autorun_came_before_us
-    write('a_test.rb', "class ATest < Minitest::Test\n  def test_one; end\nend\n")
-    ran = run_files('a_test.rb', ruby: %w[-r minitest/autorun])
-    assert_equal %w[ATest#test_one], ran.outcomes.keys
-    assert_empty ran.output
-  end
-
-  def test_after_run_runs_once_in_reverse_and_its_error_is_told
-    write('a_test.rb', <<~RUBY)
-      require 'minitest/autorun'
-      Minitest.after_run { puts 'first' }
-      Minitest.after_run { raise 'no end' }
-      Minitest.after_run { puts 'last' }
-      class ATest < Minitest::Test
-        def test_one; end
-      end
-    RUBY
-    write('b_test.rb', "class BTest < Minitest::Test\n  def test_b; end\nend\n")
-    ran = run_files('a_test.rb', 'b_test.rb')
-    assert_equal "last\nfirst\n", ran.output
-    assert_equal [['Minitest.after_run', 'no end']], ran.of(:suite_hook_failed).map { |hook| hook.values_at(:what, :message) }
-    assert ran.finished?
-  end
-
   def test_parallel_tests_are_all_told
     write('a_test.rb', <<~RUBY)
       require 'minitest/autorun'
@@ -307,25 +135,6 @@ class MinitestAdapterTest < AdapterCase
     assert_equal 20, ran.tests.size
     assert_equal %w[ATest#test_3], ran.outcomes.reject { |_, outcome| outcome == 'passed' }.keys
     assert ran.tests.all? { |test| test[:seconds] >= 0.005 }
-  end
-
-  def test_plugins_are_loaded_and_may_replace_the_reporters
-    write('minitest/loud_plugin.rb', <<~RUBY)
-      module Minitest
-        class Loud < Reporter
-          def record(*) io.puts 'LOUD'; end
-        end
-        def self.plugin_loud_options(opts, options) opts.on('--loud') { options[:loud] = true }; end
-        def self.plugin_loud_init(options)
-          reporter.reporters.replace([Loud.new(options[:io])]) if options[:loud]
-          $loud = options[:loud]
-        end
-      end
-    RUBY
-    write('a_test.rb', "require 'minitest/autorun'\nclass ATest < Minitest::Test\n  def test_loud; assert $loud; end\nend\n")
-    ran = run_files('a_test.rb', options: '--loud', ruby: %w[-I .], env: { 'MT_NO_PLUGINS' => nil })
-    assert_equal({ 'ATest#test_loud' => 'passed' }, ran.outcomes)
-    assert_includes ran.output, "LOUD\n"
   end
 
   def test_a_stubbed_clock_does_not_spoil_the_seconds
@@ -435,55 +244,5 @@ class MinitestAdapterTest < AdapterCase
     assert_equal({ 'ATest#test_one' => 'failed', 'ATest#test_two' => 'passed' }, ran.outcomes.sort.to_h)
     assert_equal 3, ran.tests.size
     assert_equal %w[ATest#test_two], run_files('a_test.rb', options: '-i /two/', ruby: %w[-r ./six.rb]).outcomes.keys
-  end
-
-  def test_a_part_runs_its_own_tests_and_tells_of_all
-    write('a_test.rb', <<~RUBY)
-      require 'minitest/autorun'
-      class ATest < Minitest::Test
-        %w[a b c].each { |name| define_method("test_\#{name}") {} }
-      end
-    RUBY
-    ran = run_files('a_test.rb@+ATest#test_a,ATest#test_gone', 'a_test.rb@-ATest#test_a')
-    assert_equal %w[ATest#test_a ATest#test_b ATest#test_c], ran.tests.map { |test| test[:id] }.sort
-    assert_equal [%w[ATest#test_a ATest#test_b ATest#test_c]] * 2, ran.of(:defined).map { |fields| fields[:ids] }
-    assert_equal 2, ran.of(:divisible).size
-    assert_empty ran.of(:warning)
-  end
-
-  def test_classes_that_are_not_to_be_cut_name_themselves
-    write('a_test.rb', <<~RUBY)
-      require 'minitest/autorun'
-      class Free < Minitest::Test
-        def test_x; end
-      end
-      class Parallel < Minitest::Test
-        parallelize_me!
-        def test_x; end
-      end
-      class InOrder < Minitest::Test
-        def self.test_order = :sorted
-        def test_x; end
-      end
-      module Hooks
-        def run(*) = super
-      end
-      class Around < Minitest::Test
-        extend Hooks
-        def test_x; end
-      end
-      describe('spec') { it('is free') {} }
-    RUBY
-    groups = run_files('a_test.rb').tests.to_h { |test| [test[:classname], test[:group]] }
-    assert_equal({ 'Free' => nil, 'Parallel' => nil, 'InOrder' => 'InOrder', 'Around' => 'Around', 'spec' => nil }, groups)
-  end
-
-  def test_a_file_whose_ids_are_made_up_is_not_to_be_cut
-    write('a_test.rb', <<~RUBY)
-      require 'minitest/autorun'
-      2.times { Class.new(Minitest::Test) { def self.name = 'Twin'; def test_x; end } }
-    RUBY
-    write('b_test.rb', "require 'minitest/autorun'\nClass.new(Minitest::Test) { def test_x; end }\n")
-    assert_empty run_files('a_test.rb', 'b_test.rb').of(:divisible)
   end
 end

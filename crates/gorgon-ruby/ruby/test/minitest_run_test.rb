@@ -1,56 +1,10 @@
 # frozen_string_literal: true
 
-require_relative 'adapter_case'
+require_relative 'minitest_case'
 
-# What runs is Minitest's own run: its executor, reporters, plugins and arguments, and the ways of the classes. Each
-# input runs plainly as well, and the results are compared.
-class MinitestRunTest < AdapterCase
-  CODES = { '.' => 'passed', 'F' => 'failed', 'E' => 'errored', 'S' => 'skipped' }.freeze
-
-  def framework
-    'minitest'
-  end
-
-  # Prints each result in one line: Minitest's own lines of tests that run side by side are mixed with each other.
-  WHOLE_LINES = <<~RUBY
-    require 'minitest'
-    Minitest::ProgressReporter.prepend(Module.new do
-      def prerecord(*); end
-
-      def record(result)
-        io.puts("\#{result.class_name}#\#{result.name} = 0.00 s = \#{result.result_code}")
-      end
-    end)
-  RUBY
-
-  # [name, outcome] of the tests of a plain run, in its order, and its status. `parallel`: tests run side by side.
-  def plain(file, *arguments, env: {}, parallel: false)
-    write('whole_lines.rb', WHOLE_LINES) if parallel
-    library = parallel ? ['-r./whole_lines.rb'] : []
-    output, status = Open3.capture2e(HERE.merge(env), 'ruby', '-W0', *library, file, '-v', *arguments, chdir: @dir)
-    [output.scan(/^(\S+#.+) = \d+\.\d+ s = ([.FES])$/).map { |name, code| [name, CODES.fetch(code)] }, status.exitstatus]
-  end
-
-  def ours(ran)
-    ran.tests.map { |test| [test[:name], test[:outcome]] }
-  end
-
-  # Runs the file both ways, compares the tests, and returns our run.
-  def assert_as_plain(file, *arguments, seed: 7, env: {}, status: 0, parallel: false)
-    tests, plain_status = plain(file, *arguments, '--seed', seed.to_s, env: env, parallel: parallel)
-    refute_empty tests
-    assert_equal status, plain_status
-    ran = run_files(file, seed: seed, options: arguments.join(' '), env: env)
-    assert_equal tests.sort, ours(ran).sort
-    assert_empty ran.of(:file_error)
-    ran
-  end
-
-  def in_order(file, seed: 7)
-    tests, = plain(file, '--seed', seed.to_s)
-    assert_equal tests, ours(run_files(file, seed: seed))
-  end
-
+# What runs is Minitest's own run: its executor, its order, and the ways of the classes. Most inputs run plainly as well,
+# and the results are compared.
+class MinitestRunTest < MinitestCase
   def test_a_base_class_that_is_parallel_runs_its_tests
     write('test/a_test.rb', <<~RUBY)
       require 'minitest/autorun'
@@ -208,22 +162,6 @@ class MinitestRunTest < AdapterCase
     in_order('a_test.rb')
   end
 
-  def test_forks_end_as_minitest_6_has_them_end_where_the_suite_allows_it
-    write('a_test.rb', <<~RUBY)
-      require 'minitest/autorun'
-      def Minitest.allow_fork = true unless Minitest.respond_to?(:allow_fork)
-      Minitest.allow_fork = true if Minitest.respond_to?(:allow_fork=)
-      Minitest.after_run { File.write('hook', 'ran', mode: 'a') }
-      class ATest < Minitest::Test
-        def test_forks
-          Process.wait(fork { exit 42 })
-          assert_equal [1, 'ran'], [$?.exitstatus, File.read('hook')]
-        end
-      end
-    RUBY
-    assert_equal %w[passed], run_files('a_test.rb').outcomes.values
-  end
-
   def test_a_class_may_run_what_it_does_not_list
     write('a_test.rb', <<~RUBY)
       require 'minitest/autorun'
@@ -303,171 +241,6 @@ class MinitestRunTest < AdapterCase
     assert_match(/ATest#test_one/, quit[:message])
   end
 
-  JUDGE = <<~RUBY
-    require 'minitest/autorun'
-    class Judge < Minitest::AbstractReporter
-      def record(result) = (@bare ||= []) << result.name if result.assertions.zero?
-      def report = puts("bare: \#{@bare.inspect}")
-      def passed? = @bare.nil?
-    end
-    Minitest.extensions << 'judge'
-    def Minitest.plugin_judge_init(_) = reporter << Judge.new
-  RUBY
-
-  def test_a_reporter_of_the_suite_that_does_not_pass_the_run_fails_it
-    write('helper.rb', JUDGE.sub('if result.assertions.zero?', ''))
-    write('a_test.rb', "require_relative 'helper'\nclass ATest < Minitest::Test\n  def test_a; end\nend\n")
-    assert_as_plain('a_test.rb', status: 1)
-    ran = run_files('a_test.rb')
-    assert_equal [['reporter Judge', 'Judge, a reporter of the suite, says that the run did not pass']],
-                 ran.of(:suite_hook_failed).map { |hook| hook.values_at(:what, :message) }
-    assert_equal "bare: [\"test_a\"]\n", ran.output
-  end
-
-  def test_a_reporter_that_only_counts_the_tests_that_failed_adds_nothing
-    write('a_test.rb', <<~RUBY)
-      require 'minitest/autorun'
-      class Count < Minitest::StatisticsReporter; end
-      class Strict < Minitest::StatisticsReporter
-        def passed? = super && assertions > 10
-      end
-      Minitest.extensions << 'count'
-      def Minitest.plugin_count_init(options)
-        reporter << Count.new(options[:io], options)
-        reporter << Strict.new(options[:io], options) if ENV['STRICT']
-      end
-      class ATest < Minitest::Test
-        def test_a; flunk; end
-      end
-    RUBY
-    assert_empty run_files('a_test.rb').of(:suite_hook_failed)
-    assert_equal ['reporter Strict'], run_files('a_test.rb', env: { 'STRICT' => '1' }).of(:suite_hook_failed).map { |hook| hook[:what] }
-  end
-
-  def test_what_a_reporter_raises_is_told_and_costs_no_result
-    write('a_test.rb', <<~RUBY)
-      require 'minitest/autorun'
-      class Bad < Minitest::AbstractReporter
-        def report = raise(ArgumentError, 'cannot write')
-      end
-      class Quits < Minitest::AbstractReporter
-        def report = exit(7)
-      end
-      Minitest.extensions << 'bad'
-      def Minitest.plugin_bad_init(_) = reporter.reporters.push(Bad.new, Quits.new)
-      Minitest.after_run { puts 'after' }
-      class ATest < Minitest::Test
-        def test_a; end
-      end
-    RUBY
-    ran = run_files('a_test.rb')
-    assert_equal({ 'ATest#test_a' => 'passed' }, ran.outcomes)
-    assert_equal [['reporter Bad', 'cannot write'], ['reporter Quits', 'Quits, a reporter of the suite, called exit, status 7']],
-                 ran.of(:suite_hook_failed).map { |hook| hook.values_at(:what, :message) }
-    assert_equal "after\n", ran.output
-  end
-
-  def test_reporters_start_once_see_all_files_and_report_once
-    write('helper.rb', <<~RUBY)
-      require 'minitest/autorun'
-      class Log < Minitest::Reporter
-        def start = io.puts('start')
-        def prerecord(klass, name) = io.puts("begin \#{klass}#\#{name}")
-        def record(result) = io.puts("end \#{result.klass}#\#{result.name}")
-        def report = io.puts('report')
-      end
-      Minitest.extensions << 'log'
-      def Minitest.plugin_log_init(options) = reporter.reporters.replace([Log.new(options[:io], options)])
-    RUBY
-    write('plain_test.rb', "require 'minitest/autorun'\nclass PlainTest < Minitest::Test\n  def test_p; end\nend\n")
-    %w[a b].each do |name|
-      write("#{name}_test.rb", "require_relative 'helper'\nclass #{name.upcase}Test < Minitest::Test\n  def test_#{name}; end\nend\n")
-    end
-    text = "begin ATest#test_a\nend ATest#test_a\nbegin BTest#test_b\nend BTest#test_b\nreport\n"
-    assert_equal "start\n#{text}", run_files('a_test.rb', 'b_test.rb').output
-    assert_equal "start\n#{text}", run_files('plain_test.rb', 'a_test.rb', 'b_test.rb').output
-  end
-
-  def test_a_hook_of_after_run_that_exits_with_a_status_is_an_error
-    write('a_test.rb', <<~RUBY)
-      require 'minitest/autorun'
-      Minitest.after_run { exit 3 }
-      class ATest < Minitest::Test
-        def test_a; end
-      end
-    RUBY
-    assert_equal [['Minitest.after_run', 'a hook of Minitest.after_run called exit, status 3']],
-                 run_files('a_test.rb').of(:suite_hook_failed).map { |hook| hook.values_at(:what, :message) }
-  end
-
-  def test_an_argument_that_a_file_adds_holds_for_that_file_and_is_told
-    write('only.rb', <<~RUBY)
-      require 'minitest/autorun'
-      class Module
-        def only(name) = ARGV.push('-n', name)
-      end
-    RUBY
-    write('a_test.rb', <<~RUBY)
-      require_relative 'only'
-      class ATest < Minitest::Test
-        only 'test_a'
-        def test_a; assert_empty ARGV; end
-        def test_b; flunk; end
-        def test_c; flunk; end
-      end
-    RUBY
-    write('b_test.rb', "require_relative 'only'\nclass BTest < Minitest::Test\n  def test_b; end\nend\n")
-    assert_as_plain('a_test.rb')
-    ran = run_files('a_test.rb', 'b_test.rb')
-    assert_equal %w[ATest#test_a BTest#test_b], ran.outcomes.keys
-    assert_equal ['a focus was active in a_test.rb: 2 tests were left out'], ran.of(:warning).map { |warning| warning[:text] }
-  end
-
-  def test_a_file_sees_the_arguments_of_the_job_while_it_is_loaded
-    write('a_test.rb', <<~RUBY)
-      require 'minitest/autorun'
-      SEEN = ARGV.dup
-      class ATest < Minitest::Test
-        def test_seen; assert_equal ['-n', '/se en|x y/', '-v'], SEEN; assert_empty ARGV; end
-      end
-      class BTest < Minitest::Test
-        define_method('test_se en') { assert_equal 5, SEEN.size - 2 + 4 }
-      end
-    RUBY
-    ran = run_files('a_test.rb', env: { 'TESTOPTS' => "-n '/se en|x y/' -v" })
-    assert_equal({ 'BTest#test_se en' => 'passed' }, ran.outcomes)
-    assert_equal [{ tests: 1, by: '--name /se en|x y/' }], ran.of(:left_out)
-  end
-
-  def test_what_a_file_gives_that_is_no_option_is_its_own_fault
-    write('a_test.rb', "require 'minitest/autorun'\nARGV << '--bogus'\nclass ATest < Minitest::Test\n  def test_a; end\nend\n")
-    write('b_test.rb', "class BTest < Minitest::Test\n  def test_b; end\nend\n")
-    ran = run_files('a_test.rb', 'b_test.rb')
-    assert_equal %w[BTest#test_b], ran.outcomes.keys
-    assert_match(/invalid option: --bogus/, ran.of(:file_error).first[:message])
-    assert_empty ran.of(:refused)
-  end
-
-  def test_options_that_print_and_end_are_refused
-    write('a_test.rb', "require 'minitest/autorun'\nclass ATest < Minitest::Test\n  def test_a; end\nend\n")
-    assert_equal ['--help runs no test'], run_files('a_test.rb', options: '--help').of(:refused).map { |fields| fields[:message] }
-  end
-
-  def test_a_file_that_runs_its_tests_by_itself_runs_once
-    ['Minitest.run', 'exit Minitest.run(ARGV)', "require 'minitest/autorun'\nMinitest.autorun"].each do |last|
-      write('a_test.rb', "require 'minitest'\nclass ATest < Minitest::Test\n  def test_a; puts 'ran'; end\nend\n#{last}\n")
-      ran = run_files('a_test.rb')
-      assert_equal [{ 'ATest#test_a' => 'passed' }, "ran\n"], [ran.outcomes, ran.output], last
-      assert ran.finished?
-    end
-  end
-
-  def test_who_runs_minitest_at_exit_by_himself_runs_nothing_twice
-    write('a_test.rb', "require 'minitest'\nat_exit { exit Minitest.run(ARGV) }\nclass ATest < Minitest::Test\n  def test_a; puts 'ran'; end\nend\n")
-    ran = run_files('a_test.rb')
-    assert_equal [{ 'ATest#test_a' => 'passed' }, "ran\n", 0], [ran.outcomes, ran.output, ran.status.exitstatus]
-  end
-
   def test_two_workers_draw_different_numbers_in_one_order
     write('slot.rb', "srand(ENV['SLOT'].to_i)\n")
     %w[A B C].each { |name| write("#{name}_test.rb", <<~RUBY) }
@@ -522,15 +295,6 @@ class MinitestRunTest < AdapterCase
     end
   end
 
-  def test_tests_of_two_classes_with_one_name_are_chosen_each_by_its_id
-    write('a_test.rb', <<~RUBY)
-      require 'minitest/autorun'
-      2.times { |n| describe('twin') { it('is') { _(n).must_equal 0 }; it('was') { } } }
-    RUBY
-    assert_equal({ 'twin#test_0001_is' => 'passed', 'twin#test_0002_was@2' => 'passed' },
-                 run_files('a_test.rb@twin#test_0001_is,twin#test_0002_was@2').outcomes.sort.to_h)
-  end
-
   def test_the_number_of_threads_that_a_helper_sets_holds
     write('a_test.rb', <<~RUBY)
       ENV['MT_CPU'] = '1'
@@ -572,33 +336,8 @@ class MinitestRunTest < AdapterCase
       name == 'plain' ? plain('a_test.rb', env: env) : run_files('a_test.rb', env: env)
       File.readlines(env['SEEN'], chomp: true)
     end
-    # The line to the worker is not the adapter's.
-    ours = %r{\A#{Regexp.escape(File.expand_path('..', __dir__))}|/socket\.(?:rb|so)\z|/io/wait\.so\z}
+    ours = %r{\A#{Regexp.escape(File.expand_path('..', __dir__))}/}
     assert_empty((seen.last - seen.first).grep_v(ours))
-  end
-
-  # Also where callbacks have loaded the helper.
-  def test_a_run_of_the_suite_s_own_has_its_say
-    write('helper.rb', <<~RUBY)
-      require 'minitest/autorun'
-      class << Minitest
-        alias run_without_verdict run
-        def run(args = [])
-          puts "args \#{args}"
-          run_without_verdict(args) && ENV['VERDICT'].to_i
-        end
-      end
-    RUBY
-    write('a_test.rb', "require_relative 'helper'\nclass ATest < Minitest::Test\n  def test_a; end\nend\n")
-    2.times do
-      assert_as_plain('a_test.rb', status: 3, env: { 'VERDICT' => '3' })
-      ran = run_files('a_test.rb', env: { 'VERDICT' => '3' }, options: '-v')
-      assert_equal ['Minitest.run, which the suite overrides, answers 3: the run did not pass'],
-                   ran.of(:suite_hook_failed).map { |fault| fault[:message] }
-      assert_equal 'args ["-v"]', ran.output.lines.grep(/^args/).last.chomp
-      assert_empty run_files('a_test.rb', env: { 'VERDICT' => '0' }).of(:suite_hook_failed)
-      write('callbacks.rb', "require './helper'\n")
-    end
   end
 
   def test_what_a_task_of_minitest_loads_before_the_first_file_is_there
@@ -613,22 +352,23 @@ class MinitestRunTest < AdapterCase
     assert_equal %w[ATest#test_a OtherTest#test_other], run_files('a_test.rb').outcomes.keys.sort
   end
 
-  def test_minitest_s_own_reporters_judge_as_the_suite_has_changed_them
-    {
-      'Minitest::StatisticsReporter' => 'def passed?; super && skips.zero?; end',
-      'Minitest::CompositeReporter' => 'def passed?; super && false; end',
-      'Minitest::SummaryReporter' => "def report; super; raise 'strict'; end"
-    }.each do |name, change|
-      write('a_test.rb', <<~RUBY)
-        require 'minitest/autorun'
-        #{name}.prepend(Module.new { #{change} })
-        class ATest < Minitest::Test
-          def test_a; end
-          def test_b; skip; end
-        end
-      RUBY
-      ran = assert_as_plain('a_test.rb', status: 1)
-      assert_equal 1, ran.of(:suite_hook_failed).size, name
-    end
+  def test_a_class_of_minitest_six_may_choose_among_its_tests
+    skip 'Minitest 5 does not ask it' if Minitest::VERSION.to_i < 6
+    write('a_test.rb', <<~RUBY)
+      require 'minitest/autorun'
+      class ATest < Minitest::Test
+        def self.filter_runnable_methods(options = {}) = super.grep_v(/slow/)
+        def test_one; end
+        def test_slow; flunk; end
+      end
+      class BTest < Minitest::Test
+        def self.filter_runnable_methods(options = {}) = runnable_methods.grep_v(/slow/)
+        def test_two; end
+        def test_slow; flunk; end
+      end
+    RUBY
+    ran = run_files('a_test.rb')
+    assert_equal({ 'ATest#test_one' => 'passed', 'BTest#test_two' => 'passed' }, ran.outcomes)
+    assert_equal [[], 2], [ran.of(:file_error), ran.of(:warning).size]
   end
 end

@@ -1,0 +1,127 @@
+# frozen_string_literal: true
+
+require_relative 'minitest_case'
+
+# How a run ends: `run` of the suite's own, hooks of after_run, handlers of at_exit, forks.
+class MinitestEndingTest < MinitestCase
+  def test_a_hook_of_after_run_that_exits_with_a_status_is_an_error
+    write('a_test.rb', <<~RUBY)
+      require 'minitest/autorun'
+      Minitest.after_run { exit 3 }
+      class ATest < Minitest::Test
+        def test_a; end
+      end
+    RUBY
+    assert_equal [['Minitest.after_run', 'a hook of Minitest.after_run called exit, status 3']],
+                 run_files('a_test.rb').of(:suite_hook_failed).map { |hook| hook.values_at(:what, :message) }
+  end
+
+  # Also where callbacks have loaded the helper.
+  def test_a_run_of_the_suite_s_own_has_its_say
+    write('helper.rb', <<~RUBY)
+      require 'minitest/autorun'
+      class << Minitest
+        alias run_without_verdict run
+        def run(args = [])
+          puts "args \#{args}"
+          run_without_verdict(args) && ENV['VERDICT'].to_i
+        end
+      end
+    RUBY
+    write('a_test.rb', "require_relative 'helper'\nclass ATest < Minitest::Test\n  def test_a; end\nend\n")
+    2.times do
+      assert_as_plain('a_test.rb', status: 3, env: { 'VERDICT' => '3' })
+      ran = run_files('a_test.rb', env: { 'VERDICT' => '3' }, options: '-v')
+      assert_equal ['Minitest.run, which the suite overrides, answers 3: the run did not pass'],
+                   ran.of(:suite_hook_failed).map { |fault| fault[:message] }
+      assert_equal 'args ["-v"]', ran.output.lines.grep(/^args/).last.chomp
+      assert_empty run_files('a_test.rb', env: { 'VERDICT' => '0' }).of(:suite_hook_failed)
+      write('callbacks.rb', "require './helper'\n")
+    end
+  end
+
+  def test_a_file_that_runs_its_tests_by_itself_runs_once
+    ['Minitest.run', 'exit Minitest.run(ARGV)', "require 'minitest/autorun'\nMinitest.autorun"].each do |last|
+      write('a_test.rb', "require 'minitest'\nclass ATest < Minitest::Test\n  def test_a; puts 'ran'; end\nend\n#{last}\n")
+      ran = run_files('a_test.rb')
+      assert_equal [{ 'ATest#test_a' => 'passed' }, "ran\n"], [ran.outcomes, ran.output], last
+      assert ran.finished?
+    end
+  end
+
+  def test_who_runs_minitest_at_exit_by_himself_runs_nothing_twice
+    write('a_test.rb', "require 'minitest'\nat_exit { exit Minitest.run(ARGV) }\nclass ATest < Minitest::Test\n  def test_a; puts 'ran'; end\nend\n")
+    ran = run_files('a_test.rb')
+    assert_equal [{ 'ATest#test_a' => 'passed' }, "ran\n", 0], [ran.outcomes, ran.output, ran.status.exitstatus]
+  end
+
+  def test_forks_end_as_minitest_6_has_them_end_where_the_suite_allows_it
+    write('a_test.rb', <<~RUBY)
+      require 'minitest/autorun'
+      def Minitest.allow_fork = true unless Minitest.respond_to?(:allow_fork)
+      Minitest.allow_fork = true if Minitest.respond_to?(:allow_fork=)
+      Minitest.after_run { File.write('hook', 'ran', mode: 'a') }
+      class ATest < Minitest::Test
+        def test_forks
+          Process.wait(fork { exit 42 })
+          assert_equal [1, 'ran'], [$?.exitstatus, File.read('hook')]
+        end
+      end
+    RUBY
+    assert_equal %w[passed], run_files('a_test.rb').outcomes.values
+  end
+
+  def test_exit_in_a_test_is_passed_up
+    write('a_test.rb', <<~RUBY)
+      require 'minitest/autorun'
+      class ATest < Minitest::Test
+        def test_exits; exit 0; end
+      end
+    RUBY
+    ran = run_files('a_test.rb')
+    assert_equal 'ATest#test_exits', ran.of(:test_started).last[:id]
+    assert_empty ran.tests
+    refute ran.finished?
+    assert_equal 0, ran.status.exitstatus
+  end
+
+  def test_forks_inside_tests_run_nothing_at_exit
+    write('a_test.rb', <<~RUBY)
+      require 'minitest/autorun'
+      Minitest.after_run { puts 'after' }
+      class ATest < Minitest::Test
+        def test_forks
+          Process.wait(fork { exit 3 })
+          assert_equal 3, $?.exitstatus
+        end
+      end
+    RUBY
+    ran = run_files('a_test.rb')
+    assert_equal({ 'ATest#test_forks' => 'passed' }, ran.outcomes)
+    assert_equal "after\n", ran.output
+  end
+
+  def test_nothing_runs_at_exit_when_autorun_came_before_us
+    write('a_test.rb', "class ATest < Minitest::Test\n  def test_one; end\nend\n")
+    ran = run_files('a_test.rb', ruby: %w[-r minitest/autorun])
+    assert_equal %w[ATest#test_one], ran.outcomes.keys
+    assert_empty ran.output
+  end
+
+  def test_after_run_runs_once_in_reverse_and_its_error_is_told
+    write('a_test.rb', <<~RUBY)
+      require 'minitest/autorun'
+      Minitest.after_run { puts 'first' }
+      Minitest.after_run { raise 'no end' }
+      Minitest.after_run { puts 'last' }
+      class ATest < Minitest::Test
+        def test_one; end
+      end
+    RUBY
+    write('b_test.rb', "class BTest < Minitest::Test\n  def test_b; end\nend\n")
+    ran = run_files('a_test.rb', 'b_test.rb')
+    assert_equal "last\nfirst\n", ran.output
+    assert_equal [['Minitest.after_run', 'no end']], ran.of(:suite_hook_failed).map { |hook| hook.values_at(:what, :message) }
+    assert ran.finished?
+  end
+end
