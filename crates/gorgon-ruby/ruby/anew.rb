@@ -4,7 +4,7 @@ module Gorgon
   # Starts this Ruby process anew in its place: with the same command, environment and owner, and with other settings. What
   # it has loaded is gone.
   module Anew
-    # Where the settings are, in place of the owner's first line.
+    # The variable that names the descriptor with the settings, which otherwise are the owner's first line.
     DESCRIPTOR = 'GORGON_SETTINGS_FD'
     ENVIRONMENT = ENV.to_h.freeze
     COMMAND = File.binread('/proc/self/cmdline').split("\0").freeze

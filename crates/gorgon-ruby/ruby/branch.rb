@@ -40,7 +40,7 @@ module Gorgon
       System.deaf
       watch_children
       # Before the framework: a project may be the framework itself.
-      go_the_projects_way if @framework != 'rspec'
+      take_ruby_options if @framework != 'rspec'
       preload
       @ways.living.write('.')
       nil while serve
@@ -81,7 +81,7 @@ module Gorgon
       @children.each { |child| child.capture.shrink }
     end
 
-    def go_the_projects_way
+    def take_ruby_options
       Frameworks.ruby_options = RubyOptions.new(@settings['ways'])
       Frameworks.ruby_options.begin
     end

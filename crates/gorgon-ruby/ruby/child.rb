@@ -100,7 +100,7 @@ module Gorgon
       return unless callback('before_start')
 
       RailsEnvironment.check
-      return unless rails_databases
+      return unless prepare_rails
       @started = true
       check_options
       @restore = Restore.new(@root, @capture)
@@ -128,8 +128,9 @@ module Gorgon
       adapter.respond_to?(:options_settled?) && adapter.options_settled?
     end
 
-    # Returns whether they are there. Callbacks that load the application, or start a worker, have their own way.
-    def rails_databases
+    # Has the databases of this worker made; returns whether that went well. Callbacks that load the application, or start a
+    # worker, do it in a way of their own.
+    def prepare_rails
       return true unless @settings['rails']
 
       RailsParallel.offer(@request.test_env_number)
@@ -183,7 +184,7 @@ module Gorgon
 
     # The file is another framework's. This child is given no other file when it has loaded this one.
     def leave_to(framework, loaded)
-      @looked = true if loaded
+      @loaded_foreign = true if loaded
       @reporter.choice = nil
       @channel.send(event: 'other_framework', framework: framework, loaded: loaded)
     end
@@ -244,8 +245,7 @@ module Gorgon
     rescue *Raised::PASSED_UP
       raise
     rescue Exception => e # rubocop:disable Lint/RescueException
-      @reporter.file_error(what: 'run', exception: Raised.name(e), message: Raised.message(e),
-                                        backtrace: Raised.backtrace(e))
+      @reporter.file_error(**fault('run', e))
       nil
     end
 
@@ -281,7 +281,7 @@ module Gorgon
     end
 
     def finish
-      return leave_without_hooks if @looked && !@ran
+      return leave_without_hooks if @loaded_foreign && !@ran
 
       @restore.call
       @capture.clear
@@ -299,8 +299,12 @@ module Gorgon
     rescue *Raised::PASSED_UP
       raise
     rescue Exception => e # rubocop:disable Lint/RescueException
-      @reporter.suite_hook_failed(what: 'parallelize_teardown', exception: Raised.name(e), message: Raised.message(e),
-                                  backtrace: Raised.backtrace(e))
+      @reporter.suite_hook_failed(**fault('parallelize_teardown', e))
+    end
+
+    # An exception as the fields of an error outside of tests.
+    def fault(what, error)
+      { what: what, exception: Raised.name(error), message: Raised.message(error), backtrace: Raised.backtrace(error) }
     end
 
     # What this child has loaded runs in another one: what it registered for its end is for that one.

@@ -23,7 +23,7 @@ module Gorgon
     LOAD = Kernel.method(:load)
     NAME_OF = Module.instance_method(:name)
 
-    # Exceptions that end the process, whatever a framework does: a crash, never a result.
+    # Exceptions that end the process, whatever a framework does: a crash, or a refusal to run any file; never a result.
     PASSED_UP = Raised::PASSED_UP
 
     # How the runner at exit of each framework is switched off when its module opens or closes.
@@ -33,7 +33,8 @@ module Gorgon
       'runner.rb' => ['RSpec::Core::Runner', ->(mod) { mod.instance_variable_set(:@installed_at_exit, true) }]
     }.freeze
 
-    # Who stands for a method of a framework that runs tests, by the name of its module; also where callbacks load it.
+    # What stands in for the method by which a framework runs all tests, by the name of its module; also where callbacks
+    # load the framework.
     STAND_INS = { 'Minitest' => StandIn.new, 'Test::Unit::AutoRunner' => StandIn.new } # rubocop:disable Style/MutableConstant
     # The file that defines the method => the module.
     RUNS = { 'minitest.rb' => 'Minitest', 'autorunner.rb' => 'Test::Unit::AutoRunner',
@@ -84,7 +85,8 @@ module Gorgon
         ::RSpec::Core::Runner.disable_autorun! if defined?(::RSpec::Core::Runner.disable_autorun!)
       end
 
-      # True but for its identity: Minitest makes it `true` when it is asked to run at exit.
+      # By a value that counts as true and is not `true`, which Minitest sets when it is asked to run at exit: so we can
+      # still see that.
       def disarm_minitest(mod)
         there = mod.class_variable_defined?(:@@installed_at_exit) && mod.class_variable_get(:@@installed_at_exit)
         mod.class_variable_set(:@@installed_at_exit, :at_our_hands) unless there
@@ -95,12 +97,12 @@ module Gorgon
         defined?(::Minitest::Runnable) && ::Minitest.class_variable_get(:@@installed_at_exit) == true
       end
 
-      # nil, where a suite that wants no run at exit says false.
+      # By nil: false would mean that the suite wants no run at exit.
       def disarm_test_unit(runner)
         runner.need_auto_run = nil if runner.respond_to?(:need_auto_run?) && runner.need_auto_run?
       end
 
-      # The same of Test::Unit, which runs at exit unless it is told not to.
+      # Whether a plain run would run Test::Unit at exit: it does so unless it is told not to.
       def test_unit_asked?
         defined?(::Test::Unit::AutoRunner.need_auto_run?) && ::Test::Unit::AutoRunner.need_auto_run? != false
       end

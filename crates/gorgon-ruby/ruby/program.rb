@@ -14,7 +14,7 @@ module Gorgon
     LOADER = 'rake_test_loader.rb'
     # Where the code of a file ends, and its data begin.
     END_OF_CODE = /^__END__\r?$/.freeze
-    # A file of RSpec that is made for `ruby FILE`: under `rspec` it has no data.
+    # What a file of RSpec asks for that is made for `ruby FILE`: only there does it have data.
     AUTORUN = %r{\brspec/autorun\b}.freeze
 
     class << self

@@ -12,14 +12,15 @@ module Gorgon
       @mine = []
     end
 
-    # What is true of files as a rule, before a framework is loaded: a project may be the framework itself.
+    # Sets the load path of most files, before a framework is loaded: the project may be the framework itself.
     def begin
       take(@ways.find { |way| way['globs'].empty? } || @ways.first)
-      # Here, once for all children.
+      # Finds the files of each task here, once for all children.
       of_files if @ways.size > 1
     end
 
-    # Goes the way of a file that is to be loaded. What cannot be loaded before it is an error of the file.
+    # Sets the load path of a file that is to be loaded, and loads what its task loads before it: where that fails, it is
+    # an error of the file.
     def follow(path)
       way = of_files[path] if @ways.size > 1
       take(way || @usual)
@@ -44,7 +45,7 @@ module Gorgon
       @root ||= Dir.pwd
     end
 
-    # The first task that names a file.
+    # File => the way of the first task that names it.
     def of_files
       @of_files ||= @ways.reverse.each_with_object({}) do |way, found|
         files = Dir.glob(way['globs'], base: root) - Dir.glob(way['excludes'], base: root)

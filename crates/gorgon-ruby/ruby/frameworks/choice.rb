@@ -54,7 +54,7 @@ module Gorgon
 
       # No test ran here. Leaves the file to the framework that got tests while it was loaded.
       def without_tests
-        return [] if own_tests?
+        return [] if brought_tests?
 
         others = grown.reject { |name| name == @framework }
         leave(others.first) unless @sure || others.empty?
@@ -68,7 +68,7 @@ module Gorgon
 
       # Whether its loading, as far as it came, brought tests of this framework.
       def brought_tests?
-        own_tests?
+        grown.include?(@framework)
       end
 
       # Whether each class of tests that the file opened is one of its own, and none has tests: then nothing that ran before
@@ -118,10 +118,6 @@ module Gorgon
       # RSpec names a constant for each group, which stays.
       def groups
         defined?(::RSpec::ExampleGroups) ? ::RSpec::ExampleGroups.constants.size : 0
-      end
-
-      def own_tests?
-        grown.include?(@framework)
       end
 
       # The frameworks that got tests since.

@@ -9,6 +9,11 @@ module Gorgon
       # Maximum number of tests that are named where many did not run.
       MOST_NAMED = 5
 
+      # The first of some names, for a message.
+      def self.first_names(names)
+        names.first(MOST_NAMED).join(', ') + (names.size > MOST_NAMED ? ', …' : '')
+      end
+
       def initialize(places)
         @places = places
       end
@@ -32,16 +37,15 @@ module Gorgon
 
       # Of a file whose tests have run with one before, in part: it is loaded once more in a fresh process.
       def had_their_turn(names)
-        shown = names.first(MOST_NAMED).join(', ') + (names.size > MOST_NAMED ? ', …' : '')
-        { what: 'load', exception: nil, backtrace: [], message: "a file before has a class of this name, and ran with it #{shown}" }
+        { what: 'load', exception: nil, backtrace: [],
+          message: "a file before has a class of this name, and ran with it #{Faults.first_names(names)}" }
       end
 
       # Of tests that were defined when no file could bring them any more.
       def too_late(names)
-        shown = names.first(MOST_NAMED).join(', ') + (names.size > MOST_NAMED ? ', …' : '')
         { what: 'tests that did not run', exception: nil, backtrace: [],
           message: "#{names.size == 1 ? '1 test was' : "#{names.size} tests were"} defined when the process was about to end, " \
-                   "by END or a handler of at_exit, and did not run: #{shown}" }
+                   "by END or a handler of at_exit, and did not run: #{Faults.first_names(names)}" }
       end
 
       private

@@ -111,11 +111,11 @@ module Gorgon
         signs |= ['rspec'] if spec?(path)
         return text if signs.size < 2 && !text.include?('<<') && (signs != ['rspec'] || spec?(path))
 
-        read = named(text).empty? ? nil : Code.read(text)
-        return text unless read
+        parsed = named(text).empty? ? nil : Code.read(text)
+        return text unless parsed
 
         kept = text.lines.reject { |line| named(line).any? }
-        (read.lines + kept).join("\n")
+        (parsed.lines + kept).join("\n")
       end
 
       def named(text)

@@ -9,7 +9,7 @@ module Gorgon
       # Whether a file called it while it was loaded.
       attr_reader :asked
 
-      # Who is to stand in, under the name of the method.
+      # Puts our method in place of the framework's own.
       def put(mod, name = :run)
         return if @own
 
@@ -48,6 +48,12 @@ module Gorgon
         @mod.public_send(@name, *arguments)
       end
 
+      # Whether that verdict passes the run: the framework makes it the exit status.
+      def passed?(verdict)
+        verdict == true || verdict == 0 # rubocop:disable Style/NumericPredicate
+      end
+
+      # What our method does. The block calls the framework's own.
       def instead
         return @passed if @over
         return yield unless @loading

@@ -7,7 +7,7 @@ module Gorgon
   module RailsDatabases
     CONFIGURATION = 'config/database.yml'
     NUMBER = 'TEST_ENV_NUMBER'
-    # Servers that only this machine reaches; a name without one of them is that of a host.
+    # The host of a server that only this machine reaches: none, a name or address of this machine, or the path of a socket.
     LOCAL = /\A(?:|localhost|127\.[\d.]+|::1|\[::1\]|\/.*)\z/.freeze
     # PostgreSQL cuts longer names silently, which could make two of them one; MySQL takes one character more.
     MOST_BYTES = 63

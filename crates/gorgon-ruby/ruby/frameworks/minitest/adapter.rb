@@ -122,7 +122,7 @@ module Gorgon
         tests = new_tests(turns)
         @reporter.warning(Frameworks.loaded_before(path)) if !now && tests.empty?
         @files[path] = Loaded.new(classes(turns), tests, @ids.distinct?, @had, @parsed, @options.of_the_file?)
-      rescue UnknownOption, *PASSED_UP
+      rescue *PASSED_UP
         raise
       rescue Exception => e # what a file raises is a result, whatever its class
         @reporter.file_error(**@faults.of('load', e))
@@ -185,7 +185,7 @@ module Gorgon
         @parsed = parsed
       rescue Options::OfTheFile => e
         @reporter.file_error(what: 'arguments that the file gives to Minitest', exception: nil, message: e.message, backtrace: [])
-      rescue UnknownOption, *PASSED_UP
+      rescue *PASSED_UP
         raise
       rescue Exception => e
         @broken = @faults.of('options and plugins of Minitest', e)
@@ -226,7 +226,7 @@ module Gorgon
 
       def method_names(klass)
         klass.runnable_methods
-      rescue UnknownOption, *PASSED_UP
+      rescue *PASSED_UP
         raise
       rescue Exception => e
         @reporter.file_error(**@faults.of("tests of #{klass}", e))
@@ -250,8 +250,8 @@ module Gorgon
 
       # By Minitest's filters: what a run of the whole file has.
       def named?(test, options)
-        kept = pattern(options[:filter] || options[:include])
-        out = pattern(options[:exclude])
+        kept = Options.pattern(options[:filter] || options[:include])
+        out = Options.pattern(options[:exclude])
         names = [test.method_name, "#{test.klass}##{test.method_name}"]
         # Rails lets a name be a description with spaces.
         names << kept if kept.is_a?(String) && test.method_name == "test_#{kept.delete_prefix('test_').gsub(/\s+/, '_')}" && rails?(test)
@@ -260,11 +260,6 @@ module Gorgon
 
       def rails?(test)
         defined?(::Rails::LineFiltering) && ::Rails::LineFiltering === test.klass
-      end
-
-      # A name, or a regular expression between slashes.
-      def pattern(name)
-        name.is_a?(String) && name =~ %r{/(.*)/} ? Regexp.new(Regexp.last_match(1)) : name
       end
 
       def run_tests(file, wanted, path, selection)
@@ -300,7 +295,7 @@ module Gorgon
         nil
       end
 
-      # What is left in the executor's queue would be the next file's.
+      # Where threads ran, work that is left in the executor's queue would run with the next file: the child gets none.
       def tell_faults(run)
         spent = run.threads || false
         if run.raised

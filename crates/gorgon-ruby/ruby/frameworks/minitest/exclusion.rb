@@ -1,5 +1,7 @@
 # frozen_string_literal: true
 
+require_relative 'options'
+
 module Gorgon
   module Frameworks
     class Minitest
@@ -10,7 +12,7 @@ module Gorgon
         # `tests` are those of the classes that run, `wanted` those that shall; `had` are the full names of tests of the same
         # classes that ran with a file before. The block runs when a class has its tests in order, before they run.
         def initialize(excluded, classes, tests, wanted, had, &ordered)
-          @excluded = excluded.is_a?(String) && excluded =~ %r{/(.*)/} ? Regexp.new(Regexp.last_match(1)) : excluded
+          @excluded = Options.pattern(excluded)
           @names = tests.to_h { |test| [test.method_name, true] }
           @tests = tests.group_by { |test| "#{test.klass}##{test.method_name}" }
           @wanted = wanted.to_h { |test| [test, true] }.compare_by_identity

@@ -20,6 +20,11 @@ module Gorgon
         ENDING = %w[-h --help -V --version].freeze
         FILTERS = %i[filter include exclude].freeze
 
+        # A filter as Minitest reads it: a name, or a regular expression between slashes.
+        def self.pattern(name)
+          name.is_a?(String) && name =~ %r{/(.*)/} ? Regexp.new(Regexp.last_match(1)) : name
+        end
+
         def initialize(settings)
           @given = Words.split(ENV['TESTOPTS'].to_s) + Array(settings.options)
           @seed = ['--seed', settings.seed.to_s]

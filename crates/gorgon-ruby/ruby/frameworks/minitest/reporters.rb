@@ -100,10 +100,9 @@ module Gorgon
           whose = minitests_own?(reporter) || @composite.equal?(reporter) ? 'as the suite has changed it' : 'a reporter of the suite'
           said = "#{reporter.class}, #{whose}, says that the run did not pass"
           return tell(reporter, nil, said, []) unless @results.failed
-          return if ::Minitest::StatisticsReporter === reporter && passed_without_failures?(reporter)
+          return @reporter.warning("#{said}; tests had failed") unless ::Minitest::StatisticsReporter === reporter
 
-          @reporter.warning("#{said}; tests had failed") unless ::Minitest::StatisticsReporter === reporter
-          tell(reporter, nil, said, []) if ::Minitest::StatisticsReporter === reporter
+          tell(reporter, nil, said, []) unless passed_without_failures?(reporter)
         end
 
         # Whether nothing but the tests that failed, which are told anyhow, keeps it from passing the run.

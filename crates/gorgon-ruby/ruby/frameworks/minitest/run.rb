@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require_relative '../faults'
 require_relative 'exclusion'
 require_relative 'parts'
 
@@ -9,9 +10,6 @@ module Gorgon
       # One run of the classes of a file, by Minitest's own entry point, as Minitest.run does it: in the order that the
       # seed gives, with the executor of the suite, each class asked to run itself.
       class Run
-        # Maximum number of tests that are named where many did not run.
-        MOST_NAMED = 5
-
         # `draws` seeds what the tests of a class draw.
         def initialize(results, composite, options, draws)
           @results = results
@@ -64,7 +62,7 @@ module Gorgon
             within_executor(classes) { entry(@options.merge(exclude: exclusion)) }
           end
           check(wanted, exclusion)
-        rescue UnknownOption, *PASSED_UP
+        rescue *PASSED_UP
           raise
         rescue Exception => e # rubocop:disable Lint/RescueException
           @raised = [e, @results.drop]
@@ -154,9 +152,7 @@ module Gorgon
         end
 
         def told(tests)
-          names = tests.first(MOST_NAMED).map(&:name)
-          names << '…' if tests.size > names.size
-          "#{tests.size == 1 ? '1 test' : "#{tests.size} tests"} of this file (#{names.join(', ')})"
+          "#{tests.size == 1 ? '1 test' : "#{tests.size} tests"} of this file (#{Faults.first_names(tests.map(&:name))})"
         end
       end
     end

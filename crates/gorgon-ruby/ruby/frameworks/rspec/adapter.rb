@@ -162,7 +162,7 @@ module Gorgon
         @config.inclusion_filter.delete(:last_run_status)
         refuse_quitting
         @ready = true
-      rescue UnknownOption, *PASSED_UP
+      rescue *PASSED_UP
         raise
       rescue Exception => e # rubocop:disable Lint/RescueException
         tell(@faults.of('options', e))

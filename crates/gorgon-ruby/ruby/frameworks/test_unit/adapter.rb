@@ -22,8 +22,6 @@ module Gorgon
     # make their suites by themselves. Each test runs once in a process, with the file whose loading
     # brought it.
     class TestUnit
-      # Maximum number of tests that are named where many did not run.
-      MOST_NAMED = 5
       LIBRARIES = %w[test/unit test/unit/collector/descendant test/unit/ui/console/testrunner].freeze
 
       AHEAD = Ahead.new(gems: %w[test/unit power_assert], ruby: %w[English io/console/size optparse ripper])
@@ -77,8 +75,7 @@ module Gorgon
         return if @failed || !@stand_in.overridden?
 
         said = guarded('Test::Unit::AutoRunner.run') { @stand_in.ask }
-        # What Test::Unit makes of it is `exit said`.
-        return if said == true || said == 0 # rubocop:disable Style/NumericPredicate
+        return if @stand_in.passed?(said)
 
         tell('Test::Unit::AutoRunner.run', "Test::Unit::AutoRunner.run, which the suite overrides, answers #{said.inspect}: the run did not pass")
       end
@@ -118,7 +115,7 @@ module Gorgon
         @files[path] = turns
         @reporter.warning(Frameworks.loaded_before(path)) if !now && @files[path].empty?
         @files[path]
-      rescue UnknownOption, *PASSED_UP
+      rescue *PASSED_UP
         raise
       rescue Exception => e # what a file raises is a result, whatever its class
         @reporter.file_error(**@faults.of('load', e))
@@ -164,7 +161,7 @@ module Gorgon
 
       def prepare
         @runner = @options.runner
-      rescue UnknownOption, *PASSED_UP
+      rescue *PASSED_UP
         raise
       rescue Exception => e
         @broken = @faults.of('options of Test::Unit', e)
@@ -192,7 +189,7 @@ module Gorgon
 
         tell_what_did_not_run
         tell_the_verdict unless passed
-      rescue UnknownOption, *PASSED_UP
+      rescue *PASSED_UP
         raise
       rescue Exception => e
         raise unless @reporter.ours?
@@ -212,7 +209,7 @@ module Gorgon
         return true unless @results.left.positive?
 
         names = @results.not_ended
-        shown = names.first(MOST_NAMED).join(', ') + (names.size > MOST_NAMED ? ', …' : '')
+        shown = Faults.first_names(names)
         @reporter.file_error(what: 'quit', exception: nil, backtrace: [],
                              message: "#{@results.left} of #{@results.expected} tests did not run#{" (#{shown})" unless names.empty?}: " \
                                       'Test::Unit was stopped, or a `run` of the suite or of the test leaves them out')
@@ -224,7 +221,7 @@ module Gorgon
         return e.success? || e.status unless what == 'Test::Unit.at_exit'
 
         tell(what, "a hook of Test::Unit.at_exit called exit, status #{e.status}", 'SystemExit') unless e.success?
-      rescue UnknownOption, *PASSED_UP
+      rescue *PASSED_UP
         raise
       rescue Exception => e
         @reporter.suite_hook_failed(**@faults.of(what, e))

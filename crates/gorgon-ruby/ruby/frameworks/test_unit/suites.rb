@@ -81,7 +81,7 @@ module Gorgon
 
       def make(klass)
         klass.suite
-      rescue UnknownOption, *PASSED_UP
+      rescue *PASSED_UP
         raise
       rescue Exception => e
         @broken.call(klass, e)
