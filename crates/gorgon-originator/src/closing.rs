@@ -8,6 +8,7 @@ use crate::choose::Files;
 use crate::cli::FlakyResult;
 use crate::history::{Store, fnv1a};
 use crate::ledger::Ending;
+use crate::name_list::first_names;
 use crate::record::{self, Kept};
 use crate::report::files::Whole;
 use crate::report::junit::JobFacts;
@@ -115,7 +116,6 @@ fn keep_list(settings: &Settings, job: &JobId, names: &[&str]) -> Option<String>
 /// Names files that passed and have no test, where these are most: a test may be there only for a suite that loads all
 /// files in one process. A few are usual: an application's generators make some.
 fn without_tests(results: &Results) -> Option<String> {
-    const MOST_NAMES: usize = 3;
     let files = results.by_file();
     let bring_none = |file: &&Whole<'_>| {
         file.verdict() == Some(Verdict::Passed) && file.tests().is_empty() && file.left_out() == 0
@@ -124,16 +124,8 @@ fn without_tests(results: &Results) -> Option<String> {
     if none.len() * 2 <= files.len() || none.len() == files.len() {
         return None;
     }
-    let names = none.iter().take(MOST_NAMES);
-    let names: Vec<String> = names.map(|file| one_line(&file.first().filename)).collect();
-    let more = match none.len().saturating_sub(MOST_NAMES) {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
-    Some(format!(
-        "hint: no test in files that ran: {}{more}",
-        names.join(", ")
-    ))
+    let names = first_names(&none, |file| one_line(&file.first().filename));
+    Some(format!("hint: no test in files that ran: {names}"))
 }
 
 /// Says what may be done where a file does not find what it requires. The project's own commands tell the load path of

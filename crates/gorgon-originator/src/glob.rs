@@ -14,6 +14,8 @@ use std::collections::HashSet;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Component, Path, PathBuf};
 
+use crate::name_list::first_names;
+
 /// What globs found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Found {
@@ -59,9 +61,6 @@ pub fn literal(path: &str) -> String {
     }
     glob
 }
-
-/// Most names that one warning lists.
-const MOST_NAMES: usize = 3;
 
 /// Finds the Ruby files below `root` that the globs name, in the order of the globs.
 #[must_use]
@@ -192,14 +191,10 @@ impl LeftOut {
             if names.is_empty() {
                 continue;
             }
-            let mut line = format!(
-                "the glob \"{glob}\" names {words}, left out: {}",
-                names[..names.len().min(MOST_NAMES)].join(", ")
-            );
-            if names.len() > MOST_NAMES {
-                line += &format!(" and {} more", names.len() - MOST_NAMES);
-            }
-            warnings.push(line);
+            let names = first_names(&names, |&name| name.to_owned());
+            warnings.push(format!(
+                "the glob \"{glob}\" names {words}, left out: {names}"
+            ));
         }
     }
 }

@@ -22,6 +22,7 @@ pub mod job;
 pub mod ledger;
 pub mod local;
 mod looks;
+mod name_list;
 pub mod ping;
 pub mod plan;
 pub mod record;

@@ -6,11 +6,9 @@ use std::path::{Component, Path, PathBuf};
 use gorgon_process::exit::Hint;
 
 use crate::glob::{self, Found};
+use crate::name_list::first_names;
 use crate::plan::Order;
 use crate::usual::Usual;
-
-/// Most names that an error lists.
-const MOST_NAMES: usize = 3;
 
 /// All files that are meant without a word.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -143,13 +141,8 @@ impl Hint for SelectError {
 }
 
 fn refused(files: &[(String, &'static str)]) -> String {
-    let named = files.iter().take(MOST_NAMES);
-    let named: Vec<String> = named.map(|(path, why)| format!("{path} ({why})")).collect();
-    let more = match files.len().saturating_sub(MOST_NAMES) {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
-    format!("test files that cannot be run: {}{more}", named.join(", "))
+    let named = first_names(files, |(path, why)| format!("{path} ({why})"));
+    format!("test files that cannot be run: {named}")
 }
 
 /// Makes a path relative to the project, without `.` and `..`; `None` when it leads out of it.

@@ -16,6 +16,7 @@ use gorgon_sync::{Excludes, LeftOut, ServeTree, SyncError};
 
 use crate::cli::StartArgs;
 use crate::guard::{self, Guard};
+use crate::name_list::first_names;
 use crate::report::visible::one_line;
 use crate::settings::Settings;
 
@@ -23,8 +24,6 @@ use crate::settings::Settings;
 const PUSH_LIMIT: Duration = Duration::from_secs(3600);
 /// A source of less is not worth a word about its size.
 const HINT_FROM_BYTES: u64 = 20 << 20;
-/// Most names of one warning.
-const MOST_NAMES: usize = 3;
 
 /// The source cannot be offered.
 #[derive(Debug, thiserror::Error)]
@@ -239,19 +238,13 @@ fn points_out(left_out: &LeftOut) -> Option<String> {
 /// Sockets and devices, which no copy has.
 fn special(left_out: &LeftOut) -> Option<String> {
     let all = &left_out.special;
-    let named = all.iter().take(MOST_NAMES).map(|(path, kind)| {
+    let named = first_names(all, |(path, kind)| {
         let path = one_line(&String::from_utf8_lossy(path));
         format!("{path} ({kind})")
     });
-    let named: Vec<String> = named.collect();
-    let more = match all.len().saturating_sub(MOST_NAMES) {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
-    (!named.is_empty()).then(|| {
+    (!all.is_empty()).then(|| {
         format!(
-            "sockets and devices are not synced, so workspaces lack {}{more}; leave out by job.sync.exclude what no test needs",
-            named.join(", ")
+            "sockets and devices are not synced, so workspaces lack {named}; leave out by job.sync.exclude what no test needs"
         )
     })
 }

@@ -16,6 +16,7 @@ use std::path::Path;
 use gorgon_ruby::rake_test;
 
 use crate::glob::{self, Found};
+use crate::name_list::first_names;
 use crate::report::visible::one_line;
 
 use rspec::{RSPEC_PATH, RSPEC_PATTERN, Rspec};
@@ -37,9 +38,6 @@ const NO_TESTS: [&str; 3] = [
 const RAILS: &str = "test/**/*_test.rb";
 const NOT_RAILS: [&str; 2] = ["test/{dummy,fixtures}/**/*_test.rb", RAILS_SYSTEM];
 const RAILS_SYSTEM: &str = "test/system/**/*_test.rb";
-
-/// Most names that a hint lists.
-const MOST_NAMES: usize = 3;
 
 /// Globs of what is meant without a word.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,7 +63,6 @@ impl Usual {
             by: "by its name",
             rspec,
         };
-        let rake = || rake_test(root);
         if is_named {
             usual.by = "as `--pattern` does not name them";
         } else if root.join("config/application.rb").is_file() {
@@ -78,7 +75,7 @@ impl Usual {
                     "hint: {system} of test/system left out, as `rails test` does; `gorgon-originator test/system` runs them"
                 ));
             }
-        } else if let Some(rake) = rake() {
+        } else if let Some(rake) = rake_test(root) {
             usual.by = "as the Rakefile's test task does not name them";
             usual.globs = rake.globs;
             usual.excludes = rake.excludes;
@@ -148,23 +145,14 @@ impl Usual {
         let mut left = without(root, glob::expand(root, &likely), &no_tests).files;
         left.retain(|file| !known.contains(file));
         if let Some(first) = left.first() {
-            let names: Vec<String> = left
-                .iter()
-                .take(MOST_NAMES)
-                .map(|name| one_line(name))
-                .collect();
-            let more = match left.len().saturating_sub(MOST_NAMES) {
-                0 => String::new(),
-                more => format!(" and {more} more"),
-            };
             let by = if is_below(first, &self.rspec.path) {
                 "as RSpec's pattern does not name them"
             } else {
                 self.by
             };
             hints.push(format!(
-                "hint: named like tests but not run, {by}: {}{more}; `files` in gorgon.json names what runs",
-                names.join(", ")
+                "hint: named like tests but not run, {by}: {}; `files` in gorgon.json names what runs",
+                first_names(&left, |name| one_line(name))
             ));
         }
         hints

@@ -97,12 +97,12 @@ mod tests {
 
     #[test]
     fn only_a_rails_project_is_refused_and_not_one_that_names_its_environment() {
-        let temp = std::env::temp_dir().join(format!("gorgon-rails-{}", std::process::id()));
-        std::fs::create_dir_all(temp.join("config")).unwrap();
-        let mut settings = RubySettings::in_place(&temp);
+        let temp = tempfile::tempdir().unwrap();
+        std::fs::create_dir(temp.path().join("config")).unwrap();
+        let mut settings = RubySettings::in_place(temp.path());
         let in_shell = |value: &'static str| move |_: &str| Some(OsString::from(value));
         assert_eq!(check_with(&settings, in_shell("development")), Ok(()));
-        std::fs::write(temp.join(APPLICATION), "").unwrap();
+        std::fs::write(temp.path().join(APPLICATION), "").unwrap();
         for (value, refused) in [("development", true), ("", false), ("test", false)] {
             assert_eq!(check_with(&settings, in_shell(value)).is_err(), refused);
         }
@@ -117,6 +117,5 @@ mod tests {
         }
         settings.inherit_env = false;
         assert_eq!(check_with(&settings, in_shell("production")), Ok(()));
-        std::fs::remove_dir_all(&temp).unwrap();
     }
 }

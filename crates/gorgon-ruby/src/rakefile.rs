@@ -76,6 +76,24 @@ struct Task {
     is_minitest: bool,
 }
 
+impl Task {
+    /// A task whose block has said nothing yet.
+    fn new(name: String, is_minitest: bool) -> Self {
+        let libs = if is_minitest {
+            &MINITEST_LIBS[..]
+        } else {
+            &["lib"]
+        };
+        Self {
+            name,
+            files: None,
+            libs: libs.iter().map(|&it| it.to_owned()).collect(),
+            options: RubyOptions::default(),
+            is_minitest,
+        }
+    }
+}
+
 /// A file that a task runs by `ruby`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Script {
@@ -179,24 +197,13 @@ fn is_test(name: &str) -> bool {
 
 /// Reads what `rake test` runs by the text of a Rakefile.
 pub(crate) fn of_text(text: &str) -> Option<RakeTest> {
-    let read = statements(text);
     let mut tasks: Vec<Task> = Vec::new();
     let mut prerequisites: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let mut scripts: Vec<Script> = Vec::new();
     let mut hoe = false;
-    for statement in read {
+    for statement in statements(text) {
         match statement {
-            Statement::Task { name, minitest } => tasks.push(Task {
-                name,
-                files: None,
-                libs: if minitest {
-                    MINITEST_LIBS.map(str::to_owned).to_vec()
-                } else {
-                    vec!["lib".to_owned()]
-                },
-                options: RubyOptions::default(),
-                is_minitest: minitest,
-            }),
+            Statement::Task { name, minitest } => tasks.push(Task::new(name, minitest)),
             Statement::Needs { name, needs } => {
                 prerequisites.entry(name).or_default().extend(needs);
             }
@@ -252,13 +259,7 @@ pub(crate) fn of_text(text: &str) -> Option<RakeTest> {
         }
     }
     if tasks.is_empty() && hoe {
-        tasks.push(Task {
-            name: "test".to_owned(),
-            files: None,
-            libs: MINITEST_LIBS.map(str::to_owned).to_vec(),
-            options: RubyOptions::default(),
-            is_minitest: true,
-        });
+        tasks.push(Task::new("test".to_owned(), true));
     }
     let (chosen, scripts) = chosen(&tasks, &scripts, &prerequisites);
     if chosen.is_empty() && scripts.is_empty() {

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use gorgon_process::patient;
 
 use crate::history::is_span;
+use crate::name_list::first_names;
 use crate::replace;
 use crate::report::visible::one_line;
 
@@ -39,9 +40,6 @@ pub enum ReadError {
         source: serde_json::Error,
     },
 }
-
-/// Maximum number of wrong entries that are named.
-const NAMED_ENTRIES: usize = 3;
 
 /// What a `runtime_file` holds.
 #[derive(Debug, Default, PartialEq)]
@@ -89,18 +87,12 @@ pub fn read_runtime_file(path: &Path) -> Result<Runtimes, ReadError> {
         }
         files.push((file, seconds));
     }
-    let more = wrong.len().saturating_sub(NAMED_ENTRIES);
-    wrong.truncate(NAMED_ENTRIES);
     let warning = (!wrong.is_empty()).then(|| {
         let path = path.display().to_string();
-        let more = match more {
-            0 => String::new(),
-            more => format!(" and {more} more"),
-        };
         format!(
-            "runtime_file {}: no number of seconds, and ignored: {}{more}",
+            "runtime_file {}: no number of seconds, and ignored: {}",
             one_line(&path),
-            wrong.join(", ")
+            first_names(&wrong, String::clone)
         )
     });
     Ok(Runtimes { files, warning })

@@ -18,9 +18,9 @@ use super::Ledger;
 use super::event::{Effect, Happening, Ran};
 use super::stages::Stage;
 
-/// Retrying stops when one of so many finished tests failed …
+/// Nothing is tried again where more than one finished test in this number failed, of at least `STOP_FROM`.
 pub const STOP_SHARE: usize = 10;
-/// … of at least so many.
+/// Minimum number of finished tests before `STOP_SHARE` applies.
 pub const STOP_FROM: usize = 100;
 
 /// What a retry says of one test.

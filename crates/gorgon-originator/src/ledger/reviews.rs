@@ -29,14 +29,14 @@ use gorgon_proto::item::{ItemId, WorkItem};
 use gorgon_proto::message::Finish;
 
 pub use firsts::LastFailed;
-use firsts::{First, Suspect, count, ended, failed_in};
+use firsts::{First, Suspect, as_u32, came_to_its_end, failed_in};
 
 use super::Ledger;
 use super::event::{Effect, Happening};
 
-/// Files are not judged again where more than one in so many failed …
+/// No file is judged again where more than one file in this number failed, and more than `FAILED_FROM`.
 pub const FAILED_SHARE: usize = 10;
-/// … and more than so many.
+/// Up to this number of failed files, each is judged again whatever their share.
 pub const FAILED_FROM: usize = 10;
 
 /// How a file runs once more.
@@ -307,7 +307,7 @@ impl Ledger {
             };
             let ran = self.reviews.firsts[of].ran;
             let earlier = finish.earlier.iter().find(|earlier| earlier.item == ran);
-            let last = ended(finish) && finish.earlier.len() == row;
+            let last = came_to_its_end(finish) && finish.earlier.len() == row;
             let (failed, errors): (HashSet<&String>, bool) = match earlier {
                 Some(earlier) => (earlier.failed.iter().collect(), earlier.errors > 0),
                 None if last => (failed_in(finish).collect(), !finish.errors.is_empty()),
@@ -341,7 +341,7 @@ impl Ledger {
         let errors = self.reviews.firsts.get(&found.of).map_or(0, |it| it.errors);
         let errors = if found.errors_too { errors } else { 0 };
         // Tests that wait for a retry were not counted.
-        let counted = count(tests.len().saturating_sub(waiting));
+        let counted = as_u32(tests.len().saturating_sub(waiting));
         self.failures = self.failures.saturating_sub(counted + errors);
     }
 }

@@ -28,15 +28,15 @@ use super::hosts::Hosts;
 use super::items::{DECLINE_LIMIT, Phase};
 use super::stages::Stage;
 
-/// So many items must have failed on a host …
+/// Minimum number of items that must have failed on a host before it is suspected.
 const FAILED_FROM: usize = 5;
-/// … and one of so many that it ran.
+/// At least one item in this number that the host ran must have failed.
 const SICK_SHARE: usize = 2;
-/// Elsewhere so many items must have ended …
+/// Minimum number of items that must have ended elsewhere.
 const ELSEWHERE_FROM: usize = 1;
-/// … of which at most one of so many failed.
+/// At most one item in this number may have failed elsewhere.
 const WELL_SHARE: usize = 10;
-/// So many of the failed items run elsewhere as probes.
+/// Maximum number of failed items that run elsewhere as probes.
 const PROBES: usize = 3;
 /// A host without a slot is told so often that an item waits for it.
 const WAKE_PAUSE: Duration = Duration::from_secs(2);

@@ -46,11 +46,12 @@ pub(super) fn failed_in(finish: &Finish) -> impl Iterator<Item = &String> {
     failed.map(|test| &test.id)
 }
 
-pub(super) fn ended(finish: &Finish) -> bool {
+/// Returns whether the run of an item came to its end, whatever its tests made of it.
+pub(super) fn came_to_its_end(finish: &Finish) -> bool {
     matches!(finish.kind, FinishType::Pass | FinishType::Fail)
 }
 
-pub(super) fn count(number: usize) -> u32 {
+pub(super) fn as_u32(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }
 
@@ -72,9 +73,9 @@ impl Reviews {
             ran: finish.item,
             ran_before: finish.ran_before.clone(),
             tests: failed_in(finish).cloned().collect(),
-            errors: count(finish.errors.len()),
+            errors: as_u32(finish.errors.len()),
             anew: last.is_none_or(|last| last.fails_anew_in(finish)),
-            broken: !ended(finish),
+            broken: !came_to_its_end(finish),
         };
         self.firsts.insert(of, first);
     }
@@ -86,9 +87,8 @@ impl Reviews {
 
     /// An item of the plan was lost with its hosts.
     pub(in crate::ledger) fn lost(&mut self, of: ItemId) {
-        let broken = true;
         let first = First {
-            broken,
+            broken: true,
             ..First::default()
         };
         self.firsts.insert(of, first);
@@ -108,7 +108,10 @@ impl Reviews {
     ) -> Option<Suspect> {
         let first = self.firsts.get(&of)?;
         let bad: HashSet<&String> = failed_in(alone).collect();
-        if !ended(alone) || !alone.errors.is_empty() || bad.iter().any(|id| !known.contains(*id)) {
+        if !came_to_its_end(alone)
+            || !alone.errors.is_empty()
+            || bad.iter().any(|id| !known.contains(*id))
+        {
             return None;
         }
         let there: HashSet<&String> = alone.tests.iter().map(|test| &test.id).collect();
