@@ -18,6 +18,16 @@ module Gorgon
     AUTORUN = %r{\brspec/autorun\b}.freeze
 
     class << self
+      # The text of a file up to its data, with the line that ends it; nil where it has none. That line may stand in a heredoc,
+      # which what comes before it then leaves open.
+      def code(text)
+        at = 0
+        while (found = END_OF_CODE.match(text, at))
+          at = found.end(0)
+          return text.byteslice(0, at + 1) if whole?(text.byteslice(0, found.begin(0)))
+        end
+      end
+
       def take(framework, path, root)
         text = text(File.expand_path(path, root))
         data(path, framework == 'rspec' && !text.match?(AUTORUN) ? '' : text)
@@ -45,13 +55,24 @@ module Gorgon
       def data(path, text)
         ::Object.send(:remove_const, :DATA) if @data && ::Object.const_defined?(:DATA) && ::Object.const_get(:DATA).equal?(@data)
         @data = nil
-        found = END_OF_CODE.match(text) or return
+        code = Program.code(text) or return
 
-        code = text.byteslice(0, found.end(0) + 1)
         @data = File.open(path)
         @data.seek(code.bytesize)
         @data.lineno = code.count("\n")
         ::Object.const_set(:DATA, @data)
+      end
+
+      # Where nobody can tell, the line is taken for what it mostly is.
+      def whole?(code)
+        verbose, $VERBOSE = $VERBOSE, nil
+        code = code.dup.force_encoding(::Encoding::UTF_8)
+        ::RubyVM::InstructionSequence.compile(code) if defined?(::RubyVM::InstructionSequence) && code.valid_encoding?
+        true
+      rescue SyntaxError
+        false
+      ensure
+        $VERBOSE = verbose
       end
 
       # A file that runs its tests by itself where it is the program would run them twice.
