@@ -25,6 +25,15 @@ class MinitestReportersTest < MinitestCase
     assert_equal "bare: [\"test_a\"]\n", ran.output
   end
 
+  def test_a_reporter_that_does_not_pass_a_run_in_which_tests_failed_is_a_warning
+    write('helper.rb', JUDGE.sub('if result.assertions.zero?', ''))
+    write('a_test.rb', "require_relative 'helper'\nclass ATest < Minitest::Test\n  def test_a; flunk; end\nend\n")
+    ran = assert_as_plain('a_test.rb', status: 1)
+    assert_empty ran.of(:suite_hook_failed)
+    assert_equal ['Judge, a reporter of the suite, says that the run did not pass; tests had failed'],
+                 ran.of(:warning).map { |warning| warning[:text] }
+  end
+
   def test_a_reporter_that_only_counts_the_tests_that_failed_adds_nothing
     write('a_test.rb', <<~RUBY)
       require 'minitest/autorun'

@@ -301,10 +301,13 @@ class MinitestRunTest < MinitestCase
       require 'minitest/autorun'
       class ATest < Minitest::Test
         parallelize_me!
-        5.times { |n| define_method("test_\#{n}") { $at_once = $at_once.to_i + 1; sleep 0.01; assert_equal 1, $at_once; $at_once -= 1 } }
+        5.times { |n| define_method("test_\#{n}") { assert_equal 1, Minitest.parallel_executor.size } }
       end
     RUBY
     assert_as_plain('a_test.rb')
+    # Also where Minitest was there before the helper.
+    write('callbacks.rb', "require 'minitest'\n")
+    assert_as_plain('a_test.rb', env: { 'N' => '3' })
   end
 
   def test_a_file_sees_the_classes_that_a_plain_run_has
