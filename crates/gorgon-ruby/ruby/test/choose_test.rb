@@ -39,6 +39,30 @@ class ChooseTest < AdapterCase
     RUBY
   end
 
+  def test_data_decide_nothing_also_where_nothing_else_tells
+    assert_nil choose('a_test.rb', "class ATest < Base\nend\n__END__\nrequire 'test/unit'\n")
+  end
+
+  def test_what_stands_in_the_block_of_a_group_counts
+    assert_equal 'minitest', choose('a_test.rb', <<~RUBY)
+      TEXT = <<T
+      class A < Test::Unit::TestCase
+      T
+      describe 'x' do
+        class B < Minitest::Test
+        end
+      end
+    RUBY
+  end
+
+  def test_what_is_tested_tells_less_than_helpers
+    write('lib/tool.rb', "require 'test/unit'\n")
+    write('test/helper.rb', "require 'minitest/autorun'\n")
+    body = "class ATest < Base\nend\n"
+    assert_equal 'minitest', choose('test/a_test.rb', "require_relative '../lib/tool'\nrequire_relative 'helper'\n#{body}")
+    assert_equal 'test_unit', choose('test/b_test.rb', "require_relative '../lib/tool'\n#{body}")
+  end
+
   def test_what_stands_in_strings_methods_and_blocks_of_tests_says_nothing
     write('test/helper.rb', "require 'minitest/autorun'\n")
     text = "require_relative 'helper'\ndescribe 'x' do\n  it 'y' do\n    RSpec.describe('z') {}\n    x = <<T\nRSpec.describe 'z' do\nT\n  end\nend\n"

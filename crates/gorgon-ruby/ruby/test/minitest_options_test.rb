@@ -52,6 +52,22 @@ class MinitestOptionsTest < MinitestCase
     assert_empty ran.of(:refused)
   end
 
+  def test_a_plugin_that_a_later_file_brings_has_its_options_read
+    write('a_test.rb', "require 'minitest/autorun'\nclass ATest < Minitest::Test\n  def test_a; end\nend\n")
+    write('b_test.rb', <<~RUBY)
+      require 'minitest/autorun'
+      Minitest.extensions << 'late'
+      def Minitest.plugin_late_options(_, options) = options[:late] = puts('asked')
+      def Minitest.plugin_late_init(options) = $late = options.key?(:late)
+      class BTest < Minitest::Test
+        def test_b; assert $late; end
+      end
+    RUBY
+    ran = run_files('a_test.rb', 'b_test.rb')
+    assert_equal({ 'ATest#test_a' => 'passed', 'BTest#test_b' => 'passed' }, ran.outcomes)
+    assert_equal "asked\n", ran.output
+  end
+
   def test_options_that_print_and_end_are_refused
     write('a_test.rb', "require 'minitest/autorun'\nclass ATest < Minitest::Test\n  def test_a; end\nend\n")
     assert_equal ['--help runs no test'], run_files('a_test.rb', options: '--help').of(:refused).map { |fields| fields[:message] }

@@ -395,4 +395,17 @@ class TestUnitAdapterTest < AdapterCase
     write('b_test.rb', "class BTest < Test::Unit::TestCase\n  def test_b; end\nend\n")
     assert_equal({ 'ATest#test_a' => 'passed', 'BTest#test_b' => 'passed' }, run_files('a_test.rb', 'b_test.rb').outcomes)
   end
+
+  def test_handlers_of_at_exit_come_before_the_tests_of_each_file
+    %w[a b].each do |name|
+      write("#{name}_test.rb", <<~RUBY)
+        require 'test/unit'
+        at_exit { puts 'before #{name}' }
+        class #{name.upcase}Test < Test::Unit::TestCase
+          def test_it; puts 'test #{name}'; end
+        end
+      RUBY
+    end
+    assert_equal "before a\ntest a\nbefore b\ntest b\n", run_files('a_test.rb', 'b_test.rb').output
+  end
 end
