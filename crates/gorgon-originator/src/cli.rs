@@ -117,7 +117,7 @@ pub struct StartArgs {
     /// The seed, for Minitest's order, `srand`, and suites that are random already [default: drawn].
     #[arg(long, value_name = "N")]
     pub seed: Option<u32>,
-    /// At most so many slots of a host for this job.
+    /// Maximum number of slots of a host for this job.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub slots: Option<u32>,
     /// How long to wait for a listener.

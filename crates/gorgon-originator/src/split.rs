@@ -42,9 +42,9 @@ pub struct Pieces {
 pub enum Splitting {
     /// Never.
     Never,
-    /// Those that took longer than so many seconds, into parts of so many.
+    /// Those that took longer than this number of seconds, into parts of about that length.
     Over(f64),
-    /// Those that keep so many slots waiting.
+    /// Those that keep slots waiting.
     Automatic {
         /// How many tests run at once.
         slots: usize,

@@ -19,7 +19,7 @@ use super::sick::{Probed, Repeat};
 pub struct Rules {
     /// How often a failed test is tried again.
     pub retries: u32,
-    /// Ends the job after so many failed tests and file errors.
+    /// Ends the job after this number of failed tests and file errors.
     pub fail_fast: Option<u32>,
     /// A file runs as a whole where it has a test no more that was asked for by id.
     pub gone_run_whole: bool,
@@ -66,9 +66,9 @@ pub enum Event {
     AnnouncementsLost,
     /// A regular look found the file queue missing.
     FileQueueMissing,
-    /// A look found the file queue, with so many messages ready in it.
+    /// A look found the file queue.
     FileQueueLooked {
-        /// How many.
+        /// How many messages are ready in it.
         messages: u32,
     },
     /// A look at the queue of a host: `None` when it does not exist.
@@ -344,9 +344,9 @@ pub enum Happening {
     Reviewed(Reviewed),
     /// Too many files failed for it to be of use to judge any of them again.
     ReviewsSkipped {
-        /// So many failed …
+        /// How many files failed.
         failed: usize,
-        /// … of so many.
+        /// How many files the job has.
         files: usize,
     },
     /// Tests of a file that is split are there no more.
@@ -360,9 +360,9 @@ pub enum Happening {
     HostProbed(Probed),
     /// Too much failed for retries to be of use: none runs.
     RetriesStopped {
-        /// So many tests failed …
+        /// How many tests failed.
         failed: usize,
-        /// … of so many.
+        /// How many tests finished.
         finished: usize,
     },
     /// A suite-level hook raised.

@@ -7,9 +7,9 @@ use super::file::FileResult;
 use super::retries::Retry;
 use super::visible::is_harmless;
 
-/// So many files stand on a reproduce line; more are named by a file.
+/// Maximum number of files on a reproduce line; more are named by a file.
 pub const REPRODUCE_LIMIT: usize = 20;
-/// Names of so many bytes in all stand on a reproduce line: a part of a file may name many tests.
+/// Maximum number of bytes of all names on a reproduce line: a part of a file may name many tests.
 const BYTES_LIMIT: usize = 2000;
 
 /// Returns the command that runs in one process what the Ruby child had run up to this failure.

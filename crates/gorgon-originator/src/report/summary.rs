@@ -23,13 +23,13 @@ use super::visible::{Colours, one_line, visible};
 use super::{Results, junit};
 use crate::ledger::Ending;
 
-/// So many slow files are named.
+/// Maximum number of slow files that are named.
 const SLOWEST: usize = 5;
-/// A file is worth to be named as slow from so many seconds on.
+/// Minimum number of seconds of a file that is named as slow.
 const SLOW_FROM: f64 = 0.5;
-/// So many names stand in a list before the rest is only counted.
+/// Maximum number of names in a list; further ones are counted.
 const NAMES_LIMIT: usize = 50;
-/// So many backtrace lines are shown.
+/// Maximum number of lines of a backtrace that are shown.
 const BACKTRACE_LIMIT: usize = 20;
 
 /// What the summary says besides the results.
