@@ -18,7 +18,7 @@ use crate::{
     machine::Machine,
     processes,
     project::Project,
-    rabbit::{self, RabbitMq, Vhost},
+    rabbit::{self, QueueSeen, RabbitMq, Vhost},
     run::{self, Finished, RUN_LIMIT, Run},
     wait::until,
 };
@@ -179,6 +179,12 @@ impl Cluster {
             processes::signal(old.pid(), "KILL");
         }
         old.ended(Duration::from_secs(30));
+        // A busy broker learns of it later.
+        until(
+            "the end of the old listener's queue",
+            Duration::from_secs(30),
+            || self.listens(name).map_or(Ok(()), Err),
+        );
         let (directory, config) = (old.directory.clone(), old.config.clone());
         let host = self.listen(name, directory, config, old.machine.take(), |it| it);
         self.hosts.push(host);
@@ -219,22 +225,25 @@ impl Cluster {
     /// # Panics
     /// When it does not.
     pub fn wait_for_listener(&self, name: &str) {
-        let start = format!("gorgon.listener.{name}.");
         until(
             &format!("listener on {name}"),
             Duration::from_secs(20),
-            || {
-                let queues = self.vhost.queues();
-                let there = queues
-                    .iter()
-                    .any(|queue| queue.name.starts_with(&start) && queue.consumers > 0);
-                if there {
-                    Ok(())
-                } else {
-                    Err((queues, self.host(name).log()))
-                }
+            || match self.listens(name) {
+                Ok(_) => Ok(()),
+                Err(queues) => Err((queues, self.host(name).log())),
             },
         );
+    }
+
+    /// Returns the queue of the host's listener, or all queues if none listens.
+    fn listens(&self, name: &str) -> Result<String, Vec<QueueSeen>> {
+        let start = format!("gorgon.listener.{name}.");
+        let queues = self.vhost.queues();
+        let own = |queue: &&QueueSeen| queue.name.starts_with(&start) && queue.consumers > 0;
+        match queues.iter().find(own) {
+            Some(queue) => Ok(queue.name.clone()),
+            None => Err(queues),
+        }
     }
 
     /// Returns the directory of all of it.
@@ -327,9 +336,8 @@ impl Cluster {
         until("end of the job's queues", Duration::from_secs(30), || {
             let mut left = self.vhost.queues();
             left.retain(|queue| !queue.name.starts_with("gorgon.listener."));
-            let dead =
-                |queue: &crate::rabbit::QueueSeen| queue.messages == 0 && queue.consumers == 0;
-            let files = |queue: &&crate::rabbit::QueueSeen| queue.name.starts_with("gorgon.files.");
+            let dead = |queue: &QueueSeen| queue.messages == 0 && queue.consumers == 0;
+            let files = |queue: &&QueueSeen| queue.name.starts_with("gorgon.files.");
             let expire =
                 left.iter().all(dead) && left.iter().filter(files).count() == abandoned_jobs;
             if left.is_empty() || (abandoned_jobs > 0 && expire) {

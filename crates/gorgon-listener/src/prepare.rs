@@ -262,6 +262,7 @@ fn after_sync(
         callbacks: job.callbacks.clone(),
         env: job.env.clone(),
         inherit_env: in_place,
+        follow_links: in_place,
         seed: job.seed,
         job: Some(job.job.0.clone()),
         ..RubySettings::in_place(directory)

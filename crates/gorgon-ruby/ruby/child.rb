@@ -204,7 +204,7 @@ module Gorgon
     # A name that leads out of the workspace never comes this far, but a link may lead where its name does not say.
     # In place that is the user's own link, which the framework follows.
     def outside?(path)
-      !@settings['in_place'] && !REALPATH.call(path, @root).b.start_with?(@inside)
+      !@settings['follow_links'] && !REALPATH.call(path, @root).b.start_with?(@inside)
     rescue SystemCallError
       # It is not there, or cannot be read: to load it tells.
       false

@@ -14,8 +14,8 @@ module Gorgon
     # A branch as the preloader sees it: what it writes to; what tells that it serves, and ends when it does; whether it
     # has served.
     Grown = Struct.new(:pid, :orders, :life, :served)
-    # It can give nobody a child.
-    Useless = Class.new(StandardError)
+    # How often in a row a branch may end before it serves: then it would go on so for ever.
+    MOST_STARTS = 3
     # A worker, once it has said who it is.
     Link = Struct.new(:channel, :name)
 
@@ -28,6 +28,7 @@ module Gorgon
       @links = {}
       @doors = {}
       @branches = {}
+      @starts = Hash.new(0)
     end
 
     def run
@@ -45,9 +46,6 @@ module Gorgon
       nil while serve
     rescue Refused => e
       @owner.send(event: 'refused', what: e.what, message: e.message)
-    rescue Useless => e
-      STDERR.puts("gorgon: #{e.message}")
-      Process.exit!(1)
     ensure
       stop
     end
@@ -145,17 +143,18 @@ module Gorgon
       [@server, @owner, *doors, *@links.values.map(&:channel), *@branches.values.flat_map { |grown| [grown.orders, grown.life] }]
     end
 
-    # Whether a branch has ended. One that ends before it serves would do so again: without it we are of no use.
+    # Whether a branch has ended. The next request grows another, unless that is hopeless.
     def over?(framework, grown)
       return false if grown.life.read_nonblock(1, exception: false) && (grown.served = true)
 
       wither(grown)
-      raise Useless, "the parent of the #{framework} processes has ended as it started" unless grown.served
+      @starts[framework] = grown.served ? 0 : @starts[framework] + 1
+      return true if @starts[framework] < MOST_STARTS
 
-      true
+      raise Refused.new("the start of #{framework} processes", "their parent ended #{MOST_STARTS} times in a row before it could fork one")
     end
 
-    # A branch has ended, and its children with it: the next request grows another.
+    # A branch has ended, and its children with it.
     def wither(grown)
       [grown.orders, grown.life].each { |io| io.close unless io.closed? }
       Process.wait(grown.pid)

@@ -247,16 +247,23 @@ fn tell_end(
     end: End,
     events: &Sender<PreloaderEvent>,
 ) {
+    let mut refused = None;
     while let Ok(line) = booted.lines.recv_timeout(LAST_LINES_LIMIT) {
-        if let FromBoot::CallbackFailed(failure) = line {
-            failed = Some(failure);
+        match line {
+            FromBoot::CallbackFailed(failure) => failed = Some(failure),
+            FromBoot::Refused(refusal) => refused = Some(refusal),
+            FromBoot::Ready | FromBoot::CallbackDone { .. } => {}
         }
     }
     let mut output = booted.kept.finish();
+    if let Some(refusal) = refused {
+        let output = std::mem::take(&mut output);
+        // An owner that is gone has no use for it.
+        let _ = events.send(PreloaderEvent::Refused(Refusal { output, ..refusal }));
+    }
     if let Some(failure) = failed {
         let output = std::mem::take(&mut output);
         let failure = CallbackFailure { output, ..failure };
-        // An owner that is gone has no use for it.
         let _ = events.send(PreloaderEvent::CallbackFailed(failure));
     }
     let _ = events.send(PreloaderEvent::Ended { end, output });
@@ -312,7 +319,7 @@ impl Booted {
             options: &settings.options,
             seed: settings.seed,
             env: &settings.env,
-            in_place: settings.inherit_env,
+            follow_links: settings.follow_links,
             socket: socket.as_deref(),
             callback,
             adopter: settings.adopts.then(std::process::id),

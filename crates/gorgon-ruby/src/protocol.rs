@@ -26,7 +26,7 @@ pub(crate) struct Boot<'a> {
     pub(crate) seed: u32,
     pub(crate) env: &'a BTreeMap<String, Option<String>>,
     /// The directory is the user's own: a link in it may lead anywhere.
-    pub(crate) in_place: bool,
+    pub(crate) follow_links: bool,
     pub(crate) socket: Option<&'a str>,
     pub(crate) callback: Option<Callback>,
     pub(crate) adopter: Option<u32>,

@@ -22,6 +22,8 @@ pub struct RubySettings {
     /// In place: our own environment is the user's shell's, and is passed on whole. Else what
     /// belongs to somebody else's Ruby (`BUNDLE_*`, `RUBYOPT`, `RUBYLIB`) is left out.
     pub inherit_env: bool,
+    /// Files run that a link in the project brings from outside of it: the user has named them, here. A message may not.
+    pub follow_links: bool,
     /// We are a subreaper: what Ruby's children leave behind becomes a child of ours.
     pub adopts: bool,
     /// The seed of the job.
@@ -49,6 +51,7 @@ impl RubySettings {
             callbacks: Callbacks::default(),
             env: BTreeMap::new(),
             inherit_env: true,
+            follow_links: true,
             adopts: false,
             seed: 0,
             options: Vec::new(),

@@ -24,6 +24,7 @@ pub fn settings(
         callbacks: definition.callbacks.clone(),
         env: definition.env.clone(),
         inherit_env: in_place,
+        follow_links: in_place,
         adopts: true,
         seed: definition.seed,
         options: definition.framework_options.clone(),

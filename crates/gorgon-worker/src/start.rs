@@ -227,6 +227,7 @@ pub fn by_hand(args: &Args) -> Result<Plan, StartError> {
         ),
         callback_timeout: project.callback_timeout,
         files: args.files.join("\n"),
+        follow_links: matches!(from, Source::Hand(_)),
         ..RubySettings::in_place(workspace)
     };
     Ok(Plan {

@@ -211,8 +211,7 @@ fn an_application_whose_forks_end_at_once_ends_the_run() {
     ];
     let project = Project::of(&home, &files);
     let run = run::run(&home, &project, &["--local=1"]);
-    run.exited(3)
-        .says(&["the parent of the rspec processes has ended as it started"]);
+    run.exited(3).says(&["their parent ended 3 times in a row"]);
     home.assert_nothing_left();
 }
 

@@ -84,7 +84,9 @@ impl Outside {
 #[test]
 fn a_file_outside_of_the_workspace_is_not_run_and_harms_no_other() {
     let home = Home::new();
-    let outside = Outside::new(&home);
+    let mut outside = Outside::new(&home);
+    // Who names it by hand means it.
+    outside.names.retain(|name| name != "spec/link_spec.rb");
     let mut command = home.command("gorgon-worker");
     command
         .args(["--workspace", "."])
