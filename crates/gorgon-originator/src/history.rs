@@ -68,14 +68,14 @@ pub struct FileRecord {
     /// Each of its tests can be told from every other: it may be split.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub divisible: bool,
-    /// Tests failed when it ran in parts that had not before, and the job ended before it could run whole:
-    /// the next run is whole, and shows whether the cut was to blame.
+    /// When it ran in parts, tests failed that had not before, and the job ended before it could run whole; or tests
+    /// passed that had failed. The next run is whole, and shows whether the cut was to blame.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub doubted: bool,
     /// It failed where what ran before may be to blame, and was not judged again: it may be the next time.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unjudged: bool,
-    /// What failed in parts passed in the whole file, or its tests have other names in each process: as long as it is
+    /// Tests ended in another way in parts than in the whole file, or its tests have other names in each process: as long as it is
     /// unchanged it is not cut again.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub entire: bool,
@@ -221,10 +221,11 @@ impl History {
                 } => {
                     let same = stamp.is_some() && record.stamp == *stamp;
                     let unjudged = *unjudged && (record.unjudged || record.fails_anew_in(tests));
-                    let blamed = record.doubted && !cut && record.passes_in(tests);
+                    let differs = record.fails_anew_in(tests) || record.passes_in(tests);
+                    let blamed = record.doubted && !cut && differs;
                     let drawn = record.is_drawn_anew_in(tests);
                     *record = FileRecord {
-                        doubted: *cut && record.fails_anew_in(tests),
+                        doubted: *cut && differs,
                         entire: *relies || (same && (record.entire || blamed || drawn)),
                         seconds: Some(*seconds),
                         stamp: *stamp,

@@ -137,7 +137,7 @@ pub fn keep(
                     if history.files.get(name).is_some_and(|record| record.doubted) {
                         let name = one_line(name);
                         warnings.push(format!(
-                            "{name} failed in parts: the next run is whole, and shows whether its tests rely on each other"
+                            "{name} ran in parts, and other tests failed than before: the next run is whole, and shows whether its tests rely on each other"
                         ));
                     }
                 }

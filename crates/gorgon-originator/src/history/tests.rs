@@ -447,6 +447,29 @@ fn a_file_that_fails_in_parts_and_passes_as_a_whole_is_not_cut_again_until_it_ch
     history.merge(&ran(&[("a.rb", ran_as(1, false, true))]));
     assert_eq!(history.failures()[0].tests, ["1"]);
 
+    // What failed in the whole file passes in parts, and fails in the whole file again.
+    let mut history = History::default();
+    let pieces = |history: &History| history.files["a.rb"].pieces().is_some();
+    for (cut, failed, may_be_cut) in [
+        (false, true, true),
+        (true, false, false),
+        (false, true, false),
+        (false, true, false),
+    ] {
+        history.merge(&ran(&[("a.rb", ran_as(1, cut, failed))]));
+        assert_eq!(pieces(&history), may_be_cut);
+    }
+    // It is mended, and passes in the whole file, too.
+    let mut history = History::default();
+    for (cut, failed, may_be_cut) in [
+        (false, true, true),
+        (true, false, false),
+        (false, false, true),
+    ] {
+        history.merge(&ran(&[("a.rb", ran_as(1, cut, failed))]));
+        assert_eq!(pieces(&history), may_be_cut);
+    }
+
     // It ran whole in the same job.
     for (failed, relies, may_be_cut) in [
         (false, true, false),
