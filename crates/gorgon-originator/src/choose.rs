@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use gorgon_process::exit;
 use gorgon_proto::item::{ItemId, WorkItem};
+use gorgon_proto::job::Way;
+use gorgon_ruby::asked_ways;
 
 use crate::cli::{Slots, StartArgs};
 use crate::history::original::{Runtimes, read_runtime_file};
@@ -14,7 +16,7 @@ use crate::report::summary::counted;
 use crate::report::visible::one_line;
 use crate::run::RunError;
 use crate::screen;
-use crate::select::{Selected, select};
+use crate::select::{Selected, Suite, select};
 use crate::settings::Settings;
 use crate::split::Splitting;
 
@@ -36,6 +38,10 @@ pub struct Files {
     pub hints: Vec<String>,
     /// The whole suite, not a part of it.
     pub whole: bool,
+    /// What they were looked for by, where nothing was named.
+    pub globs: Vec<String>,
+    /// How Ruby starts for them, where Rake was asked.
+    pub ways: Vec<Way>,
 }
 
 impl Files {
@@ -187,16 +193,20 @@ pub fn choose(settings: &Settings, start: &StartArgs) -> Result<Files, RunError>
         hints: selection.hints,
         failing,
         whole,
+        ways: match &suite {
+            Suite::Usual(usual) => usual.ways().to_vec(),
+            Suite::Globs(_) => asked_ways(&settings.ruby()),
+        },
+        globs: suite.globs().to_vec(),
     })
 }
 
 /// Says that nothing is found.
 #[must_use]
-pub fn no_files(settings: &Settings, start: &StartArgs) -> RunError {
-    let suite = settings.suite(&start.framework_options);
+pub fn no_files(files: &Files, start: &StartArgs) -> RunError {
     let what = &start.selection.what;
-    let words = if what.is_empty() { suite.globs() } else { what };
-    RunError::NoFiles(match words {
+    let words = if what.is_empty() { &files.globs } else { what };
+    RunError::NoFiles(match words.as_slice() {
         [] => "`files` in gorgon.json is an empty list".to_owned(),
         words => format!("nothing is found by {}", words.join(", ")),
     })
@@ -217,7 +227,7 @@ pub fn list(start: &StartArgs, broker_url: Option<&str>) -> Result<u8, RunError>
         screen::to_stderr(&format!("{hint}\n"));
     }
     if files.planned.is_empty() && !args.only_failures {
-        return Err(no_files(&settings, start));
+        return Err(no_files(&files, start));
     }
     let mut text = String::new();
     for planned in &files.planned {

@@ -301,5 +301,6 @@ pub fn define(
         framework_options: args.framework_options.clone(),
         frameworks: guess_frameworks(&settings.root, files),
         files: lines(files),
+        ways: Vec::new(),
     }
 }

@@ -9,7 +9,7 @@ use crossbeam_channel::Receiver;
 use gorgon_broker::{Publish, Session};
 use gorgon_process::Signal;
 use gorgon_process::exit::{self, CANCELLED};
-use gorgon_proto::job::{JobId, Source, SourceKind, WorkspaceMode};
+use gorgon_proto::job::{JobDefinition, JobId, Source, SourceKind, WorkspaceMode};
 use gorgon_proto::trace::Trace;
 use gorgon_proto::{message, names};
 use gorgon_ruby::{Callback, RubySettings};
@@ -72,13 +72,11 @@ impl Run<'_> {
     fn ruby(&self) -> RubySettings {
         let config = &self.settings.config;
         RubySettings {
-            ruby: config.ruby.clone(),
             callbacks: config.callbacks.clone(),
-            env: config.env.clone(),
             seed: self.seed,
             job: Some(self.id.0.clone()),
             callback_timeout: config.callback_timeout,
-            ..RubySettings::in_place(&self.settings.root)
+            ..self.settings.ruby()
         }
     }
 
@@ -195,7 +193,10 @@ impl Run<'_> {
         let in_place = local.as_ref().is_some_and(|(_, in_place, _)| *in_place);
         let names = files.names();
         let mut job = Job {
-            definition: define(self.args, self.settings, &self.id, self.seed, &names),
+            definition: JobDefinition {
+                ways: std::mem::take(&mut files.ways),
+                ..define(self.args, self.settings, &self.id, self.seed, &names)
+            },
             cluster,
             secret: config.job_secret.clone().filter(|_| local.is_none()),
         };

@@ -8,6 +8,7 @@ use gorgon_process::exit::Hint;
 use crate::glob::{self, Found};
 use crate::name_list::first_names;
 use crate::plan::Order;
+use crate::report::visible::one_line;
 use crate::usual::Usual;
 
 /// All files that are meant without a word.
@@ -126,6 +127,17 @@ pub enum SelectError {
     /// Test files that cannot be run: to leave one out would be to say that it passed.
     #[error("{}", refused(.0))]
     Refused(Vec<(String, &'static str)>),
+    /// Nothing tells which files are the suite, and files with tests would not run.
+    #[error(
+        "which files are tests cannot be told from the Rakefile ({why}), and these, with tests, would not run: {}",
+        first_names(files, |it| one_line(it))
+    )]
+    Untold {
+        /// Why not.
+        why: String,
+        /// Files with tests.
+        files: Vec<String>,
+    },
 }
 
 impl Hint for SelectError {
@@ -135,6 +147,9 @@ impl Hint for SelectError {
                 "rename or move these files, or have `files` in gorgon.json name the others alone"
                     .to_owned(),
             ),
+            Self::Untold { .. } => {
+                Some("name them in `files` of gorgon.json, or on the command line".to_owned())
+            }
             Self::Nothing(_) | Self::Outside(..) | Self::Blank | Self::Empty(_) => None,
         }
     }
@@ -244,6 +259,19 @@ fn below(root: &Path, directory: &str, suite: &Suite) -> Found {
     glob::expand(root, &likely)
 }
 
+/// Refuses to run a part of the suite as if it were the whole.
+fn not_a_part(
+    usual: &Usual,
+    root: &Path,
+    directory: &str,
+    found: &Found,
+) -> Result<(), SelectError> {
+    match usual.a_part(root, directory, &found.files) {
+        Some((why, files)) => Err(SelectError::Untold { why, files }),
+        None => Ok(()),
+    }
+}
+
 /// Finds what the words mean in the project at `root`, an absolute path; without words, what the
 /// suite names.
 ///
@@ -255,6 +283,7 @@ pub fn select(root: &Path, words: &[String], suite: &Suite) -> Result<Selection,
     if words.is_empty() {
         let found = suite.files(root);
         if let Suite::Usual(usual) = suite {
+            not_a_part(usual, root, "", &found)?;
             selection.hints = usual.hints(root, &found.files);
         }
         selection.take(found, &mut places)?;
@@ -273,6 +302,9 @@ pub fn select(root: &Path, words: &[String], suite: &Suite) -> Result<Selection,
             let found = below(root, &directory, suite);
             if found.files.is_empty() && found.refused.is_empty() {
                 return Err(SelectError::Empty(word.clone()));
+            }
+            if let Suite::Usual(usual) = suite {
+                not_a_part(usual, root, &directory, &found)?;
             }
             selection.take(found, &mut places)?;
         } else if path.exists() {

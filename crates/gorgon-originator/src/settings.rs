@@ -10,6 +10,8 @@ use gorgon_proto::config::{
     BROKER_URL_VARIABLE, ConfigError, Connection, ProjectConfig, Text, project,
 };
 
+use gorgon_ruby::RubySettings;
+
 use crate::select::Suite;
 use crate::usual::Usual;
 
@@ -108,12 +110,22 @@ impl Settings {
         }
     }
 
+    /// Returns how Ruby starts in this project.
+    #[must_use]
+    pub fn ruby(&self) -> RubySettings {
+        RubySettings {
+            ruby: self.config.ruby.clone(),
+            env: self.config.env.clone(),
+            ..RubySettings::in_place(&self.root)
+        }
+    }
+
     /// Returns what is meant without a file on the command line, which has these options of the framework.
     #[must_use]
     pub fn suite(&self, options: &[String]) -> Suite {
         match &self.config.files {
             Some(globs) => Suite::Globs(globs.clone()),
-            None => Suite::Usual(Box::new(Usual::of(&self.root, options))),
+            None => Suite::Usual(Box::new(Usual::of(&self.ruby(), options))),
         }
     }
 

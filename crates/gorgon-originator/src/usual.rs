@@ -6,14 +6,16 @@
 //! | the project has | files as |
 //! |---|---|
 //! | `config/application.rb` | `rails test` chooses them |
-//! | a Rakefile with a test task that can be read | `rake test` chooses them |
+//! | a Rakefile with a test task that its text, or Rake, tells | `rake test` chooses them |
 //! | neither | tests are usually named |
 
+mod likely;
 mod rspec;
 
 use std::path::Path;
 
-use gorgon_ruby::rake_test;
+use gorgon_proto::job::Way;
+use gorgon_ruby::{RubySettings, Untold, rake_tells};
 
 use crate::glob::{self, Found};
 use crate::name_list::first_names;
@@ -47,6 +49,10 @@ pub struct Usual {
     rspec: Rspec,
     /// Lines for the user.
     hints: Vec<String>,
+    /// Why the Rakefile does not tell what runs.
+    untold: Option<Untold>,
+    /// How Ruby starts for them, where Rake was asked.
+    ways: Vec<Way>,
     /// Who chose, for a hint on what was not chosen.
     by: &'static str,
 }
@@ -54,12 +60,15 @@ pub struct Usual {
 impl Usual {
     /// Looks at what the project has, and at options of the framework.
     #[must_use]
-    pub fn of(root: &Path, options: &[String]) -> Self {
+    pub fn of(ruby: &RubySettings, options: &[String]) -> Self {
+        let root = ruby.directory.as_path();
         let (rspec, is_named) = Rspec::of(root, options);
         let mut usual = Self {
             globs: Vec::new(),
             excludes: Vec::new(),
             hints: Vec::new(),
+            untold: None,
+            ways: Vec::new(),
             by: "by its name",
             rspec,
         };
@@ -75,14 +84,19 @@ impl Usual {
                     "hint: {system} of test/system left out, as `rails test` does; `gorgon-originator test/system` runs them"
                 ));
             }
-        } else if let Some(rake) = rake_test(root) {
+        } else if let Some(told) = rake_tells(ruby) {
             usual.by = "as the Rakefile's test task does not name them";
-            usual.globs = rake.globs;
-            usual.excludes = rake.excludes;
-            if !rake.unread.is_empty() {
+            usual.globs = told.rake.globs;
+            usual.excludes = told.rake.excludes;
+            if told.asked {
+                usual.ways = told.rake.ways;
+            }
+            usual.untold = told.untold;
+            if let Some(Untold { why }) = &usual.untold {
+                usual.by = "by its name";
                 usual.hints.push(format!(
-                    "hint: what the Rakefile's test task {} runs cannot be told from its text, so files with the usual names run; `files` in gorgon.json says it",
-                    one_line(&rake.unread.join(", "))
+                    "hint: which files are tests cannot be told from the Rakefile ({}), so files with the usual names run; `files` in gorgon.json says it",
+                    one_line(why)
                 ));
                 usual.names();
             } else if glob::expand(root, &usual.globs).files.is_empty() {
@@ -110,6 +124,28 @@ impl Usual {
     #[must_use]
     pub fn globs(&self) -> &[String] {
         &self.globs
+    }
+
+    /// Returns how Ruby starts for the files, where Rake was asked.
+    #[must_use]
+    pub fn ways(&self) -> &[Way] {
+        &self.ways
+    }
+
+    /// Returns why these files, which were found below a directory, may be a part of the suite only: the Rakefile does
+    /// not tell it, and there are others with tests. With these.
+    #[must_use]
+    pub fn a_part(
+        &self,
+        root: &Path,
+        directory: &str,
+        files: &[String],
+    ) -> Option<(String, Vec<String>)> {
+        let untold = self.untold.as_ref()?;
+        let found = likely::with_tests(root, files);
+        let mut left = without(root, found, &NO_TESTS.map(str::to_owned));
+        left.keep(&|path| is_below(path, directory));
+        (!left.files.is_empty()).then(|| (one_line(&untold.why), left.files))
     }
 
     /// Finds the files.

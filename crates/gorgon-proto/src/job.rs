@@ -97,6 +97,27 @@ pub struct JobDefinition {
     /// would make the message too long.
     #[serde(default)]
     pub files: String,
+    /// How Ruby starts for the files of each task of the Rakefile, where Rake itself was asked for that; else a
+    /// host reads it from the Rakefile's text.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ways: Vec<Way>,
+}
+
+/// How a task of a Rakefile starts Ruby for its files.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Way {
+    /// Directories on the load path, as `-I` names them.
+    #[serde(default)]
+    pub directories: Vec<String>,
+    /// What is loaded before its files, as `-r` names it.
+    #[serde(default)]
+    pub requires: Vec<String>,
+    /// Globs of its files; none means those that no other way names.
+    #[serde(default)]
+    pub globs: Vec<String>,
+    /// Globs of files that it leaves out.
+    #[serde(default)]
+    pub excludes: Vec<String>,
 }
 
 /// No limit of a job is longer: a hundred years can be added to any instant.

@@ -12,6 +12,7 @@
 //!
 //! The crate decides nothing about items, retries or deadlines, and knows no broker.
 
+mod asked;
 mod callback;
 mod child;
 mod command;
@@ -30,6 +31,7 @@ mod rakefile;
 mod scripts;
 mod settings;
 
+pub use asked::{Told, Untold, asked_ways, rake_tells};
 pub use callback::{CallbackError, CallbackReply, Waiting, run_callback};
 pub use child::{ChildEvent, RubyChild};
 pub use command::default_ruby;
@@ -39,5 +41,5 @@ pub use link::{ForkRequest, LinkError, PreloaderLink, Purpose};
 pub use preloader::{Preloader, PreloaderEvent, RubyError};
 pub use protocol::{CallbackFailure, Refusal};
 pub use rails::{WrongEnvironment, check as check_environment};
-pub use rakefile::{RakeTest, Way, rake_test};
+pub use rakefile::{RakeTest, rake_test};
 pub use settings::{Callback, RubySettings};

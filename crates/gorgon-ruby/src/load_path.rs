@@ -3,7 +3,9 @@
 
 use std::path::Path;
 
-use crate::rakefile::{Way, rake_test};
+use gorgon_proto::job::Way;
+
+use crate::rakefile::rake_test;
 
 /// Directories that hold tests by their name, the likeliest first.
 const TEST_DIRECTORIES: [&str; 3] = ["test", "tests", "spec"];
@@ -11,8 +13,9 @@ const TEST_DIRECTORIES: [&str; 3] = ["test", "tests", "spec"];
 /// Returns what the Rakefile's test tasks say, directories in the order in which `-I` would name them, from the
 /// project; without a task, `lib` and the directory of the tests.
 pub(crate) fn of_tests(project: &Path) -> Vec<Way> {
-    if let Some(rake) = rake_test(project) {
-        return rake.ways;
+    let ways = rake_test(project).map(|rake| rake.ways);
+    if let Some(ways) = ways.filter(|it| !it.is_empty()) {
+        return ways;
     }
     let there = |name: &&str| project.join(name).is_dir();
     let tests = TEST_DIRECTORIES.iter().find(|name| there(name));

@@ -306,7 +306,10 @@ impl Booted {
         let socket = socket.map(|path| path.to_string_lossy());
         // Who says how Ruby starts says what is on its load path, too.
         let ways = match (mode, &settings.ruby) {
-            (Mode::Preload, None) => load_path::of_tests(&settings.directory),
+            (Mode::Preload, None) if settings.ways.is_empty() => {
+                load_path::of_tests(&settings.directory)
+            }
+            (Mode::Preload, None) => settings.ways.clone(),
             _ => Vec::new(),
         };
         let boot = Boot {

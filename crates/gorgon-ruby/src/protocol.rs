@@ -8,8 +8,8 @@ use gorgon_proto::job::{Callbacks, Framework};
 use gorgon_proto::outcome::{FileError, LeftOut, TestResult};
 use serde::{Deserialize, Serialize};
 
-use crate::rakefile::Way;
 use crate::settings::Callback;
+use gorgon_proto::job::Way;
 
 /// The first line to a started Ruby, on its stdin (a socket).
 #[derive(Debug, Serialize)]

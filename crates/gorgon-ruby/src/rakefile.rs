@@ -4,8 +4,11 @@
 //! directories on the load path that it names. Most Rakefiles say both in literals. Where one does
 //! not, the task is *unread*, and the caller falls back to the usual names and says so.
 
+mod actions;
+mod blocks;
 mod lists;
 mod options;
+mod plain;
 mod tokens;
 mod words;
 
@@ -13,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-use serde::Serialize;
+use gorgon_proto::job::Way;
 
 use lists::Files;
 use options::{RubyOptions, required};
@@ -50,35 +53,28 @@ pub struct RakeTest {
     pub ways: Vec<Way>,
     /// Tasks whose files cannot be told from the text.
     pub unread: Vec<String>,
+    /// What its text says of the load path was not understood in full.
+    pub vague: bool,
     scripts: Vec<Script>,
-}
-
-/// How a task starts Ruby for its files.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Way {
-    /// Directories on the load path, as `-I` names them.
-    pub directories: Vec<String>,
-    /// What is loaded before its files, as `-r` names it.
-    pub requires: Vec<String>,
-    /// Globs of its files; none means those that no other way names.
-    pub globs: Vec<String>,
-    /// Globs of files that it leaves out.
-    pub excludes: Vec<String>,
 }
 
 /// A test task.
 #[derive(Debug, Clone)]
 struct Task {
     name: String,
+    /// Its list of files, or globs.
     files: Option<Files>,
+    /// What is added to that.
+    pattern: Option<Files>,
     libs: Vec<String>,
     options: RubyOptions,
     is_minitest: bool,
+    is_vague: bool,
 }
 
 impl Task {
     /// A task whose block has said nothing yet.
-    fn new(name: String, is_minitest: bool) -> Self {
+    fn of(name: String, is_minitest: bool) -> Self {
         let libs = if is_minitest {
             &MINITEST_LIBS[..]
         } else {
@@ -87,9 +83,29 @@ impl Task {
         Self {
             name,
             files: None,
+            pattern: None,
             libs: libs.iter().map(|&it| it.to_owned()).collect(),
             options: RubyOptions::default(),
             is_minitest,
+            is_vague: false,
+        }
+    }
+
+    fn add_files(&mut self, files: Files, more: bool, pattern: bool) {
+        if more && self.is_minitest && self.files.is_none() {
+            self.files = Some(Files {
+                globs: MINITEST_FILES.map(str::to_owned).to_vec(),
+                ..Files::nothing()
+            });
+        }
+        let known = if pattern && !self.is_minitest {
+            &mut self.pattern
+        } else {
+            &mut self.files
+        };
+        match known {
+            Some(known) if more => known.add(files),
+            known => *known = Some(files),
         }
     }
 }
@@ -159,7 +175,7 @@ pub fn rake_test(project: &Path) -> Option<RakeTest> {
 
 impl RakeTest {
     /// Ways that differ in their files alone are one.
-    fn join_ways(&mut self) {
+    pub(crate) fn join_ways(&mut self) {
         let said = |way: &Way| (way.directories.clone(), way.requires.clone());
         if self
             .ways
@@ -198,48 +214,55 @@ fn is_test(name: &str) -> bool {
 /// Reads what `rake test` runs by the text of a Rakefile.
 pub(crate) fn of_text(text: &str) -> Option<RakeTest> {
     let mut tasks: Vec<Task> = Vec::new();
-    let mut prerequisites: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut of = Prerequisites::default();
     let mut scripts: Vec<Script> = Vec::new();
-    let mut hoe = false;
+    let mut hoe = None;
     for statement in statements(text) {
         match statement {
-            Statement::Task { name, minitest } => tasks.push(Task::new(name, minitest)),
-            Statement::Needs { name, needs } => {
-                prerequisites.entry(name).or_default().extend(needs);
-            }
+            Statement::Task { name, minitest } => tasks.push(Task::of(name, minitest)),
+            Statement::Needs { name, needs } => of.needs.entry(name).or_default().extend(needs),
+            Statement::Unsure(name) => of.unsure.push(name),
+            Statement::Computed => of.computed = true,
             Statement::Name(name) => {
                 if let Some(task) = tasks.last_mut() {
                     task.name = name;
                 }
             }
-            Statement::Files { files, more } => {
-                if let Some(task) = tasks.last_mut() {
-                    match &mut task.files {
-                        Some(known) if more => known.add(files),
-                        known => *known = Some(files),
-                    }
+            Statement::Files {
+                files,
+                more,
+                pattern,
+            } => {
+                if let Some(task) = tasks.last_mut().or(hoe.as_mut()) {
+                    task.add_files(files, more, pattern);
                 }
             }
             Statement::Libs { libs, more, first } => {
                 if let Some(task) = tasks.last_mut() {
+                    task.is_vague |= !libs.whole;
                     let before = if more {
                         std::mem::take(&mut task.libs)
                     } else {
                         Vec::new()
                     };
                     task.libs = if first {
-                        [libs, before].concat()
+                        [libs.globs, before].concat()
                     } else {
-                        [before, libs].concat()
+                        [before, libs.globs].concat()
                     };
                 }
             }
-            Statement::Options { options, more } => {
+            Statement::Options {
+                options,
+                more,
+                vague,
+            } => {
                 if let Some(task) = tasks.last_mut() {
                     if !more {
                         task.options = RubyOptions::default();
                     }
                     task.options.add(options);
+                    task.is_vague |= vague;
                 }
             }
             Statement::Script {
@@ -255,19 +278,29 @@ pub(crate) fn of_text(text: &str) -> Option<RakeTest> {
                     });
                 }
             }
-            Statement::Hoe => hoe = true,
+            Statement::Hoe => hoe = Some(Task::of("test".to_owned(), true)),
         }
     }
-    if tasks.is_empty() && hoe {
-        tasks.push(Task::new("test".to_owned(), true));
+    if tasks.is_empty() {
+        tasks.extend(hoe);
     }
-    let (chosen, scripts) = chosen(&tasks, &scripts, &prerequisites);
-    if chosen.is_empty() && scripts.is_empty() {
+    let (chosen, scripts, unsure) = chosen(&tasks, &scripts, &of);
+    if chosen.is_empty() && scripts.is_empty() && unsure.is_empty() {
         return None;
     }
     let mut all = together(&chosen);
     all.scripts.extend(scripts.into_iter().cloned());
+    add(&mut all.unread, &unsure);
     Some(all)
+}
+
+/// What tasks need, and what cannot be told of them.
+#[derive(Debug, Default)]
+struct Prerequisites {
+    needs: BTreeMap<String, Vec<String>>,
+    unsure: Vec<String>,
+    /// Tasks have names that are computed: one that is needed and nowhere defined may be one of them.
+    computed: bool,
 }
 
 /// The tasks that `rake test` runs; where none of that name leads to one, those of `rake`; else all
@@ -275,28 +308,38 @@ pub(crate) fn of_text(text: &str) -> Option<RakeTest> {
 fn chosen<'a>(
     tasks: &'a [Task],
     scripts: &'a [Script],
-    prerequisites: &BTreeMap<String, Vec<String>>,
-) -> (Vec<&'a Task>, Vec<&'a Script>) {
+    of: &Prerequisites,
+) -> (Vec<&'a Task>, Vec<&'a Script>, Vec<String>) {
     let last = |name: &str| name.rsplit(':').next().unwrap_or(name).to_owned();
     for root in ["test", "default"] {
-        let mut reached = BTreeSet::new();
+        let mut reached = BTreeMap::new();
         let mut waiting = vec![root.to_owned()];
         while let Some(name) = waiting.pop() {
-            if reached.insert(last(&name)) {
-                let of = |(other, _): &(&String, &Vec<String>)| last(other) == last(&name);
-                let needs = prerequisites.iter().filter(of);
+            if reached.insert(last(&name), name.clone()).is_none() {
+                let needs = of.needs.iter().filter(|it| last(it.0) == last(&name));
                 waiting.extend(needs.flat_map(|(_, needs)| needs.iter().cloned()));
             }
         }
         // Several tasks may end in one name, in different namespaces: all of them are meant.
-        let is_reached = |name: &str| reached.contains(&last(name));
+        let is_reached = |name: &str| reached.contains_key(&last(name));
         let found: Vec<&Task> = tasks.iter().filter(|it| is_reached(&it.name)).collect();
         let run: Vec<&Script> = scripts.iter().filter(|it| is_reached(&it.name)).collect();
-        if !found.is_empty() || !run.is_empty() {
-            return (found, run);
+        let mut unsure = of.unsure.clone();
+        unsure.retain(|name| is_reached(name));
+        if of.computed {
+            let known: BTreeSet<String> = tasks
+                .iter()
+                .map(|it| last(&it.name))
+                .chain(of.needs.keys().map(|it| last(it)))
+                .collect();
+            let open = reached.iter().filter(|it| !known.contains(it.0));
+            unsure.extend(open.map(|(_, name)| name.clone()));
+        }
+        if !found.is_empty() || !run.is_empty() || !unsure.is_empty() {
+            return (found, run, unsure);
         }
     }
-    (tasks.iter().collect(), Vec::new())
+    (tasks.iter().collect(), Vec::new(), Vec::new())
 }
 
 /// Adds what is not known yet.
@@ -312,23 +355,21 @@ fn add(to: &mut Vec<String>, from: &[String]) {
 fn together(tasks: &[&Task]) -> RakeTest {
     let mut all = RakeTest::default();
     for task in tasks {
-        let mut way = Way {
-            requires: task.options.requires.clone(),
-            ..Way::default()
-        };
-        // As the task writes its command: what `libs` says goes first.
-        for directory in task.libs.iter().chain(&task.options.directories) {
-            add(&mut way.directories, &[trimmed(directory)]);
+        let mut way = way(&task.libs, &task.options);
+        all.vague |= task.is_vague;
+        match (&task.files, &task.pattern) {
+            (None, None) if task.is_minitest => {
+                add(&mut way.globs, &MINITEST_FILES.map(str::to_owned));
+            }
+            (None, None) => add(&mut way.globs, &[RAKE_FILES.to_owned()]),
+            _ => {}
         }
-        match &task.files {
-            None if task.is_minitest => add(&mut way.globs, &MINITEST_FILES.map(str::to_owned)),
-            None => add(&mut way.globs, &[RAKE_FILES.to_owned()]),
-            Some(files) => {
-                add(&mut way.globs, &files.globs);
-                add(&mut way.excludes, &files.excludes);
-                if !files.whole || files.globs.is_empty() {
-                    add(&mut all.unread, std::slice::from_ref(&task.name));
-                }
+        let said = [&task.files, &task.pattern].into_iter().flatten();
+        for files in said {
+            add(&mut way.globs, &files.globs);
+            add(&mut way.excludes, &files.excludes);
+            if !files.whole || files.globs.is_empty() {
+                add(&mut all.unread, std::slice::from_ref(&task.name));
             }
         }
         add(&mut all.globs, &way.globs);
@@ -336,6 +377,27 @@ fn together(tasks: &[&Task]) -> RakeTest {
         all.ways.push(way);
     }
     all
+}
+
+/// Returns how a task starts Ruby that has these `libs`, options, and text that it runs first.
+pub(crate) fn way_of_options(libs: &[String], ruby_opts: &[String], prelude: &str) -> Way {
+    let mut options = RubyOptions::default();
+    let mut said = ruby_opts.iter().flat_map(|it| it.split_whitespace());
+    while options.take(&mut said).is_some() {}
+    options.requires.extend(required(prelude));
+    way(libs, &options)
+}
+
+fn way(libs: &[String], options: &RubyOptions) -> Way {
+    let mut way = Way {
+        requires: options.requires.clone(),
+        ..Way::default()
+    };
+    // As the task writes its command: what `libs` says goes first.
+    for directory in libs.iter().chain(&options.directories) {
+        add(&mut way.directories, &[trimmed(directory)]);
+    }
+    way
 }
 
 /// A directory as it is named, without a slash at its end.

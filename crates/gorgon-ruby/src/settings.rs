@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use gorgon_proto::job::{Callbacks, Framework};
+use gorgon_proto::job::{Callbacks, Framework, Way};
 use serde::{Deserialize, Serialize};
 
 /// What every Ruby process of a job is told.
@@ -35,6 +35,8 @@ pub struct RubySettings {
     pub frameworks: Vec<Framework>,
     /// The files of the job, a line each.
     pub files: String,
+    /// How Ruby starts for test files; none where the Rakefile's text says it.
+    pub ways: Vec<Way>,
     /// The job: GORGON_JOB_ID of all that is started.
     pub job: Option<String>,
     /// How long before_creating_workers and after_creating_workers may take, each.
@@ -57,6 +59,7 @@ impl RubySettings {
             options: Vec::new(),
             frameworks: Vec::new(),
             files: String::new(),
+            ways: Vec::new(),
             job: None,
             callback_timeout: Duration::from_secs(600),
         }

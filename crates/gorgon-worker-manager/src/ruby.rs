@@ -30,6 +30,7 @@ pub fn settings(
         options: definition.framework_options.clone(),
         frameworks: definition.frameworks.clone(),
         files: definition.files.clone(),
+        ways: definition.ways.clone(),
         job: Some(definition.job.to_string()),
         callback_timeout: callback_limit,
         ..RubySettings::in_place(directory)

@@ -214,7 +214,7 @@ pub fn by_hand(args: &Args) -> Result<Plan, StartError> {
         queue_may_be_late: false,
         idle_limit: matches!(from, Source::Queue { .. }).then_some(IDLE_LIMIT),
     };
-    let ruby = RubySettings {
+    let mut ruby = RubySettings {
         ruby: project.ruby,
         callbacks: project.callbacks,
         env: project.env,
@@ -230,6 +230,7 @@ pub fn by_hand(args: &Args) -> Result<Plan, StartError> {
         follow_links: matches!(from, Source::Hand(_)),
         ..RubySettings::in_place(workspace)
     };
+    ruby.ways = gorgon_ruby::asked_ways(&ruby);
     Ok(Plan {
         settings,
         from,

@@ -184,3 +184,92 @@ fn what_chooses_files_among_the_frameworks_options_is_named() {
         run.exited(0).reported(&[words[1]]).says(&[said]);
     }
 }
+
+/// A file of one test of Minitest, that passes or does not.
+fn minitest(class: &str, passes: bool) -> String {
+    format!(
+        "require 'minitest/autorun'\nclass {class} < Minitest::Test\n  def test_one = assert({passes})\nend\n"
+    )
+}
+
+/// What the text of a Rakefile does not tell, Rake itself does: which files, and the load path of each task.
+#[test]
+fn tasks_whose_names_are_computed_run_their_files() {
+    let home = Home::new();
+    let needs = |name: &str, class: &str, passes| {
+        format!("require '{name}_helper'\n{}", minitest(class, passes))
+    };
+    let rakefile = "require 'rake/testtask'\n%w[unit integration].each do |n|\n  Rake::TestTask.new(\"test:#{n}\") do |t|\n    t.libs << \"test/#{n}\"\n    t.pattern = \"test/#{n}/[a-c].rb\"\n  end\nend\ntask test: ['test:unit', 'test:integration']\n";
+    let project = Project::of(
+        &home,
+        &[
+            ("Rakefile", rakefile),
+            ("test/unit/unit_helper.rb", ""),
+            ("test/unit/a.rb", &needs("unit", "ATest", true)),
+            ("test/unit/c.rb", &needs("unit", "CTest", true)),
+            ("test/integration/integration_helper.rb", ""),
+            (
+                "test/integration/b.rb",
+                &needs("integration", "BTest", false),
+            ),
+            ("test/d_test.rb", &minitest("DTest", false)),
+        ],
+    );
+    let files = ["test/integration/b.rb", "test/unit/a.rb", "test/unit/c.rb"];
+    let run = run::run(&home, &project, &["--local=1"]);
+    run.exited(1).reported(&files);
+    let counts = run.junit().counts();
+    assert!(
+        files.iter().all(|file| counts[*file].total() == 1),
+        "{counts:?}"
+    );
+    run::run(&home, &project, &["--local=1", files[1]])
+        .exited(0)
+        .reported(&files[1..2]);
+    // The worker that a `reproduce` line starts asks Rake, too.
+    let mut command = home.command("gorgon-worker");
+    command
+        .args(["--workspace", ".", "--file", files[2]])
+        .current_dir(project.path());
+    gorgon_process::command::run(command, run::RUN_LIMIT, b"").expect("a file that passes");
+}
+
+/// Where neither tells it, a part of the suite must not pass for all of it.
+#[test]
+fn what_a_rakefile_does_not_tell_is_no_green_run() {
+    let home = Home::new();
+    let rakefile = "task :test do\n  system('ruby', '-Itest', '-e', 'Dir[\"./test/**/c_*.rb\"].each { |f| require f }') or exit 1\nend\n";
+    let project = Project::of(
+        &home,
+        &[
+            ("Rakefile", rakefile),
+            ("test/b_test.rb", &minitest("BTest", true)),
+            ("test/c_a.rb", &minitest("CTest", false)),
+        ],
+    );
+    let told = "which files are tests cannot be told from the Rakefile (the task test (Rakefile:1) starts commands of its own)";
+    let run = run::run(&home, &project, &["--local=1"]);
+    run.exited(3).says(&[
+        told,
+        "would not run: test/c_a.rb",
+        "hint: name them in `files` of gorgon.json",
+    ]);
+    assert!(run.events("item_started").is_empty());
+    run::run(&home, &project, &["--local=1", "test/b_test.rb"])
+        .exited(0)
+        .reported(&["test/b_test.rb"]);
+    run::run(&home, &project, &["--local=1", "test"])
+        .exited(3)
+        .says(&[told]);
+    project.write("gorgon.json", "{ \"files\": [\"test/*.rb\"] }");
+    run::run(&home, &project, &["--local=1"])
+        .exited(1)
+        .reported(&["test/b_test.rb", "test/c_a.rb"]);
+    // With the usual names alone there is nothing else that could run.
+    for file in ["gorgon.json", "test/c_a.rb"] {
+        std::fs::remove_file(project.path().join(file)).expect("a file to remove");
+    }
+    run::run(&home, &project, &["--local=1"])
+        .exited(0)
+        .says(&[told, "files with the usual names run"]);
+}

@@ -84,7 +84,7 @@ fn go(
             screen.say("no failure is recorded: nothing to run");
             return Ok(exit::OK);
         }
-        return Err(no_files(&settings, args));
+        return Err(no_files(&files, args));
     }
     let root = &settings.root;
     let paths: Vec<_> = files

@@ -40,7 +40,10 @@ fn words_are_taken_literally_first() {
         "other/d_spec.rb",
     ]);
     let root = project.path();
-    let suite = Suite::Usual(Box::new(Usual::of(project.path(), &[])));
+    let suite = Suite::Usual(Box::new(Usual::of(
+        &gorgon_ruby::RubySettings::in_place(project.path()),
+        &[],
+    )));
     let inside = root.join("spec/a_spec.rb").to_string_lossy().into_owned();
     let table: &[(&[&str], &str, bool)] = &[
         (
@@ -97,7 +100,10 @@ fn other_ways_to_the_project_lead_into_it() {
     link("link", "real");
     link("real/spec/inner", "../../elsewhere");
     let root = place.join("real");
-    let suite = Suite::Usual(Box::new(Usual::of(project.path(), &[])));
+    let suite = Suite::Usual(Box::new(Usual::of(
+        &gorgon_ruby::RubySettings::in_place(project.path()),
+        &[],
+    )));
     let absolute = |path: &str| place.join(path).to_string_lossy().into_owned();
     for (word, expected) in [
         (absolute("link/spec/a_spec.rb"), "spec/a_spec.rb"),
@@ -124,7 +130,10 @@ fn other_ways_to_the_project_lead_into_it() {
 #[test]
 fn what_means_nothing_is_an_error() {
     let project = project(&["spec/a_spec.rb", "empty/readme"]);
-    let suite = Suite::Usual(Box::new(Usual::of(project.path(), &[])));
+    let suite = Suite::Usual(Box::new(Usual::of(
+        &gorgon_ruby::RubySettings::in_place(project.path()),
+        &[],
+    )));
     for (word, error) in [
         ("spec/b_spec.rb", "no file or directory spec/b_spec.rb"),
         ("spec/b_spec.rb:3", "no file or directory spec/b_spec.rb:3"),

@@ -26,7 +26,7 @@ fn project(entries: &[&str]) -> tempfile::TempDir {
 #[track_caller]
 fn check(entries: &[&str], expected: &[&str], hints: &[&str]) {
     let project = project(entries);
-    let usual = Usual::of(project.path(), &[]);
+    let usual = Usual::of(&gorgon_ruby::RubySettings::in_place(project.path()), &[]);
     let found = usual.files(project.path());
     assert_eq!(found.files, expected, "{entries:?}");
     let said = usual.hints(project.path(), &found.files);
@@ -51,7 +51,10 @@ fn a_pattern_on_the_command_line_is_that_of_rspec_alone() {
         ("--tag x --pattern=**/*_check.rb", &["spec/deep/b_check.rb"]),
         ("--exclude-pattern **/a_*.rb", &["test/c_test.rb"]),
     ] {
-        let usual = Usual::of(project.path(), &words(options));
+        let usual = Usual::of(
+            &gorgon_ruby::RubySettings::in_place(project.path()),
+            &words(options),
+        );
         assert_eq!(usual.files(project.path()).files, expected, "{options}");
     }
 }
@@ -74,10 +77,13 @@ fn a_helper_that_rspec_loads_first_may_set_the_pattern() {
         let project = project(&[&helper, "spec/a_spec.rb", "spec/b_check.rb"]);
         for options in [&["-rspec_helper"][..], &["--require", "spec_helper"]] {
             let options: Vec<_> = options.iter().map(|it| (*it).to_owned()).collect();
-            let usual = Usual::of(project.path(), &options);
+            let usual = Usual::of(
+                &gorgon_ruby::RubySettings::in_place(project.path()),
+                &options,
+            );
             assert_eq!(usual.files(project.path()).files, expected, "{said}");
         }
-        let unread = Usual::of(project.path(), &[]);
+        let unread = Usual::of(&gorgon_ruby::RubySettings::in_place(project.path()), &[]);
         assert_eq!(unread.files(project.path()).files, ["spec/a_spec.rb"]);
     }
 }
@@ -113,7 +119,7 @@ fn a_directory_that_is_named_is_searched_as_rspec_does() {
         "spec/x/one -> ../../parts",
         "spec/x/one/.keep",
     ]);
-    let usual = Usual::of(project.path(), &[]);
+    let usual = Usual::of(&gorgon_ruby::RubySettings::in_place(project.path()), &[]);
     let below = |directory: &str| usual.below(project.path(), directory).files;
     let all = [
         "spec/x/link/c_spec.rb",
@@ -250,7 +256,7 @@ fn a_rakefile_that_can_be_read_chooses() {
             "test/a_test.rb",
         ],
         &["test/a_test.rb"],
-        &["what the Rakefile's test task test runs cannot be told"],
+        &["cannot be told from the Rakefile (rake does not load it: NameError"],
     );
     check(
         &["Rakefile=Rake::TestTask.new\n", "test/deep/a_test.rb"],

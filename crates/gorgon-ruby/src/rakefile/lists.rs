@@ -34,7 +34,7 @@ pub(super) fn sum(words: &[&Token], known: &HashMap<String, Files>) -> Files {
     let (mut rest, mut off) = (words, false);
     while let Some(first) = rest.first() {
         match first {
-            Token::Sign("+" | "," | "|" | "<<") => (off, rest) = (false, &rest[1..]),
+            Token::Sign("+" | "," | "|" | "<<" | "*") => (off, rest) = (false, &rest[1..]),
             Token::Sign("-") => (off, rest) = (true, &rest[1..]),
             Token::Name(name) if matches!(name.as_str(), "if" | "unless" | "and" | "or") => break,
             _ => {

@@ -51,6 +51,14 @@ impl RubyOptions {
     }
 }
 
+/// Tells whether a value has options whose directory or library is computed.
+pub(super) fn is_vague(words: &[&Token]) -> bool {
+    words.iter().any(|it| match it {
+        Token::Text(text, false) => text.starts_with("-I") || text.starts_with("-r"),
+        _ => false,
+    })
+}
+
 /// What a text of Ruby requires outside of all blocks.
 pub(super) fn required(text: &str) -> Vec<String> {
     let tokens = tokens(text);

@@ -203,13 +203,122 @@ fn files_that_the_tasks_run_by_ruby_are_meant() {
         "namespace :test do\n  task :units do\n    ruby './test/unit/suite.rb'\n  end\n  task :exe do\n    if RUBY_VERSION >= '3'\n      ruby \"-Ilib\", 'test/exe.rb', 'more'\n    end\n  end\n  task :sh do\n    sh 'ruby -w -I ext:test test/deep/all.rb'\n  end\n  task(:slow) do\n    ruby 'test/slow.rb'\n  end\nend\ntask :test => %w(test:units test:exe test:sh)\n",
         " test/unit/suite.rb test/exe.rb test/deep/all.rb | ",
     );
-    // What is compiled or generated first is no test, nor is what cannot be read.
-    for text in [
-        "task :test => :compile\ntask :compile do\n  ruby 'ext/extconf.rb'\nend\n",
-        "task :test do\n  ruby \"test/#{name}.rb\"\n  ruby '-e', 'puts 1', 'test/a.rb'\n  sh 'make test.rb'\nend\n",
+    // What is compiled or generated first is no test.
+    check(
+        "task :test => :compile\ntask :compile do\n  ruby 'ext/extconf.rb'\n  sh 'make', verbose: false\nend\n",
+        "nothing",
+    );
+    check(
+        "task(:test) { sh 'ruby -Itest test/suite.rb' }",
+        " test/suite.rb | ",
+    );
+}
+
+#[test]
+fn commands_that_may_run_tests_cannot_be_told() {
+    for said in [
+        "ruby \"test/#{name}.rb\"",
+        "ruby '-e', 'puts 1', 'test/a.rb'",
+        "sh 'make test.rb'",
+        "sh command",
+        "system('ruby', '-Itest', '-e', 'Dir[\"./test/c_*.rb\"].each { |f| require f }') or exit 1",
+        "Dir['test/*.rb'].each { |file| require file }",
+        "Kernel.system 'ruby all_tests.rb'",
+        "puts `ruby test/a.rb`",
+        "suite",
     ] {
-        check(text, "nothing");
+        let text = format!("def suite; end\ntask test: :units\ntask :units do\n  {said}\nend\n");
+        check(&text, " |  unread:units");
+        let text =
+            format!("def suite; end\ntask(:test) {{ {said} }}\ntask(:doc) {{ rake 'spec' }}\n");
+        check(&text, " |  unread:test");
     }
+    for said in [
+        "sh 'bundle exec rspec'",
+        "sh 'gem build a.gemspec'",
+        "test.load('test')",
+    ] {
+        check(&format!("task(:test) {{ {said} }}"), "nothing");
+    }
+}
+
+#[test]
+fn tasks_that_are_changed_or_computed_cannot_be_told() {
+    let two = "Rake::TestTask.new { |t| t.pattern = 'test/t_*.rb' }\nRake::TestTask.new(:extra) { |t| t.pattern = 'extra/*.rb' }\n";
+    for (said, expected) in [
+        (
+            "Rake::Task[:test].enhance([:extra])",
+            "test/t_*.rb extra/*.rb | lib",
+        ),
+        (
+            "Rake::Task['test'].enhance do\n  Rake::Task['extra'].invoke\nend",
+            "test/t_*.rb extra/*.rb | lib",
+        ),
+        (
+            "Rake::Task[:test].enhance(more)",
+            "test/t_*.rb | lib unread:test",
+        ),
+        ("Rake::Task[:test].clear", "test/t_*.rb | lib unread:test"),
+        ("Rake::Task[:doc].clear", "test/t_*.rb | lib"),
+        (
+            "task test: all.map(&:to_s)",
+            "test/t_*.rb | lib unread:test",
+        ),
+        ("task(:test) { sh 'make' }", "test/t_*.rb | lib"),
+    ] {
+        check(&format!("{two}{said}\n"), expected);
+    }
+    let tasks = "%w[a b].each { |n| Rake::TestTask.new(\"test:#{n}\") { |t| t.pattern = \"test/#{n}/*.rb\" } }\n";
+    check(
+        &format!("{tasks}task test: ['test:a', 'test:b']\n"),
+        " |  unread:test:a unread:test:b",
+    );
+    check(
+        &format!("{tasks}Rake::TestTask.new\n"),
+        "test/test*.rb | lib",
+    );
+    check(
+        "names.each do |name|\n  Rake::TestTask.new(name) do |t|\n    t.pattern = 'x'\n  end\nend\ntask default: :units\n",
+        " |  unread:test",
+    );
+}
+
+#[test]
+fn what_holds_only_sometimes_cannot_be_told() {
+    check(
+        "Rake::TestTask.new { |t| t.pattern = ENV.fetch('TESTS', 'test/**/t_*.rb') }",
+        " | lib unread:test",
+    );
+    check(
+        "Rake::TestTask.new do |t|\n  if slow?\n    t.pattern = 'a'\n  else\n    t.pattern = 'b'\n  end\n  t.libs << 'test'\nend\n",
+        "b | lib:test unread:test",
+    );
+    check(
+        "if slow?\n  Rake::TestTask.new { |t| t.pattern = 'a' }\nend\n",
+        "a | lib unread:test",
+    );
+    check(
+        "Rake::TestTask.new do |t|\n  t.pattern = 'a'\n  t.pattern = 'b' if ENV['GORGON_NO_SUCH_VARIABLE']\n  t.test_files = ['c'] unless slow?\nend\n",
+        "c a | lib unread:test",
+    );
+}
+
+#[test]
+fn a_block_of_one_line_is_read_whole_and_what_is_added_keeps_what_was() {
+    check(
+        "Minitest::TestTask.create { |t| t.test_globs << 'checks/*.rb'; t.libs << 'checks' }\ntask(:x) {}\n",
+        "test/**/{test,spec}_*.rb test/**/*_{test,spec}.rb checks/*.rb | lib:test:.:checks",
+    );
+    check(
+        "Rake::TestTask.new(:test) { |t| t.pattern = 'a/*.rb'; t.test_files = ['b.rb'] }; task x: :y\n",
+        "b.rb a/*.rb | lib",
+    );
+    let vague = |text: &str| of_text(text).unwrap().vague;
+    assert!(vague("Rake::TestTask.new { |t| t.libs << here }"));
+    assert!(vague(
+        "Rake::TestTask.new { |t| t.ruby_opts << \"-I#{here}\" }"
+    ));
+    assert!(!vague("Rake::TestTask.new { |t| t.libs.push(*%w[a b]) }"));
 }
 
 #[test]

@@ -2,8 +2,10 @@
 
 use std::collections::HashMap;
 
+use super::actions::defined;
+use super::blocks::{Block, body, conditional};
 use super::lists::{Files, postfix, sum};
-use super::options::{RubyOptions, required};
+use super::options::{RubyOptions, is_vague, required};
 use super::tokens::{Token, tokens};
 
 /// What is said.
@@ -13,16 +15,29 @@ pub(super) enum Statement {
     Task { name: String, minitest: bool },
     /// The name of the last test task.
     Name(String),
-    /// Files of the last test task; `more`: besides those said before.
-    Files { files: Files, more: bool },
+    /// Files of the last test task; `more`: besides those said before; `pattern`: as its pattern, which is added
+    /// to its list of files.
+    Files {
+        files: Files,
+        more: bool,
+        pattern: bool,
+    },
     /// Load path of the last test task; `first`: before what was said.
     Libs {
-        libs: Vec<String>,
+        libs: Files,
         more: bool,
         first: bool,
     },
-    /// Options of Ruby for the last test task; `more`: besides those said before.
-    Options { options: RubyOptions, more: bool },
+    /// Options of Ruby for the last test task; `more`: besides those said before; `vague`: not all was understood.
+    Options {
+        options: RubyOptions,
+        more: bool,
+        vague: bool,
+    },
+    /// What this task runs cannot be told.
+    Unsure(String),
+    /// A task whose name is computed.
+    Computed,
     /// A task needs others.
     Needs { name: String, needs: Vec<String> },
     /// A plain task runs a file by `ruby`.
@@ -43,6 +58,9 @@ pub(super) fn statements(text: &str) -> Vec<Statement> {
         said: Vec::new(),
         block: None,
         plain: None,
+        conditions: Vec::new(),
+        uncertain: false,
+        defined: defined(&tokens),
     };
     let mut indent = 0;
     for words in cut(&tokens) {
@@ -105,14 +123,21 @@ fn ends_in_parameters(words: &[Token]) -> bool {
             .any(|it| matches!(it, Token::Name(name) if name == "do") || *it == Token::Sign("{"))
 }
 
-struct Reader {
+/// What was read, and where the reading is.
+pub(super) struct Reader {
     /// Lists of files that have a name.
     files: HashMap<String, Files>,
-    said: Vec<Statement>,
-    /// The block of a test task: its parameter, and how far its beginning is indented.
-    block: Option<(String, usize)>,
-    /// A plain task whose block may start others by name.
-    plain: Option<(String, usize)>,
+    pub(super) said: Vec<Statement>,
+    /// The block of a test task, with its parameter.
+    pub(super) block: Option<Block>,
+    /// The block of a plain task, with the name of the task.
+    pub(super) plain: Option<Block>,
+    /// How far each open `if` and its kind is indented.
+    conditions: Vec<usize>,
+    /// The statement holds only on a condition.
+    pub(super) uncertain: bool,
+    /// Methods of the Rakefile.
+    pub(super) defined: Vec<String>,
 }
 
 impl Reader {
@@ -121,8 +146,19 @@ impl Reader {
             .iter()
             .filter(|it| !matches!(it, Token::Line(_)))
             .collect();
-        let closes =
-            |open: &Option<(String, usize)>| open.as_ref().is_some_and(|(_, at)| indent <= *at);
+        // A block of one line, of several statements.
+        if [&self.block, &self.plain]
+            .iter()
+            .any(|it| it.as_ref().is_some_and(|it| it.inline))
+        {
+            let (rest, closed) = body(&words);
+            self.one(rest, indent);
+            if closed {
+                (self.block, self.plain) = (None, None);
+            }
+            return;
+        }
+        let closes = |open: &Option<Block>| open.as_ref().is_some_and(|it| indent <= it.indent);
         if matches!(words.first(), Some(Token::Name(name)) if name == "end")
             || matches!(words.first(), Some(Token::Sign("}")))
         {
@@ -132,19 +168,34 @@ impl Reader {
             if closes(&self.plain) {
                 self.plain = None;
             }
+            self.conditions.retain(|at| *at < indent);
             return;
         }
-        if !asks_environment(&words) {
-            self.invoked(&words);
-            self.script(&words);
+        let begins = matches!(words.first(), Some(Token::Name(name))
+            if matches!(name.as_str(), "if" | "unless" | "case" | "while" | "until"));
+        if begins && !matches!(words.last(), Some(Token::Name(name)) if name == "end") {
+            self.conditions.push(indent);
         }
-        if self.test_task(&words, indent) {
+        self.one(&words, indent);
+    }
+
+    /// Reads one statement that closes no block.
+    fn one(&mut self, words: &[&Token], indent: usize) {
+        let condition = conditional(words);
+        self.uncertain = condition.unknown || !self.conditions.is_empty();
+        if !condition.skip {
+            self.invoked(words);
+            self.command(words);
+            self.loaded(words);
+        }
+        if self.test_task(words, indent)
+            || condition.skip
+            || self.enhanced(words, indent)
+            || self.plain_task(words, indent)
+        {
             return;
         }
-        if asks_environment(&words) || self.plain_task(&words, indent) {
-            return;
-        }
-        match words.as_slice() {
+        match words {
             [Token::Name(name), Token::Sign("."), Token::Name(spec), ..]
                 if name == "Hoe" && spec == "spec" =>
             {
@@ -159,11 +210,12 @@ impl Reader {
                 let block = self
                     .block
                     .as_ref()
-                    .is_some_and(|(parameter, _)| parameter == target);
+                    .is_some_and(|block| block.word == *target);
                 if block || target == "self" {
                     self.attribute(attribute, rest);
                 } else if let Some(mut known) = self.files.remove(target) {
                     known = postfix(known, &words[1..], &self.files).0;
+                    known.whole &= !self.uncertain;
                     self.files.insert(target.clone(), known);
                 }
             }
@@ -172,7 +224,8 @@ impl Reader {
                 Token::Sign(sign @ ("=" | "+=" | "-=")),
                 rest @ ..,
             ] => {
-                let value = sum(rest, &self.files);
+                let mut value = sum(rest, &self.files);
+                value.whole &= !self.uncertain;
                 let is_list = !value.globs.is_empty() || !value.excludes.is_empty();
                 match (*sign, self.files.get_mut(name)) {
                     ("=", _) if is_list => drop(self.files.insert(name.clone(), value)),
@@ -201,142 +254,47 @@ impl Reader {
         };
         let minitest = matches!(words[at], Token::Name(class) if class.starts_with("Minitest") || class.starts_with("MiniTest"));
         let rest = &words[at + 3..];
-        let opens = rest.iter().position(|it| {
-            matches!(it, Token::Name(name) if name == "do") || **it == Token::Sign("{")
-        });
+        let opens = rest.iter().position(|it| opens(it));
         let arguments = &rest[..opens.unwrap_or(rest.len())];
-        let name = arguments.iter().find_map(|it| named(it)).unwrap_or("test");
+        let said = arguments
+            .iter()
+            .find(|it| !matches!(it, Token::Sign("(" | ")")));
+        let label = arguments
+            .iter()
+            .any(|it| matches!(it, Token::Sign(":" | "=>")));
+        let name = match said {
+            None => Some("test"),
+            Some(Token::Name(_)) if !label => None,
+            Some(said) => named(said),
+        };
         self.said.push(Statement::Task {
-            name: name.to_owned(),
+            name: name.unwrap_or_default().to_owned(),
             minitest,
         });
-        let Some(opens) = opens else {
-            return true;
-        };
-        let body = &rest[opens + 1..];
-        let (parameter, body) = match body {
-            [Token::Sign("|"), Token::Name(parameter), rest @ ..] => {
-                let end = rest.iter().position(|it| **it == Token::Sign("|"));
-                (
-                    parameter.clone(),
-                    &rest[end.map_or(rest.len(), |end| end + 1)..],
-                )
+        match name {
+            None => self.said.push(Statement::Computed),
+            Some(name) if self.uncertain => self.said.push(Statement::Unsure(name.to_owned())),
+            Some(_) => {}
+        }
+        if let Some(opens) = opens {
+            let (parameter, body) = parameters(&rest[opens + 1..]);
+            self.block = Some(Block::new(parameter, indent));
+            if self.inline(body, indent) {
+                self.block = None;
+            } else if let Some(block) = &mut self.block {
+                block.inline = !body.is_empty();
             }
-            body => (String::new(), body),
-        };
-        self.block = Some((parameter, indent));
-        // A block of one line.
-        if !body.is_empty() {
-            let end = body.iter().rposition(|it| **it == Token::Sign("}"));
-            let body: Vec<Token> = body[..end.unwrap_or(body.len())]
-                .iter()
-                .map(|it| (*it).clone())
-                .collect();
-            self.statement(&body, indent + 1);
-            self.block = None;
         }
         true
     }
 
-    /// Notes what a plain task needs: `task test: [:units]`, `task 'test' => 'units'`.
-    fn plain_task(&mut self, words: &[&Token], indent: usize) -> bool {
-        let [Token::Name(task), rest @ ..] = words else {
-            return false;
-        };
-        // `task` may be the parameter of a block.
-        let is_task = matches!(task.as_str(), "task" | "multitask");
-        if !is_task || matches!(rest.first(), Some(Token::Sign("." | "="))) {
-            return false;
+    /// Reads the body of a block that begins in its first line; true where it ends there, too.
+    pub(super) fn inline(&mut self, words: &[&Token], indent: usize) -> bool {
+        let (rest, closed) = body(words);
+        if !rest.is_empty() {
+            self.one(rest, indent + 1);
         }
-        let rest = match rest {
-            [Token::Sign("("), rest @ ..] => rest,
-            rest => rest,
-        };
-        let Some(name) = rest.first().and_then(|it| named(it)) else {
-            return true;
-        };
-        let opens = rest
-            .iter()
-            .any(|it| matches!(it, Token::Name(name) if name == "do") || **it == Token::Sign("{"));
-        let arrow = rest
-            .iter()
-            .position(|it| matches!(it, Token::Sign("=>" | ":")));
-        let until = rest
-            .iter()
-            .position(|it| matches!(it, Token::Name(name) if name == "do"));
-        let needs = arrow.map_or(&[][..], |arrow| {
-            &rest[arrow..until.unwrap_or(rest.len()).max(arrow)]
-        });
-        let needs = needs.iter().filter_map(|it| match it {
-            Token::Name(_) | Token::Sign(_) | Token::Line(_) => None,
-            other => named(other).map(str::to_owned),
-        });
-        self.said.push(Statement::Needs {
-            name: name.to_owned(),
-            needs: needs.collect(),
-        });
-        if opens {
-            self.plain = Some((name.to_owned(), indent));
-        }
-        true
-    }
-
-    /// Notes `Rake::Task['units'].invoke` in the block of a plain task.
-    fn invoked(&mut self, words: &[&Token]) {
-        let Some((plain, _)) = &self.plain else {
-            return;
-        };
-        let needs: Vec<String> = words
-            .windows(3)
-            .filter_map(|three| match three {
-                [Token::Name(class), Token::Sign("[" | "("), text]
-                    if class == "Rake::Task" || class == "Task" =>
-                {
-                    named(text).map(str::to_owned)
-                }
-                _ => None,
-            })
-            .collect();
-        if !needs.is_empty() {
-            let name = plain.clone();
-            self.said.push(Statement::Needs { name, needs });
-        }
-    }
-
-    /// Notes `ruby 'test/all.rb'` and `sh 'ruby -Itest test/all.rb'` in the block of a plain task.
-    fn script(&mut self, words: &[&Token]) {
-        let (Some((plain, _)), [Token::Name(method), rest @ ..]) = (&self.plain, words) else {
-            return;
-        };
-        let rest = match rest {
-            [Token::Sign("("), rest @ ..] => rest,
-            rest => rest,
-        };
-        let texts = rest.iter().filter(|it| ***it != Token::Sign(","));
-        let mut said = texts
-            .map_while(|it| match it {
-                Token::Text(text, true) => Some(text.as_str()),
-                _ => None,
-            })
-            .flat_map(str::split_whitespace)
-            .peekable();
-        let is_ruby = match method.as_str() {
-            "ruby" => true,
-            "sh" | "system" => said.next_if_eq(&"ruby").is_some(),
-            _ => false,
-        };
-        if !is_ruby {
-            return;
-        }
-        let mut options = RubyOptions::default();
-        let path = options.take(&mut said).filter(|it| it.ends_with(".rb"));
-        if let Some(path) = path {
-            self.said.push(Statement::Script {
-                name: plain.clone(),
-                path: path.strip_prefix("./").unwrap_or(path).to_owned(),
-                options,
-            });
-        }
+        closed
     }
 
     /// What the block says of its task.
@@ -359,22 +317,25 @@ impl Reader {
             }
             "pattern" | "test_files" | "test_globs" => {
                 let mut files = sum(value, &self.files);
+                files.whole &= !self.uncertain;
                 if sign == "-=" {
                     files.excludes.append(&mut files.globs);
                 }
                 self.said.push(Statement::Files {
                     files,
                     more: sign != "=",
+                    pattern: attribute == "pattern",
                 });
             }
             "libs" | "loader_libs" => self.said.push(Statement::Libs {
-                libs: sum(value, &self.files).globs,
+                libs: sum(value, &self.files),
                 more: sign != "=",
                 first: sign == "first",
             }),
             "ruby_opts" => self.said.push(Statement::Options {
                 options: RubyOptions::of_texts(value),
                 more: sign != "=",
+                vague: is_vague(value),
             }),
             "test_prelude" => {
                 let texts = value.iter().filter_map(|it| match it {
@@ -386,22 +347,38 @@ impl Reader {
                     ..RubyOptions::default()
                 };
                 let more = sign != "=";
-                self.said.push(Statement::Options { options, more });
+                self.said.push(Statement::Options {
+                    options,
+                    more,
+                    vague: false,
+                });
             }
             _ => {}
         }
     }
 }
 
-/// Tells whether a statement holds only where a variable is set, which as a rule is not.
-fn asks_environment(words: &[&Token]) -> bool {
-    words.windows(2).skip(1).any(|two| {
-        matches!(two, [Token::Name(when), Token::Name(variables)] if when == "if" && variables == "ENV")
-    })
+/// Tells whether a block begins here.
+pub(super) fn opens(word: &Token) -> bool {
+    matches!(word, Token::Name(name) if name == "do") || *word == Token::Sign("{")
+}
+
+/// Cuts the parameters of a block off: the first one, and what is behind them.
+pub(super) fn parameters<'a, 'b>(words: &'b [&'a Token]) -> (String, &'b [&'a Token]) {
+    match words {
+        [Token::Sign("|"), Token::Name(parameter), rest @ ..] => {
+            let end = rest.iter().position(|it| **it == Token::Sign("|"));
+            (
+                parameter.clone(),
+                &rest[end.map_or(rest.len(), |end| end + 1)..],
+            )
+        }
+        words => (String::new(), words),
+    }
 }
 
 /// The name that a word is.
-fn named(token: &Token) -> Option<&str> {
+pub(super) fn named(token: &Token) -> Option<&str> {
     match token {
         Token::Text(name, true) | Token::Symbol(name) | Token::Name(name) => Some(name),
         _ => None,

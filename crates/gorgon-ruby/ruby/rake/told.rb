@@ -1,0 +1,66 @@
+# frozen_string_literal: true
+
+module Gorgon
+  # What `rake test` runs, once the Rakefile is loaded: the test tasks that are reached, and what cannot be told.
+  class ToldByRake
+    # The task that runs the tests, or else what `rake` alone runs.
+    ROOTS = %w[test default].freeze
+
+    def initialize(project)
+      @project = project
+    end
+
+    def to_h
+      ROOTS.each do |name|
+        @tasks = []
+        @others = []
+        @reached = {}
+        task = Rake.application.lookup(name)
+        reach(task) if task
+        return { tasks: @tasks.map { |it| test_task(it) }, others: @others } unless @tasks.empty? && @others.empty?
+      end
+      { tasks: [], others: [] }
+    end
+
+    private
+
+    def reach(task)
+      return if @reached[task.name]
+
+      @reached[task.name] = true
+      task.prerequisites.each { |name| find(name, task) }
+      task.actions.each do |action|
+        own = SeenTasks.of(action)
+        own ? @tasks |= [own] : other(task, action)
+      end
+    end
+
+    def find(name, task)
+      found = Rake.application.lookup(name, task.scope)
+      reach(found) if found
+    end
+
+    def other(task, action)
+      code = Action.new(action, @project)
+      found = code.invoked.map { |name| Rake.application.lookup(name, task.scope) }.compact
+      found.each { |it| reach(it) }
+      @others << place(task, action) if code.starts_tests? || (found.empty? && !code.invoked.empty?)
+    end
+
+    def place(task, action)
+      file, line = action.source_location
+      "#{task.name} (#{file.delete_prefix("#{@project}/")}:#{line})"
+    end
+
+    def test_task(task)
+      told = { name: task.name.to_s, directories: task.libs.flatten.map(&:to_s) }
+      if task.respond_to?(:file_list)
+        told.merge(files: task.file_list.map(&:to_s), ruby_opts: task.ruby_opts.flatten.map(&:to_s),
+                   options: task.option_list.to_s)
+      else
+        told.merge(files: Dir[*task.test_globs].map(&:to_s).uniq, ruby_opts: [], prelude: task.test_prelude,
+                   options: task.extra_args.join(' '))
+      end
+    end
+  end
+end

@@ -1,0 +1,260 @@
+//! What `rake test` runs where the Rakefile's text does not tell it: Rake itself loads the Rakefile and says it.
+
+use std::path::Path;
+use std::time::Duration;
+
+use gorgon_process::command::{Bounds, CommandError, run_bounded};
+use gorgon_process::exit;
+use gorgon_proto::job::Way;
+use serde::Deserialize;
+
+use crate::command;
+use crate::rakefile::{RakeTest, rake_test, way_of_options};
+use crate::scripts;
+use crate::settings::RubySettings;
+
+/// How long Rake may take to load a Rakefile.
+const LIMIT: Duration = Duration::from_secs(20);
+/// Most bytes of its answer: a suite of 100,000 files has fewer.
+const MOST_BYTES: usize = 16 << 20;
+
+/// What `rake test` runs, and whether that is known.
+#[derive(Debug)]
+pub struct Told {
+    /// As the Rakefile's text says it, or Rake itself.
+    pub rake: RakeTest,
+    /// Rake was asked.
+    pub asked: bool,
+    /// Why neither tells it.
+    pub untold: Option<Untold>,
+}
+
+/// Why the Rakefile does not tell which files are tests.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Untold {
+    /// In words.
+    pub why: String,
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    tasks: Vec<TestTask>,
+    others: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct TestTask {
+    directories: Vec<String>,
+    files: Vec<String>,
+    ruby_opts: Vec<String>,
+    #[serde(default)]
+    prelude: Option<String>,
+}
+
+/// Returns what `rake test` runs in this project, from the Rakefile's text, or, where that does not tell it, from
+/// Rake; none where no Rakefile has a test task.
+#[must_use]
+pub fn rake_tells(settings: &RubySettings) -> Option<Told> {
+    let read = rake_test(&settings.directory)?;
+    if read.unread.is_empty() && !read.vague {
+        return Some(Told {
+            rake: read,
+            asked: false,
+            untold: None,
+        });
+    }
+    Some(match ask(settings) {
+        Ok(rake) => Told {
+            rake: rake?,
+            asked: true,
+            untold: None,
+        },
+        Err(why) => Told {
+            // Only its load path is not told.
+            untold: (!read.unread.is_empty()).then_some(Untold { why }),
+            rake: read,
+            asked: false,
+        },
+    })
+}
+
+/// Returns how Ruby starts for test files where Rake has to be asked; none where the text says it, or nobody does.
+#[must_use]
+pub fn asked_ways(settings: &RubySettings) -> Vec<Way> {
+    if settings.ruby.is_some() {
+        return Vec::new();
+    }
+    match rake_tells(settings) {
+        Some(told) if told.asked => told.rake.ways,
+        _ => Vec::new(),
+    }
+}
+
+/// Asks Rake; none where it has no test task.
+fn ask(settings: &RubySettings) -> Result<Option<RakeTest>, String> {
+    let scripts = scripts::unpack().map_err(|error| exit::chain(&error))?;
+    let command = command::ruby(settings, &scripts.join("rake/ask.rb"));
+    let bounds = Bounds {
+        keep_bytes: MOST_BYTES,
+        ..Bounds::within(LIMIT)
+    };
+    let said = run_bounded(command, &bounds, b"").map_err(|error| why(&error))?;
+    let answer: Answer = serde_json::from_str(&said.stdout)
+        .map_err(|error| format!("rake said what cannot be read: {error}"))?;
+    if let [first, ..] = &answer.others[..] {
+        return Err(format!("the task {first} starts commands of its own"));
+    }
+    let has_tasks = !answer.tasks.is_empty();
+    Ok(has_tasks.then(|| of_answer(&settings.directory, &answer)))
+}
+
+fn why(error: &CommandError) -> String {
+    match error {
+        CommandError::TimedOut { limit, .. } => {
+            format!("rake took more than {} s", limit.as_secs())
+        }
+        CommandError::Spawn(_) | CommandError::Ended { .. } | CommandError::Cancelled { .. } => {
+            let said = error.said().map(ToString::to_string).unwrap_or_default();
+            match said.lines().last() {
+                Some(last) => format!("rake does not load it: {}", last.trim()),
+                None => exit::chain(error),
+            }
+        }
+    }
+}
+
+fn of_answer(project: &Path, answer: &Answer) -> RakeTest {
+    let project = project.to_string_lossy();
+    let inside = |path: &str| {
+        let path = path
+            .strip_prefix(&*project)
+            .map_or(path, |it| it.trim_start_matches('/'));
+        literal(path.strip_prefix("./").unwrap_or(path))
+    };
+    let mut rake = RakeTest::default();
+    for task in &answer.tasks {
+        let globs: Vec<String> = task.files.iter().map(|it| inside(it)).collect();
+        for glob in &globs {
+            if !rake.globs.contains(glob) {
+                rake.globs.push(glob.clone());
+            }
+        }
+        let prelude = task.prelude.as_deref().unwrap_or_default();
+        rake.ways.push(Way {
+            globs,
+            ..way_of_options(&task.directories, &task.ruby_opts, prelude)
+        });
+    }
+    rake.join_ways();
+    // The files of the largest task are those that no other one names: the message stays small.
+    let most = (0..rake.ways.len()).max_by_key(|&at| rake.ways[at].globs.len());
+    if let Some(way) = most.and_then(|at| rake.ways.get_mut(at)) {
+        way.globs.clear();
+    }
+    rake
+}
+
+/// A path as a glob that names it alone.
+fn literal(path: &str) -> String {
+    let mut glob = String::with_capacity(path.len());
+    for character in path.chars() {
+        if "*?[]{}\\".contains(character) {
+            glob.push('\\');
+        }
+        glob.push(character);
+    }
+    glob
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn project(rakefile: &str) -> tempfile::TempDir {
+        let project = tempfile::tempdir().unwrap();
+        for directory in ["test/a", "test/b"] {
+            std::fs::create_dir_all(project.path().join(directory)).unwrap();
+        }
+        for file in ["test/a/x.rb", "test/a/slow_test.rb", "test/b/[y].rb"] {
+            std::fs::write(project.path().join(file), "").unwrap();
+        }
+        let rakefile = format!("require 'rake/testtask'\n{rakefile}");
+        std::fs::write(project.path().join("Rakefile"), rakefile).unwrap();
+        project
+    }
+
+    /// What is told: globs, then the ways, or why not.
+    #[track_caller]
+    fn check(rakefile: &str, expected: &str) {
+        let project = project(rakefile);
+        let told = rake_tells(&RubySettings::in_place(project.path())).unwrap();
+        let shown = match told.untold {
+            Some(untold) => untold.why,
+            None => {
+                let ways = told.rake.ways.iter();
+                let ways: Vec<String> = ways
+                    .map(|way| {
+                        let requires: String =
+                            way.requires.iter().map(|it| format!(" -r{it}")).collect();
+                        format!(
+                            "{}{requires} {}",
+                            way.directories.join(":"),
+                            way.globs.join(" ")
+                        )
+                    })
+                    .collect();
+                format!("{} | {}", told.rake.globs.join(" "), ways.join(" or "))
+            }
+        };
+        assert_eq!(shown, expected, "{rakefile}");
+        assert!(told.asked || !shown.contains(" | "), "{rakefile}");
+    }
+
+    #[test]
+    fn rake_tells_what_the_text_does_not() {
+        check(
+            "%w[a b].each { |n| Rake::TestTask.new(\"test:#{n}\") { |t| t.libs << n; t.pattern = \"test/#{n}/*.rb\" } }\ntask test: %w[test:a test:b]\n",
+            "test/a/slow_test.rb test/a/x.rb test/b/\\[y\\].rb | lib:a  or lib:b test/b/\\[y\\].rb",
+        );
+        check(
+            "Rake::TestTask.new { |t| t.test_files = Dir['test/a/*.rb'].reject { |f| f =~ /slow/ }; t.ruby_opts << '-rset' << '-w' }\n",
+            "test/a/x.rb | lib -rset ",
+        );
+        check(
+            "puts 'noise'\nRake::TestTask.new { |t| t.pattern = ENV.fetch('NO_SUCH', 'test/*/x.rb') }\nat_exit { puts 'more' }\n",
+            "test/a/x.rb | lib ",
+        );
+    }
+
+    #[test]
+    fn tasks_that_another_file_defines_are_asked_for() {
+        let project = project("Dir['build/*.rb'].each { |file| load file }\n");
+        let settings = RubySettings::in_place(project.path());
+        assert!(rake_tells(&settings).is_none());
+        std::fs::create_dir(project.path().join("build")).unwrap();
+        let tasks = "Rake::TestTask.new { |t| t.pattern = 'test/b/*' }\n";
+        std::fs::write(project.path().join("build/tests.rb"), tasks).unwrap();
+        let told = rake_tells(&settings).unwrap();
+        assert_eq!(told.rake.globs, ["test/b/\\[y\\].rb"]);
+    }
+
+    #[test]
+    fn where_rake_does_not_tell_it_is_said_why() {
+        check(
+            "task(:test) { system 'ruby', '-e', 'require \"./test/a/x\"' }\n",
+            "the task test (Rakefile:2) starts commands of its own",
+        );
+        check(
+            "require 'no_such_library'\nRake::TestTask.new { |t| t.pattern = x }\n",
+            "rake does not load it: LoadError: cannot load such file -- no_such_library",
+        );
+        check(
+            "Rake::TestTask.new { |t| t.pattern = x }\nexit 0\n",
+            "rake does not load it: NameError: undefined local variable or method `x' for main:Object",
+        );
+        check(
+            "task(:test) { sh x }\nabort 'not here'\n",
+            "rake does not load it: the Rakefile exits with 1",
+        );
+    }
+}
