@@ -280,11 +280,14 @@ fn not_a_part(
 pub fn select(root: &Path, words: &[String], suite: &Suite) -> Result<Selection, SelectError> {
     let mut selection = Selection::default();
     let mut places = HashMap::new();
+    if let Suite::Usual(usual) = suite {
+        selection.hints.extend(usual.without_effect().cloned());
+    }
     if words.is_empty() {
         let found = suite.files(root);
         if let Suite::Usual(usual) = suite {
             not_a_part(usual, root, "", &found)?;
-            selection.hints = usual.hints(root, &found.files);
+            selection.hints.extend(usual.hints(root, &found.files));
         }
         selection.take(found, &mut places)?;
         return Ok(selection);

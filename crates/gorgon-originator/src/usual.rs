@@ -15,7 +15,7 @@ mod rspec;
 use std::path::Path;
 
 use gorgon_proto::job::Way;
-use gorgon_ruby::{RubySettings, Untold, rake_tells};
+use gorgon_ruby::{RakeTest, RubySettings, Untold, rake_tells};
 
 use crate::glob::{self, Found};
 use crate::name_list::first_names;
@@ -51,6 +51,8 @@ pub struct Usual {
     hints: Vec<String>,
     /// Why the Rakefile does not tell what runs.
     untold: Option<Untold>,
+    /// A line for the user on options of the Rakefile that have no effect.
+    without_effect: Option<String>,
     /// How Ruby starts for them, where Rake was asked.
     ways: Vec<Way>,
     /// Who chose, for a hint on what was not chosen.
@@ -68,6 +70,7 @@ impl Usual {
             excludes: Vec::new(),
             hints: Vec::new(),
             untold: None,
+            without_effect: None,
             ways: Vec::new(),
             by: "by its name",
             rspec,
@@ -86,6 +89,7 @@ impl Usual {
             }
         } else if let Some(told) = rake_tells(ruby) {
             usual.by = "as the Rakefile's test task does not name them";
+            usual.without_effect = without_effect(&told.rake, ruby, options);
             usual.globs = told.rake.globs;
             usual.excludes = told.rake.excludes;
             if told.asked {
@@ -148,6 +152,12 @@ impl Usual {
         (!left.files.is_empty()).then(|| (one_line(&untold.why), left.files))
     }
 
+    /// Returns a line for the user on options of the Rakefile that have no effect.
+    #[must_use]
+    pub fn without_effect(&self) -> Option<&String> {
+        self.without_effect.as_ref()
+    }
+
     /// Finds the files.
     #[must_use]
     pub fn files(&self, root: &Path) -> Found {
@@ -193,6 +203,22 @@ impl Usual {
         }
         hints
     }
+}
+
+/// Says which options of the Rakefile have no effect, and where they have one. Who gave some there has seen to it.
+fn without_effect(rake: &RakeTest, ruby: &RubySettings, options: &[String]) -> Option<String> {
+    let framework = Some(&rake.options).filter(|it| options.is_empty() && !it.is_empty());
+    let of_ruby = Some(&rake.ruby_opts).filter(|it| ruby.ruby.is_none() && !it.is_empty());
+    let framework = framework.map(|it| format!("{} (give them behind --)", it.join(" ")));
+    let of_ruby =
+        of_ruby.map(|it| format!("{} (name them in `ruby` of gorgon.json)", it.join(" ")));
+    let said: Vec<String> = framework.into_iter().chain(of_ruby).collect();
+    (!said.is_empty()).then(|| {
+        format!(
+            "hint: options of the Rakefile's test task without effect here: {}",
+            one_line(&said.join(", "))
+        )
+    })
 }
 
 fn is_below(path: &str, directory: &str) -> bool {

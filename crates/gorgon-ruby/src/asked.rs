@@ -9,7 +9,7 @@ use gorgon_proto::job::Way;
 use serde::Deserialize;
 
 use crate::command;
-use crate::rakefile::{RakeTest, rake_test, way_of_options};
+use crate::rakefile::{RakeTest, rake_test};
 use crate::scripts;
 use crate::settings::RubySettings;
 
@@ -47,6 +47,7 @@ struct TestTask {
     directories: Vec<String>,
     files: Vec<String>,
     ruby_opts: Vec<String>,
+    options: String,
     #[serde(default)]
     prelude: Option<String>,
 }
@@ -140,10 +141,11 @@ fn of_answer(project: &Path, answer: &Answer) -> RakeTest {
             }
         }
         let prelude = task.prelude.as_deref().unwrap_or_default();
-        rake.ways.push(Way {
+        let way = Way {
             globs,
-            ..way_of_options(&task.directories, &task.ruby_opts, prelude)
-        });
+            ..rake.add_task(&task.directories, &task.ruby_opts, prelude, &task.options)
+        };
+        rake.ways.push(way);
     }
     rake.join_ways();
     // The files of the largest task are those that no other one names: the message stays small.

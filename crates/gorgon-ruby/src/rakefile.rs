@@ -19,7 +19,7 @@ use std::path::Path;
 use gorgon_proto::job::Way;
 
 use lists::Files;
-use options::{RubyOptions, required};
+use options::{RubyOptions, required, telling};
 use words::{Statement, statements};
 
 /// Rake's own names of what is loaded at `rake`.
@@ -55,6 +55,10 @@ pub struct RakeTest {
     pub unread: Vec<String>,
     /// What its text says of the load path was not understood in full.
     pub vague: bool,
+    /// Options of Ruby that its tasks give, and that have no effect here.
+    pub ruby_opts: Vec<String>,
+    /// Options of the framework that its tasks give, and that have no effect here.
+    pub options: Vec<String>,
     scripts: Vec<Script>,
 }
 
@@ -68,6 +72,7 @@ struct Task {
     pattern: Option<Files>,
     libs: Vec<String>,
     options: RubyOptions,
+    framework_options: String,
     is_minitest: bool,
     is_vague: bool,
 }
@@ -86,6 +91,7 @@ impl Task {
             pattern: None,
             libs: libs.iter().map(|&it| it.to_owned()).collect(),
             options: RubyOptions::default(),
+            framework_options: String::new(),
             is_minitest,
             is_vague: false,
         }
@@ -174,6 +180,29 @@ pub fn rake_test(project: &Path) -> Option<RakeTest> {
 }
 
 impl RakeTest {
+    /// Notes options that have no effect here.
+    fn note(&mut self, ruby: &RubyOptions, framework: &str) {
+        add(&mut self.ruby_opts, &ruby.others);
+        add(&mut self.options, telling(framework).as_slice());
+    }
+
+    /// Adds a task as Rake tells it: how it starts Ruby that has these `libs` and options, runs this text first, and
+    /// gives these options to the framework.
+    pub(crate) fn add_task(
+        &mut self,
+        libs: &[String],
+        ruby_opts: &[String],
+        prelude: &str,
+        framework_options: &str,
+    ) -> Way {
+        let mut options = RubyOptions::default();
+        let mut said = ruby_opts.iter().flat_map(|it| it.split_whitespace());
+        while options.take(&mut said).is_some() {}
+        options.requires.extend(required(prelude));
+        self.note(&options, framework_options);
+        way(libs, &options)
+    }
+
     /// Ways that differ in their files alone are one.
     pub(crate) fn join_ways(&mut self) {
         let said = |way: &Way| (way.directories.clone(), way.requires.clone());
@@ -263,6 +292,15 @@ pub(crate) fn of_text(text: &str) -> Option<RakeTest> {
                     }
                     task.options.add(options);
                     task.is_vague |= vague;
+                }
+            }
+            Statement::FrameworkOptions { options, more } => {
+                if let Some(task) = tasks.last_mut() {
+                    if !more {
+                        task.framework_options.clear();
+                    }
+                    task.framework_options.push(' ');
+                    task.framework_options.push_str(&options);
                 }
             }
             Statement::Script {
@@ -356,6 +394,7 @@ fn together(tasks: &[&Task]) -> RakeTest {
     let mut all = RakeTest::default();
     for task in tasks {
         let mut way = way(&task.libs, &task.options);
+        all.note(&task.options, &task.framework_options);
         all.vague |= task.is_vague;
         match (&task.files, &task.pattern) {
             (None, None) if task.is_minitest => {
@@ -377,15 +416,6 @@ fn together(tasks: &[&Task]) -> RakeTest {
         all.ways.push(way);
     }
     all
-}
-
-/// Returns how a task starts Ruby that has these `libs`, options, and text that it runs first.
-pub(crate) fn way_of_options(libs: &[String], ruby_opts: &[String], prelude: &str) -> Way {
-    let mut options = RubyOptions::default();
-    let mut said = ruby_opts.iter().flat_map(|it| it.split_whitespace());
-    while options.take(&mut said).is_some() {}
-    options.requires.extend(required(prelude));
-    way(libs, &options)
 }
 
 fn way(libs: &[String], options: &RubyOptions) -> Way {

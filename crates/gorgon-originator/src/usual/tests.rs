@@ -266,6 +266,27 @@ fn a_rakefile_that_can_be_read_chooses() {
 }
 
 #[test]
+fn options_of_the_rakefile_that_have_no_effect_are_named() {
+    let project = project(&[
+        "Rakefile=Rake::TestTask.new { |t| t.options = '--name=/x/'; t.ruby_opts << '-Eutf-8' }\n",
+        "test/test_a.rb",
+    ]);
+    let mut ruby = RubySettings::in_place(project.path());
+    let hint = |ruby: &RubySettings, options: &[String]| {
+        Usual::of(ruby, options)
+            .without_effect()
+            .cloned()
+            .unwrap_or_default()
+    };
+    assert_eq!(
+        hint(&ruby, &[]),
+        "hint: options of the Rakefile's test task without effect here: --name=/x/ (give them behind --), -Eutf-8 (name them in `ruby` of gorgon.json)"
+    );
+    ruby.ruby = Some(vec!["ruby".to_owned()]);
+    assert_eq!(hint(&ruby, &["-n".to_owned()]), "");
+}
+
+#[test]
 fn a_rails_application_is_chosen_from_as_rails_does() {
     check(
         &[

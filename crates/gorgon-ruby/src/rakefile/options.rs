@@ -10,7 +10,12 @@ pub(super) struct RubyOptions {
     pub(super) directories: Vec<String>,
     /// What is loaded first.
     pub(super) requires: Vec<String>,
+    /// Others, which have no effect here.
+    pub(super) others: Vec<String>,
 }
+
+/// Options of a framework that change what is printed alone.
+const OF_LOOKS: [&str; 6] = ["-v", "--verbose", "-p", "--pride", "--color", "--no-color"];
 
 impl RubyOptions {
     /// Reads options up to the first word that is none, and returns that.
@@ -28,6 +33,8 @@ impl RubyOptions {
                 self.requires.push(value(rest).to_owned());
             } else if !word.starts_with('-') {
                 return Some(word);
+            } else if !is_level(word) {
+                self.others.push(word.to_owned());
             }
         }
         None
@@ -48,7 +55,20 @@ impl RubyOptions {
     pub(super) fn add(&mut self, more: Self) {
         self.directories.extend(more.directories);
         self.requires.extend(more.requires);
+        self.others.extend(more.others);
     }
+}
+
+/// Tells whether an option of Ruby sets how much it warns: a task does that unless told otherwise.
+fn is_level(option: &str) -> bool {
+    let level = option.strip_prefix(['-']).unwrap_or(option);
+    matches!(level, "w" | "W" | "W0" | "W1" | "W2")
+}
+
+/// Returns options of a framework that choose tests or change how they run.
+pub(super) fn telling(options: &str) -> Option<String> {
+    let others = options.split_whitespace().any(|it| !OF_LOOKS.contains(&it));
+    others.then(|| options.trim().to_owned())
 }
 
 /// Tells whether a value has options whose directory or library is computed.

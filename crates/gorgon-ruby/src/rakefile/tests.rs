@@ -149,6 +149,21 @@ fn a_task_needs_another_in_each_form_that_ruby_has() {
 }
 
 #[test]
+fn options_that_have_no_effect_are_noted() {
+    let text = "Rake::TestTask.new do |t|\n  t.ruby_opts = %w[-w -Ix --enable=frozen-string-literal -W:no-deprecated]\n  t.options = \"--name=/x/ -v\"\nend\n";
+    let read = of_text(text).unwrap();
+    assert_eq!(
+        read.ruby_opts,
+        ["--enable=frozen-string-literal", "-W:no-deprecated"]
+    );
+    assert_eq!(read.options, ["--name=/x/ -v"]);
+    let text =
+        "Rake::TestTask.new do |t|\n  t.ruby_opts << '-W2'\n  t.options = '-v --pride'\nend\n";
+    let read = of_text(text).unwrap();
+    assert!(read.ruby_opts.is_empty() && read.options.is_empty());
+}
+
+#[test]
 fn files_are_added_and_taken_off() {
     check(
         "Rake::TestTask.new do |t|\n  t.libs = [\"lib\", \"test\"]\n  t.libs << \"test/integration\" if ENV['INTEGRATION']\n  test_files = FileList['test/**/test_*.rb']\n  test_files -= FileList['test/integration/**/test_*.rb'] unless ENV['INTEGRATION']\n  test_files.exclude(scope('test/manual/*'))\n  t.test_files = test_files\nend\n",

@@ -34,6 +34,8 @@ pub(super) enum Statement {
         more: bool,
         vague: bool,
     },
+    /// Options of the framework for the last test task; `more`: besides those said before.
+    FrameworkOptions { options: String, more: bool },
     /// What this task runs cannot be told.
     Unsure(String),
     /// A task whose name is computed.
@@ -337,6 +339,16 @@ impl Reader {
                 more: sign != "=",
                 vague: is_vague(value),
             }),
+            "options" | "extra_args" => {
+                let texts = value.iter().filter_map(|it| match it {
+                    Token::Text(text, _) => Some(text.as_str()),
+                    _ => None,
+                });
+                self.said.push(Statement::FrameworkOptions {
+                    options: texts.collect::<Vec<_>>().join(" "),
+                    more: sign != "=",
+                });
+            }
             "test_prelude" => {
                 let texts = value.iter().filter_map(|it| match it {
                     Token::Text(text, true) => Some(text.as_str()),
