@@ -36,6 +36,9 @@ pub struct Untold {
     pub why: String,
 }
 
+/// Before the words of `ruby/rake/ask.rb`.
+const SAID: &str = "gorgon: ";
+
 #[derive(Deserialize)]
 struct Answer {
     tasks: Vec<TestTask>,
@@ -70,6 +73,8 @@ pub fn rake_tells(settings: &RubySettings) -> Option<Told> {
             asked: true,
             untold: None,
         },
+        // Nothing says that it has tests.
+        Err(_) if read.guessed => return None,
         Err(why) => Told {
             // Only its load path is not told.
             untold: (!read.unread.is_empty()).then_some(Untold { why }),
@@ -116,8 +121,13 @@ fn why(error: &CommandError) -> String {
         }
         CommandError::Spawn(_) | CommandError::Ended { .. } | CommandError::Cancelled { .. } => {
             let said = error.said().map(ToString::to_string).unwrap_or_default();
-            match said.lines().last() {
-                Some(last) => format!("rake does not load it: {}", last.trim()),
+            // Our script's own line, behind what the Rakefile has printed; else the first of what Ruby says.
+            let own = said.lines().find_map(|line| line.strip_prefix(SAID));
+            let raised = || said.lines().find(|line| line.contains(":in "));
+            let line = own.or_else(raised).or_else(|| said.lines().next());
+            // Without the place that raised it.
+            match line.map(|line| line.split_once("': ").map_or(line, |it| it.1)) {
+                Some(line) => format!("rake does not load it: {}", line.trim()),
                 None => exit::chain(error),
             }
         }
@@ -256,7 +266,7 @@ mod tests {
         );
         check(
             "task(:test) { sh x }\nabort 'not here'\n",
-            "rake does not load it: the Rakefile exits with 1",
+            "rake does not load it: it exits with 1",
         );
     }
 }

@@ -6,18 +6,19 @@
 
 mod actions;
 mod blocks;
+mod chosen;
 mod lists;
 mod options;
 mod plain;
 mod tokens;
 mod words;
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
 use gorgon_proto::job::Way;
 
+use chosen::{Prerequisites, chosen};
 use lists::Files;
 use options::{RubyOptions, required, telling};
 use words::{Statement, statements};
@@ -59,6 +60,8 @@ pub struct RakeTest {
     pub ruby_opts: Vec<String>,
     /// Options of the framework that its tasks give, and that have no effect here.
     pub options: Vec<String>,
+    /// There may be such a task in a file that was not read; the text has none.
+    pub guessed: bool,
     scripts: Vec<Script>,
 }
 
@@ -249,7 +252,17 @@ pub(crate) fn of_text(text: &str) -> Option<RakeTest> {
     for statement in statements(text) {
         match statement {
             Statement::Task { name, minitest } => tasks.push(Task::of(name, minitest)),
-            Statement::Needs { name, needs } => of.needs.entry(name).or_default().extend(needs),
+            Statement::Needs {
+                name,
+                needs,
+                sometimes,
+            } => {
+                if sometimes {
+                    of.sometimes
+                        .extend(needs.iter().map(|it| (name.clone(), it.clone())));
+                }
+                of.needs.entry(name).or_default().extend(needs);
+            }
             Statement::Unsure(name) => of.unsure.push(name),
             Statement::Computed => of.computed = true,
             Statement::Name(name) => {
@@ -327,57 +340,10 @@ pub(crate) fn of_text(text: &str) -> Option<RakeTest> {
         return None;
     }
     let mut all = together(&chosen);
+    all.guessed = chosen.is_empty() && scripts.is_empty() && of.unsure.is_empty();
     all.scripts.extend(scripts.into_iter().cloned());
     add(&mut all.unread, &unsure);
     Some(all)
-}
-
-/// What tasks need, and what cannot be told of them.
-#[derive(Debug, Default)]
-struct Prerequisites {
-    needs: BTreeMap<String, Vec<String>>,
-    unsure: Vec<String>,
-    /// Tasks have names that are computed: one that is needed and nowhere defined may be one of them.
-    computed: bool,
-}
-
-/// The tasks that `rake test` runs; where none of that name leads to one, those of `rake`; else all
-/// test tasks, and no script.
-fn chosen<'a>(
-    tasks: &'a [Task],
-    scripts: &'a [Script],
-    of: &Prerequisites,
-) -> (Vec<&'a Task>, Vec<&'a Script>, Vec<String>) {
-    let last = |name: &str| name.rsplit(':').next().unwrap_or(name).to_owned();
-    for root in ["test", "default"] {
-        let mut reached = BTreeMap::new();
-        let mut waiting = vec![root.to_owned()];
-        while let Some(name) = waiting.pop() {
-            if reached.insert(last(&name), name.clone()).is_none() {
-                let needs = of.needs.iter().filter(|it| last(it.0) == last(&name));
-                waiting.extend(needs.flat_map(|(_, needs)| needs.iter().cloned()));
-            }
-        }
-        // Several tasks may end in one name, in different namespaces: all of them are meant.
-        let is_reached = |name: &str| reached.contains_key(&last(name));
-        let found: Vec<&Task> = tasks.iter().filter(|it| is_reached(&it.name)).collect();
-        let run: Vec<&Script> = scripts.iter().filter(|it| is_reached(&it.name)).collect();
-        let mut unsure = of.unsure.clone();
-        unsure.retain(|name| is_reached(name));
-        if of.computed {
-            let known: BTreeSet<String> = tasks
-                .iter()
-                .map(|it| last(&it.name))
-                .chain(of.needs.keys().map(|it| last(it)))
-                .collect();
-            let open = reached.iter().filter(|it| !known.contains(it.0));
-            unsure.extend(open.map(|(_, name)| name.clone()));
-        }
-        if !found.is_empty() || !run.is_empty() || !unsure.is_empty() {
-            return (found, run, unsure);
-        }
-    }
-    (tasks.iter().collect(), Vec::new(), Vec::new())
 }
 
 /// Adds what is not known yet.

@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::glob::{self, Found};
 
 /// Directories of a project that hold no tests of its own.
-const OTHERS: [&str; 17] = [
+const OTHERS: [&str; 19] = [
     "app",
     "benchmark",
     "benchmarks",
@@ -23,6 +23,8 @@ const OTHERS: [&str; 17] = [
     "log",
     "node_modules",
     "pkg",
+    "sample",
+    "samples",
     "tmp",
     "vendor",
 ];
@@ -42,7 +44,7 @@ pub(super) fn with_tests(root: &Path, files: &[String]) -> Found {
         .iter()
         .map(|name| format!("{}/**/*.rb", glob::literal(name)))
         .collect();
-    globs.push("*.rb".to_owned());
+    globs.push("*test*.rb".to_owned());
     let known: HashSet<&String> = files.iter().collect();
     let mut found = glob::expand(root, &globs);
     found.files.retain(|file| {

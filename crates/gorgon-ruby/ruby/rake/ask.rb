@@ -11,7 +11,7 @@ $0 = 'rake'
 begin
   require 'rake'
 rescue LoadError => e
-  warn e.message
+  warn "gorgon: #{e.message}"
   exit!(3)
 end
 require_relative 'seen'
@@ -24,10 +24,10 @@ begin
   Gorgon::SeenTasks.watch { Rake.application.raw_load_rakefile }
   told = Gorgon::ToldByRake.new(project).to_h
 rescue SystemExit => e
-  warn "the Rakefile exits with #{e.status}"
+  warn "gorgon: it exits with #{e.status}"
   exit!(4)
 rescue Exception => e # rubocop:disable Lint/RescueException
-  warn "#{e.class}: #{e.message.lines.first}"
+  warn "gorgon: #{e.class}: #{e.message.lines.first}"
   exit!(4)
 end
 require 'json'

@@ -31,7 +31,12 @@ module Gorgon
       task.prerequisites.each { |name| find(name, task) }
       task.actions.each do |action|
         own = SeenTasks.of(action)
-        own ? @tasks |= [own] : other(task, action)
+        if own
+          @tasks |= [own]
+        elsif !task.is_a?(Rake::FileTask)
+          # What makes a file, by a compiler perhaps, is no test.
+          other(task, action)
+        end
       end
     end
 

@@ -19,7 +19,13 @@ const STARTERS: [&str; 9] = [
 /// Of these modules, too.
 const MODULES: [&str; 4] = ["Kernel", "IO", "Process", "Open3"];
 /// RSpec's files run by RSpec's own pattern, whatever the Rakefile says.
-const OTHERS: [&str; 4] = ["rspec", "bundle exec rspec", "bin/rspec", "cucumber"];
+const OTHERS: [&str; 5] = [
+    "rspec",
+    "-S rspec",
+    "bundle exec rspec",
+    "bin/rspec",
+    "cucumber",
+];
 
 /// Methods that the Rakefile defines.
 pub(super) fn defined(tokens: &[Token]) -> Vec<String> {

@@ -89,8 +89,16 @@ impl Reader {
             .iter()
             .position(|it| matches!(it, Token::Name(name) if name == "if" || name == "unless"));
         let words = &words[..end.unwrap_or(words.len())];
-        let is_computed = |it: &&Token| matches!(it, Token::Name(_) | Token::Text(_, false));
-        if words.iter().any(is_computed) || self.uncertain && !words.is_empty() {
+        // A constant names files to be made, as a rule; not where tests are needed.
+        let files = !["test", "spec", "default"]
+            .iter()
+            .any(|it| name.contains(it));
+        let is_computed = |it: &&Token| match it {
+            Token::Name(name) => !(files && name.starts_with(|c: char| c.is_ascii_uppercase())),
+            Token::Text(_, literal) => !literal,
+            _ => false,
+        };
+        if words.iter().any(is_computed) {
             self.said.push(Statement::Unsure(name.to_owned()));
         }
         let needs = words.iter().filter_map(|it| match it {
@@ -100,6 +108,7 @@ impl Reader {
         self.said.push(Statement::Needs {
             name: name.to_owned(),
             needs: needs.collect(),
+            sometimes: self.uncertain,
         });
     }
 
@@ -135,7 +144,11 @@ impl Reader {
             .collect();
         if !needs.is_empty() {
             let name = plain.clone();
-            self.said.push(Statement::Needs { name, needs });
+            self.said.push(Statement::Needs {
+                name,
+                needs,
+                sometimes: false,
+            });
         }
     }
 

@@ -280,6 +280,12 @@ fn tasks_that_are_changed_or_computed_cannot_be_told() {
             "test/t_*.rb | lib unread:test",
         ),
         ("task(:test) { sh 'make' }", "test/t_*.rb | lib"),
+        (
+            "if slow?\n  task test: :extra\nend",
+            "test/t_*.rb extra/*.rb | lib unread:test",
+        ),
+        ("if lint?\n  task test: :lint\nend", "test/t_*.rb | lib"),
+        ("task test: :gen\ntask gen: FILES", "test/t_*.rb | lib"),
     ] {
         check(&format!("{two}{said}\n"), expected);
     }

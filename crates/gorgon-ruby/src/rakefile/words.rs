@@ -40,8 +40,12 @@ pub(super) enum Statement {
     Unsure(String),
     /// A task whose name is computed.
     Computed,
-    /// A task needs others.
-    Needs { name: String, needs: Vec<String> },
+    /// A task needs others; `sometimes`: on a condition that cannot be told.
+    Needs {
+        name: String,
+        needs: Vec<String>,
+        sometimes: bool,
+    },
     /// A plain task runs a file by `ruby`.
     Script {
         name: String,

@@ -1,0 +1,62 @@
+//! Which tasks `rake test` reaches, as far as the text tells.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Script, Task};
+
+/// What tasks need, and what cannot be told of them.
+#[derive(Debug, Default)]
+pub(super) struct Prerequisites {
+    pub(super) needs: BTreeMap<String, Vec<String>>,
+    /// What is needed on a condition only.
+    pub(super) sometimes: Vec<(String, String)>,
+    pub(super) unsure: Vec<String>,
+    /// Tasks have names that are computed: one that is needed and nowhere defined may be one of them.
+    pub(super) computed: bool,
+}
+
+/// The tasks that `rake test` runs; where none of that name leads to one, those of `rake`; else all
+/// test tasks, and no script.
+pub(super) fn chosen<'a>(
+    tasks: &'a [Task],
+    scripts: &'a [Script],
+    of: &Prerequisites,
+) -> (Vec<&'a Task>, Vec<&'a Script>, Vec<String>) {
+    let last = |name: &str| name.rsplit(':').next().unwrap_or(name).to_owned();
+    for root in ["test", "default"] {
+        let mut reached = BTreeMap::new();
+        let mut waiting = vec![root.to_owned()];
+        while let Some(name) = waiting.pop() {
+            if reached.insert(last(&name), name.clone()).is_none() {
+                let needs = of.needs.iter().filter(|it| last(it.0) == last(&name));
+                waiting.extend(needs.flat_map(|(_, needs)| needs.iter().cloned()));
+            }
+        }
+        // Several tasks may end in one name, in different namespaces: all of them are meant.
+        let is_reached = |name: &str| reached.contains_key(&last(name));
+        let found: Vec<&Task> = tasks.iter().filter(|it| is_reached(&it.name)).collect();
+        let run: Vec<&Script> = scripts.iter().filter(|it| is_reached(&it.name)).collect();
+        let mut unsure = of.unsure.clone();
+        for (name, need) in &of.sometimes {
+            let is_it = |of: &String| last(of) == last(need);
+            let tests = tasks.iter().any(|it| is_it(&it.name));
+            if tests || scripts.iter().any(|it| is_it(&it.name)) {
+                unsure.push(name.clone());
+            }
+        }
+        unsure.retain(|name| is_reached(name));
+        if of.computed {
+            let known: BTreeSet<String> = tasks
+                .iter()
+                .map(|it| last(&it.name))
+                .chain(of.needs.keys().map(|it| last(it)))
+                .collect();
+            let open = reached.iter().filter(|it| !known.contains(it.0));
+            unsure.extend(open.map(|(_, name)| name.clone()));
+        }
+        if !found.is_empty() || !run.is_empty() || !unsure.is_empty() {
+            return (found, run, unsure);
+        }
+    }
+    (tasks.iter().collect(), Vec::new(), Vec::new())
+}
