@@ -32,9 +32,11 @@ module Gorgon
         text = text(File.expand_path(path, root))
         data(path, framework == 'rspec' && !text.match?(AUTORUN) ? '' : text)
         name = framework == 'rspec' ? rspec : of(File.expand_path(path, root), text)
-        return if name.bytesize > MOST_BYTES
+        # What the suite has made of it stays, as in a plain run of all files.
+        return if name.bytesize > MOST_BYTES || (@given && $0 != @given)
 
         $0 = name unless $0 == name
+        @given = name
         title = "#{name} #{path}"
         ::Process.setproctitle(title) if framework == 'rspec' && title.bytesize <= MOST_BYTES
       end
