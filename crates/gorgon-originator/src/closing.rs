@@ -1,5 +1,7 @@
 //! The end of a run: reports, records, and the exit status.
 
+use std::path::Path;
+
 use gorgon_process::exit::{self, ERROR};
 use gorgon_proto::job::JobId;
 use gorgon_proto::outcome::Verdict;
@@ -19,6 +21,7 @@ use crate::report::{Results, json, junit, status, summary};
 use crate::run::{BROKER_LIMIT, Run};
 use crate::screen::{self, ReportError};
 use crate::settings::Settings;
+use crate::usual::likely::has_tests;
 
 impl Run<'_> {
     /// Writes all reports, and returns the exit status.
@@ -82,7 +85,7 @@ impl Run<'_> {
         if *ending == Ending::Complete
             && files.whole
             && self.args.framework_options.is_empty()
-            && let Some(hint) = without_tests(results)
+            && let Some(hint) = without_tests(results, &self.settings.root)
         {
             self.screen.say(&hint);
         }
@@ -113,19 +116,24 @@ fn keep_list(settings: &Settings, job: &JobId, names: &[&str]) -> Option<String>
     path.to_str().map(str::to_owned)
 }
 
-/// Names files that passed and have no test, where these are most: a test may be there only for a suite that loads all
-/// files in one process. A few are usual: an application's generators make some.
-fn without_tests(results: &Results) -> Option<String> {
+/// Names files that passed without a test, though their text defines some: these may be there only for a suite that loads
+/// all files in one process.
+fn without_tests(results: &Results, root: &Path) -> Option<String> {
     let files = results.by_file();
-    let bring_none = |file: &&Whole<'_>| {
-        file.verdict() == Some(Verdict::Passed) && file.tests().is_empty() && file.left_out() == 0
+    let brings_none = |file: &&Whole<'_>| {
+        file.verdict() == Some(Verdict::Passed)
+            && file.tests().is_empty()
+            && file.left_out() == 0
+            && has_tests(&root.join(&file.first().filename))
     };
-    let none: Vec<&Whole<'_>> = files.iter().filter(bring_none).collect();
-    if none.len() * 2 <= files.len() || none.len() == files.len() {
+    let none: Vec<&Whole<'_>> = files.iter().filter(brings_none).collect();
+    if none.is_empty() || none.len() == files.len() {
         return None;
     }
     let names = first_names(&none, |file| one_line(&file.first().filename));
-    Some(format!("hint: no test in files that ran: {names}"))
+    Some(format!(
+        "hint: no test ran in files that seem to have some: {names}"
+    ))
 }
 
 /// Says what may be done where a file does not find what it requires. The project's own commands tell the load path of

@@ -9,7 +9,7 @@
 //! | a Rakefile with a test task that its text, or Rake, tells | `rake test` chooses them |
 //! | neither | tests are usually named |
 
-mod likely;
+pub(crate) mod likely;
 mod rspec;
 
 use std::path::Path;

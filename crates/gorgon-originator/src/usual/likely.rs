@@ -49,20 +49,28 @@ pub(super) fn with_tests(root: &Path, files: &[String]) -> Found {
     let mut found = glob::expand(root, &globs);
     found.files.retain(|file| {
         let path = root.join(file);
-        !known.contains(file)
-            && fs::metadata(&path).is_ok_and(|it| it.len() <= MOST_BYTES)
-            && fs::read(&path).is_ok_and(|text| defines_tests(&String::from_utf8_lossy(&text)))
+        !known.contains(file) && has_tests(&path)
     });
     found
+}
+
+/// Tells whether a file defines tests, by its text.
+pub(crate) fn has_tests(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|it| it.len() <= MOST_BYTES)
+        && fs::read(path).is_ok_and(|text| defines_tests(&String::from_utf8_lossy(&text)))
 }
 
 /// Tells whether a text defines tests: a class with test methods, or groups outside of everything.
 fn defines_tests(text: &str) -> bool {
     let (mut class, mut test) = (false, false);
     for line in text.lines() {
-        if ["describe ", "RSpec.describe ", "context "]
-            .iter()
-            .any(|it| line.starts_with(it))
+        let begins = |word: &str| {
+            let rest = line.strip_prefix(word);
+            rest.is_some_and(|rest| rest.starts_with([' ', '(']))
+        };
+        if ["describe", "RSpec.describe", "context"]
+            .into_iter()
+            .any(begins)
         {
             return true;
         }
