@@ -85,7 +85,8 @@ class RailsTest < Minitest::Test
     application.write('test/lib/pure_test.rb', "require 'minitest/autorun'\nclass PureTest < Minitest::Test\n  def test_it; assert true; end\nend\n")
     output, status = application.run('gorgon-originator', '--local=2')
     assert_equal 1, status, output
-    assert_equal 3, output.scan(/^    this initializer is broken$/).size, output
+    # Rails 7 tells of it once in each process, and then of what it has frozen, as in a plain run of all files.
+    assert_match(/^    this initializer is broken$/, output)
     assert_includes output, '4 files: 1 passed, 3 failed'
   end
 
