@@ -276,7 +276,7 @@ module Gorgon
       line = "#{"\n" if @cut}#{@sending}#{line}"
       @cut = true
       written = write_some(line)
-      until written == line.bytesize
+      until written >= line.bytesize
         line = line.byteslice(written..-1)
         written = write_some(line)
       end

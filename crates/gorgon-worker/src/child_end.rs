@@ -8,7 +8,7 @@ use gorgon_ruby::Purpose;
 
 use crate::children::{Child, ChildNo, Stage};
 use crate::event::{Effect, Exit};
-use crate::notices::{coverage_of_one, end_of_child, host_error, status_after_tests};
+use crate::notices::{coverage_of_one, end_of_child, host_error, status_after_tests, unread_line};
 use crate::record::How;
 use crate::work::{Phase, START_TRIES, Work};
 
@@ -46,6 +46,9 @@ impl Work {
                     self.finish_item(now, how, out);
                 } else if self.leaving.is_some() {
                     self.give_up_item(out);
+                } else if let Some(fault) = child.ended_as_unread(end) {
+                    let error = unread_line(fault);
+                    self.finish_item(now, How::Refused(error), out);
                 } else if running.interrupted {
                     self.finish_item(
                         now,
@@ -89,8 +92,11 @@ impl Work {
         out: &mut Vec<Effect>,
     ) {
         let hurried = self.leaving == Some(Exit::Cancelled);
-        let by_itself =
-            !hurried && !child.interrupted && child.stop.is_none() && !child.ran.is_empty();
+        let by_itself = !hurried
+            && !child.interrupted
+            && child.stop.is_none()
+            && child.unread.is_none()
+            && !child.ran.is_empty();
         let seconds = self.settings.callback_limit.as_secs_f64();
         match child.stage {
             Stage::Starting if self.leaving.is_some() => {}

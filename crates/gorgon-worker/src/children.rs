@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use gorgon_process::stop::Ladder;
+use gorgon_process::child::End;
+use gorgon_process::signals::Signal;
+use gorgon_process::stop::{Ladder, Rung};
 use gorgon_proto::item::ItemId;
 use gorgon_proto::job::Framework;
 use gorgon_ruby::Purpose;
@@ -59,6 +61,8 @@ pub struct Child {
     pub interrupted: bool,
     /// Whether it is stopped because its stage took too long.
     pub overdue: bool,
+    /// Why a line of it cannot be read. What it says from then on is worth nothing: it is stopped.
+    pub unread: Option<String>,
 }
 
 impl Child {
@@ -66,6 +70,15 @@ impl Child {
     #[must_use]
     pub fn last_file(&self) -> Option<&str> {
         self.ran.last().map(|(_, file)| file.as_str())
+    }
+
+    /// Returns why a line of it could not be read, if it was ended for that. Whatever ends in the middle of a line leaves
+    /// one that cannot be read, too.
+    #[must_use]
+    pub fn ended_as_unread(&self, end: End) -> Option<&str> {
+        let ladder = self.stop.as_ref()?;
+        let by_us = ladder.rung() == Rung::Kill || end == End::Signaled(Signal::Term.number());
+        self.unread.as_deref().filter(|_| by_us)
     }
 }
 
@@ -98,6 +111,7 @@ impl Children {
             gone_at: None,
             interrupted: false,
             overdue: false,
+            unread: None,
             coverage: None,
             after_complete: false,
         };

@@ -13,6 +13,19 @@ const BACKTRACE_LINES: usize = 3;
 /// Maximum number of files that a warning names as having run before.
 const NAMED_FILES: usize = 3;
 
+/// Returns the error of a file some of whose results may be missing, as a line of its Ruby child could not be read.
+pub(crate) fn unread_line(fault: &str) -> FileError {
+    FileError {
+        what: "results".to_owned(),
+        exception: None,
+        message: format!(
+            "a line of the Ruby child cannot be read, a result may be missing: {fault}"
+        ),
+        backtrace: Vec::new(),
+        test: None,
+    }
+}
+
 impl Work {
     pub(crate) fn suite_hook_failed(
         &mut self,

@@ -8,6 +8,8 @@ use gorgon_proto::job::{Framework, ListenerId};
 use gorgon_proto::message::{Earlier, Finish, ItemNote, Start, WorkerNote};
 use gorgon_proto::outcome::{FileError, FinishType, LeftOut, TestResult};
 
+use crate::notices::unread_line;
+
 /// Who this worker is, on every message that it sends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
@@ -298,15 +300,7 @@ impl Record {
             How::Finished => {
                 if let Some(fault) = self.unread.take() {
                     // Of a child that was killed it was the line that it was killed in.
-                    self.errors.push(FileError {
-                        what: "results".to_owned(),
-                        exception: None,
-                        message: format!(
-                            "a line of the Ruby child cannot be read, a result may be missing: {fault}"
-                        ),
-                        backtrace: Vec::new(),
-                        test: None,
-                    });
+                    self.errors.push(unread_line(&fault));
                 }
                 let unsaid = self.unsaid();
                 if unsaid > 0 && self.errors.is_empty() {

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use gorgon_process::stop::Rung;
 use gorgon_proto::job::{Framework, Isolation};
 use gorgon_proto::outcome::FileError;
 use gorgon_ruby::ChildEvent;
@@ -92,11 +93,7 @@ impl Work {
                     record.defined(ids);
                 }
             }
-            ChildEvent::Unread(fault) => {
-                if let Some(record) = self.record_of(no) {
-                    record.unread(fault);
-                }
-            }
+            ChildEvent::Unread(fault) => self.unread(now, no, fault, out),
             ChildEvent::Divisible => {
                 if let Some(record) = self.record_of(no) {
                     record.divisible();
@@ -156,6 +153,21 @@ impl Work {
             | Phase::Ending
             | Phase::Leaving { .. }
             | Phase::Done => None,
+        }
+    }
+
+    /// A line of a child cannot be read. A test may have changed what writes it (a core class of Ruby), so that the end
+    /// of the file may never be told.
+    fn unread(&mut self, now: Instant, no: ChildNo, fault: String, out: &mut Vec<Effect>) {
+        let Some(record) = self.record_of(no) else {
+            return;
+        };
+        record.unread(fault.clone());
+        if let Some(child) = self.children.get_mut(no)
+            && child.stop.is_none()
+        {
+            child.unread = Some(fault);
+            self.stop_child_from(now, no, Rung::Term, out);
         }
     }
 
@@ -243,6 +255,7 @@ impl Work {
         let ran = item.before.get(running.earlier).unwrap_or(item);
         let (id, filename) = (ran.item, ran.filename.clone());
         let mut followed = Vec::new();
+        let mut spent = spent;
         if let Some(child) = self.children.get_mut(no) {
             if child.tested && running.is_doubtful() {
                 followed = child.ran.iter().map(|(_, file)| file.clone()).collect();
@@ -251,6 +264,7 @@ impl Work {
             child.ran.push((id, filename.clone()));
             child.stage = Stage::Idle;
             child.stop = None;
+            spent |= child.unread.is_some();
         }
         if timed_out {
             // What a stopped file leaves behind is nothing for the next one.

@@ -27,10 +27,20 @@ impl Work {
     }
 
     pub(crate) fn stop_child(&mut self, now: Instant, no: ChildNo, out: &mut Vec<Effect>) {
+        self.stop_child_from(now, no, Rung::Int, out);
+    }
+
+    pub(crate) fn stop_child_from(
+        &mut self,
+        now: Instant,
+        no: ChildNo,
+        first: Rung,
+        out: &mut Vec<Effect>,
+    ) {
         if let Some(child) = self.children.get_mut(no)
             && child.stop.is_none()
         {
-            let ladder = Ladder::begin(now, Rung::Int, Graces::default());
+            let ladder = Ladder::begin(now, first, Graces::default());
             out.push(Effect::Signal(no, ladder.rung().signal()));
             child.stop = Some(ladder);
             child.stopped |= child.stage == Stage::Busy;

@@ -283,3 +283,35 @@ fn a_ruby_that_exits_before_it_is_ready_is_not_tried_again_but_a_killed_one_is()
         ],
     );
 }
+
+#[test]
+fn a_child_with_a_line_that_cannot_be_read_is_ended_and_its_file_fails() {
+    let running = [
+        ("begin", "consume"),
+        ("item 1", "start 1; fork c1 rspec"),
+        ("c1 ready", "run c1 1"),
+        ("c1 loading", ""),
+    ];
+    let after = |rest: &[(&'static str, &'static str)]| {
+        let play: Vec<_> = running.iter().chain(rest).copied().collect();
+        check(settings(), &play);
+    };
+    after(&[
+        ("c1 unread", "TERM c1"),
+        ("c1 unread", ""),
+        ("c1 terminated", "finish 1 fail"),
+    ]);
+    after(&[
+        ("c1 unread", "TERM c1"),
+        ("0.3s", "KILL c1"),
+        ("c1 killed", "finish 1 fail"),
+    ]);
+    // It told the end of the file before it was stopped.
+    after(&[
+        ("c1 unread", "TERM c1"),
+        ("c1 done", "end stopped c1; finish 1 fail"),
+        ("c1 terminated", ""),
+    ]);
+    // The line was cut off as it was killed.
+    after(&[("c1 unread", "TERM c1"), ("c1 killed", "finish 1 crash")]);
+}

@@ -298,11 +298,13 @@ fn child_event(words: &[&str]) -> ChildEvent {
         ["other", "minitest"] => other(Framework::Minitest, false),
         ["other", "rspec"] => other(Framework::Rspec, false),
         ["loaded", "rspec"] => other(Framework::Rspec, true),
+        ["unread"] => ChildEvent::Unread("no event".into()),
         ["interrupted"] => ChildEvent::Interrupted,
         ["after_complete"] => ChildEvent::AfterComplete,
         ["finished"] => ChildEvent::Finished,
         ["exited", code] => ended(End::Exited(code.parse().unwrap())),
         ["killed"] => ended(End::Signaled(9)),
+        ["terminated"] => ended(End::Signaled(15)),
         ["raised", which] => ChildEvent::CallbackFailed(CallbackFailure {
             callback: Some(if *which == "before" {
                 Callback::BeforeStart
