@@ -17,7 +17,16 @@ module Gorgon
     # What a file of RSpec asks for that is made for `ruby FILE`: only there does it have data.
     AUTORUN = %r{\brspec/autorun\b}.freeze
 
+    # Where the command of RSpec begins its run.
+    RUN = /\bRunner\s*\.\s*(?:invoke|autorun)\b|\bload\b/.freeze
+
     class << self
+      # The path of RSpec's command, and the line that runs it.
+      def of_rspec
+        lines = text(rspec).force_encoding(::Encoding::UTF_8).scrub.lines
+        [rspec, (lines.rindex { |line| line.match?(RUN) } || 0) + 1]
+      end
+
       # The text of a file up to its data, with the line that ends it; nil where it has none. That line may stand in a heredoc,
       # which what comes before it then leaves open.
       def code(text)

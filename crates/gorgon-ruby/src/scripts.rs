@@ -45,6 +45,7 @@ const SCRIPTS: &[(&str, &str)] = scripts![
     "frameworks/places.rb",
     "frameworks/rspec/adapter.rb",
     "frameworks/rspec/beside.rb",
+    "frameworks/rspec/command.rb",
     "frameworks/rspec/faults.rb",
     "frameworks/rspec/filters.rb",
     "frameworks/rspec/formatters.rb",

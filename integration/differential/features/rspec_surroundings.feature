@@ -84,6 +84,18 @@ Feature: what a suite of RSpec sees and leaves
       """
     When I run `rspec`
 
+  Scenario: backtraces and callers down to RSpec's command
+    Given a file named "spec/whole_spec.rb" with:
+      """ruby
+      RSpec.describe 'The whole' do
+        before(:context) { @places = caller }
+        it('fails') { raise 'no' }
+        it('is called') { raise caller.take_while { |place| !place.include?('<main>') }.join("\n") }
+        it('has hooks that are called') { raise @places.take_while { |place| !place.include?('<main>') }.join("\n") }
+      end
+      """
+    When I run `rspec --backtrace`
+
   Scenario: libraries that nobody asked for are not there
     Given a file named "spec/loaded_spec.rb" with:
       """ruby

@@ -14,7 +14,7 @@ module Gorgon
   end
 end
 
-%w[beside faults filters formatters globals keys options parts results statuses warm].each { |name| require_relative name }
+%w[beside command faults filters formatters globals keys options parts results statuses warm].each { |name| require_relative name }
 
 module Gorgon
   module Frameworks
@@ -156,7 +156,9 @@ module Gorgon
         options = Options.new(@settings, @reporter)
         Beside.attach(@config, self, @results, @formatters, @filters)
         @files = options.job_files
-        @runner = ::RSpec::Core::Runner.new(options.for_child(@config, @files), @config, @world).extend(Beside::OfRunner)
+        settled = options.for_child(@config, @files)
+        @runner = ::RSpec::Core::Runner.new(settled, @config, @world).extend(Beside::OfRunner)
+        @command = Command.new(@runner, settled, @world)
         @runner.configure($stderr, $stdout)
         # --only-failures, which is ignored, is a filter besides.
         @config.inclusion_filter.delete(:last_run_status)
@@ -235,15 +237,14 @@ module Gorgon
       # Which examples run.
       def begin_run
         settle
-        @groups = @world.ordered_example_groups
-        @results.expect(@world.example_count(@groups))
+        @results.expect(@world.example_count)
         @world.announce_filters if !@begun && @results.expected.positive?
       end
 
       # RSpec's own run of the groups, with what a suite has put over it.
       def run_specs
         @runner.gorgon_passed = nil
-        status = @formatters.at_hand { @runner.run_specs(@groups).to_i }
+        status = @formatters.at_hand { @command.run }
         return unless @reporter.ours?
 
         passed = @runner.gorgon_passed

@@ -1,0 +1,109 @@
+# frozen_string_literal: true
+
+require_relative '../../program'
+
+module Gorgon
+  module Frameworks
+    class Rspec
+      # RSpec's own command, which runs the groups of each file: so the callers of a test, and the backtrace of a failure, are
+      # those of a plain run. What the command would make, options and a runner, is there already.
+      class Command
+        WAYS = %i[invoke run].freeze
+
+        # On the classes of what the command makes.
+        module Made
+          attr_writer :gorgon_made
+
+          def new(*)
+            made = @gorgon_made
+            @gorgon_made = nil
+            made || super
+          end
+        end
+
+        # On the class of RSpec's runners.
+        module OfClass
+          attr_writer :gorgon_command
+
+          private
+
+          # The handler of INT is ours.
+          def trap(*)
+            @gorgon_made ? nil : super
+          end
+
+          def exit(*status)
+            @gorgon_command&.ending? ? @gorgon_command.status = status.first : super
+          end
+        end
+
+        # On the runner.
+        module OfRunner
+          attr_writer :gorgon_command
+
+          def setup(*)
+            @gorgon_command.begin_run
+          end
+
+          private
+
+          # They are written at the end of the child.
+          def persist_example_statuses
+            @gorgon_command.end_run
+          end
+        end
+
+        # What `rspec` would exit with.
+        attr_writer :status
+
+        # `options` are those that the runner has been made of.
+        def initialize(runner, options, world)
+          @runner = runner
+          @options = options
+          @world = world
+          @class = ::RSpec::Core::Runner
+          @places = Program.of_rspec
+          @own = ways
+          [@class, ::RSpec::Core::ConfigurationOptions].each { |made| made.extend(Made) }
+          @class.extend(OfClass)
+          runner.extend(OfRunner).gorgon_command = self
+        end
+
+        # Runs the groups of the world. Returns the status. Where a helper has changed the command itself, that has no effect
+        # plainly, as the command runs by then: so the groups are run without it.
+        def run
+          return @runner.run_specs(@world.ordered_example_groups).to_i unless @own == ways
+
+          @status = 0
+          @ending = false
+          @class.gorgon_command = self
+          @class.gorgon_made = @runner
+          ::RSpec::Core::ConfigurationOptions.gorgon_made = @options
+          eval('::RSpec::Core::Runner.invoke', ::TOPLEVEL_BINDING, *@places) # rubocop:disable Security/Eval
+          @status
+        ensure
+          @class.gorgon_command = nil
+        end
+
+        # Whether our runner has come to its end: what tests run has ends of its own.
+        def ending?
+          @ending
+        end
+
+        def begin_run
+          @ending = @world.wants_to_quit
+        end
+
+        def end_run
+          @ending = true
+        end
+
+        private
+
+        def ways
+          [*WAYS.map { |name| @class.method(name) }, @class.instance_method(:run)]
+        end
+      end
+    end
+  end
+end
