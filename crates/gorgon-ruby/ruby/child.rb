@@ -307,8 +307,10 @@ module Gorgon
       { what: what, exception: Raised.name(error), message: Raised.message(error), backtrace: Raised.backtrace(error) }
     end
 
-    # What this child has loaded runs in another one: what it registered for its end is for that one.
+    # What this child has loaded runs in another one: what it registered for its end is for that one. But what has been set
+    # up for this worker is torn down.
     def leave_without_hooks
+      rails_teardown
       @channel.send(event: 'after_complete')
       callback('after_complete')
       @channel.send(event: 'finished')

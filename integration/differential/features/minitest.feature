@@ -154,6 +154,17 @@ Feature: Minitest
       """
     When I run `ruby -Itest test/leaves_test.rb`
 
+  Scenario: an exit status that a hook of the end chooses
+    Given a file named "test/late_test.rb" with:
+      """ruby
+      require 'minitest/autorun'
+      Minitest.after_run { at_exit { exit 7 } }
+      class LateTest < Minitest::Test
+        def test_passes = assert(true)
+      end
+      """
+    When I run `ruby -Itest test/late_test.rb`
+
   Scenario: inherited tests, abstract classes and modules of tests
     Given a file named "test/inherited_test.rb" with:
       """ruby

@@ -5,12 +5,14 @@ require_relative '../refused'
 module Gorgon
   module Frameworks
     # Handlers of at_exit that a file registers after it has asked its framework to run at exit. Ruby runs the last one
-    # first: in a plain run these come before the tests, may define some, and may end the run.
+    # first: in a plain run these come before the tests, may define some, and may end the run. So may `trap('EXIT')`, which
+    # Ruby runs before all of them.
     class Exits
       INSTANCE = ::Kernel.instance_method(:at_exit)
       MODULE = ::Kernel.method(:at_exit).unbind
       # Stands for at_exit while a file is loaded.
       TAKE = proc { |&handler| Exits.taker&.take(handler) || INSTANCE.bind(::Kernel).call(&handler) }
+      TRAP = ::Signal.method(:trap)
 
       class << self
         # Who takes the handlers now, if anybody does.
@@ -25,6 +27,13 @@ module Gorgon
         ensure
           $VERBOSE = verbose
         end
+
+        # The handler that `trap('EXIT')` has; nil: none.
+        def trap
+          found = TRAP.call('EXIT', 'DEFAULT')
+          TRAP.call('EXIT', found) if found
+          found
+        end
       end
 
       # The block tells whether the framework is to run at exit.
@@ -33,8 +42,16 @@ module Gorgon
         @held = []
       end
 
-      # Runs the block; the handlers that it registers meanwhile wait.
-      def held
+      # Runs the block, which loads a file; the handlers that it registers meanwhile wait.
+      def held(&block)
+        before = Exits.trap
+        holding(&block)
+      ensure
+        take_trap(before)
+      end
+
+      # Runs the block, in which handlers of at_exit wait.
+      def holding
         Exits.taker = self
         taken = Exits.define(TAKE, TAKE)
         yield
@@ -53,7 +70,7 @@ module Gorgon
 
       # Runs those that wait, the last one first. Returns the exception that Ruby would go on with, or nil.
       def run
-        @held.empty? ? nil : held { run_last }
+        @held.empty? ? nil : holding { run_last }
       end
 
       # Those that still wait run when the process ends.
@@ -62,6 +79,14 @@ module Gorgon
       end
 
       private
+
+      def take_trap(before)
+        found = Exits.trap
+        return if found.nil? || found.equal?(before) || !@armed.call
+
+        TRAP.call('EXIT', 'DEFAULT')
+        @held << -> { found.respond_to?(:call) ? found.call(0) : ::TOPLEVEL_BINDING.eval(found) }
+      end
 
       # What one raises is `$!` in the next, as with Ruby.
       def run_last

@@ -9,9 +9,9 @@ module Gorgon
       # Whether a file called it while it was loaded.
       attr_reader :asked
 
-      # Puts our method in place of the framework's own.
+      # Puts our method in place of the framework's own, if it is there yet: a file of the project may open the module before.
       def put(mod, name = :run)
-        return if @own
+        return if @own || !mod.respond_to?(name)
 
         stand_in = self
         original = mod.method(name).unbind

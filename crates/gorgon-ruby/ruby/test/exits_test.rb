@@ -33,6 +33,31 @@ class ExitsTest < Minitest::Test
     assert_nil @exits.run
   end
 
+  # Ruby runs it before all handlers of at_exit.
+  def test_a_trap_of_exit_that_a_file_sets_is_called_first
+    @exits.held do
+      trap('EXIT') { |number| @said << [:trap, number] }
+      at_exit { @said << 1 }
+    end
+    assert_nil @exits.run
+    assert_equal [[:trap, 0], 1], @said
+    assert_nil trap('EXIT', 'DEFAULT')
+    @exits.held { trap('EXIT', 'exit 3') }
+    assert_equal 3, @exits.run.status
+  end
+
+  def test_a_trap_of_exit_that_was_there_before_or_without_a_framework_stays
+    mine = -> {}
+    trap('EXIT', mine)
+    @exits.held {}
+    assert_same mine, trap('EXIT', 'DEFAULT')
+    @armed = false
+    @exits.held { trap('EXIT', mine) }
+    assert_nil @exits.run
+  ensure
+    assert_same mine, trap('EXIT', 'DEFAULT')
+  end
+
   def test_otherwise_it_is_ruby_s_own
     own = [method(:at_exit), Kernel.method(:at_exit)]
     kept = nil

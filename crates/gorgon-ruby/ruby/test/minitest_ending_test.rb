@@ -16,6 +16,34 @@ class MinitestEndingTest < MinitestCase
                  run_files('a_test.rb').of(:suite_hook_failed).map { |hook| hook.values_at(:what, :message) }
   end
 
+  # Minitest's own exit comes before it, and after a handler that a test registers.
+  def test_a_handler_of_at_exit_that_a_hook_of_after_run_registers_has_the_last_word
+    { 'Minitest.after_run { at_exit { exit 3 } }' => ['', 3], '' => ['at_exit { exit 3 }', 0] }.each do |hook, (body, status)|
+      write('a_test.rb', "require 'minitest/autorun'\n#{hook}\nclass ATest < Minitest::Test\n  def test_a; #{body}; end\nend\n")
+      assert_equal status, assert_as_plain('a_test.rb', status: status).status.exitstatus
+    end
+  end
+
+  def test_a_trap_of_exit_ends_the_run_before_a_test
+    write('a_test.rb', "require 'minitest/autorun'\ntrap('EXIT') { exit 3 }\nclass ATest < Minitest::Test\n  def test_a; end\nend\n")
+    assert_equal [[], 3], plain('a_test.rb')
+    ran = run_files('a_test.rb')
+    assert_empty ran.tests
+    assert_match(/status 3: no test runs/, ran.of(:file_error).first[:message])
+  end
+
+  def test_a_file_of_the_project_may_open_the_module_before_minitest_does
+    write('support/minitest.rb', "module Minitest\n  SETTINGS = 1\nend\n")
+    write('a_test.rb', <<~RUBY)
+      require_relative 'support/minitest'
+      require 'minitest/autorun'
+      class ATest < Minitest::Test
+        def test_a = assert_equal(1, Minitest::SETTINGS)
+      end
+    RUBY
+    assert_as_plain('a_test.rb')
+  end
+
   # Also where callbacks have loaded the helper.
   def test_a_run_of_the_suite_s_own_has_its_say
     write('helper.rb', <<~RUBY)
