@@ -49,7 +49,7 @@ suites: setup release ## every real suite against its truth (SUITES="hashie rss"
 fuzz: ## optional, needs nightly and cargo-fuzz: each reader of foreign bytes, FUZZ_SECONDS each (FUZZ_TARGETS="config glob" for some)
 	scripts/fuzz $(FUZZ_SECONDS) $(FUZZ_TARGETS)
 
-differential: setup ## the same input plainly and by us, test by test: RSpec's scenarios, fixtures, suites (PARTS="here newer suites")
+differential: setup ## the same input plainly and by us, test by test: RSpec's scenarios, fixtures, suites (PARTS="here newer between frameworks suites")
 	scripts/differential $(PARTS)
 
 lint: setup ## fmt, clippy, rustdoc, ruby -wc, sh -n; warnings are errors
