@@ -25,16 +25,23 @@ module Gorgon
         return unless @channel && @pid == $$
 
         @looks&.each(&:call)
-        return unless coverage?(error)
-
-        @channel.send(event: 'coverage_failed', status: error.status)
+        coverage?(error)
       rescue SystemCallError, IOError
         nil # The worker is gone.
       end
 
-      # Whether SimpleCov found the coverage too small, and exits for that. Where it only repeats the status that the
-      # process had already, that is the cause.
+      # Whether SimpleCov found the coverage too small, and exits for that, which is told.
       def coverage?(error)
+        return false unless of_coverage?(error)
+
+        @channel&.send(event: 'coverage_failed', status: error.status)
+        true
+      end
+
+      private
+
+      # Where SimpleCov only repeats the status that the process had already, that is the cause.
+      def of_coverage?(error)
         return false unless SystemExit === error && !error.success? && error.cause.nil?
 
         library = $LOADED_FEATURES.find { |path| LIBRARY.match?(path) } or return false

@@ -148,11 +148,19 @@ impl Work {
                 let text = format!("the Ruby child ended before its hooks were done: {end}");
                 self.suite_hook_failed(end_of_child(text), output, out);
             }
+            // A hook of Minitest's end may have had its exit taken back.
+            Stage::Ending
+                if by_itself
+                    && child.coverage.is_some_and(|status| {
+                        end == End::Exited(status) || end == End::Exited(0)
+                    }) =>
+            {
+                let file = child.last_file().unwrap_or("none");
+                let status = End::Exited(child.coverage.unwrap_or_default());
+                self.warn(coverage_of_one(status, file), out);
+            }
             Stage::Ending if by_itself && end != End::Exited(0) => {
                 let file = child.last_file().unwrap_or("none");
-                if child.coverage.map(End::Exited) == Some(end) {
-                    return self.warn(coverage_of_one(end, file), out);
-                }
                 self.suite_hook_failed(status_after_tests(end, file), output, out);
             }
             Stage::Idle if child.stop.is_none() => {

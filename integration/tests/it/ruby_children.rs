@@ -107,6 +107,40 @@ fn each_child_that_ran_files_exits_normally_and_none_else_runs_its_at_exit_handl
     }
 }
 
+/// A file named as SimpleCov's library, which does what SimpleCov does at the end of a process: where Minitest is loaded,
+/// by Minitest's own hook.
+const SIMPLECOV: &str = "module SimpleCov
+  def self.start
+    defined?(Minitest) ? Minitest.after_run { judge } : at_exit { judge }
+  end
+
+  def self.judge
+    exit 2
+  end
+end
+";
+
+#[test]
+fn too_small_a_coverage_of_one_process_is_a_warning() {
+    for (file, text) in [
+        (
+            "spec/a_spec.rb",
+            "require 'simplecov'\nSimpleCov.start\nRSpec.describe('a') { it('b') { } }\n",
+        ),
+        (
+            "test/a_test.rb",
+            "require 'minitest/autorun'\nrequire 'simplecov'\nSimpleCov.start\nclass ATest < Minitest::Test\n  def test_a; end\nend\n",
+        ),
+    ] {
+        let home = Home::new();
+        let project = Project::of(&home, &[(file, text), ("lib/simplecov.rb", SIMPLECOV)]);
+        let said = format!("(exit status 2 after {file}); what counts is that of all");
+        run::run(&home, &project, &["--local=1"])
+            .exited(0)
+            .says(&[&said]);
+    }
+}
+
 /// A connection from before the fork belongs to nobody: <https://github.com/rails/rails/issues/41176>,
 /// <https://github.com/rails/rails/issues/38424>.
 #[test]

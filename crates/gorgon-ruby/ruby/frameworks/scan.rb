@@ -242,11 +242,16 @@ module Gorgon
 
       # Words, then names, then what the project says of itself.
       def by_words(path, text)
-        WORDS.each { |name, pattern| return name if text.match?(pattern) && plausible?(name) }
-        return 'rspec' if path.end_with?('_spec.rb')
+        WORDS.each { |name, pattern| return name if text.match?(pattern) && plausible?(name) && (name != 'rspec' || runs_by_rspec?(path)) }
+        return 'rspec' if spec?(path)
 
         lock = read(File.join(@root, 'Gemfile.lock'))
         'test_unit' if lock.match?(/^ +test-unit \(/) && !lock.match?(/^ +minitest \(/)
+      end
+
+      # Whether `rspec` runs the file: words of RSpec are also those of other frameworks, which Ruby alone runs.
+      def runs_by_rspec?(path)
+        spec?(path) || rspec_project?
       end
 
       # A project that locks its gems uses none but these.

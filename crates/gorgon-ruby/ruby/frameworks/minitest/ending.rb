@@ -63,7 +63,7 @@ module Gorgon
         def guarded(what)
           yield
         rescue SystemExit => e
-          tell(what, 'SystemExit', "#{what == 'Minitest.run' ? 'Minitest.run' : 'a hook of Minitest.after_run'} called exit, status #{e.status}") unless e.success?
+          tell(what, 'SystemExit', "#{what == 'Minitest.run' ? 'Minitest.run' : 'a hook of Minitest.after_run'} called exit, status #{e.status}") unless e.success? || Leaving.coverage?(e)
           true
         rescue SignalException, NoMemoryError
           raise
