@@ -5,7 +5,7 @@
 //!
 //! | the project has | files as |
 //! |---|---|
-//! | `config/application.rb` | `rails test` chooses them |
+//! | a Rails application in `config/application.rb` | `rails test` chooses them |
 //! | a Rakefile with a test task that its text, or Rake, tells | `rake test` chooses them |
 //! | neither | tests are usually named |
 
@@ -15,7 +15,7 @@ mod rspec;
 use std::path::Path;
 
 use gorgon_proto::job::Way;
-use gorgon_ruby::{RakeTest, RubySettings, Untold, rake_tells};
+use gorgon_ruby::{RakeTest, RubySettings, Untold, is_rails, rake_tells};
 
 use crate::glob::{self, Found};
 use crate::name_list::first_names;
@@ -77,7 +77,7 @@ impl Usual {
         };
         if is_named {
             usual.by = "as `--pattern` does not name them";
-        } else if root.join("config/application.rb").is_file() {
+        } else if is_rails(root) {
             usual.by = "as `rails test` leaves them out";
             usual.globs.push(RAILS.to_owned());
             usual.excludes.extend(NOT_RAILS.map(str::to_owned));

@@ -7,9 +7,14 @@ module Gorgon
   # database that people work with: fixtures replace its rows.
   module RailsEnvironment
     WHAT = 'the environment of Rails'
+    # What a Rails project has, and what its text names; `src/rails.rs` has the same.
     APPLICATION = 'config/application.rb'
+    NAMED = 'Rails::Application'
     # Taken at load: tests stub File.
     IS_FILE = File.method(:file?)
+    READ = File.method(:binread)
+    # Ruby starts there; tests change directories.
+    PROJECT = Dir.pwd
 
     class << self
       # `env` of the configuration may name another environment, in so many words.
@@ -47,10 +52,18 @@ module Gorgon
       # Without an application there is no database to be harmed: suites of libraries load Rails as well.
       def application?
         return false unless defined?(::Rails) && ::Rails.respond_to?(:env)
-        return true if IS_FILE.call(APPLICATION)
+        return true if project?(PROJECT)
 
         application = ::Rails.app_class if ::Rails.respond_to?(:app_class)
-        !application.nil? && IS_FILE.call("#{::Rails.root}/#{APPLICATION}")
+        !application.nil? && project?(::Rails.root.to_s)
+      end
+
+      def project?(directory)
+        @projects ||= {}
+        @projects.fetch(directory) do
+          path = "#{directory}/#{APPLICATION}"
+          @projects[directory] = IS_FILE.call(path) && READ.call(path).include?(NAMED)
+        end
       end
     end
   end

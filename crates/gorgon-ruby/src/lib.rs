@@ -40,6 +40,6 @@ pub use end::describe_end;
 pub use link::{ForkRequest, LinkError, PreloaderLink, Purpose};
 pub use preloader::{Preloader, PreloaderEvent, RubyError};
 pub use protocol::{CallbackFailure, Refusal};
-pub use rails::{WrongEnvironment, check as check_environment};
+pub use rails::{WrongEnvironment, check as check_environment, is_rails};
 pub use rakefile::{RakeTest, rake_test};
 pub use settings::{Callback, RubySettings};

@@ -4,15 +4,18 @@
 //! at by `ruby/rails_environment.rb`.
 
 use std::ffi::OsString;
+use std::path::Path;
 use std::process::Command;
 
 use gorgon_process::exit::Hint;
+use gorgon_process::patient;
 
 use crate::defined::may_define;
 use crate::settings::{Callback, RubySettings};
 
-/// What a Rails project has.
+/// Where a Rails project defines its application, and what that text has; `ruby/rails_environment.rb` has the same.
 const APPLICATION: &str = "config/application.rb";
+const NAMED: &str = "Rails::Application";
 /// What loads it.
 const LOADER: &str = "config/environment.rb";
 const RAILS_ENV: &str = "RAILS_ENV";
@@ -44,7 +47,7 @@ fn check_with(
     settings: &RubySettings,
     shell: impl Fn(&str) -> Option<OsString>,
 ) -> Result<(), WrongEnvironment> {
-    if !is_rails(settings) || !settings.inherit_env || is_named(settings) {
+    if !is_rails(&settings.directory) || !settings.inherit_env || is_named(settings) {
         return Ok(());
     }
     match shell(RAILS_ENV) {
@@ -57,7 +60,7 @@ fn check_with(
 
 /// Sets what neither the shell nor the configuration says.
 pub(crate) fn environment(command: &mut Command, settings: &RubySettings) {
-    if !is_rails(settings) || is_named(settings) {
+    if !is_rails(&settings.directory) || is_named(settings) {
         return;
     }
     let said = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
@@ -68,8 +71,11 @@ pub(crate) fn environment(command: &mut Command, settings: &RubySettings) {
     }
 }
 
-fn is_rails(settings: &RubySettings) -> bool {
-    settings.directory.join(APPLICATION).is_file()
+/// Tells whether a project is a Rails application. Others have a file of that name, too.
+#[must_use]
+pub fn is_rails(project: &Path) -> bool {
+    let text = patient::read(&project.join(APPLICATION)).unwrap_or_default();
+    text.windows(NAMED.len()).any(|it| it == NAMED.as_bytes())
 }
 
 /// Returns whether we load the application and make its databases: what callbacks do before workers, or as one starts,
@@ -77,7 +83,7 @@ fn is_rails(settings: &RubySettings) -> bool {
 pub(crate) fn is_ours(settings: &RubySettings) -> bool {
     const OURS_UNLESS: [Callback; 2] = [Callback::BeforeCreatingWorkers, Callback::BeforeStart];
     let loader = settings.directory.join(LOADER);
-    is_rails(settings)
+    is_rails(&settings.directory)
         && loader.is_file()
         && !OURS_UNLESS.iter().any(|&it| may_define(settings, it))
 }
@@ -96,13 +102,24 @@ mod tests {
     use super::*;
 
     #[test]
+    fn ruby_knows_a_rails_project_by_the_same() {
+        let ruby = include_str!("../ruby/rails_environment.rb");
+        for (name, value) in [("APPLICATION", APPLICATION), ("NAMED", NAMED)] {
+            assert!(ruby.contains(&format!("{name} = '{value}'")), "{name}");
+        }
+    }
+
+    #[test]
     fn only_a_rails_project_is_refused_and_not_one_that_names_its_environment() {
         let temp = tempfile::tempdir().unwrap();
         std::fs::create_dir(temp.path().join("config")).unwrap();
         let mut settings = RubySettings::in_place(temp.path());
         let in_shell = |value: &'static str| move |_: &str| Some(OsString::from(value));
         assert_eq!(check_with(&settings, in_shell("development")), Ok(()));
-        std::fs::write(temp.path().join(APPLICATION), "").unwrap();
+        std::fs::write(temp.path().join(APPLICATION), "class App < Grape::API").unwrap();
+        assert_eq!(check_with(&settings, in_shell("development")), Ok(()));
+        let text = "module Fleet\n  class Application < Rails::Application\n";
+        std::fs::write(temp.path().join(APPLICATION), text).unwrap();
         for (value, refused) in [("development", true), ("", false), ("test", false)] {
             assert_eq!(check_with(&settings, in_shell(value)).is_err(), refused);
         }

@@ -9,6 +9,7 @@ module Rails
   def self.root = Dir.pwd
 end
 ";
+const APPLICATION: &str = "class Application < Rails::Application\nend\n";
 const TEST: &str = "ENV['RAILS_ENV'] ||= 'test'
 require './config/environment'
 require 'minitest/autorun'
@@ -60,7 +61,7 @@ fn no_test_runs_in_an_environment_that_is_not_the_tests() {
                 &[
                     ("gorgon.json", config),
                     ("cb.rb", callbacks),
-                    ("config/application.rb", ""),
+                    ("config/application.rb", APPLICATION),
                     ("config/environment.rb", ENVIRONMENT),
                     ("db/seeds.rb", ""),
                     (file, if file == "test/a_test.rb" { TEST } else { SPEC }),
@@ -102,7 +103,7 @@ fn what_is_no_application_or_was_left_by_a_test_is_not_refused() {
     let application = Project::of(
         &home,
         &[
-            ("config/application.rb", ""),
+            ("config/application.rb", APPLICATION),
             ("config/environment.rb", ENVIRONMENT),
             ("db/seeds.rb", ""),
             ("test/a_test.rb", &stub),

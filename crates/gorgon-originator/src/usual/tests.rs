@@ -290,7 +290,7 @@ fn options_of_the_rakefile_that_have_no_effect_are_named() {
 fn a_rails_application_is_chosen_from_as_rails_does() {
     check(
         &[
-            "config/application.rb",
+            "config/application.rb=class Application < Rails::Application",
             "Rakefile=Rails.application.load_tasks\n",
             "test/models/a_test.rb",
             "test/test_helper.rb",
