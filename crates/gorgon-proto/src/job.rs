@@ -118,6 +118,21 @@ pub struct Way {
     /// Globs of files that it leaves out.
     #[serde(default)]
     pub excludes: Vec<String>,
+    /// What the Rakefile sets in the environment before a task starts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub environment: Vec<Variable>,
+}
+
+/// A variable of the environment that a Rakefile sets.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Variable {
+    /// Its name.
+    pub name: String,
+    /// Its value; none unsets it. A NUL in it stands for the project's directory.
+    pub value: Option<String>,
+    /// It keeps the value that it has (`||=`).
+    #[serde(default)]
+    pub unless_set: bool,
 }
 
 /// No limit of a job is longer: a hundred years can be added to any instant.

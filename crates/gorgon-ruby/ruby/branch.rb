@@ -82,7 +82,7 @@ module Gorgon
     end
 
     def take_ruby_options
-      Frameworks.ruby_options = RubyOptions.new(@settings['ways'])
+      Frameworks.ruby_options = RubyOptions.new(@settings['ways'], @settings['env'].to_h.keys)
       Frameworks.ruby_options.begin
     end
 

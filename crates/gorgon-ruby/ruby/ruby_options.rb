@@ -7,13 +7,19 @@ module Gorgon
     # As RubyGems has it, which finds what is a gem's; tests stub it.
     REQUIRE = ::Kernel.instance_method(:require).bind(::Kernel)
 
-    def initialize(ways)
+    # What the process has its own value of: how Ruby and gems are found, and what tells workers apart.
+    KEPT = /\A(?:RUBY|GEM_|BUNDLE|GORGON_)|\A(?:PATH|TEST_ENV_NUMBER|PARALLEL_WORKERS)\z/.freeze
+
+    # `named`: variables of the environment that the configuration names.
+    def initialize(ways, named = [])
       @ways = Array(ways)
+      @named = named
       @mine = []
     end
 
     # Sets the load path of most files, before a framework is loaded: the project may be the framework itself.
     def begin
+      set_environment(@ways.first['environment']) unless @ways.empty?
       take(@ways.find { |way| way['globs'].empty? } || @ways.first)
       # Finds the files of each task here, once for all children.
       of_files if @ways.size > 1
@@ -28,6 +34,16 @@ module Gorgon
     end
 
     private
+
+    # What the Rakefile sets: `rake test` starts Ruby in that.
+    def set_environment(variables)
+      Array(variables).each do |variable|
+        name, value = variable.values_at('name', 'value')
+        next if KEPT.match?(name) || @named.include?(name) || (variable['unless_set'] && ENV.key?(name))
+
+        ENV[name] = value&.gsub("\0", root)
+      end
+    end
 
     def take(way)
       @usual ||= way

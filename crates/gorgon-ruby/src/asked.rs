@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use gorgon_process::command::{Bounds, CommandError, run_bounded};
 use gorgon_process::exit;
-use gorgon_proto::job::Way;
+use gorgon_proto::job::{Variable, Way};
 use serde::Deserialize;
 
 use crate::command;
@@ -43,6 +43,7 @@ const SAID: &str = "gorgon: ";
 struct Answer {
     tasks: Vec<TestTask>,
     others: Vec<String>,
+    environment: Vec<Variable>,
 }
 
 #[derive(Deserialize)]
@@ -53,6 +54,8 @@ struct TestTask {
     options: String,
     #[serde(default)]
     prelude: Option<String>,
+    #[serde(default)]
+    framework: Option<String>,
 }
 
 /// Returns what `rake test` runs in this project, from the Rakefile's text, or, where that does not tell it, from
@@ -150,14 +153,15 @@ fn of_answer(project: &Path, answer: &Answer) -> RakeTest {
                 rake.globs.push(glob.clone());
             }
         }
-        let prelude = task.prelude.as_deref().unwrap_or_default();
+        let preludes = [&task.prelude, &task.framework].map(|it| it.as_deref().unwrap_or_default());
         let way = Way {
             globs,
-            ..rake.add_task(&task.directories, &task.ruby_opts, prelude, &task.options)
+            ..rake.add_task(&task.directories, &task.ruby_opts, &preludes, &task.options)
         };
         rake.ways.push(way);
     }
     rake.join_ways();
+    rake.set_environment(&answer.environment);
     // The files of the largest task are those that no other one names: the message stays small.
     let most = (0..rake.ways.len()).max_by_key(|&at| rake.ways[at].globs.len());
     if let Some(way) = most.and_then(|at| rake.ways.get_mut(at)) {

@@ -7,6 +7,7 @@
 mod actions;
 mod blocks;
 mod chosen;
+mod environment;
 mod lists;
 mod options;
 mod plain;
@@ -16,9 +17,10 @@ mod words;
 use std::fs;
 use std::path::Path;
 
-use gorgon_proto::job::Way;
+use gorgon_proto::job::{Variable, Way};
 
 use chosen::{Prerequisites, chosen};
+use environment::Environment;
 use lists::Files;
 use options::{RubyOptions, required, telling};
 use words::{Statement, statements};
@@ -35,6 +37,8 @@ const RAKE_FILES: &str = "test/test*.rb";
 /// The same of Minitest's, and of Hoe.
 const MINITEST_FILES: [&str; 2] = ["test/**/{test,spec}_*.rb", "test/**/*_{test,spec}.rb"];
 const MINITEST_LIBS: [&str; 3] = ["lib", "test", "."];
+/// What they load before the first test file.
+const MINITEST_FRAMEWORK: &str = "minitest/autorun";
 
 /// Where a file lies that is run by `ruby` to test something: others compile or generate.
 const TEST_DIRECTORIES: [&str; 3] = ["test/", "tests/", "spec/"];
@@ -54,7 +58,7 @@ pub struct RakeTest {
     pub ways: Vec<Way>,
     /// Tasks whose files cannot be told from the text.
     pub unread: Vec<String>,
-    /// What its text says of the load path was not understood in full.
+    /// What its text says of the load path or the environment was not understood in full.
     pub vague: bool,
     /// Options of Ruby that its tasks give, and that have no effect here.
     pub ruby_opts: Vec<String>,
@@ -62,6 +66,8 @@ pub struct RakeTest {
     pub options: Vec<String>,
     /// There may be such a task in a file that was not read; the text has none.
     pub guessed: bool,
+    /// What it sets in the environment, as far as its text tells.
+    environment: Vec<Variable>,
     scripts: Vec<Script>,
 }
 
@@ -75,6 +81,8 @@ struct Task {
     pattern: Option<Files>,
     libs: Vec<String>,
     options: RubyOptions,
+    /// What it loads before the first file, behind its prelude.
+    framework: Vec<String>,
     framework_options: String,
     is_minitest: bool,
     is_vague: bool,
@@ -94,6 +102,10 @@ impl Task {
             pattern: None,
             libs: libs.iter().map(|&it| it.to_owned()).collect(),
             options: RubyOptions::default(),
+            framework: is_minitest
+                .then(|| MINITEST_FRAMEWORK.to_owned())
+                .into_iter()
+                .collect(),
             framework_options: String::new(),
             is_minitest,
             is_vague: false,
@@ -179,6 +191,8 @@ pub fn rake_test(project: &Path) -> Option<RakeTest> {
         found.ways.push(way);
     }
     found.join_ways();
+    let environment = std::mem::take(&mut found.environment);
+    found.set_environment(&environment);
     Some(found)
 }
 
@@ -189,21 +203,29 @@ impl RakeTest {
         add(&mut self.options, telling(framework).as_slice());
     }
 
-    /// Adds a task as Rake tells it: how it starts Ruby that has these `libs` and options, runs this text first, and
+    /// Adds a task as Rake tells it: how it starts Ruby that has these `libs` and options, runs these texts first, and
     /// gives these options to the framework.
     pub(crate) fn add_task(
         &mut self,
         libs: &[String],
         ruby_opts: &[String],
-        prelude: &str,
+        preludes: &[&str],
         framework_options: &str,
     ) -> Way {
         let mut options = RubyOptions::default();
         let mut said = ruby_opts.iter().flat_map(|it| it.split_whitespace());
         while options.take(&mut said).is_some() {}
-        options.requires.extend(required(prelude));
+        let requires = preludes.iter().flat_map(|text| required(text));
+        options.requires.extend(requires);
         self.note(&options, framework_options);
         way(libs, &options)
+    }
+
+    /// Gives all tasks this environment, which the Rakefile sets when it is loaded.
+    pub(crate) fn set_environment(&mut self, environment: &[Variable]) {
+        for way in &mut self.ways {
+            way.environment = environment.to_vec();
+        }
     }
 
     /// Ways that differ in their files alone are one.
@@ -249,6 +271,7 @@ pub(crate) fn of_text(text: &str) -> Option<RakeTest> {
     let mut of = Prerequisites::default();
     let mut scripts: Vec<Script> = Vec::new();
     let mut hoe = None;
+    let mut environment = Environment::default();
     for statement in statements(text) {
         match statement {
             Statement::Task { name, minitest } => tasks.push(Task::of(name, minitest)),
@@ -329,6 +352,13 @@ pub(crate) fn of_text(text: &str) -> Option<RakeTest> {
                     });
                 }
             }
+            Statement::Framework(requires) => {
+                if let Some(task) = tasks.last_mut() {
+                    task.is_vague |= requires.is_none();
+                    task.framework = requires.unwrap_or_default();
+                }
+            }
+            Statement::Variable(variable) => environment.set(variable),
             Statement::Hoe => hoe = Some(Task::of("test".to_owned(), true)),
         }
     }
@@ -343,6 +373,8 @@ pub(crate) fn of_text(text: &str) -> Option<RakeTest> {
     all.guessed = chosen.is_empty() && scripts.is_empty() && of.unsure.is_empty();
     all.scripts.extend(scripts.into_iter().cloned());
     add(&mut all.unread, &unsure);
+    all.vague |= environment.is_vague;
+    all.environment = environment.variables;
     Some(all)
 }
 
@@ -360,6 +392,7 @@ fn together(tasks: &[&Task]) -> RakeTest {
     let mut all = RakeTest::default();
     for task in tasks {
         let mut way = way(&task.libs, &task.options);
+        add(&mut way.requires, &task.framework);
         all.note(&task.options, &task.framework_options);
         all.vague |= task.is_vague;
         match (&task.files, &task.pattern) {

@@ -17,12 +17,14 @@ end
 require_relative 'seen'
 require_relative 'action'
 require_relative 'told'
+require_relative 'environment'
 
 begin
   project = Dir.pwd
+  environment = Gorgon::EnvironmentOfRake.new(project)
   Rake.application.init('rake')
   Gorgon::SeenTasks.watch { Rake.application.raw_load_rakefile }
-  told = Gorgon::ToldByRake.new(project).to_h
+  told = Gorgon::ToldByRake.new(project).to_h.merge(environment: environment.changes)
 rescue SystemExit => e
   warn "gorgon: it exits with #{e.status}"
   exit!(4)

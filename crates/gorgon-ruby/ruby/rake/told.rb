@@ -64,7 +64,7 @@ module Gorgon
                    options: task.option_list.to_s)
       else
         told.merge(files: Dir[*task.test_globs].map(&:to_s).uniq, ruby_opts: [], prelude: task.test_prelude,
-                   options: task.extra_args.join(' '))
+                   framework: task.framework, options: task.extra_args.join(' '))
       end
     end
   end

@@ -6,6 +6,7 @@
 #   OPTIONS: words separated by spaces; SELECTION: lines or ids separated by commas; after a + they are
 #   those of a part of the file, after a - those of all other parts
 require_relative '../frameworks'
+require_relative '../ruby_options'
 
 # Writes down what an adapter reports; each event reaches the file at once, as tests may crash.
 class Record
@@ -79,6 +80,11 @@ record = Record.new(result)
 Gorgon::Frameworks.disarmed { load 'callbacks.rb' } if File.exist?('callbacks.rb')
 Gorgon::Frameworks.disarmed { require 'minitest/spec' } if ENV['PRELOAD_SPEC']
 Gorgon::Frameworks.adapter(framework).preload if framework == 'rspec'
+if ENV['REQUIRES']
+  way = { 'directories' => ['.'], 'requires' => ENV['REQUIRES'].split, 'globs' => [], 'excludes' => [] }
+  Gorgon::Frameworks.ruby_options = Gorgon::RubyOptions.new([way])
+  Gorgon::Frameworks.ruby_options.begin
+end
 settings = Struct.new(:seed, :options, :root).new(Integer(seed), options.split, Dir.pwd)
 adapter = Gorgon::Frameworks.adapter(framework).new(settings, record)
 # As a child does.

@@ -346,13 +346,12 @@ class MinitestRunTest < MinitestCase
   def test_what_a_task_of_minitest_loads_before_the_first_file_is_there
     write('lib/page.rb', "PAGE = StringIO.new\n")
     write('a_test.rb', "require './lib/page'\nclass ATest < Minitest::Test\n  def test_a; assert PAGE; end\nend\n")
-    write('Rakefile', "# Minitest::TestTask.create\n")
     assert_equal ['NameError'], run_files('a_test.rb').of(:file_error).map { |fault| fault[:exception] }
-    write('Rakefile', "require 'minitest/test_task'\nMinitest::TestTask.create\n")
-    assert_equal({ 'ATest#test_a' => 'passed' }, run_files('a_test.rb').outcomes)
+    autorun = { 'REQUIRES' => 'minitest/autorun' }
+    assert_equal({ 'ATest#test_a' => 'passed' }, run_files('a_test.rb', env: autorun).outcomes)
     write('other.rb', "require 'minitest/autorun'\nclass OtherTest < Minitest::Test\n  def test_other; end\nend\n")
-    write('Rakefile', "Minitest::TestTask.create { |t| t.framework = %(require './other') }\n")
-    assert_equal %w[ATest#test_a OtherTest#test_other], run_files('a_test.rb').outcomes.keys.sort
+    other = { 'REQUIRES' => './other' }
+    assert_equal %w[ATest#test_a OtherTest#test_other], run_files('a_test.rb', env: other).outcomes.keys.sort
   end
 
   def test_a_class_of_minitest_six_may_choose_among_its_tests

@@ -41,7 +41,18 @@ class RakeTest < AdapterCase
       require 'minitest/test_task'
       Minitest::TestTask.create { |t| t.test_globs = ['*.rb']; t.test_prelude = 'require "set"' }
     RUBY
-    assert_equal [%w[lib test .], %w[a.rb], 'require "set"'], task.values_at('directories', 'files', 'prelude')
+    assert_equal [%w[lib test .], %w[a.rb], 'require "set"', 'require "minitest/autorun"'],
+                 task.values_at('directories', 'files', 'prelude', 'framework')
+  end
+
+  def test_what_loading_sets_in_the_environment_is_told
+    told = told(<<~RUBY)['environment']
+      ENV['SHIP'] = 'ketch' if RUBY_VERSION > '2'
+      ENV['CONF'] = File.expand_path('test/a.conf')
+      ENV['HOME'] = nil
+      task(:cover) { ENV['COVERAGE'] = '1' }
+    RUBY
+    assert_equal([['SHIP', 'ketch'], ['CONF', "\0/test/a.conf"], ['HOME', nil]], told.map { |it| it.values_at('name', 'value') })
   end
 
   def test_commands_that_may_run_tests_are_told

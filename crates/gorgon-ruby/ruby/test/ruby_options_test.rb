@@ -51,6 +51,19 @@ class RubyOptionsTest < AdapterCase
     assert_match(/cannot load such file -- absent/, followed([way([], requires: %w[absent])], 'test/a.rb').join)
   end
 
+  def test_what_the_rakefile_sets_in_the_environment_is_set_before_all
+    script = <<~'RUBY'
+      ENV['HAS'] = 'own'
+      set = lambda { |name, value, unless_set| { 'name' => name, 'value' => value, 'unless_set' => unless_set } }
+      variables = [set['SHIP', 'ketch', false], set['HAS', 'other', true], set['PATH', '/none', false], set['NAMED', 'x', false],
+                   set['HOME', nil, false], set['CONF', "\0/test/a.conf", false]]
+      Gorgon::RubyOptions.new([{ 'directories' => [], 'globs' => [], 'requires' => [], 'environment' => variables }], %w[NAMED]).begin
+      p ENV.values_at('SHIP', 'HAS', 'NAMED', 'HOME'), ENV['PATH'] == '/none', ENV['CONF'] == "#{Dir.pwd}/test/a.conf"
+    RUBY
+    output, = Open3.capture2e('ruby', '-r', File.expand_path('../ruby_options.rb', __dir__), '-e', script)
+    assert_equal %([["ketch", "own", nil, nil], false, true]), output.lines.map(&:chomp).join(', ').then { |it| "[#{it}]" }
+  end
+
   # Nothing of a framework is loaded before.
   def test_what_it_loads_first_may_be_a_gem_s
     script = <<~RUBY

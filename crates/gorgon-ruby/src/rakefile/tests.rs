@@ -72,15 +72,15 @@ fn a_test_task_says_files_and_load_path() {
     );
     check(
         "Minitest::TestTask.create",
-        "test/**/{test,spec}_*.rb test/**/*_{test,spec}.rb | lib:test:.",
+        "test/**/{test,spec}_*.rb test/**/*_{test,spec}.rb | lib:test:. -rminitest/autorun",
     );
     check(
         "Minitest::TestTask.create(:test) do |t|\n  t.libs << \"t\"\n  t.warning = false\n  t.test_globs = [\"t/**/*_test.rb\",\n                  \"t/**/*_spec.rb\"]\nend\n",
-        "t/**/*_test.rb t/**/*_spec.rb | lib:test:.:t",
+        "t/**/*_test.rb t/**/*_spec.rb | lib:test:.:t -rminitest/autorun",
     );
     check(
         "require 'hoe'\nHoe.spec 'a' do\n  developer 'A', 'a@b'\nend\n",
-        "test/**/{test,spec}_*.rb test/**/*_{test,spec}.rb | lib:test:.",
+        "test/**/{test,spec}_*.rb test/**/*_{test,spec}.rb | lib:test:. -rminitest/autorun",
     );
 }
 
@@ -121,7 +121,11 @@ fn options_of_ruby_are_read_for_each_task() {
     );
     check(
         "Minitest::TestTask.create do |t|\n  t.test_prelude = 'gem \"minitest\"; require \"test_helper\"'\nend\n",
-        "test/**/{test,spec}_*.rb test/**/*_{test,spec}.rb | lib:test:. -rtest_helper",
+        "test/**/{test,spec}_*.rb test/**/*_{test,spec}.rb | lib:test:. -rtest_helper -rminitest/autorun",
+    );
+    check(
+        "Minitest::TestTask.create do |t|\n  t.framework = %(require \"test/unit\")\nend\n",
+        "test/**/{test,spec}_*.rb test/**/*_{test,spec}.rb | lib:test:. -rtest/unit",
     );
     let of_two = of_text(
         "task test: %w[core plugins]\nRake::TestTask.new(:core) do |t|\n  t.libs << 'test/core'\nend\nRake::TestTask.new(:plugins) do |t|\n  t.libs = %w[test/plugins]\n  t.pattern = 'test/plugins/test_*.rb'\nend\n",
@@ -328,7 +332,7 @@ fn what_holds_only_sometimes_cannot_be_told() {
 fn a_block_of_one_line_is_read_whole_and_what_is_added_keeps_what_was() {
     check(
         "Minitest::TestTask.create { |t| t.test_globs << 'checks/*.rb'; t.libs << 'checks' }\ntask(:x) {}\n",
-        "test/**/{test,spec}_*.rb test/**/*_{test,spec}.rb checks/*.rb | lib:test:.:checks",
+        "test/**/{test,spec}_*.rb test/**/*_{test,spec}.rb checks/*.rb | lib:test:.:checks -rminitest/autorun",
     );
     check(
         "Rake::TestTask.new(:test) { |t| t.pattern = 'a/*.rb'; t.test_files = ['b.rb'] }; task x: :y\n",
@@ -368,4 +372,42 @@ fn a_file_that_runs_others_is_no_test() {
     let read = rake_test(project.path()).unwrap();
     assert_eq!(read.unread, ["test"]);
     assert_eq!(read.ways[0].requires, ["test-unit", "helper"]);
+}
+
+/// Checks what a Rakefile sets in the environment.
+#[track_caller]
+fn check_environment(text: &str, expected: &str) {
+    let read = of_text(&format!("{text}\nRake::TestTask.new\n")).unwrap();
+    let set = read.environment.iter().map(|it| {
+        let sign = if it.unless_set { "||=" } else { "=" };
+        format!("{}{sign}{} ", it.name, it.value.as_deref().unwrap_or("nil"))
+    });
+    let vague = if read.vague { "ask" } else { "" };
+    assert_eq!(
+        format!("{}{vague}", set.collect::<String>()).trim(),
+        expected,
+        "{text}"
+    );
+}
+
+#[test]
+fn what_it_sets_in_the_environment_is_read() {
+    check_environment("ENV['SHIP'] = 'ketch'", "SHIP=ketch");
+    check_environment("ENV[\"SHIP\"] ||= \"ketch\"", "SHIP||=ketch");
+    check_environment(
+        "ENV['A'] = '1'\nENV['A'] ||= '2'\nENV['B'] = nil",
+        "A=1 B=nil",
+    );
+    check_environment(
+        "puts 'x' if ENV['A'] == '1'\nx = ENV['B'] || 'b'\nENV.fetch('C')",
+        "",
+    );
+    // Whether it happens, or to what value, Rake knows.
+    check_environment("ENV['A'] = '1' if RUBY_VERSION > '3'", "ask");
+    check_environment("if x\n  ENV['A'] = '1'\nend", "ask");
+    check_environment("ENV['A'] = \"#{x}\"", "ask");
+    check_environment("ENV[name] = '1'", "ask");
+    check_environment("ENV.update('A' => '1')", "ask");
+    // What a task sets is of that task.
+    check_environment("task(:cover) do\n  ENV['A'] = '1'\nend", "");
 }

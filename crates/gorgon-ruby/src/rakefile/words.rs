@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use gorgon_proto::job::Variable;
+
 use super::actions::defined;
 use super::blocks::{Block, body, conditional};
 use super::lists::{Files, postfix, sum};
@@ -36,6 +38,8 @@ pub(super) enum Statement {
     },
     /// Options of the framework for the last test task; `more`: besides those said before.
     FrameworkOptions { options: String, more: bool },
+    /// What the last test task loads before its files; none: it cannot be told.
+    Framework(Option<Vec<String>>),
     /// What this task runs cannot be told.
     Unsure(String),
     /// A task whose name is computed.
@@ -52,6 +56,8 @@ pub(super) enum Statement {
         path: String,
         options: RubyOptions,
     },
+    /// A variable of the environment is set as the Rakefile is loaded; none: it cannot be told which, or to what.
+    Variable(Option<Variable>),
     /// Hoe makes the tasks.
     Hoe,
 }
@@ -193,6 +199,7 @@ impl Reader {
             self.invoked(words);
             self.command(words);
             self.loaded(words);
+            self.environment(words, indent);
         }
         if self.test_task(words, indent)
             || condition.skip
@@ -352,6 +359,15 @@ impl Reader {
                     options: texts.collect::<Vec<_>>().join(" "),
                     more: sign != "=",
                 });
+            }
+            "framework" => {
+                let requires = match value {
+                    [Token::Text(text, true)] => Some(required(text)),
+                    _ => None,
+                };
+                let certain = sign == "=" && !self.uncertain;
+                self.said
+                    .push(Statement::Framework(requires.filter(|_| certain)));
             }
             "test_prelude" => {
                 let texts = value.iter().filter_map(|it| match it {

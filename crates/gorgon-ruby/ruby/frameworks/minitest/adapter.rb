@@ -14,7 +14,6 @@ require_relative 'parts'
 require_relative 'reporters'
 require_relative 'results'
 require_relative 'run'
-require_relative 'task'
 require_relative 'test'
 
 module Gorgon
@@ -60,7 +59,6 @@ module Gorgon
       end
 
       def start
-        load_first unless there?
         return unless there?
 
         @stand_in.put(::Minitest)
@@ -97,13 +95,6 @@ module Gorgon
 
       def there?
         defined?(::Minitest::Runnable)
-      end
-
-      def load_first
-        library = Task.library(@settings.root) or return
-        AHEAD.used { Frameworks.disarmed { require library } }
-      rescue ::ScriptError, ::StandardError => e
-        @reporter.file_error(**@faults.of('load', e))
       end
 
       def runnables
