@@ -42,6 +42,8 @@ pub struct Files {
     pub globs: Vec<String>,
     /// How Ruby starts for them, where Rake was asked.
     pub ways: Vec<Way>,
+    /// Options of the framework, without those that have chosen the files.
+    pub framework_options: Vec<String>,
 }
 
 impl Files {
@@ -196,6 +198,10 @@ pub fn choose(settings: &Settings, start: &StartArgs) -> Result<Files, RunError>
         ways: match &suite {
             Suite::Usual(usual) => usual.ways().to_vec(),
             Suite::Globs(_) => asked_ways(&settings.ruby()),
+        },
+        framework_options: match &suite {
+            Suite::Usual(usual) if !selection.named => usual.options_left(&start.framework_options),
+            Suite::Usual(_) | Suite::Globs(_) => start.framework_options.clone(),
         },
         globs: suite.globs().to_vec(),
     })

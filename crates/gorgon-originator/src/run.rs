@@ -195,6 +195,7 @@ impl Run<'_> {
         let mut job = Job {
             definition: JobDefinition {
                 ways: std::mem::take(&mut files.ways),
+                framework_options: std::mem::take(&mut files.framework_options),
                 ..define(self.args, self.settings, &self.id, self.seed, &names)
             },
             cluster,

@@ -1,7 +1,8 @@
 //! Which files the project's own commands run: what is meant where `files` says nothing.
 //!
-//! RSpec's own pattern, below its default path, both as its options say (`.rspec`, the command line, SPEC_OPTS); unless
-//! the command line names a pattern, besides, one of these:
+//! RSpec's own pattern, below its default path, both as its options say (`.rspec`, `~/.rspec`, the command line, SPEC_OPTS);
+//! beside the test tasks of a Rakefile only where the project speaks of RSpec. Unless the command line names a pattern,
+//! besides, one of these:
 //!
 //! | the project has | files as |
 //! |---|---|
@@ -51,6 +52,8 @@ pub struct Usual {
     hints: Vec<String>,
     /// Why the Rakefile does not tell what runs.
     untold: Option<Untold>,
+    /// The test tasks of the Rakefile say which files run, and no RSpec besides.
+    rake_alone: bool,
     /// A line for the user on options of the Rakefile that have no effect.
     without_effect: Option<String>,
     /// How Ruby starts for them, where Rake was asked.
@@ -70,6 +73,7 @@ impl Usual {
             excludes: Vec::new(),
             hints: Vec::new(),
             untold: None,
+            rake_alone: false,
             without_effect: None,
             ways: Vec::new(),
             by: "by its name",
@@ -105,9 +109,14 @@ impl Usual {
                 usual.names();
             } else if glob::expand(root, &usual.globs).files.is_empty() {
                 usual.names();
+            } else {
+                usual.rake_alone = !usual.rspec.is_used(root);
             }
         } else {
             usual.names();
+        }
+        if usual.rake_alone {
+            return usual;
         }
         for path in usual.rspec.paths() {
             let glob = usual.rspec.glob(path);
@@ -128,6 +137,12 @@ impl Usual {
     #[must_use]
     pub fn globs(&self) -> &[String] {
         &self.globs
+    }
+
+    /// Returns these options of the framework, without those that have chosen the files.
+    #[must_use]
+    pub fn options_left(&self, options: &[String]) -> Vec<String> {
+        self.rspec.options_left(options)
     }
 
     /// Returns how Ruby starts for the files, where Rake was asked.
@@ -191,7 +206,7 @@ impl Usual {
         let mut left = without(root, glob::expand(root, &likely), &no_tests).files;
         left.retain(|file| !known.contains(file));
         if let Some(first) = left.first() {
-            let by = if is_below(first, &self.rspec.path) {
+            let by = if !self.rake_alone && is_below(first, &self.rspec.path) {
                 "as RSpec's pattern does not name them"
             } else {
                 self.by

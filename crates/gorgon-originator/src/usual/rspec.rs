@@ -1,6 +1,6 @@
 //! How RSpec finds its files: its pattern below its default path, as its options and the helpers that they load say.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use gorgon_process::patient;
 
@@ -9,6 +9,19 @@ pub(super) const RSPEC_PATTERN: &str = "**{,/*/**}/*_spec.rb";
 pub(super) const RSPEC_PATH: &str = "spec";
 /// Files with options of RSpec in a project, the later ones win.
 const RSPEC_FILES: [&str; 2] = [".rspec", ".rspec-local"];
+/// Files with options of RSpec for all projects of a user, below `$XDG_CONFIG_HOME` and below `$HOME`: the first that is
+/// there counts. Those of a project win.
+const OF_THE_USER: [&str; 2] = ["rspec/options", ".rspec"];
+/// Where a project names the libraries that it uses.
+const NAME_LIBRARIES: [&str; 7] = [
+    "Rakefile",
+    "rakefile",
+    "Rakefile.rb",
+    "rakefile.rb",
+    "Gemfile",
+    "gems.rb",
+    "spec/spec_helper.rb",
+];
 /// The variable with options of RSpec, which win.
 const RSPEC_VARIABLE: &str = "SPEC_OPTS";
 
@@ -20,6 +33,8 @@ pub(super) struct Rspec {
     exclude: String,
     /// What its files say.
     words: Vec<String>,
+    /// The project has what it looks for; Test::Unit has an option `--pattern`, too.
+    is_there: bool,
 }
 
 impl Rspec {
@@ -30,9 +45,10 @@ impl Rspec {
             pattern: RSPEC_PATTERN.to_owned(),
             exclude: String::new(),
             words: Vec::new(),
+            is_there: false,
         };
-        for file in RSPEC_FILES {
-            let bytes = patient::read(&root.join(file)).unwrap_or_default();
+        for file in option_files(root, options, &|name| std::env::var_os(name)) {
+            let bytes = patient::read(&file).unwrap_or_default();
             for line in String::from_utf8_lossy(&bytes).lines() {
                 let words = shell_words::split(line).unwrap_or_default();
                 rspec.take(&words);
@@ -43,9 +59,49 @@ impl Rspec {
         let variable = std::env::var(RSPEC_VARIABLE).unwrap_or_default();
         let named =
             rspec.take(options) | rspec.take(&shell_words::split(&variable).unwrap_or_default());
-        // Test::Unit has an option of that name.
-        let is_there = root.join(&rspec.path).is_dir() || root.join(RSPEC_FILES[0]).is_file();
-        (rspec, named && is_there)
+        rspec.is_there = root.join(&rspec.path).is_dir() || root.join(RSPEC_FILES[0]).is_file();
+        let named = named && rspec.is_there;
+        (rspec, named)
+    }
+
+    /// Returns these options without those that it has taken to find its files.
+    pub(super) fn options_left(&self, words: &[String]) -> Vec<String> {
+        if !self.is_there {
+            return words.to_vec();
+        }
+        let mut left = Vec::new();
+        let mut words = words.iter();
+        while let Some(word) = words.next() {
+            let is_own = |option: &&&str| match word.strip_prefix(**option) {
+                Some(rest) => rest.is_empty() || rest.starts_with('=') || **option == "-P",
+                None => false,
+            };
+            match ["--pattern", "-P", "--exclude-pattern"].iter().find(is_own) {
+                Some(option) if word == option => drop(words.next()),
+                Some(_) => {}
+                None => left.push(word.clone()),
+            }
+        }
+        left
+    }
+
+    /// Tells whether the project speaks of RSpec: in options for it, or where it names its libraries.
+    pub(super) fn is_used(&self, root: &Path) -> bool {
+        let has_options = RSPEC_FILES.iter().any(|file| root.join(file).is_file());
+        let entries = std::fs::read_dir(root).into_iter().flatten().flatten();
+        let specifications = entries.map(|it| it.path());
+        let mut named = specifications
+            .filter(|path| path.extension().is_some_and(|it| it == "gemspec"))
+            .chain(NAME_LIBRARIES.iter().map(|name| root.join(name)));
+        has_options
+            || self.path != RSPEC_PATH
+            || self.pattern != RSPEC_PATTERN
+            || named.any(|path| {
+                let text = patient::read(&path).unwrap_or_default();
+                String::from_utf8_lossy(&text)
+                    .to_lowercase()
+                    .contains("rspec")
+            })
     }
 
     /// Takes what the helpers that its options load first say of files, in literals.
@@ -141,6 +197,39 @@ impl Rspec {
         let exclude = Some(&self.exclude).filter(|it| !it.is_empty());
         exclude.map(|it| together(path, it)).into_iter().collect()
     }
+}
+
+/// The files with options that RSpec reads, the later ones win. `--options` names one that it reads instead.
+pub(super) fn option_files(
+    root: &Path,
+    options: &[String],
+    variable: &dyn Fn(&str) -> Option<std::ffi::OsString>,
+) -> Vec<PathBuf> {
+    let mut words = options.iter();
+    while let Some(word) = words.next() {
+        let named = match word.as_str() {
+            "-O" | "--options" => words.next().map(String::as_str),
+            word => word.strip_prefix("--options="),
+        };
+        if let Some(named) = named {
+            return vec![root.join(named)];
+        }
+    }
+    let directory = |name| {
+        variable(name)
+            .filter(|it| !it.is_empty())
+            .map(PathBuf::from)
+    };
+    let home = directory("HOME");
+    let configuration =
+        directory("XDG_CONFIG_HOME").or_else(|| Some(home.as_ref()?.join(".config")));
+    let of_user = [configuration, home].into_iter().zip(OF_THE_USER);
+    let mut of_user = of_user.filter_map(|(directory, name)| Some(directory?.join(name)));
+    let first = of_user.find(|path| path.is_file());
+    first
+        .into_iter()
+        .chain(RSPEC_FILES.map(|name| root.join(name)))
+        .collect()
 }
 
 /// Patterns apart by commas are all meant; one that begins with the path is taken as it is.

@@ -111,6 +111,76 @@ fn rspec_follows_one_link_to_a_directory_and_rake_none() {
 }
 
 #[test]
+fn beside_test_tasks_rspec_runs_where_the_project_speaks_of_it() {
+    let rakefile = "Rakefile=Rake::TestTask.new { |t| t.pattern = 'test/**/*_test.rb' }\n";
+    let files = ["test/a_test.rb", "spec/b_spec.rb"];
+    check(
+        &[rakefile, files[0], files[1]],
+        &files[..1],
+        &["spec/b_spec.rb"],
+    );
+    for speaks in [
+        ".rspec=",
+        "Gemfile=gem 'rspec'\n",
+        "fleet.gemspec=s.add_development_dependency 'rspec'\n",
+        "spec/spec_helper.rb=RSpec.configure {}\n",
+    ] {
+        check(&[rakefile, files[0], files[1], speaks], &files, &[]);
+    }
+    let of_both = format!("{rakefile}RSpec::Core::RakeTask.new\n");
+    check(&[&of_both, files[0], files[1]], &files, &[]);
+}
+
+#[test]
+fn options_of_rspec_for_all_projects_choose_files_too() {
+    let home = project(&[
+        ".rspec=--pattern **/*_check.rb",
+        "config/rspec/options=--default-path checks",
+    ]);
+    let project = project(&[".rspec="]);
+    let files = |variables: &[(&str, &str)], options: &[&str]| {
+        let options: Vec<String> = options.iter().map(|it| (*it).to_owned()).collect();
+        let variable = |name: &str| {
+            let (_, value) = variables.iter().find(|it| it.0 == name)?;
+            Some(home.path().join(value).into_os_string())
+        };
+        let found = rspec::option_files(project.path(), &options, &variable);
+        let roots = [home.path(), project.path()];
+        let inside = |path: &Path| {
+            roots
+                .iter()
+                .find_map(|it| path.strip_prefix(it).ok().map(Path::to_owned))
+        };
+        let names = found.iter().filter_map(|path| inside(path));
+        names
+            .map(|it| it.display().to_string())
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
+    assert_eq!(files(&[("HOME", "")], &[]), ".rspec .rspec .rspec-local");
+    assert_eq!(
+        files(&[("HOME", ""), ("XDG_CONFIG_HOME", "config")], &[]),
+        "config/rspec/options .rspec .rspec-local"
+    );
+    assert_eq!(files(&[], &[]), ".rspec .rspec-local");
+    assert_eq!(files(&[("HOME", "")], &["--options", "own"]), "own");
+}
+
+#[test]
+fn patterns_that_have_chosen_files_are_no_options_of_their_runs() {
+    let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+    let given = words("-P a --tag x --exclude-pattern=b --pattern c -Pd -b");
+    for (file, left) in [
+        ("spec/a_spec.rb", words("--tag x -b")),
+        ("test/a_test.rb", given.clone()),
+    ] {
+        let project = project(&[file]);
+        let usual = Usual::of(&gorgon_ruby::RubySettings::in_place(project.path()), &given);
+        assert_eq!(usual.options_left(&given), left, "{file}");
+    }
+}
+
+#[test]
 fn a_directory_that_is_named_is_searched_as_rspec_does() {
     let project = project(&[
         "parts/a_spec.rb",
