@@ -16,7 +16,7 @@ mod rspec;
 use std::path::Path;
 
 use gorgon_proto::job::Way;
-use gorgon_ruby::{RakeTest, RubySettings, Untold, is_rails, rake_tells};
+use gorgon_ruby::{RakeTest, RubySettings, Untold, is_rails, rake_tells, rspec_patterns};
 
 use crate::glob::{self, Found};
 use crate::name_list::first_names;
@@ -117,6 +117,9 @@ impl Usual {
         }
         if usual.rake_alone {
             return usual;
+        }
+        if usual.rspec.finds_nothing(root) {
+            usual.rspec.take_patterns(&rspec_patterns(root));
         }
         for path in usual.rspec.paths() {
             let glob = usual.rspec.glob(path);

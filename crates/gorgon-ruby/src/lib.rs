@@ -41,5 +41,5 @@ pub use link::{ForkRequest, LinkError, PreloaderLink, Purpose};
 pub use preloader::{Preloader, PreloaderEvent, RubyError};
 pub use protocol::{CallbackFailure, Refusal};
 pub use rails::{WrongEnvironment, check as check_environment, is_rails};
-pub use rakefile::{RakeTest, rake_test};
+pub use rakefile::{RakeTest, rake_test, rspec_patterns};
 pub use settings::{Callback, RubySettings};

@@ -11,6 +11,8 @@ mod environment;
 mod lists;
 mod options;
 mod plain;
+mod specs;
+mod text;
 mod tokens;
 mod words;
 
@@ -23,14 +25,8 @@ use chosen::{Prerequisites, chosen};
 use environment::Environment;
 use lists::Files;
 use options::{RubyOptions, required, telling};
+use text::{read, text_of};
 use words::{Statement, statements};
-
-/// Rake's own names of what is loaded at `rake`.
-const RAKEFILES: [&str; 4] = ["rakefile", "Rakefile", "rakefile.rb", "Rakefile.rb"];
-/// Directories of further tasks; the first is loaded by Rake itself, others where the Rakefile names them.
-const DIRECTORIES: [&str; 4] = ["rakelib", "tasks", "rake_tasks", "lib/tasks"];
-/// A Rakefile of more is not read.
-const MOST_BYTES: u64 = 1 << 20;
 
 /// What Rake's test task runs where its block does not say.
 const RAKE_FILES: &str = "test/test*.rb";
@@ -140,32 +136,16 @@ struct Script {
     options: RubyOptions,
 }
 
+/// Returns the patterns that the Rakefile's task of RSpec names in literals.
+#[must_use]
+pub fn rspec_patterns(project: &Path) -> Vec<String> {
+    text_of(project).map_or_else(Vec::new, |text| specs::patterns(&text))
+}
+
 /// Reads what `rake test` runs in this project; none where no Rakefile has a test task.
 #[must_use]
 pub fn rake_test(project: &Path) -> Option<RakeTest> {
-    let read = |path: &Path| {
-        let meta = fs::metadata(path).ok()?;
-        let small = meta.is_file() && meta.len() <= MOST_BYTES;
-        let bytes = small.then(|| fs::read(path).ok()).flatten()?;
-        Some(String::from_utf8_lossy(&bytes).into_owned())
-    };
-    let mut text = RAKEFILES
-        .iter()
-        .find_map(|name| read(&project.join(name)))?;
-    for directory in DIRECTORIES {
-        if directory != DIRECTORIES[0] && !text.contains(directory) {
-            continue;
-        }
-        let entries = fs::read_dir(project.join(directory)).into_iter().flatten();
-        let mut paths: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
-        paths.retain(|path| path.extension().is_some_and(|it| it == "rake"));
-        paths.sort();
-        for more in paths.iter().filter_map(|path| read(path)) {
-            text.push('\n');
-            text.push_str(&more);
-        }
-    }
-    let mut found = of_text(&text)?;
+    let mut found = of_text(&text_of(project)?)?;
     for script in std::mem::take(&mut found.scripts) {
         let Some(text) = read(&project.join(&script.path)) else {
             continue;

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use gorgon_process::patient;
 
+use crate::glob;
+
 /// RSpec's own pattern: one link to a directory is followed on the way.
 pub(super) const RSPEC_PATTERN: &str = "**{,/*/**}/*_spec.rb";
 pub(super) const RSPEC_PATH: &str = "spec";
@@ -102,6 +104,22 @@ impl Rspec {
                     .to_lowercase()
                     .contains("rspec")
             })
+    }
+
+    /// Tells whether nothing names its files, and it finds none where it looks.
+    pub(super) fn finds_nothing(&self, root: &Path) -> bool {
+        let is_own = self.pattern == RSPEC_PATTERN;
+        is_own
+            && self
+                .paths()
+                .all(|path| glob::expand(root, &[self.glob(path)]).files.is_empty())
+    }
+
+    /// Takes the patterns of a Rakefile's task, which gives them to RSpec.
+    pub(super) fn take_patterns(&mut self, patterns: &[String]) {
+        if !patterns.is_empty() {
+            self.pattern = patterns.join(",");
+        }
     }
 
     /// Takes what the helpers that its options load first say of files, in literals.

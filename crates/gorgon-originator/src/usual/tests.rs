@@ -132,6 +132,20 @@ fn beside_test_tasks_rspec_runs_where_the_project_speaks_of_it() {
 }
 
 #[test]
+fn where_rspec_finds_nothing_the_rakefile_may_name_its_files() {
+    let rakefile =
+        "Rakefile=RSpec::Core::RakeTask.new do |t|\n  t.pattern = 'specs/**/*_spec.rb'\nend\n";
+    let specs = ["specs/a_spec.rb", "specs/deep/b_spec.rb"];
+    check(&[rakefile, specs[0], specs[1]], &specs, &[]);
+    // `rspec` finds its own.
+    check(
+        &[rakefile, specs[0], "spec/c_spec.rb"],
+        &["spec/c_spec.rb"],
+        &[],
+    );
+}
+
+#[test]
 fn options_of_rspec_for_all_projects_choose_files_too() {
     let home = project(&[
         ".rspec=--pattern **/*_check.rb",

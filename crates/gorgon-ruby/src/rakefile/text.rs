@@ -1,0 +1,40 @@
+//! The text of a Rakefile and of the files that it loads.
+
+use std::fs;
+use std::path::Path;
+
+/// Rake's own names of what is loaded at `rake`.
+const RAKEFILES: [&str; 4] = ["rakefile", "Rakefile", "rakefile.rb", "Rakefile.rb"];
+/// Directories of further tasks; the first is loaded by Rake itself, others where the Rakefile names them.
+const DIRECTORIES: [&str; 4] = ["rakelib", "tasks", "rake_tasks", "lib/tasks"];
+/// A Rakefile of more is not read.
+const MOST_BYTES: u64 = 1 << 20;
+
+/// Reads a file of a Rakefile's size.
+pub(super) fn read(path: &Path) -> Option<String> {
+    let meta = fs::metadata(path).ok()?;
+    let small = meta.is_file() && meta.len() <= MOST_BYTES;
+    let bytes = small.then(|| fs::read(path).ok()).flatten()?;
+    Some(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// Reads the Rakefile, and the tasks that it loads from the usual directories.
+pub(super) fn text_of(project: &Path) -> Option<String> {
+    let mut text = RAKEFILES
+        .iter()
+        .find_map(|name| read(&project.join(name)))?;
+    for directory in DIRECTORIES {
+        if directory != DIRECTORIES[0] && !text.contains(directory) {
+            continue;
+        }
+        let entries = fs::read_dir(project.join(directory)).into_iter().flatten();
+        let mut paths: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
+        paths.retain(|path| path.extension().is_some_and(|it| it == "rake"));
+        paths.sort();
+        for more in paths.iter().filter_map(|path| read(path)) {
+            text.push('\n');
+            text.push_str(&more);
+        }
+    }
+    Some(text)
+}
