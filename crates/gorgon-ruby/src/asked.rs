@@ -72,7 +72,8 @@ pub fn rake_tells(settings: &RubySettings) -> Option<Told> {
     }
     Some(match ask(settings) {
         Ok(rake) => Told {
-            rake: rake?,
+            // No task runs there, so its text alone tells what they set.
+            rake: rake?.with_environment_of(&read),
             asked: true,
             untold: None,
         },

@@ -171,7 +171,7 @@ pub fn rake_test(project: &Path) -> Option<RakeTest> {
         found.ways.push(way);
     }
     found.join_ways();
-    let environment = std::mem::take(&mut found.environment);
+    let environment = found.environment.clone();
     found.set_environment(&environment);
     Some(found)
 }
@@ -206,6 +206,18 @@ impl RakeTest {
         for way in &mut self.ways {
             way.environment = environment.to_vec();
         }
+    }
+
+    /// Adds what the text tells of the environment, and Rake does not.
+    pub(crate) fn with_environment_of(mut self, text: &Self) -> Self {
+        for way in &mut self.ways {
+            for variable in &text.environment {
+                if !way.environment.iter().any(|it| it.name == variable.name) {
+                    way.environment.push(variable.clone());
+                }
+            }
+        }
+        self
     }
 
     /// Ways that differ in their files alone are one.
@@ -251,7 +263,7 @@ pub(crate) fn of_text(text: &str) -> Option<RakeTest> {
     let mut of = Prerequisites::default();
     let mut scripts: Vec<Script> = Vec::new();
     let mut hoe = None;
-    let mut environment = Environment::default();
+    let mut variables = Vec::new();
     for statement in statements(text) {
         match statement {
             Statement::Task { name, minitest } => tasks.push(Task::of(name, minitest)),
@@ -338,21 +350,27 @@ pub(crate) fn of_text(text: &str) -> Option<RakeTest> {
                     task.framework = requires.unwrap_or_default();
                 }
             }
-            Statement::Variable(variable) => environment.set(variable),
+            Statement::Variable { task, variable } => variables.push((task, variable)),
             Statement::Hoe => hoe = Some(Task::of("test".to_owned(), true)),
         }
     }
     if tasks.is_empty() {
         tasks.extend(hoe);
     }
-    let (chosen, scripts, unsure) = chosen(&tasks, &scripts, &of);
-    if chosen.is_empty() && scripts.is_empty() && unsure.is_empty() {
+    let chosen = chosen(&tasks, &scripts, &of);
+    if chosen.tasks.is_empty() && chosen.scripts.is_empty() && chosen.unsure.is_empty() {
         return None;
     }
-    let mut all = together(&chosen);
-    all.guessed = chosen.is_empty() && scripts.is_empty() && of.unsure.is_empty();
-    all.scripts.extend(scripts.into_iter().cloned());
-    add(&mut all.unread, &unsure);
+    let mut environment = Environment::default();
+    for (task, variable) in variables {
+        if task.is_none_or(|task| chosen.runs(&task)) {
+            environment.set(variable);
+        }
+    }
+    let mut all = together(&chosen.tasks);
+    all.guessed = chosen.tasks.is_empty() && chosen.scripts.is_empty() && of.unsure.is_empty();
+    all.scripts.extend(chosen.scripts.into_iter().cloned());
+    add(&mut all.unread, &chosen.unsure);
     all.vague |= environment.is_vague;
     all.environment = environment.variables;
     Some(all)

@@ -15,14 +15,31 @@ pub(super) struct Prerequisites {
     pub(super) computed: bool,
 }
 
+/// What `rake test` reaches.
+#[derive(Debug)]
+pub(super) struct Chosen<'a> {
+    pub(super) tasks: Vec<&'a Task>,
+    pub(super) scripts: Vec<&'a Script>,
+    /// What these tasks run cannot be told.
+    pub(super) unsure: Vec<String>,
+    /// Tasks of all kinds, without their namespaces.
+    reached: BTreeSet<String>,
+}
+
+impl Chosen<'_> {
+    /// Tells whether this task runs.
+    pub(super) fn runs(&self, task: &str) -> bool {
+        self.reached.contains(&last(task))
+    }
+}
+
 /// The tasks that `rake test` runs; where none of that name leads to one, those of `rake`; else all
 /// test tasks, and no script.
 pub(super) fn chosen<'a>(
     tasks: &'a [Task],
     scripts: &'a [Script],
     of: &Prerequisites,
-) -> (Vec<&'a Task>, Vec<&'a Script>, Vec<String>) {
-    let last = |name: &str| name.rsplit(':').next().unwrap_or(name).to_owned();
+) -> Chosen<'a> {
     for root in ["test", "default"] {
         let mut reached = BTreeMap::new();
         let mut waiting = vec![root.to_owned()];
@@ -55,8 +72,23 @@ pub(super) fn chosen<'a>(
             unsure.extend(open.map(|(_, name)| name.clone()));
         }
         if !found.is_empty() || !run.is_empty() || !unsure.is_empty() {
-            return (found, run, unsure);
+            return Chosen {
+                tasks: found,
+                scripts: run,
+                unsure,
+                reached: reached.into_keys().collect(),
+            };
         }
     }
-    (tasks.iter().collect(), Vec::new(), Vec::new())
+    Chosen {
+        tasks: tasks.iter().collect(),
+        scripts: Vec::new(),
+        unsure: Vec::new(),
+        reached: BTreeSet::new(),
+    }
+}
+
+/// The name of a task without its namespaces.
+fn last(name: &str) -> String {
+    name.rsplit(':').next().unwrap_or(name).to_owned()
 }

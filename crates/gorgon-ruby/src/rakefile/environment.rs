@@ -1,4 +1,5 @@
-//! What a Rakefile sets in the environment as it is loaded: its test tasks start Ruby in that.
+//! What a Rakefile sets in the environment, as it is loaded or in the plain tasks that `rake test` runs: its test tasks
+//! start Ruby in that.
 
 use gorgon_proto::job::Variable;
 
@@ -17,6 +18,9 @@ const CHANGES: [&str; 9] = [
     "keep_if",
     "reject!",
 ];
+
+/// Methods that define a task.
+const TASKS: [&str; 3] = ["task", "multitask", "file"];
 
 /// What is set, the last value of each.
 #[derive(Debug, Default)]
@@ -46,11 +50,20 @@ impl Environment {
 }
 
 impl Reader {
-    /// Notes `ENV['X'] = 'value'` outside of tasks.
+    /// Notes `ENV['X'] = 'value'`.
     pub(super) fn environment(&mut self, words: &[&Token], indent: usize) {
-        if self.plain.is_some() || self.block.is_some() {
+        // The body of a task that begins here is read by itself.
+        let begins = words.iter().enumerate().any(|(at, it)| match it {
+            Token::Name(name) if at == 0 => TASKS.contains(&name.as_str()),
+            Token::Name(name) => name.ends_with("Task"),
+            _ => false,
+        });
+        if begins || self.block.is_some() {
             return;
         }
+        let task = self.plain.as_ref().map(|it| it.word.clone());
+        // What stands in another block may not happen.
+        let stands_free = task.is_some() || indent == 0;
         let Some(rest) = words
             .iter()
             .position(|it| is_env(it))
@@ -70,13 +83,12 @@ impl Reader {
                     [Token::Sign("||"), Token::Sign("="), value @ ..] => (true, value),
                     _ => return,
                 };
-                // What stands in a block or behind a condition may not happen.
                 let literal = match value {
                     [Token::Text(value, true)] => Some(Some(value.clone())),
                     [Token::Name(nil)] if nil == "nil" => Some(None),
                     _ => None,
                 };
-                let certain = indent == 0 && !self.uncertain && is_env(words[0]);
+                let certain = stands_free && !self.uncertain && is_env(words[0]);
                 literal.filter(|_| certain).map(|value| Variable {
                     name: name.clone(),
                     value,
@@ -95,7 +107,10 @@ impl Reader {
             }
             _ => return,
         };
-        self.said.push(Statement::Variable(found));
+        self.said.push(Statement::Variable {
+            task,
+            variable: found,
+        });
     }
 }
 

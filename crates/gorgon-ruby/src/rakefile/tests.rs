@@ -408,6 +408,15 @@ fn what_it_sets_in_the_environment_is_read() {
     check_environment("ENV['A'] = \"#{x}\"", "ask");
     check_environment("ENV[name] = '1'", "ask");
     check_environment("ENV.update('A' => '1')", "ask");
-    // What a task sets is of that task.
+    // What a task sets counts if it runs before the tests.
     check_environment("task(:cover) do\n  ENV['A'] = '1'\nend", "");
+    check_environment(
+        "task(:cover) do\n  ENV['A'] = '1'\nend\ntask test: :cover",
+        "A=1",
+    );
+    check_environment("task(:cover) { ENV['A'] = '1' }\ntask test: :cover", "A=1");
+    check_environment(
+        "task :cover do\n  ENV['A'] = x\nend\ntask test: :cover",
+        "ask",
+    );
 }

@@ -56,8 +56,12 @@ pub(super) enum Statement {
         path: String,
         options: RubyOptions,
     },
-    /// A variable of the environment is set as the Rakefile is loaded; none: it cannot be told which, or to what.
-    Variable(Option<Variable>),
+    /// A variable of the environment is set, as the Rakefile is loaded or a plain task runs; none: it cannot be told
+    /// which, or to what.
+    Variable {
+        task: Option<String>,
+        variable: Option<Variable>,
+    },
     /// Hoe makes the tasks.
     Hoe,
 }
