@@ -120,6 +120,14 @@ Feature: what a suite of RSpec sees and leaves
       """
     When I run `rspec`
 
+  Scenario: what RSpec prints goes to a file
+    Given a file named "spec/file_spec.rb" with:
+      """ruby
+      RSpec.configure { |config| config.output_stream = File.open('printed.txt', 'w') }
+      RSpec.describe('A') { it('passes') {} }
+      """
+    When I run `rspec`
+
   Scenario: an order drawn from a seed
     Given a file named ".rspec" with:
       """

@@ -63,7 +63,8 @@ module Gorgon
           @world = world
           @class = ::RSpec::Core::Runner
           @places = Program.of_rspec
-          @own = ways
+          # RSpec tells of the end of a run since 3.3.
+          @own = ways if @class.private_method_defined?(:persist_example_statuses)
           [@class, ::RSpec::Core::ConfigurationOptions].each { |made| made.extend(Made) }
           @class.extend(OfClass)
           runner.extend(OfRunner).gorgon_command = self
@@ -82,7 +83,7 @@ module Gorgon
           eval('::RSpec::Core::Runner.invoke', ::TOPLEVEL_BINDING, *@places) # rubocop:disable Security/Eval
           @status
         ensure
-          @class.gorgon_command = nil
+          @class.gorgon_command = @class.gorgon_made = ::RSpec::Core::ConfigurationOptions.gorgon_made = nil
         end
 
         # Whether our runner has come to its end: what tests run has ends of its own.

@@ -39,8 +39,8 @@ module Gorgon
         end
 
         # Around the start of the reporter. Plain RSpec makes the default formatter now, when all files are loaded; ours are
-        # not, and must not find its libraries. If nobody has loaded them yet, the formatter, which prints nothing here, is
-        # not made.
+        # not, and must not find its libraries. If nobody has loaded them yet, the formatter, which prints nothing here unless
+        # the suite has it print to a file, is not made.
         def starting
           @starting = true
           yield
@@ -51,7 +51,8 @@ module Gorgon
         # Around RSpec's making of default formatters.
         def by_default(output)
           loader = @config.formatter_loader
-          @without = @starting && @late&.any? && loader.formatters.empty? && DOTS.include?(loader.default_formatter.to_s)
+          @without = @starting && @late&.any? && loader.formatters.empty? && DOTS.include?(loader.default_formatter.to_s) &&
+                     @nowhere.equal?(output.output)
           loader.reporter.register_listener(Messages.new(output), :message) if @without
           yield
         ensure
