@@ -8,6 +8,26 @@ class TestUnitAdapterTest < AdapterCase
     'test_unit'
   end
 
+  # A suite that runs tests by itself finds them in the faults of these.
+  def test_no_frame_of_ours_stands_between_those_of_the_framework
+    write('a_test.rb', <<~RUBY)
+      require 'test/unit'
+      INNER = Class.new(Test::Unit::TestCase) do
+        def test_fails = flunk
+      end
+      class ATest < Test::Unit::TestCase
+        def test_location
+          result = Test::Unit::TestResult.new
+          INNER.new(:test_fails).run(result) {}
+          places = result.faults.first.location
+          assert_equal([], places.reject { |place| place.include?('a_test.rb') })
+        end
+      end
+      Test::Unit::TestCase::DESCENDANTS.delete(INNER)
+    RUBY
+    assert_equal({ 'ATest#test_location' => 'passed' }, run_files('a_test.rb').outcomes)
+  end
+
   def test_each_outcome_is_told_with_its_place_and_text
     write('test/a_test.rb', <<~RUBY)
       require 'test/unit'

@@ -5,19 +5,19 @@ module Gorgon
     # Runs that a file, or a helper that it loads, asks a runner of Test::Unit for: while the file is loaded they are put
     # off, as its tests run once it is loaded.
     module TestUnitRuns
-      # Stands before the mediator's own run, which each runner asks.
+      # Stands before the mediator's own run, which each runner asks, while a file is loaded. While tests run it is empty: a
+      # frame of ours between those of Test::Unit would stand in the backtrace of each failure.
       module Before
-        def run
-          return super unless TestUnitRuns.loading
+      end
 
-          TestUnitRuns.asked = true
-          ::Test::Unit::TestResult.new
-        end
+      RUN = proc do
+        TestUnitRuns.asked = true
+        ::Test::Unit::TestResult.new
       end
 
       class << self
-        # Whether a file is being loaded, and whether it asked for a run.
-        attr_accessor :loading, :asked
+        # Whether a file that was loaded asked for a run.
+        attr_accessor :asked
 
         def put(mediator)
           mediator.prepend(Before) unless mediator < Before
@@ -25,10 +25,10 @@ module Gorgon
 
         def while_loading
           @asked = false
-          @loading = true
+          Before.define_method(:run, &RUN)
           yield
         ensure
-          @loading = false
+          Before.__send__(:remove_method, :run)
         end
       end
 
