@@ -58,6 +58,23 @@ class ExitsTest < Minitest::Test
     assert_same mine, trap('EXIT', 'DEFAULT')
   end
 
+  def test_a_trap_of_exit_that_tests_set_is_forgotten
+    mine = -> {}
+    trap('EXIT', mine)
+    exits = Gorgon::Frameworks::Exits.new { @armed }
+    exits.held {}
+    trap('EXIT') { exit 3 }
+    exits.forget_trap
+    assert_same mine, trap('EXIT', 'DEFAULT')
+  end
+
+  def test_a_trap_of_exit_that_files_of_another_framework_set_stays
+    mine = -> {}
+    trap('EXIT', mine)
+    @exits.forget_trap
+    assert_same mine, trap('EXIT', 'DEFAULT')
+  end
+
   def test_otherwise_it_is_ruby_s_own
     own = [method(:at_exit), Kernel.method(:at_exit)]
     kept = nil

@@ -17,10 +17,12 @@ class MinitestEndingTest < MinitestCase
   end
 
   # Minitest's own exit comes before it, and after a handler that a test registers.
-  def test_a_handler_of_at_exit_that_a_hook_of_after_run_registers_has_the_last_word
-    { 'Minitest.after_run { at_exit { exit 3 } }' => ['', 3], '' => ['at_exit { exit 3 }', 0] }.each do |hook, (body, status)|
+  def test_of_handlers_at_exit_those_of_a_hook_of_after_run_have_the_last_word
+    { 'Minitest.after_run { at_exit { exit 3 } }' => ['', 3], '' => ['at_exit { exit 3 }', 0],
+      '# In a test' => ["trap('EXIT') { puts 'trap'; exit 3 }", 0] }.each do |hook, (body, status)|
       write('a_test.rb', "require 'minitest/autorun'\n#{hook}\nclass ATest < Minitest::Test\n  def test_a; #{body}; end\nend\n")
-      assert_equal status, assert_as_plain('a_test.rb', status: status).status.exitstatus
+      ran = assert_as_plain('a_test.rb', status: status)
+      assert_equal [status, ''], [ran.status.exitstatus, ran.output]
     end
   end
 

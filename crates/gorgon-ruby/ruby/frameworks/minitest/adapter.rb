@@ -84,6 +84,7 @@ module Gorgon
       def finish
         return unless there?
 
+        @exits.forget_trap
         @reporters.report
         @ending.ask(@options.given, passed: !@results.failed)
         @ending.run_hooks

@@ -68,6 +68,7 @@ module Gorgon
       def finish
         return unless @runner
 
+        @exits.forget_trap
         guarded('Test::Unit.at_exit') { ::Test::Unit.run_at_exit_hooks }
         @memory.pass_over(classes, [])
         Frameworks.at_last(@memory, @reporter, @faults) { Frameworks.test_unit_asked? ? classes : [] }
