@@ -1,5 +1,6 @@
 //! What a tree shall be made equal to: another tree, path by path.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use crossbeam_channel::{Receiver, TryRecvError, never};
@@ -40,14 +41,12 @@ impl View {
     pub(crate) fn of_cache(root: &Path) -> Result<Self, SyncError> {
         let mut view = Self::of_tree(root)?;
         let outside = Outside::of(root);
-        let mut left_out: Option<Vec<u8>> = None;
+        let mut left_out: HashSet<Vec<u8>> = HashSet::new();
         view.entries.retain(|viewed| {
             let path = &viewed.path;
-            let below = |top: &Vec<u8>| {
-                path.strip_prefix(top.as_slice())
-                    .is_some_and(|rest| rest.first() == Some(&b'/'))
-            };
-            if left_out.as_ref().is_some_and(below) {
+            let mut above = (0..path.len()).filter(|end| path[*end] == b'/');
+            // In the order of the bytes `a-b` stands between `a` and `a/b`.
+            if above.any(|end| left_out.contains(&path[..end])) {
                 return false;
             }
             let Some(reason) = outside.reason(path) else {
@@ -55,7 +54,7 @@ impl View {
             };
             log::info!(target: "gorgon::sync", path:% = String::from_utf8_lossy(path), reason;
                 "left out of the workspace: it points out of the project");
-            left_out = Some(path.clone());
+            left_out.insert(path.clone());
             false
         });
         Ok(view)

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::*;
 use crate::exclude::Excludes;
 use crate::scan::scan;
+use crate::view::View;
 
 /// Runs a script of sh in an empty directory, with `git` that knows no configuration.
 fn made(script: &str) -> tempfile::TempDir {
@@ -197,4 +198,19 @@ fn where_the_original_lies_is_said_by_the_source() {
     for path in ["host:tree", "rsync://host/m/tree", "host::m/tree", "/"] {
         assert_eq!(shown(path), "/home/me/app", "{path}");
     }
+}
+
+#[test]
+fn all_of_what_a_cache_has_left_out_stays_out_of_its_copies() {
+    // As a file server may send it, of which nobody has looked at the source.
+    let directory = made(
+        "for name in lib lib-extra; do
+             mkdir -p .git/modules/$name; touch .git/modules/$name/HEAD a
+             echo \"[core] worktree = $PWD/$name\" > .git/modules/$name/config
+         done",
+    );
+    let view = View::of_cache(directory.path()).unwrap();
+    let paths = view.entries.iter().map(|entry| entry.path.as_slice());
+    let paths: Vec<_> = paths.map(String::from_utf8_lossy).collect();
+    assert_eq!(paths, [".git", ".git/modules", "a"]);
 }
