@@ -3,6 +3,7 @@
 use std::path::{Component, Path};
 use std::time::Instant;
 
+use gorgon_proto::item::WorkItem;
 use gorgon_proto::job::Isolation;
 use gorgon_proto::message::{Reply, WorkerEnded};
 use gorgon_proto::outcome::FileError;
@@ -102,11 +103,11 @@ impl Work {
         self.publish(start, out);
         let framework = self.guess.of(&item.filename);
         let record = Record::open(item, now);
-        if leads_outside(&record.item.filename) {
+        if let Some(outside) = outside_of(&record.item) {
             let error = FileError {
                 what: "load".to_owned(),
                 exception: None,
-                message: format!("{} lies outside the project", record.item.filename),
+                message: format!("{outside} lies outside the project"),
                 backtrace: Vec::new(),
                 test: None,
             };
@@ -341,6 +342,12 @@ impl Work {
             self.settle(running.delivery, Some(Reply::Finish(Box::new(finish))), out);
         }
     }
+}
+
+/// Returns the first file of an item, or of what runs before it, that leads out of the workspace.
+fn outside_of(item: &WorkItem) -> Option<String> {
+    let mut files = item.before.iter().chain([item]).map(|it| &it.filename);
+    files.find(|file| leads_outside(file)).cloned()
 }
 
 /// Whether a path out of a message leads out of the workspace.

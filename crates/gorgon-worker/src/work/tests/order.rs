@@ -128,6 +128,14 @@ fn a_row_of_files_runs_in_one_fresh_child_and_tells_what_fails_in_each() {
 }
 
 #[test]
+fn no_file_of_a_row_is_run_that_lies_outside_the_project() {
+    for before in ["/etc/1", "../1", "2,a/../../1"] {
+        let item = format!("item 9!<{before}");
+        check(settings(), &[(item.as_str(), "start 9; finish 9 fail")]);
+    }
+}
+
+#[test]
 fn a_file_of_which_it_is_known_that_it_has_no_tests_is_not_loaded_again() {
     let begins = [
         ("item 1", "start 1; fork c1 rspec"),

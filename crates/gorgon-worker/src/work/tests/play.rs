@@ -44,8 +44,10 @@ fn item(number: &str) -> WorkItem {
         None => (number, Vec::new()),
     };
     let fresh = number.ends_with('!');
-    let id = number.trim_end_matches('!').parse().unwrap();
-    let mut item = WorkItem::whole(ItemId(id), format!("f{id}_spec.rb"));
+    let number = number.trim_end_matches('!');
+    let (directory, number) = number.split_at(number.rfind('/').map_or(0, |slash| slash + 1));
+    let id = number.parse().unwrap();
+    let mut item = WorkItem::whole(ItemId(id), format!("{directory}f{id}_spec.rb"));
     item.fresh = fresh;
     item.before = before;
     item.avoid = avoid;
