@@ -105,8 +105,9 @@ impl Work {
         }
     }
 
-    /// An item came: the file queue is there.
+    /// An item came: the broker has not lost the file queue, or the originator has made it anew.
     pub(crate) fn queue_is_there(&mut self) {
+        self.outage = false;
         self.patience_until = None;
         self.look_at = None;
     }

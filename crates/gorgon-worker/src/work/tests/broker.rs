@@ -64,6 +64,22 @@ fn after_an_answer_of_the_broker_a_missing_queue_is_the_end_of_the_job() {
             ("channel closed", ""),
         ],
     );
+    // The outage before is over: an item came since.
+    check(
+        settings(),
+        &[
+            ("down", ""),
+            ("up", "idle"),
+            ("item 1", "start 1; fork c1 rspec"),
+            ("c1 ready", "run c1 1"),
+            ("c1 done", "finish 1 pass"),
+            ("channel closed", ""),
+            ("up", "holds 1; stop consuming"),
+            ("drained", ""),
+            ("ok", "consume"),
+            ("missing", "end c1"),
+        ],
+    );
     // The queue was missing when it began to consume.
     check(
         settings(),
