@@ -86,6 +86,10 @@ pub struct FileError {
 }
 
 impl FileError {
+    /// `what` of the fault that says: what ran before an item could not be run once more, so the item did
+    /// not run either.
+    pub const ROW_BROKEN: &str = "again";
+
     /// Makes the error of a file that was lost on each of these hosts.
     #[must_use]
     pub fn lost(hosts: &[String]) -> Self {

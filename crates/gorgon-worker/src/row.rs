@@ -39,7 +39,7 @@ impl Work {
 /// Says that what ran before an item cannot be run once more.
 pub(crate) fn broken_row(why: &str) -> FileError {
     FileError {
-        what: "again".to_owned(),
+        what: FileError::ROW_BROKEN.to_owned(),
         exception: None,
         message: format!("what ran before the file could not be run once more: {why}"),
         backtrace: Vec::new(),

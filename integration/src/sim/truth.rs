@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use gorgon_originator::ledger::{Cause, Effect, Happening, Repeat, RetryResult, Reviewed};
 use gorgon_proto::item::{ItemId, WorkItem};
 use gorgon_proto::message::{Finish, Reply};
-use gorgon_proto::outcome::{FinishType, Outcome, Verdict};
+use gorgon_proto::outcome::{FileError, FinishType, Outcome, Verdict};
 use gorgon_ruby::ChildEvent;
 use gorgon_worker::children::ChildNo;
 
@@ -224,7 +224,11 @@ impl Truth {
                 self.verdicts.entry(finish.item).or_default().push(*verdict);
                 // A row that could not be gone on with: nobody has said anything of its last file.
                 let ended = matches!(finish.kind, FinishType::Pass | FinishType::Fail);
-                let broken = !ended || finish.errors.iter().any(|error| error.what == "again");
+                let broken = !ended
+                    || finish
+                        .errors
+                        .iter()
+                        .any(|error| error.what == FileError::ROW_BROKEN);
                 if broken && review.is_some() {
                     self.broken_reviews = true;
                 } else {

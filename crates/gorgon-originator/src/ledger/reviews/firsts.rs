@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashSet};
 
 use gorgon_proto::item::ItemId;
 use gorgon_proto::message::Finish;
-use gorgon_proto::outcome::FinishType;
+use gorgon_proto::outcome::{FileError, FinishType};
 
 use super::{Reviews, Way};
 
@@ -48,7 +48,8 @@ pub(super) fn failed_in(finish: &Finish) -> impl Iterator<Item = &String> {
 
 /// Returns whether the run of an item came to its end, whatever its tests made of it.
 pub(super) fn came_to_its_end(finish: &Finish) -> bool {
-    matches!(finish.kind, FinishType::Pass | FinishType::Fail)
+    let broken = |error: &FileError| error.what == FileError::ROW_BROKEN;
+    matches!(finish.kind, FinishType::Pass | FinishType::Fail) && !finish.errors.iter().any(broken)
 }
 
 pub(super) fn as_u32(number: usize) -> u32 {

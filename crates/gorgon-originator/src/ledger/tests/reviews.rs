@@ -33,6 +33,11 @@ fn a_file_that_fails_after_others_and_passes_alone_is_run_once_more_after_them()
             "a2 passes 3 +x +y; a1 fails 4 !again @0",
             format!("{again}; failed 4; found of 2"),
         ),
+        // Nor where all before it ended, and it was not begun.
+        (
+            "a2 passes 3 +x +y; a1 fails 4 !again @0 @1",
+            format!("{again}; failed 4; found of 2"),
+        ),
         (
             "a2 passes 3 +x +y; a1 crashes 4 @0 @1",
             format!("{again}; crashed 4; found of 2"),
@@ -78,6 +83,13 @@ fn files_of_one_child_run_again_in_one_row() {
         "a1 passes 0; a1 fails 1 !hook <0; a1 passes 2 +x; a1 fails 3 !hook @0; a leaves done",
         "passed 0; failed 1; alone 1 as 2; publish 2; passed 2; again 1 as 3 after 0; publish 3; failed 3; \
          found of 1 after others !; delete; done",
+    );
+    // It could not be run once more: that is no fault of its own.
+    check(
+        2,
+        "a1 passes 0; a1 fails 1 !hook <0; a1 passes 2 +x; a1 fails 3 !again @0; a leaves done",
+        "passed 0; failed 1; alone 1 as 2; publish 2; passed 2; again 1 as 3 after 0; publish 3; failed 3; \
+         found of 1; delete; done",
     );
 }
 
