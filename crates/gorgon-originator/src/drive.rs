@@ -253,6 +253,7 @@ impl Drive<'_> {
             }
             Broker::Confirmed { .. } | Broker::Acked { .. } | Broker::Unroutable { .. } => None,
             Broker::TooLarge { tag } => Some(Event::MessageTooLarge {
+                item: u32::try_from(tag).ok().map(ItemId),
                 what: self.too_large(tag),
             }),
             Broker::ConsumerEnded { queue, .. } => {

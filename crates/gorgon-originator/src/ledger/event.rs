@@ -55,8 +55,10 @@ pub enum Event {
     },
     /// No connection for so long that the session gave up.
     BrokerGaveUp,
-    /// The broker does not take a message of ours for its size: the job cannot be run.
+    /// The broker does not take a message of ours for its size.
     MessageTooLarge {
+        /// The item, if it is one.
+        item: Option<ItemId>,
         /// What it holds.
         what: String,
     },

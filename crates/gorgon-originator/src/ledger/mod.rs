@@ -170,9 +170,11 @@ impl Ledger {
             }
             Event::BrokerBack { files } => self.broker_back(now, files, &mut out),
             Event::BrokerGaveUp => self.done(Ending::BrokerGone, &mut out),
-            Event::MessageTooLarge { what } => {
-                out.push(Effect::SendCancel);
-                self.done(Ending::MessageTooLarge { what }, &mut out);
+            Event::MessageTooLarge { item, what } => {
+                if !self.review_too_large(item, &what, &mut out) {
+                    out.push(Effect::SendCancel);
+                    self.done(Ending::MessageTooLarge { what }, &mut out);
+                }
             }
             Event::ReplyQueueLost | Event::AnnouncementsLost => self.offer_to_all(&mut out),
             Event::FileQueueMissing => self.file_queue_missing(now, &mut out),

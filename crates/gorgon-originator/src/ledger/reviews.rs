@@ -27,6 +27,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use gorgon_proto::item::{ItemId, WorkItem};
 use gorgon_proto::message::Finish;
+use gorgon_proto::outcome::Verdict;
 
 pub use firsts::LastFailed;
 use firsts::{First, Suspect, as_u32, came_to_its_end, failed_in};
@@ -261,6 +262,23 @@ impl Ledger {
             self.reviews.suspects.remove(&of);
             out.push(Effect::Tell(Happening::Reviewed(self.found(of, item))));
         }
+    }
+
+    /// A message was too large for the broker. If it is a run of a review, that proves nothing, and the
+    /// job goes on. Returns whether it is.
+    pub(super) fn review_too_large(
+        &mut self,
+        item: Option<ItemId>,
+        what: &str,
+        out: &mut Vec<Effect>,
+    ) -> bool {
+        let Some(item) = item.filter(|item| self.reviews.way_of(*item).is_some()) else {
+            return false;
+        };
+        log::warn!(target: "gorgon::originator", "a failure is not judged again, as the broker takes no message of that size: {what}");
+        self.items.settle(item, Verdict::Lost);
+        self.review_lost(item, out);
+        true
     }
 
     fn found(&self, of: ItemId, alone: ItemId) -> Reviewed {

@@ -38,6 +38,11 @@ fn a_file_that_fails_after_others_and_passes_alone_is_run_once_more_after_them()
             "a2 passes 3 +x +y; a1 fails 4 !again @0 @1",
             format!("{again}; failed 4; found of 2"),
         ),
+        // The list of what is to run before it is longer than a message may be.
+        (
+            "a2 passes 3 +x +y; too large 4",
+            format!("{again}; found of 2"),
+        ),
         (
             "a2 passes 3 +x +y; a1 crashes 4 @0 @1",
             format!("{again}; crashed 4; found of 2"),

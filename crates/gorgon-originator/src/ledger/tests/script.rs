@@ -259,6 +259,12 @@ pub(crate) fn event(text: &str) -> Event {
             let messages = n.parse().unwrap();
             return Event::FileQueueLooked { messages };
         }
+        ["too", "large", what] => {
+            return Event::MessageTooLarge {
+                item: Some(item(what).0),
+                what: "a list".to_owned(),
+            };
+        }
         ["cancel"] => return Event::Cancelled,
         ["listener", "ends"] => {
             return Event::LocalListenerEnded {
