@@ -18,7 +18,7 @@ use crate::report::status::Strict;
 use crate::report::summary::Facts;
 use crate::report::visible::one_line;
 use crate::report::{Results, json, junit, status, summary};
-use crate::run::{BROKER_LIMIT, Run};
+use crate::run::Run;
 use crate::screen::{self, ReportError};
 use crate::settings::Settings;
 use crate::usual::likely::has_tests;
@@ -205,10 +205,7 @@ fn explain(ending: &Ending, results: &Results, broker: &str) -> Option<(String, 
             "RUST_LOG=info gorgon-originator --local shows what it does".to_owned(),
         )),
         Ending::BrokerGone => Some((
-            format!(
-                "the broker at {broker} was away for {} s",
-                BROKER_LIMIT.as_secs()
-            ),
+            format!("the job cannot go on without the broker at {broker}"),
             "gorgon-originator --only-failures and a new run are the ways on".to_owned(),
         )),
         Ending::MessageTooLarge { what } => Some((

@@ -18,6 +18,7 @@ use crate::local::Local;
 use crate::looks::{self, Look, request};
 use crate::report::progress::{self, LONG_ITEM, REDRAW_INTERVAL};
 use crate::report::{Results, json};
+use crate::run::BROKER_LIMIT;
 use crate::screen::{Screen, Stream};
 
 /// So many deliveries are acknowledged at once: each acknowledgement by itself would wake three threads. A
@@ -284,7 +285,9 @@ impl Drive<'_> {
             }
             Broker::Drained { .. } => None,
             Broker::GaveUp { cause } => {
-                self.screen.say(&format!("the broker stays away: {cause}"));
+                let limit = BROKER_LIMIT.as_secs();
+                let line = format!("the broker stays away for more than {limit} s: {cause}");
+                self.screen.say(&line);
                 Some(Event::BrokerGaveUp)
             }
         }
