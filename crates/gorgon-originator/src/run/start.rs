@@ -26,7 +26,7 @@ use crate::unbegun::Unbegun;
 pub fn start(args: &StartArgs, broker_url: Option<&str>) -> Result<u8, RunError> {
     let (begun, started) = (Instant::now(), SystemTime::now());
     let mut reported = false;
-    let ended = go(args, broker_url, begun, &mut reported);
+    let ended = go(args, broker_url, (begun, started), &mut reported);
     let (ending, why) = match &ended {
         Ok(exit::OK) => (Ending::Complete, None),
         Ok(_) => (Ending::Cancelled, None),
@@ -50,10 +50,10 @@ pub fn start(args: &StartArgs, broker_url: Option<&str>) -> Result<u8, RunError>
 fn go(
     args: &StartArgs,
     broker_url: Option<&str>,
-    begun: Instant,
+    (begun, started): (Instant, SystemTime),
     reported: &mut bool,
 ) -> Result<u8, RunError> {
-    let mut trace = Trace::begin("originator", begun, SystemTime::now());
+    let mut trace = Trace::begin("originator", begun, started);
     let broker_url = broker_url.filter(|_| args.local.is_none());
     let mut settings = Settings::load(args.selection.config.as_deref(), broker_url)?;
     if args.local.is_some() {
@@ -122,7 +122,7 @@ fn go(
         ending,
         why,
         status,
-        started: SystemTime::now(),
+        started,
         took: begun.elapsed(),
     };
     let work = work_of(std::mem::take(&mut files.planned));
