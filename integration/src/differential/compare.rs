@@ -151,12 +151,13 @@ fn tests(
                 format!("{name}: plain {}, ours {}", right.len(), seen.len()),
             );
         }
+        let as_many = right.len() == seen.len();
         for test in &right {
             let same =
                 |it: &&Test| outcome(framework, &it.outcome) == outcome(framework, &test.outcome);
             let Some(at) = seen.iter().position(|it| same(&it)) else {
-                if !seen.is_empty() && right.len() == seen.len() {
-                    let other = &seen[0].outcome;
+                if let Some(other) = seen.first().filter(|_| as_many) {
+                    let other = &other.outcome;
                     say(
                         Kind::Outcome,
                         format!("{name}: plain {}, ours {other}", test.outcome),
@@ -164,11 +165,7 @@ fn tests(
                 }
                 continue;
             };
-            let other = if right.len() == seen.len() && right.len() == 1 {
-                seen[at].clone()
-            } else {
-                seen.remove(at)
-            };
+            let other = seen.remove(at);
             if test.outcome != "passed"
                 && let Some(line) = missing(&test.text, &other.text)
             {
@@ -220,4 +217,52 @@ pub fn normal(line: &str) -> String {
     }
     let found = found.strip_prefix("# ").unwrap_or(&found).trim();
     found.strip_prefix("./").unwrap_or(found).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(outcomes: &[&str]) -> Observed {
+        let test = |outcome: &&str| Test {
+            name: "a".to_owned(),
+            outcome: (*outcome).to_owned(),
+            ..Test::default()
+        };
+        Observed {
+            tests: outcomes.iter().map(test).collect(),
+            ..Observed::default()
+        }
+    }
+
+    #[test]
+    fn of_tests_with_one_name_each_outcome_counts() {
+        for (plain, ours, said) in [
+            (
+                &["passed", "failed"][..],
+                &["failed", "passed"][..],
+                &[][..],
+            ),
+            (
+                &["passed", "failed"],
+                &["passed", "passed"],
+                &["outcome: a: plain failed, ours passed"],
+            ),
+            (
+                &["failed"],
+                &["skipped"],
+                &["outcome: a: plain failed, ours skipped"],
+            ),
+            (
+                &["passed", "passed"],
+                &["passed"],
+                &["tests: a: plain 2, ours 1"],
+            ),
+            (&["passed"], &[], &["tests: a: plain 1, ours 0"]),
+        ] {
+            let found = compare(Framework::Minitest, &seen(plain), &seen(ours));
+            let found: Vec<String> = found.iter().map(ToString::to_string).collect();
+            assert_eq!(found, said, "{plain:?} {ours:?}");
+        }
+    }
 }

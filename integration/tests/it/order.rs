@@ -128,7 +128,7 @@ fn a_file_that_fails_only_after_others_passes_with_a_warning_in_each_framework()
     home.assert_nothing_left();
 }
 
-/// Its second file fails in the runs that `deed.rb` says.
+/// Its second file fails where `fails`, a Ruby expression, is true.
 fn counting(home: &Home, fails: &str) -> Project {
     let spec = format!(
         "RSpec.describe('b') do\n  it('tries') do\n    File.write('tried', '.', mode: 'a')\n    \
