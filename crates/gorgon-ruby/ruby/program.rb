@@ -37,10 +37,12 @@ module Gorgon
         end
       end
 
+      # The block may have the text of the file at hand.
       def take(framework, path, root)
-        text = text(File.expand_path(path, root))
+        file = File.expand_path(path, root)
+        text = yield(file) || text(file)
         data(path, framework == 'rspec' && !text.match?(AUTORUN) ? '' : text)
-        name = framework == 'rspec' ? rspec : of(File.expand_path(path, root), text)
+        name = framework == 'rspec' ? rspec : of(file, text)
         # What the suite has made of it stays, as in a plain run of all files.
         return if name.bytesize > MOST_BYTES || (@given && $0 != @given)
 

@@ -57,7 +57,8 @@ module Gorgon
       # The framework's name, or nil where nothing tells.
       def framework(path)
         file = File.expand_path(path, @root)
-        text = code(path, read(file))
+        @latest = nil
+        text = code(path, read(file) { |all| @latest = [file, all] if all.bytesize < FIRST_BYTES })
         return 'rspec' if spec?(path) && named(text).include?('rspec')
 
         certain(text) || by_superclass(text) || own_library(path, text) || by_helpers(file, text) || by_words(path, text)
@@ -83,6 +84,12 @@ module Gorgon
 
         file = File.expand_path(path, @root)
         deep_helpers(file, read(file)).each { |helper| @told[helper] = name if @told[helper] }
+      end
+
+      # The whole text of a file for which `framework` was just called; nil where that did not read all of it.
+      def text(file)
+        latest, text = @latest
+        text if latest == file
       end
 
       def spec?(path)
@@ -143,11 +150,12 @@ module Gorgon
         found == 'minitest' && library(text.gsub(SHARED, '')).nil? && words(path) == 'rspec' ? 'rspec' : found
       end
 
-      # Without comments and what follows __END__.
+      # Without comments and what follows __END__; the block gets all that was read.
       def read(file)
         text = File.binread(file, FIRST_BYTES).to_s
         text = File.binread(file, BYTES) if text.bytesize == FIRST_BYTES
-        text[/^__END__$.*/m] = '' if text.include?("\n__END__\n")
+        yield text if block_given?
+        text = text.sub(/^__END__$.*/m, '') if text.include?("\n__END__\n")
         text = text.gsub(/^[ \t]*#.*$/, '') if text.include?('#')
         text.include?('=begin') ? text.gsub(/^=begin\b.*?^=end\b.*?$/m, '') : text
       rescue SystemCallError
