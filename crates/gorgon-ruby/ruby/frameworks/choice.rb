@@ -14,9 +14,16 @@ module Gorgon
       AUTORUN = '/rspec/autorun.rb'
       # Methods that are tests, whatever else a class of a framework has.
       TEST = /\A(?:test|bench)/.freeze
+      FRAMEWORKS = %w[minitest test_unit rspec].freeze
 
       @seen = 0
       @rspec_asked = false
+      @ran_groups = 0
+
+      class << self
+        # Number of RSpec's outermost groups that ran in this process, as its adapter counts them.
+        attr_accessor :ran_groups
+      end
 
       # Whether the library that runs RSpec at exit is loaded. A library is looked at once, as there may be
       # thousands; its name may be in any encoding.
@@ -63,7 +70,7 @@ module Gorgon
 
       # Tests ran here. Those of another framework, which it would run at exit of a plain run, have yet to.
       def besides
-        grown.select { |name| name != @framework && armed(name) }
+        (FRAMEWORKS - [@framework]).select { |name| armed(name) && grown?(name) }
       end
 
       # Whether its loading, as far as it came, brought tests of this framework.
@@ -115,17 +122,23 @@ module Gorgon
         defined?(::Test::Unit::TestCase::DESCENDANTS) ? ::Test::Unit::TestCase::DESCENDANTS : []
       end
 
-      # RSpec names a constant for each group, which stays.
+      # RSpec names a constant for each group, which stays. Its own children count as they run: to ask for all constants
+      # after each file takes the longer the more files there were.
       def groups
+        return Choice.ran_groups if @framework == 'rspec'
+
         defined?(::RSpec::ExampleGroups) ? ::RSpec::ExampleGroups.constants.size : 0
       end
 
       # The frameworks that got tests since.
       def grown
-        found = %w[minitest test_unit].select do |name|
-          (name == 'minitest' ? minitest : test_unit).drop(@before[name]).any? { |klass| tests?(klass) }
-        end
-        groups > @before['rspec'] ? found + ['rspec'] : found
+        FRAMEWORKS.select { |name| grown?(name) }
+      end
+
+      def grown?(name)
+        return groups > @before['rspec'] if name == 'rspec'
+
+        (name == 'minitest' ? minitest : test_unit).drop(@before[name]).any? { |klass| tests?(klass) }
       end
 
       def tests?(klass)

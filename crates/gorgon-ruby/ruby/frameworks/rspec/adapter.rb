@@ -360,6 +360,7 @@ module Gorgon
         @failed = true if @told || @results.failed?
         @outside_failed ||= @world.non_example_failure
         @filters.end_file
+        Choice.ran_groups += @world.example_groups.size
         @globals.forget_groups
         @world.wants_to_quit = false
         @world.non_example_failure = false
