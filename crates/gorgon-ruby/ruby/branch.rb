@@ -120,8 +120,8 @@ module Gorgon
       ensure
         ::GC.enable unless off
       end
-      # What was there before has been swept before.
-      ::GC.start(full_mark: false)
+      # Marks all of it: how much may grow old before the next full mark is counted from here.
+      ::GC.start
     end
 
     def watch_children
