@@ -233,6 +233,11 @@ impl Shell {
                     Wake::Broker(BrokerEvent::GaveUp { cause }) => {
                         return Err(RunError::GaveUp(cause));
                     }
+                    Wake::Broker(BrokerEvent::ConsumerRefused { queue, said })
+                        if queue == self.voice.queue =>
+                    {
+                        return Err(RunError::Deaf { queue, said });
+                    }
                     Wake::ParentGone => {
                         // Disconnected, it would be ready for ever.
                         parent = never();

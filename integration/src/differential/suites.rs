@@ -364,7 +364,13 @@ impl Bench<'_> {
             let seen = counted(by_file.get(file).into_iter().flatten().copied());
             let Some(plain) = alone.get(file) else {
                 if files.iter().any(|it| it == file) {
-                    report.same[at] += usize::from(minus(&seen, &together).is_empty());
+                    let more = minus(&seen, &together);
+                    if more.is_empty() {
+                        report.same[at] += 1;
+                    } else {
+                        let text = format!("only ours {}, which none has together", more.len());
+                        say(Kind::Tests, text);
+                    }
                 }
                 continue;
             };

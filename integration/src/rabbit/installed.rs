@@ -17,7 +17,9 @@ const IN_TREE: &str = r#"
     tree=$1 here=$2
     shift 2
     mount -t proc proc "$tree/proc"
-    mount --rbind /dev "$tree/dev"
+    mount -t tmpfs -o mode=755 tmpfs "$tree/dev"
+    for device in null zero full random urandom tty; do cp -a "/dev/$device" "$tree/dev/"; done
+    ln -s /proc/self/fd "$tree/dev/fd"
     mkdir -p "$tree${here%/*}"
     mount --bind "${here%/*}" "$tree${here%/*}"
     exec chroot "$tree" sh -c 'cd "$0" && exec "$@"' "$here" "$@"

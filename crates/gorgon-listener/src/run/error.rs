@@ -46,6 +46,14 @@ pub enum RunError {
     /// The session has given up.
     #[error("speak with the broker: {0}")]
     GaveUp(String),
+    /// The broker lets nobody consume the listener's own queue any more, so no job would be heard of.
+    #[error("consume the queue {queue} again: {said}")]
+    Deaf {
+        /// The queue.
+        queue: String,
+        /// The broker's words.
+        said: String,
+    },
     /// A thread that lives as long as the listener has ended.
     #[error("go on without a thread that has ended: this is a bug")]
     Broken,
@@ -61,6 +69,10 @@ impl Hint for RunError {
             Self::Replays { .. } => {
                 Some("make it writable for the listener, or set cache_dir".to_owned())
             }
+            Self::Deaf { .. } => Some(
+                "give the broker account the rights of configs/rabbitmq-permissions.sample"
+                    .to_owned(),
+            ),
             Self::Directory { .. } | Self::System(_) | Self::GaveUp(_) | Self::Broken => None,
         }
     }
