@@ -239,7 +239,7 @@ module Gorgon
     def receive
       line = buffered
       until line
-        @rest << @io.sysread(READ_BYTES)
+        @rest << read_some
         line = buffered
       end
       Json.read(line.force_encoding(Encoding::UTF_8))
@@ -290,6 +290,14 @@ module Gorgon
       @io.syswrite(line)
     rescue Errno::EAGAIN
       SELECT.call(nil, [@io])
+      retry
+    end
+
+    # A process that ends meanwhile, and a signal, interrupt the wait, and then there is nothing to read yet.
+    def read_some
+      @io.sysread(READ_BYTES)
+    rescue Errno::EAGAIN
+      SELECT.call([@io])
       retry
     end
 

@@ -22,6 +22,23 @@ class ChannelTest < Minitest::Test
     assert_equal (0...2_000).to_a, numbers
   end
 
+  # Ruby leaves off waiting for a socket where a process of the last file ends meanwhile.
+  def test_a_process_that_ends_while_a_line_is_waited_for_ends_nothing
+    ours, theirs = UNIXSocket.pair
+    channel = Gorgon::Channel.new(ours)
+    test = $$
+    left_behind = fork do
+      Thread.pass until File.read("/proc/#{test}/stat")[/\) (\w)/, 1] == 'S'
+      exit!(0)
+    end
+    writer = Thread.new do
+      Process.wait(left_behind)
+      theirs.write(%({"op":"finish"}\n))
+    end
+    assert_equal({ 'op' => 'finish' }, channel.receive)
+    writer.join
+  end
+
   # An interrupt may come while the worker reads too slowly.
   def test_a_line_after_one_that_was_cut_off_is_a_line
     ours, theirs = UNIXSocket.pair
