@@ -232,7 +232,7 @@ module Gorgon
       # No file passes because the wrong one looked at it.
       others = @reporter.any? ? choice.besides : choice.without_tests
       others.each { |name| adapter(name).run(path, selection, loaded: true) }
-      @channel.hold_line(HAS_NO_TESTS) if choice.without_tests_of_its_own?
+      @channel.hold_line(HAS_NO_TESTS) if !@reporter.any? && choice.without_tests_of_its_own?
       @reporter.settle(1 + others.size)
       @ran = true
       choice.settled

@@ -20,6 +20,7 @@ module Gorgon
         @spent = {}.compare_by_identity   # class => name => the method that had its turn
         @passed = {}.compare_by_identity  # classes that have no turn, unless a file opens them
         @shapes = {}.compare_by_identity  # class => what tells that it was reopened
+        @bases = {}.compare_by_identity   # classes that others are below
         @waiting = {}.compare_by_identity # class => the test file that it waits for, or nil
         @loaded = {}                      # files of the job that had their turn
         @latest = nil                     # the turns of the file that runs
@@ -39,7 +40,7 @@ module Gorgon
         @latest = classes.each_with_object([]) do |klass, turns|
           next if waits && @waiting.key?(klass)
 
-          grown = reshaped?(klass) || (!changed.empty? && changed.key?(klass.superclass))
+          grown = reshaped?(klass, by: @bases.key?(klass) ? :all : :methods) || (!changed.empty? && changed.key?(klass.superclass))
           next unless opened.key?(klass) || (grown && !@passed.key?(klass))
 
           changed[klass] = true
@@ -111,12 +112,18 @@ module Gorgon
         @spent[klass] = klass.public_instance_methods.to_h { |name| [name.to_s, klass.instance_method(name)] }
       end
 
-      # Cheap to ask of thousands of classes after each file: is it new, reopened, extended?
-      def reshaped?(klass)
-        # Of two small numbers one: no object for each class.
-        shape = (klass.public_instance_methods(false).size << ROOM_BITS) + klass.ancestors.size
-        return false if shape == @shapes[klass]
+      # Cheap to ask of thousands of classes after each file: is it new, reopened, extended? By its methods alone a module
+      # that a later file has put into it, without opening it, is seen at the end only, where it is an error.
+      def reshaped?(klass, by: :all)
+        known = @shapes[klass]
+        methods = klass.public_instance_methods(false).size
+        return false if by == :methods && known && known >> ROOM_BITS == methods
 
+        # Of two small numbers one: no object for each class.
+        shape = (methods << ROOM_BITS) + klass.ancestors.size
+        return false if shape == known
+
+        @bases[klass.superclass] = true unless known
         @shapes[klass] = shape
         true
       end
