@@ -94,7 +94,10 @@ module Gorgon
       # Under a Bundler that the suite sets up by itself, the versions are not ours to choose.
       return if @framework != 'rspec' && Frameworks.versions_open?
 
-      swept { @compiled.load { load_framework } }
+      swept do
+        @compiled.load { load_framework }
+        Frameworks.ready_to_trace
+      end
     rescue SystemExit, ScriptError, StandardError => e
       STDERR.puts("gorgon: preload of #{@framework}: #{e.class}: #{e.message}")
     end

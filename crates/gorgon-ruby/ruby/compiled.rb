@@ -43,12 +43,12 @@ module Gorgon
       end
     end
 
-    # Has files at hand that a child may load later: what was kept of them, and of others from the next run on. To be
+    # Has files at hand that a child may load later, read from what was kept of them; others from the next run on. To be
     # called in the block of `load`.
     def ahead(paths)
       return unless @loading
 
-      @ahead = paths.to_h { |path| [path, binary(path)] }.compact
+      @ahead = paths.to_h { |path| [path, find(path)] }.compact
     rescue SystemCallError
       nil # Then they are compiled when they are loaded.
     end
@@ -57,7 +57,7 @@ module Gorgon
     def with_ahead(&block)
       return yield unless @ahead && Compiled.usable?
 
-      found_by(->(path) { ISEQ.load_from_binary(@ahead[path]) if @ahead.key?(path) }, &block)
+      found_by(->(path) { @ahead.delete(path) }, &block)
     end
 
     # Called by Ruby for each file; nil: it compiles the file. One of the project lies in another workspace next time.

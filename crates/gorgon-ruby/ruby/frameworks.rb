@@ -78,6 +78,11 @@ module Gorgon
         disarm
       end
 
+      # Has Ruby mark all that is compiled as traced, which it does once, and which would cost each child a copy of its heap.
+      def ready_to_trace
+        disarmed { nil }
+      end
+
       # Switches off what is loaded already.
       def disarm
         disarm_loaded_minitest if defined?(::Minitest::Runnable)
