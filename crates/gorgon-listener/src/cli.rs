@@ -8,15 +8,17 @@ use gorgon_process::exit;
 
 const LONG_ABOUT: &str = "\
 The daemon of a host. It takes jobs that originators offer on the broker, as many at once as it has
-slots, which they share: pulls the source by rsync, runs after_sync, and starts a worker manager,
-which runs the workers.
+slots; the jobs share the slots. For each job it pulls the source by rsync, runs after_sync, and
+starts a worker manager, which runs the workers.
 
 Its configuration is gorgon_listener.json in the working directory, in ~/.gorgon/ or in /etc/gorgon/.
 It stays in the foreground and logs to stderr, or to `log_file`.";
 
 const AFTER_HELP: &str = "\
-Signals: TERM or INT: takes no new job, hands running files back to the queue (they run elsewhere),
-cleans up, exits 0 (a second one does not wait). A broker that is away is tried for ever.
+Signals: on TERM or INT it takes no new job, hands running files back to the queue (they run on
+another host), cleans up and exits 0. A second signal skips the waiting.
+
+If the broker is away, it tries for ever to reconnect.
 
 Debugging with it:
   Does it hear me?       gorgon-originator ping
@@ -36,10 +38,10 @@ pub struct Args {
     /// Run jobs in this directory, without sync (`gorgon-originator --local`).
     #[arg(long, value_name = "DIR", hide = true)]
     pub in_place: Option<PathBuf>,
-    /// stdin is a pipe from our originator, whose end ends everything at once.
+    /// stdin is a pipe from our originator. When the pipe ends, everything here ends at once.
     #[arg(long, hide = true)]
     pub parent_pipe: bool,
-    /// Added to the slot for TEST_ENV_NUMBER, where two runs share a directory.
+    /// Added to the slot's number for TEST_ENV_NUMBER, if two runs share a directory.
     #[arg(long, value_name = "N", default_value_t = 0, hide = true)]
     pub test_env_offset: u32,
 }

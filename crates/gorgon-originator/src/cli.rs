@@ -13,15 +13,20 @@ use gorgon_process::exit;
 use gorgon_proto::config::MOST_SLOTS;
 
 const AFTER_HELP: &str = "\
-Exit status: 0 all passed · 1 a test failed, a file crashed, timed out or was lost, a suite hook raised,
-or with --flaky-result fail a test was flaky, with --order-dependent fail a file was that · 2 every host failed to sync the source · 3 any other
-error · 130 cancelled
+Exit status:
+  0    all passed
+  1    a test failed; a file crashed, timed out or was lost; a suite hook raised; a Ruby process
+       of tests ended with another status than 0; with --flaky-result fail, a test was flaky;
+       with --order-dependent fail, a file was order-dependent
+  2    every host failed to sync the source
+  3    any other error
+  130  cancelled
 
 Examples:
   gorgon-originator --local                     the whole suite on this machine
   gorgon-originator --local spec/models         a directory; also FILE, GLOB, FILE:LINE
   gorgon-originator --local -- --tag smoke      what follows -- goes to the framework
-  gorgon-originator --retries 2                 failed tests twice more; what then passes is flaky
+  gorgon-originator --retries 2                 a failed test is tried up to twice more
   gorgon-originator --junit report.xml          on the listeners of the RabbitMQ in gorgon.json";
 
 /// The command line of gorgon-originator.
@@ -80,7 +85,7 @@ pub struct SelectionArgs {
     /// The project's configuration [default: gorgon.json].
     #[arg(long, value_name = "PATH")]
     pub config: Option<PathBuf>,
-    /// Only what failed when it last ran.
+    /// Run only what failed in the last run.
     #[arg(long)]
     pub only_failures: bool,
 }
@@ -97,30 +102,30 @@ pub struct StartArgs {
     /// With --local: copy the source to a workspace and run there, as a listener would.
     #[arg(long, requires = "local")]
     pub sync: bool,
-    /// End after N failed tests or file errors [default: 1].
+    /// Stop after N failed tests or file errors [default: 1].
     #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = "1", value_parser = clap::value_parser!(u32).range(1..))]
     pub fail_fast: Option<u32>,
-    /// Try a failed test again up to N times, after the rest, in a fresh Ruby process, on another
-    /// worker where there is one [default: `retries` of the configuration, 0].
+    /// Try a failed test again up to N times, after all other files, in a fresh Ruby process, on another
+    /// worker if there is one [default: `retries` of the configuration, 0].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(..=100))]
     pub retries: Option<u32>,
-    /// What tests mean that failed and passed on a retry: exit status 0, or 1.
+    /// Whether a flaky test, one that failed and then passed on a retry, fails the job.
     #[arg(long, value_enum, default_value_t = FlakyResult::Pass)]
     pub flaky_result: FlakyResult,
-    /// What files mean that pass alone and fail after others in one Ruby process: exit status 0 with a
-    /// warning, or 1.
+    /// Whether an order-dependent file fails the job: one that passes alone, and fails after other files
+    /// in one Ruby process, or in a part.
     #[arg(long, value_enum, default_value_t = FlakyResult::Pass)]
     pub order_dependent: FlakyResult,
-    /// Limit of one file, load and tests.
+    /// Time limit of one file, for loading it and for its tests.
     #[arg(long, value_name = "SECS", value_parser = some_seconds)]
     pub file_timeout: Option<Duration>,
-    /// The seed, for Minitest's order, `srand`, and suites that are random already [default: drawn].
+    /// The seed of Minitest's order, of `srand`, and of suites that set a random order [default: drawn].
     #[arg(long, value_name = "N")]
     pub seed: Option<u32>,
     /// Maximum number of slots of a host for this job.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub slots: Option<u32>,
-    /// How long to wait for a listener.
+    /// How long to wait for the first listener.
     #[arg(long, value_name = "SECS", default_value = "60", value_parser = seconds)]
     pub wait: Duration,
     /// Write a JUnit report (`-` is stdout).
@@ -129,7 +134,7 @@ pub struct StartArgs {
     /// Write events as JSON lines, as they happen (`-` is stdout).
     #[arg(long, value_name = "PATH")]
     pub json: Option<PathBuf>,
-    /// Colours.
+    /// Whether to print in colour.
     #[arg(long, value_enum, default_value_t = Colour::Auto)]
     pub color: Colour,
     /// Say less.
@@ -146,9 +151,9 @@ pub struct StartArgs {
 /// What flaky tests, or order-dependent files, mean for the exit status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum FlakyResult {
-    /// They passed.
+    /// It passed; the summary names it.
     Pass,
-    /// They make the job fail.
+    /// The exit status is 1.
     Fail,
 }
 
@@ -168,7 +173,7 @@ pub enum Colour {
 pub enum Slots {
     /// One a core.
     Cores,
-    /// So many.
+    /// This number.
     Number(NonZero<u32>),
 }
 

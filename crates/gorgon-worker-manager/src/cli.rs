@@ -8,12 +8,14 @@ use gorgon_process::exit;
 use gorgon_process::logging::LogFields;
 
 const LONG_ABOUT: &str = "\
-Runs one job on one host: a preloader (Ruby, which runs before_creating_workers and from which all
-Ruby children fork), and a gorgon-worker for each slot. A listener starts it, with the names of its
-queues on the command line and the job definition (JSON) on stdin, which it then keeps open: the end
-of that pipe is the listener's end, and ends the job here. On it the listener grants slots and calls
-them back, as its jobs share them, a line of JSON each: {\"line\":\"grant\",\"slot\":3} or recall; on stdout
-the manager tells which slots idle, and which it has given back.";
+Runs one job on one host: a preloader and a gorgon-worker for each slot. The preloader is a Ruby
+process that runs before_creating_workers; all Ruby children are forked from it.
+
+A listener starts the manager. It gives the names of the queues as options and the job definition
+(JSON) on stdin. It keeps that pipe open: when the pipe ends, the listener has ended, and the job
+ends here. After the definition the listener grants slots and recalls them, one line of JSON each:
+{\"line\":\"grant\",\"slot\":3} or {\"line\":\"recall\",\"slot\":3}. On stdout the manager says
+which slots are idle, and which it has given back.";
 
 const AFTER_HELP: &str = "\
 Debugging with it:
@@ -22,11 +24,14 @@ Debugging with it:
                          (from a file, the end of stdin is not taken for the listener's end)
   One file, no broker:   gorgon-worker --workspace DIR --file spec/a_spec.rb
 
-Signals: INT or HUP cancels the job here, TERM hands running items back. Both run the callbacks of
-the end.
+Signals: INT or HUP cancels the job here, TERM hands running items back. Both still run
+after_complete and after_creating_workers.
 
-Exit status: 0 left in order, and said so by host_left · 3 could not begin, and has said nothing ·
-4 the job was orphaned, the broker away for 120 s, or the listener gone · anything else: it died";
+Exit status:
+  0  it left in order, and has published host_left
+  3  it could not begin, and has published nothing
+  4  the job was orphaned, the broker was away for 120 s, or the listener is gone
+  anything else: it died";
 
 /// The command line of gorgon-worker-manager.
 #[derive(Debug, Clone, Parser)]
@@ -62,10 +67,10 @@ pub struct Args {
     /// Name of this host in messages [default: the kernel's].
     #[arg(long, value_name = "NAME")]
     pub host_name: Option<String>,
-    /// Added to the slot for TEST_ENV_NUMBER, where two runs share a directory.
+    /// Added to the slot's number for TEST_ENV_NUMBER, if two runs share a directory.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub test_env_offset: u32,
-    /// Where the sockets of preloaders lie, for who sweeps it [default: a new directory in TMPDIR].
+    /// The directory for the sockets of preloaders [default: a new directory in TMPDIR].
     #[arg(long, value_name = "DIR")]
     pub run_dir: Option<PathBuf>,
 }

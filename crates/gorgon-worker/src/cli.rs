@@ -10,8 +10,8 @@ use gorgon_process::logging::{LogFields, Verbosity};
 const LONG_ABOUT: &str = "\
 Runs the work items of one job, one at a time, each in a Ruby child.
 
-A manager starts one for each slot, with the names of its queues, the socket of its preloader, and
-the job definition on stdin. Everything else is for people.
+A manager starts one worker for each slot. It gives the names of the queues and the socket of the
+preloader as options, and the job definition on stdin. All other options are for use by hand.
 
 By hand, without a broker, a listener or an originator:
 
@@ -25,22 +25,31 @@ Debugging with it:
   One file:             gorgon-worker --workspace . --file spec/a_spec.rb
   One test:             gorgon-worker --workspace . --file spec/a_spec.rb:12
                         gorgon-worker --workspace . --file 'spec/a_spec.rb[1:2,1:3]'
-  A failure that depends on what ran before: the originator's `reproduce:` line has every file
-  that the Ruby child had run, in that order; cut it down until the failure is gone.
+  A failure that depends on files before it: the originator's `reproduce:` line names every file
+  that the Ruby child had run, in that order. Remove files until the failure is gone.
   A long list:          gorgon-worker --workspace . --files-from list.txt   (a path a line)
   What the tests print: | jq -r 'select(.action == \"finish\") | .output'
   What happens inside:  RUST_LOG=debug gorgon-worker …    every event and every effect
   Items of a live job:  gorgon-worker --config gorgon_listener.json --workspace . --file-queue gorgon.files.JOB
                         takes items as a worker of that job would, and ends after 2 s without one.
 
-Signals: INT or HUP cancels (a second one kills at once), TERM hands the running item back. Of the
-manager: USR1 means that the preloader is gone, QUIT that the listener has died: the running item
-goes back and has lost an attempt; USR2 that the slot is wanted for another job: the running item
-comes to its end, and no further one is taken.
+Signals:
+  INT, HUP  cancel the job here; a second one kills at once
+  TERM      hands the running item back
+  USR1      from the manager: the preloader is gone
+  QUIT      from the manager: the listener has died; the running item goes back, and that counts
+            as one of its attempts
+  USR2      from the manager: another job gets the slot; the running item comes to its end, and
+            no further item is taken
 
-Exit status: 0 done, or by hand all passed · 1 by hand: not all passed · 3 an error, or the broker
-was away for 120 s · 4 a callback raised, or Ruby could not be started; the item was handed back ·
-5 the preloader died · 130 cancelled";
+Exit status:
+  0    the job is done; by hand: all passed
+  1    by hand: not all passed
+  3    an error, or the broker was away for 120 s
+  4    a callback raised, Ruby could not be started, or no file can run here; the item was handed
+       back
+  5    the preloader died
+  130  cancelled";
 
 /// The command line of gorgon-worker.
 #[derive(Debug, Clone, Parser)]
@@ -55,7 +64,7 @@ pub struct Args {
     /// The queue of the job's work items.
     #[arg(long, value_name = "QUEUE")]
     pub file_queue: Option<String>,
-    /// The queue for its replies [default by hand: the one that belongs to the file queue].
+    /// The queue for its replies [default by hand: the reply queue of the same job].
     #[arg(long, value_name = "QUEUE")]
     pub reply_queue: Option<String>,
     /// The slot: GORGON_WORKER_ID and TEST_ENV_NUMBER.
@@ -73,16 +82,16 @@ pub struct Args {
     /// Name of this host in messages [default: the kernel's].
     #[arg(long, value_name = "NAME")]
     pub host_name: Option<String>,
-    /// Added to the slot for TEST_ENV_NUMBER, where two runs share a directory.
+    /// Added to the slot's number for TEST_ENV_NUMBER, if two runs share a directory.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub test_env_offset: u32,
-    /// The broker was away meanwhile: a missing file queue may still be made anew.
+    /// The broker was away: if the file queue is missing, wait for the originator to declare it again.
     #[arg(long)]
     pub queue_may_be_late: bool,
     /// A file to run by hand: `FILE`, `FILE:LINE` or `FILE[ID,ID]`.
     #[arg(long = "file", value_name = "FILE", conflicts_with = "file_queue")]
     pub files: Vec<String>,
-    /// Files to run by hand, a line each, after those of --file (- is stdin).
+    /// A file that lists files to run by hand, one a line; they run after those of --file (- is stdin).
     #[arg(long, value_name = "PATH", conflicts_with = "file_queue")]
     pub files_from: Option<PathBuf>,
     /// The seed.
