@@ -1,10 +1,10 @@
 # frozen_string_literal: true
 
 module Gorgon
-  # Starts this Ruby process anew in its place: with the same command, environment and owner, and with other settings. What
-  # it has loaded is gone.
+  # Replaces this Ruby process by a new one (exec): the command, environment and owner stay, the settings change, and
+  # whatever was loaded is gone.
   module Anew
-    # The variable that names the descriptor with the settings, which otherwise are the owner's first line.
+    # The variable that names the descriptor with the settings. Without it the owner's first line has the settings.
     DESCRIPTOR = 'GORGON_SETTINGS_FD'
     ENVIRONMENT = ENV.to_h.freeze
     COMMAND = File.binread('/proc/self/cmdline').split("\0").freeze
@@ -19,7 +19,7 @@ module Gorgon
         ::Kernel.exec(environment, [PROGRAM, command], *arguments, unsetenv_others: true, 0 => owner.io, kept.fileno => kept)
       end
 
-      # What `start` has left for us; nil in a process that its owner has started.
+      # The settings that `start` left for this process; nil in a process that its owner has started.
       def settings
         descriptor = ENV.delete(DESCRIPTOR) or return
         File.open(descriptor.to_i) { |file| Json.read(file.read) }

@@ -13,7 +13,7 @@ module Gorgon
 
   # The handler that runs last in a child.
   ::Kernel.at_exit { Leaving.tell($!) }
-  # Room for what `$0` will be.
+  # ARGV has one blank argument, which only makes the command line long enough for any later `$0`.
   ARGV.clear
   owner = Channel.new(STDIN.dup)
   File.open('/dev/null') { |null| System.place(null, 0) || STDIN.reopen(null) }

@@ -14,15 +14,15 @@ module Gorgon
     # How often the output of running children is looked at: a test that prints without end must
     # not fill the disk.
     LOOK_S = 2
-    # How often it is looked whether what was killed is gone.
+    # Seconds between two looks at whether killed processes are gone.
     GONE_S = 0.002
     # Number of objects that a child can make before it collects garbage: a framework and some hundred small tests. They
     # take 1.6 MB, once for all children.
     ROOM = 40_000
 
-    # Where children are asked for; what the preloader says; what tells it that we live.
+    # The socket where workers ask for children; the pipe of the preloader's orders; the pipe that tells it that we live.
     Ways = Struct.new(:door, :orders, :living)
-    # A child that has ended, and what it left behind, which dies.
+    # A child that has ended, and the processes that it left behind, which are being killed.
     Dying = Struct.new(:child, :left, :told, :until_at)
 
     def initialize(framework, settings, callbacks, ways, directory, traps)
@@ -42,7 +42,7 @@ module Gorgon
     def run
       System.deaf
       watch_children
-      # Before the framework: a project may be the framework itself.
+      # Set before the framework is loaded: the project may be the framework itself.
       take_ruby_options if @framework != 'rspec'
       preload
       @ways.living.write('.')
@@ -58,7 +58,7 @@ module Gorgon
 
     private
 
-    # Waits for all that it serves at once; false at the end.
+    # Waits for everything that the branch serves, at once. Returns false when the branch is to end.
     def serve
       ready, = IO.select([@ways.orders.io, @ended, @ways.door, *@askers.keys], nil, nil, patience)
       return idle || true unless ready
@@ -102,7 +102,7 @@ module Gorgon
       STDERR.puts("gorgon: preload of #{@framework}: #{e.class}: #{e.message}")
     end
 
-    # What callbacks have loaded of it runs nothing at exit, either.
+    # If callbacks have loaded a framework, it runs no tests at exit either.
     def load_framework
       adapter = Frameworks.adapter(@framework)
       adapter.preload if adapter.respond_to?(:preload)
@@ -112,7 +112,7 @@ module Gorgon
 
     # Collects garbage once, after the block: little of what is loaded dies, and what is swept here each child need not
     # sweep, which would cost it a copy of every page. An application that callbacks have loaded would take too long.
-    # Children begin with room for what they load: a heap that is full is marked as a whole before it grows, by each child.
+    # Children begin with free room in the heap. Otherwise each child would mark the whole heap before it can grow.
     def swept
       return yield if @callbacks.any?
 
@@ -123,7 +123,7 @@ module Gorgon
       ensure
         ::GC.enable unless off
       end
-      # Marks all of it: how much may grow old before the next full mark is counted from here.
+      # A full mark. Ruby counts from here how many objects may grow old before the next full mark.
       ::GC.start
     end
 
@@ -196,7 +196,8 @@ module Gorgon
       System.kill(:KILL, child.pid)
     end
 
-    # Looks which children have ended. What is left of a group dies while its number is still its own.
+    # Finds children that have ended. Other processes of their groups are killed before a child is reaped: until then no
+    # other process can get the group's number.
     def reap
       @ended.read_nonblock(4096, exception: false)
       over, @children = @children.partition { |child| System.zombie?(child.pid) }
@@ -209,7 +210,7 @@ module Gorgon
       end
     end
 
-    # Tells the ends of children once nothing of them lives: what comes next may want the ports.
+    # Reports the end of a child when all its processes are gone: the next file may need their ports.
     def take_leave
       gone, @dying = @dying.partition do |dying|
         System.now >= dying.until_at || dying.left.all? { |pid| System.zombie?(pid) }

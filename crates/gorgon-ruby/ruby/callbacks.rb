@@ -17,7 +17,7 @@ module Gorgon
       @interface = Callbacks.interface if any?
     end
 
-    # What `Gorgon` means to a callbacks file: a module of its own, so that what a project adds to it is the project's.
+    # The module that a callbacks file knows as `Gorgon`. It is not our own, so a project may add to it.
     def self.interface
       base = Class.new { NAMES.each { |name| define_method(name) { nil } } }
       Module.new do

@@ -16,7 +16,7 @@ module Gorgon
       path = File.join(directory, ".output-#{$$}-#{object_id}")
       @file = System.keep(File.for_fd(IO.sysopen(path, File::RDWR | File::CREAT | File::EXCL | File::APPEND, 0o600), 'a+'))
       @file.binmode
-      # An IO that cannot be read, as stdout is one: a stream that is reopened with it becomes its like.
+      # An IO that cannot be read, like stdout: a stream that is reopened with an IO becomes readable if that is.
       @sink = System.keep(IO.for_fd(IO.sysopen(path, File::WRONLY | File::APPEND), 'a'))
       stat = @file.stat
       @inode = stat.ino
@@ -107,7 +107,7 @@ module Gorgon
       false
     end
 
-    # Below Ruby's own object, which stays what it was, unless a test has reopened that.
+    # Redirects the descriptor and leaves Ruby's own object alone, unless a test has reopened it.
     def point(stream)
       stream.flush
       return if stream.instance_of?(::IO) && System.place(@sink, stream.fileno)

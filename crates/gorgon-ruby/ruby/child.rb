@@ -66,7 +66,7 @@ module Gorgon
       ::Signal.trap('INT') { interrupt }
     end
 
-    # Two workers that draw names or ports draw different ones; the job's seed and the slot say which.
+    # The seed of `srand` follows from the job's seed and the slot, so two workers draw different names and ports.
     def seed_of_slot
       ::Random.new((@settings['seed'] << 32) + @request.slot).rand(1 << 32)
     end
@@ -111,8 +111,8 @@ module Gorgon
       refused(e)
     end
 
-    # Minitest and Test::Unit tell of options that they do not know at the first file, which may bring a plugin with
-    # options of its own. In a wrong environment after_complete may not run either.
+    # Minitest and Test::Unit refuse unknown options only at the first file, as that may load a plugin with options of
+    # its own. In a wrong Rails environment after_complete may not run either.
     def refused(error)
       @channel.send(event: 'refused', what: error.what, message: error.message, output: @capture.text)
       callback('after_complete') if @started && error.what != RailsEnvironment::WHAT
@@ -128,8 +128,8 @@ module Gorgon
       adapter.respond_to?(:options_settled?) && adapter.options_settled?
     end
 
-    # Has the databases of this worker made; returns whether that went well. Callbacks that load the application, or start a
-    # worker, do it in a way of their own.
+    # Makes the databases of this worker; returns whether that succeeded. If callbacks load the application or start a
+    # worker, they make the databases themselves.
     def prepare_rails
       return true unless @settings['rails']
 
@@ -307,8 +307,8 @@ module Gorgon
       { what: what, exception: Raised.name(error), message: Raised.message(error), backtrace: Raised.backtrace(error) }
     end
 
-    # What this child has loaded runs in another one: what it registered for its end is for that one. But what has been set
-    # up for this worker is torn down.
+    # Another child will run this file, and what the file registers for the end of the process. Here only this worker's
+    # own setup is torn down.
     def leave_without_hooks
       rails_teardown
       @channel.send(event: 'after_complete')

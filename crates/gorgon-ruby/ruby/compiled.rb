@@ -1,8 +1,9 @@
 # frozen_string_literal: true
 
 module Gorgon
-  # What Ruby has compiled of our scripts, or of a framework, kept for the next run: to compile them is half of what their
-  # loading takes. What is kept holds for the Ruby that made it, and of files that have the size and time that they had.
+  # What Ruby has compiled of our scripts, or of a framework, kept for the next run: to compile them is half of what
+  # their loading takes. What is kept holds for the Ruby that made it, and of files that have the size and time that
+  # they had.
   class Compiled
     ISEQ = defined?(::RubyVM::InstructionSequence) ? ::RubyVM::InstructionSequence : nil
     # Made with the scripts where they are unpacked; without it nothing is kept.
@@ -43,8 +44,8 @@ module Gorgon
       end
     end
 
-    # Has files at hand that a child may load later, read from what was kept of them; others from the next run on. To be
-    # called in the block of `load`.
+    # Reads the kept compiled code of files that a child may load later. Files without it are compiled for the next run.
+    # Call it in the block of `load`.
     def ahead(paths)
       return unless @loading
 
@@ -53,7 +54,7 @@ module Gorgon
       nil # Then they are compiled when they are loaded.
     end
 
-    # Runs the block, in a child; what it loads of the files that are at hand is compiled already.
+    # Runs the block, in a child. Files that were compiled ahead are not compiled again.
     def with_ahead(&block)
       return yield unless @ahead && Compiled.usable?
 
@@ -93,7 +94,7 @@ module Gorgon
 
     private
 
-    # What was kept of a file; nil where it is to be compiled for the next run.
+    # The kept compiled code of a file; nil if the file is yet to be compiled, for the next run.
     def binary(path)
       stamp, binary = @kept[path]
       if binary.nil? || stamp != stamp_of(path)

@@ -33,7 +33,7 @@ module Gorgon
       'runner.rb' => ['RSpec::Core::Runner', ->(mod) { mod.instance_variable_set(:@installed_at_exit, true) }]
     }.freeze
 
-    # What stands in for the method by which a framework runs all tests, by the name of its module; also where callbacks
+    # Module name => our replacement of the method by which that framework runs all tests. It also applies if callbacks
     # load the framework.
     STAND_INS = { 'Minitest' => StandIn.new, 'Test::Unit::AutoRunner' => StandIn.new } # rubocop:disable Style/MutableConstant
     # The file that defines the method => the module.
@@ -90,8 +90,8 @@ module Gorgon
         ::RSpec::Core::Runner.disable_autorun! if defined?(::RSpec::Core::Runner.disable_autorun!)
       end
 
-      # By a value that counts as true and is not `true`, which Minitest sets when it is asked to run at exit: so we can
-      # still see that.
+      # The value counts as true, but is not `true`. Minitest sets `true` when it is asked to run at exit, so we can
+      # still see whether that happened.
       def disarm_minitest(mod)
         there = mod.class_variable_defined?(:@@installed_at_exit) && mod.class_variable_get(:@@installed_at_exit)
         mod.class_variable_set(:@@installed_at_exit, :at_our_hands) unless there
@@ -133,8 +133,8 @@ module Gorgon
         RailsEnvironment.watch { RailsDatabases.watch(&block) }
       end
 
-      # The framework that a file is likely for, by its name on the wire. Where nothing in the text tells, it
-      # is the one that callbacks have loaded, if they loaded one alone; else the one of this process.
+      # The framework that a file is likely for, by its name in the protocol. If the text says nothing, it is the
+      # framework that callbacks have loaded, if they loaded only one; else the framework of this process.
       def guess(path, current)
         scan.framework(path) || (@by_callbacks&.size == 1 ? @by_callbacks.first : current.to_s)
       end
@@ -143,7 +143,7 @@ module Gorgon
         @scan ||= Scan.new(Dir.pwd)
       end
 
-      # Tells, at the very end, of tests that are there by then and had no turn. The block gives the classes.
+      # At the very end: reports tests that are defined by then and did not run. The block gives the classes.
       def at_last(memory, reporter, faults)
         Leaving.at_last do
           names = memory.undone(yield)
@@ -166,8 +166,8 @@ module Gorgon
         "no option of #{framework}, and ignored: #{words.join(' ')} (name files before --)"
       end
 
-      # RSpec's words at the top of a file come before those of others, wherever RSpec is loaded. Where
-      # callbacks have loaded it for other files, a plain run of this one would not have it.
+      # If RSpec is loaded, its words at the top of a file (`describe`) win over those of other frameworks. If callbacks
+      # have loaded RSpec for other files, a plain run of this file would not have it.
       def alone(name)
         remove_rspec_words if name.to_s != 'rspec' && defined?(::RSpec::Core::DSL)
       end

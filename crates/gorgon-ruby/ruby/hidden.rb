@@ -1,8 +1,8 @@
 # frozen_string_literal: true
 
 module Gorgon
-  # Keeps our module out of sight while code of others runs: no constant names it, so a project may have a `Gorgon` of its
-  # own. Our files find each other by where they stand; one that is loaded late needs the name while it is loaded.
+  # Hides our module while the suite's code runs: no constant names it, so a project may have its own `Gorgon`. Our code
+  # finds the module by lexical scope. Only a file of ours that is loaded late needs the name, while it is loaded.
   module Hidden
     NAME = :Gorgon
     OURS = Gorgon

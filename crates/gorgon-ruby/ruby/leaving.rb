@@ -3,8 +3,8 @@
 require_relative 'raised'
 
 module Gorgon
-  # How a Ruby child leaves: a status that a handler of at_exit gives it fails the run, as it fails a plain one. Only what
-  # SimpleCov says of the coverage of this one process does not, since that is judged when all are merged.
+  # How a Ruby child leaves: a status that a handler of at_exit gives it fails the run, as it fails a plain one. Only
+  # what SimpleCov says of the coverage of this one process does not, since that is judged when all are merged.
   module Leaving
     LIBRARY = %r{/simplecov\.rb\z}.freeze
 
@@ -30,7 +30,7 @@ module Gorgon
         nil # The worker is gone.
       end
 
-      # Whether SimpleCov found the coverage too small, and exits for that, which is told.
+      # Whether SimpleCov exits because the coverage is too small; that becomes a warning.
       def coverage?(error)
         return false unless of_coverage?(error)
 
@@ -40,7 +40,7 @@ module Gorgon
 
       private
 
-      # Where SimpleCov only repeats the status that the process had already, that is the cause.
+      # If SimpleCov only repeats a status that the process already had, the earlier status is the cause.
       def of_coverage?(error)
         return false unless SystemExit === error && !error.success? && error.cause.nil?
 

@@ -52,8 +52,8 @@ module Gorgon
 
     private
 
-    # An application that cannot be loaded here is loaded by the files that need it, where it can be told; and from the
-    # start, as to load the rest of it fails in another way.
+    # If the application cannot be loaded here, the process starts anew without it. Then the files that need it load it,
+    # and the error is theirs. Going on with half an application would raise another error than the first one.
     def load_rails
       RailsApplication.load || Anew.start(@settings.merge('rails' => 'by files'), @owner, File.dirname(@path))
     end

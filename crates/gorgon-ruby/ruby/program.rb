@@ -10,7 +10,7 @@ module Gorgon
     MOST_BYTES = 1000
     COMPARED = /(?:__FILE__\s*==\s*\$(?:0|PROGRAM_NAME)\b|\$(?:0|PROGRAM_NAME)\s*==\s*__FILE__)/.freeze
     OWN_RUNNER = /\bTestRunner\b|\bAutoRunner\s*\.\s*run\b|\bMini[tT]est(?:::Unit)?\s*\.\s*(?:run|new)\b/.freeze
-    # What it is under `rake test`.
+    # `$0` under `rake test`.
     LOADER = 'rake_test_loader.rb'
     # Where the code of a file ends, and its data begin.
     END_OF_CODE = /^__END__\r?$/.freeze
@@ -27,8 +27,8 @@ module Gorgon
         [rspec, (lines.rindex { |line| line.match?(RUN) } || 0) + 1]
       end
 
-      # The text of a file up to its data, with the line that ends it; nil where it has none. That line may stand in a heredoc,
-      # which what comes before it then leaves open.
+      # The text of a file up to its data, with the line that ends it; nil where it has none. That line may stand in a
+      # heredoc, which what comes before it then leaves open.
       def code(text)
         at = 0
         while (found = END_OF_CODE.match(text, at))
@@ -76,7 +76,7 @@ module Gorgon
         ::Object.const_set(:DATA, @data)
       end
 
-      # Where nobody can tell, the line is taken for what it mostly is.
+      # If Ruby cannot tell, the line counts as the end of the code, which it mostly is.
       def whole?(code)
         verbose, $VERBOSE = $VERBOSE, nil
         code = code.dup.force_encoding(::Encoding::UTF_8)

@@ -138,8 +138,8 @@ module Gorgon
       []
     end
 
-    # The file has ended. One with tests of two frameworks is not divisible, as each knows its own; and what one does not
-    # find may be the other's.
+    # The file has ended. A file with tests of two frameworks is never cut, as each framework knows only its own tests. A
+    # test that one framework does not know may be the other's.
     def settle(adapters)
       @not_found.tally.each { |text, times| warning(text) if times >= adapters }
       @channel.hold_line(DIVISIBLE) if @divisible && adapters == 1 && ours?

@@ -30,7 +30,7 @@ module Gorgon
     # waitid(2): of any child (P_ALL), telling nothing of it, without waiting, without reaping.
     ANY_CHILD = [WAITID, 0, 0, 0, 0x01000005, 0].freeze
     SIGKILL = 9
-    # A process that has no environment is taken to be in the middle of exec(2) for so long.
+    # Seconds for which a process without an environment is taken to be in the middle of exec(2).
     EXEC_LIMIT_S = 0.02
     # A killed process that is not gone after this hangs in the kernel.
     END_LIMIT_S = 0.5

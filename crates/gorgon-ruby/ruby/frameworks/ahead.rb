@@ -2,16 +2,16 @@
 
 module Gorgon
   module Frameworks
-    # The files of a framework that the test files bring themselves: they are compiled ahead, and loaded when a test file
-    # asks for them, as a plain run has none of them before.
+    # The files of a framework that test files load themselves. They are only compiled ahead: in a plain run, too, they
+    # are not loaded before a test file asks for them.
     class Ahead
-      # `gems` are libraries that may be a gem's, `ruby` those that come with Ruby.
+      # `gems`: libraries that may come from a gem; `ruby`: libraries that come with Ruby.
       def initialize(gems:, ruby:)
         @gems = gems
         @ruby = ruby
       end
 
-      # Has the files at hand, without loading one.
+      # Compiles the files ahead, without loading one.
       def keep(compiled)
         paths = files
         compiled.ahead(paths)
@@ -41,7 +41,8 @@ module Gorgon
         $LOAD_PATH.map(&:to_s).find { |directory| File.file?("#{directory}/#{name}.rb") }
       end
 
-      # Of the newest one, which RubyGems would activate. Its index, which that takes, is read here once for all children.
+      # The directory of the newest version, which RubyGems would activate. This reads the index of RubyGems, once for
+      # all children.
       def of_gem(name)
         return if defined?(::Bundler) || !defined?(::Gem::Specification)
 

@@ -7,7 +7,8 @@ module Gorgon
     # Where it is another framework's, the child says so before any test has run, and the file is loaded
     # in a child of that one. Each framework is asked once; who is asked for the second time runs the file.
     class Choice
-      # Words that only RSpec puts at the top of a file, in other children unknown; and constants.
+      # Words at the top of a file, and constants, that only RSpec defines: children of other frameworks do not know
+      # them.
       WORD = /\Aundefined (?:local variable or )?method [`'](?:x|f)?(?:describe|context|feature|it|shared_\w+)'|\Auninitialized constant RSpec\b/.freeze
       CONSTANTS = { 'minitest' => /uninitialized constant Mini[Tt]est\b/, 'test_unit' => /uninitialized constant Test\b/ }.freeze
       # What asks RSpec to run at exit.
@@ -47,7 +48,7 @@ module Gorgon
         @armed = armed('minitest')
       end
 
-      # Leaves the file to another child, where it could not be loaded because of this one.
+      # Leaves the file to another framework's child, if it could not be loaded because this is the wrong framework.
       def not_loaded(message)
         leave(instead(Json.utf8(message))) unless @sure
       end
@@ -68,18 +69,20 @@ module Gorgon
         others
       end
 
-      # Tests ran here. Those of another framework, which it would run at exit of a plain run, have yet to.
+      # Tests ran here. If the file also has tests that another framework would run at exit of a plain run, they run
+      # next, in a child of that framework.
       def besides
         (FRAMEWORKS - [@framework]).select { |name| armed(name) && grown?(name) }
       end
 
-      # Whether its loading, as far as it came, brought tests of this framework.
+      # Whether the file defined tests of this framework, as far as its loading came.
       def brought_tests?
         grown.include?(@framework)
       end
 
-      # Whether each class of tests that the file opened is one of its own, and none has tests: then nothing that ran before
-      # took some of its tests away. A file that opened none, or one of another file, may have been kept from defining some.
+      # Whether each class of tests that the file opened is one of its own, and none has tests: then nothing that ran
+      # before took some of its tests away. A file that opened none, or one of another file, may have been kept from
+      # defining some.
       def without_tests_of_its_own?
         fresh = minitest.drop(@before['minitest']) + test_unit.drop(@before['test_unit'])
         known = minitest + test_unit - fresh
@@ -97,7 +100,7 @@ module Gorgon
         throw(:elsewhere, name) if name && name != @framework
       end
 
-      # One that has not been asked; else the one whose word counts, as a plain command would load the file with it.
+      # A framework that has not been asked yet; else the one that a plain command would load the file with.
       def instead(message)
         open = (by_message(message) + @scan.plausible(@path)).uniq - @asked - [@framework]
         return open.first unless open.empty?
@@ -122,8 +125,8 @@ module Gorgon
         defined?(::Test::Unit::TestCase::DESCENDANTS) ? ::Test::Unit::TestCase::DESCENDANTS : []
       end
 
-      # RSpec names a constant for each group, which stays. Its own children count as they run: to ask for all constants
-      # after each file takes the longer the more files there were.
+      # RSpec sets a constant for each group, which stays. RSpec's own children count groups as they run instead: asking
+      # for all constants after each file would take longer with each file.
       def groups
         return Choice.ran_groups if @framework == 'rspec'
 

@@ -2,8 +2,8 @@
 
 module Gorgon
   module Frameworks
-    # The code of a file that runs while it is loaded, as Ruby itself reads it: what stands in a string, in a
-    # method or in the block of a test says nothing of the file.
+    # The code of a file that runs while the file is loaded, as Ruby parses it. Strings, bodies of methods and blocks of
+    # tests are left out: they say nothing about the file's framework.
     class Code
       PARSER = defined?(::RubyVM::AbstractSyntaxTree) ? ::RubyVM::AbstractSyntaxTree : nil
       # Blocks that run at once.

@@ -5,8 +5,8 @@ require_relative '../refused'
 module Gorgon
   module Frameworks
     # Handlers of at_exit that a file registers after it has asked its framework to run at exit. Ruby runs the last one
-    # first: in a plain run these come before the tests, may define some, and may end the run. So may `trap('EXIT')`, which
-    # Ruby runs before all of them.
+    # first: in a plain run these come before the tests, may define some, and may end the run. So may `trap('EXIT')`,
+    # which Ruby runs before all of them.
     class Exits
       INSTANCE = ::Kernel.instance_method(:at_exit)
       MODULE = ::Kernel.method(:at_exit).unbind
@@ -75,8 +75,8 @@ module Gorgon
         @held.empty? ? nil : holding { run_last }
       end
 
-      # All tests have run. Plainly they run after Ruby's turn for `trap('EXIT')`: what they set has none. Where another
-      # framework loads the files, theirs may have set it.
+      # All tests have run. In a plain run Ruby calls `trap('EXIT')` before the tests, so a trap that a test sets is
+      # never called. If another framework loads the files, the trap may be one of its tests'.
       def forget_trap
         TRAP.call('EXIT', @trap || 'DEFAULT') if @loads && @armed.call
       end
@@ -96,7 +96,7 @@ module Gorgon
         @held << -> { found.respond_to?(:call) ? found.call(0) : ::TOPLEVEL_BINDING.eval(found) }
       end
 
-      # What one raises is `$!` in the next, as with Ruby.
+      # An exception of one handler is `$!` in the next handler, as in Ruby.
       def run_last
         handler = @held.pop or return
         handler.call

@@ -25,7 +25,7 @@ module Gorgon
         }
       end
 
-      # Of a handler of at_exit that a plain run calls before the tests.
+      # The fault of a handler of at_exit that exits, and that a plain run calls before the tests.
       def before_tests(error)
         return of('at_exit', error) unless SystemExit === error
 
@@ -35,13 +35,14 @@ module Gorgon
           message: "a handler of at_exit, which a plain run calls before the tests, called exit, status #{error.status}#{said}: no test runs" }
       end
 
-      # Of a file whose tests have run with one before, in part: it is loaded once more in a fresh process.
+      # The fault of a file that shares tests with an earlier file, which ran them: it is loaded once more in a fresh
+      # process.
       def had_their_turn(names)
         { what: 'load', exception: nil, backtrace: [],
           message: "a file before has a class of this name, and ran with it #{Faults.first_names(names)}" }
       end
 
-      # Of tests that were defined when no file could bring them any more.
+      # The fault of tests that were defined after the last file had run.
       def too_late(names)
         { what: 'tests that did not run', exception: nil, backtrace: [],
           message: "#{names.size == 1 ? '1 test was' : "#{names.size} tests were"} defined when the process was about to end, " \

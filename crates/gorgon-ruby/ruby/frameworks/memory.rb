@@ -50,19 +50,19 @@ module Gorgon
         @loaded[path] = true
       end
 
-      # Full names of tests that the last file has in common with one before, with which they had their turn: both open a
-      # class of that name, and what is shared brings the tests.
+      # Full names of tests that the last file shares with an earlier file, which has run them: both open a class of the
+      # same name, and a shared module or base class defines the tests.
       attr_reader :lost
 
-      # No turn for classes that a test made, or a file that could not be loaded; nor for methods that a
-      # test defined in the classes that ran, or in others of the file, which had none.
+      # These get no turn: classes that a test made, classes of a file that could not be loaded, and methods that a test
+      # defined in classes of its file.
       def pass_over(classes, ran)
         classes.each { |klass| pass(klass) unless @spent.key?(klass) || @waiting.key?(klass) }
         [*ran, *@latest&.map(&:first)].each { |klass| spend(klass) if reshaped?(klass) }
         @latest = nil
       end
 
-      # The full names of tests that nobody has asked for, and that have no turn any more.
+      # The full names of tests that no item has asked for, and that get no turn any more.
       def undone(classes)
         classes.reject { |klass| @waiting.key?(klass) }.select { |klass| reshaped?(klass) }
                .flat_map { |klass| spend(klass).map { |name| "#{klass.name || klass.inspect}##{name}" } }
@@ -99,7 +99,7 @@ module Gorgon
         fresh
       end
 
-      # Those of the names whose method stands in no file that had its turn.
+      # The names whose method is defined in no file that had its turn.
       def shared(klass, names, path)
         names.select do |name|
           file, = klass.instance_method(name).source_location if klass.method_defined?(name)
@@ -112,8 +112,8 @@ module Gorgon
         @spent[klass] = klass.public_instance_methods.to_h { |name| [name.to_s, klass.instance_method(name)] }
       end
 
-      # Cheap to ask of thousands of classes after each file: is it new, reopened, extended? By its methods alone a module
-      # that a later file has put into it, without opening it, is seen at the end only, where it is an error.
+      # A cheap test for thousands of classes after each file: is the class new, reopened or extended? If a later file
+      # only includes a module in a class, without opening it, that is seen only at the end, as an error.
       def reshaped?(klass, by: :all)
         known = @shapes[klass]
         methods = klass.public_instance_methods(false).size

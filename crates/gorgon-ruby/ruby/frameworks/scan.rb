@@ -78,7 +78,7 @@ module Gorgon
         spec?(path) ? 'rspec' : framework(path)
       end
 
-      # What the file was in truth: helpers that told another framework do not tell it again.
+      # The framework that the file turned out to have. Helpers that suggested another one are not asked again.
       def learn(path, name)
         return if framework(path) == name
 
@@ -112,7 +112,7 @@ module Gorgon
 
       private
 
-      # Where signs contradict each other, or may stand in strings, only the code that Ruby reads.
+      # If signs contradict each other, or may stand in strings, only code counts, as Ruby parses it.
       def code(path, text)
         signs = named(text)
         signs |= ['rspec'] if spec?(path)

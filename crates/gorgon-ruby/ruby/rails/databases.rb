@@ -7,7 +7,8 @@ module Gorgon
   module RailsDatabases
     CONFIGURATION = 'config/database.yml'
     NUMBER = 'TEST_ENV_NUMBER'
-    # The host of a server that only this machine reaches: none, a name or address of this machine, or the path of a socket.
+    # The host of a server that only this machine reaches: none, a name or address of this machine, or the path of a
+    # socket.
     LOCAL = /\A(?:|localhost|127\.[\d.]+|::1|\[::1\]|\/.*)\z/.freeze
     # PostgreSQL cuts longer names silently, which could make two of them one; MySQL takes one character more.
     MOST_BYTES = 63
@@ -46,7 +47,7 @@ module Gorgon
       rescue ::ActiveRecord::ConnectionNotEstablished => e
         raise if ::ActiveRecord::NoDatabaseError === e
 
-        # Without its server only tests that need one fail.
+        # If the database server does not answer, only tests that need it fail.
         nil
       end
 
@@ -59,7 +60,7 @@ module Gorgon
         name.nil? || name.to_s.include?(':memory:') || name.to_s.include?('mode=memory')
       end
 
-      # An application without any is made ready in a way of its own.
+      # An application without a schema file prepares its databases itself.
       def none_has_schema?
         configurations.none? { |config| schema?(config) }
       end
@@ -79,7 +80,7 @@ module Gorgon
         IS_FILE.call(CONFIGURATION) && READ.call(CONFIGURATION).include?(NUMBER)
       end
 
-      # Those that Rails makes, or all, with replicas.
+      # The configurations that Rails would make, or all of them, replicas included.
       def configurations(hidden: false, from: ::ActiveRecord::Base.configurations)
         words = from.method(:configs_for).parameters.map(&:last)
         all = %i[include_hidden include_replicas].find { |word| words.include?(word) }
@@ -111,7 +112,7 @@ module Gorgon
         cut("#{config.database}-gorgon-#{number}", config.adapter)
       end
 
-      # Goes into the names on a server that other hosts reach, too.
+      # The part for this host in names on a database server that other hosts can reach.
       def this_host
         READ.call('/proc/sys/kernel/hostname').strip
       end

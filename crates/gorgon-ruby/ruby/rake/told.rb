@@ -3,7 +3,7 @@
 module Gorgon
   # What `rake test` runs, once the Rakefile is loaded: the test tasks that are reached, and what cannot be told.
   class ToldByRake
-    # The task that runs the tests, or else what `rake` alone runs.
+    # The task `test`; without one, the default task of `rake`.
     ROOTS = %w[test default].freeze
 
     def initialize(project)

@@ -21,20 +21,22 @@ module Gorgon
     # Minitest 5 and 6, classic and spec style. Does what Minitest.run does, file after file: each test method runs once
     # in a process, with the file whose loading brought it.
     class Minitest
-      # What the loading of a file brought: its classes and tests, whether each test is known by an id of its own, the full
-      # names of tests of the same classes that ran with a file before, its options, and whether it brought filters itself.
+      # What the loading of a file brought: its classes and tests, whether each test is known by an id of its own, the
+      # full names of tests of the same classes that ran with a file before, its options, and whether it brought filters
+      # itself.
       Loaded = Struct.new(:classes, :tests, :divisible, :had, :options, :focus)
 
       AHEAD = Ahead.new(gems: %w[minitest], ruby: %w[optparse mutex_m delegate tempfile tmpdir fileutils])
       private_constant :AHEAD
 
       class << self
-        # Suites define the methods of both, so these do not tell.
+        # Asked by version: suites define the methods of both, so `respond_to?` would not tell.
         def six?
           ::Minitest::VERSION.to_i >= 6
         end
 
-        # Compiles it ahead. What a test file finds before it asks for Minitest is what a plain run shows it: nothing.
+        # Compiles Minitest ahead, and does not load it: in a plain run, too, it is not there before a test file asks
+        # for it.
         def keep_warm(compiled)
           AHEAD.keep(compiled) unless defined?(::Minitest::Runnable)
         end
@@ -53,7 +55,8 @@ module Gorgon
         @exits = Exits.new { Frameworks.minitest_asked? }
         @ending = Ending.new(@stand_in, reporter, @faults)
         @files = {} # path => what its loading brought, for its further parts
-        # Of the seed of this Ruby child, which no other worker has: what files draw at load, and tests as they run.
+        # Random numbers from the seed of this Ruby child, which no other worker has: for files as they load, and tests
+        # as they run.
         @loads = ::Random.new(::Random.seed)
         @draws = @loads.rand(1 << 64)
       end
@@ -72,11 +75,11 @@ module Gorgon
         run_tests(file, chosen(file, path, selection), path, selection)
       ensure
         if there?
-          # A test may have reset it; to name the tests of a class asks for it.
+          # A test may have reset the seed, and Minitest needs it to list the tests of a class.
           seed(file.options) if file
           @memory.pass_over(runnables, file ? file.tests.map(&:klass).uniq : [])
         end
-        # What a file draws while it is loaded no file of this worker or another has drawn.
+        # While it is loaded, each file draws random numbers of its own: no other file, of any worker, draws the same.
         ::Kernel.srand(@loads.rand(1 << 64))
       end
 
@@ -129,7 +132,7 @@ module Gorgon
           @exits.held { there? ? Frameworks.load_file(path) : AHEAD.used { Frameworks.load_file(path) } }
         end
       rescue SystemExit => e
-        # Minitest runs at an exit that is no failure, as that of `exit Minitest.run` is.
+        # A successful exit, as of `exit Minitest.run`: Minitest would still run its tests at exit.
         raise unless e.success? && (@stand_in.asked || Frameworks.minitest_asked?)
 
         true
@@ -149,7 +152,7 @@ module Gorgon
         false
       end
 
-      # What stands around Minitest from the first moment on that it is there.
+      # Called as soon as Minitest is loaded: puts our methods around its own.
       def ready
         return if @ready || !there?
 
@@ -193,7 +196,7 @@ module Gorgon
         ::Minitest.seed = options[:seed] if ::Minitest.respond_to?(:seed=)
       end
 
-      # How many threads Minitest starts it decides when it is loaded, which may have been before a helper said so.
+      # Minitest reads the number of its threads when it is loaded. A helper may have set it later.
       def fit_executor
         size = (ENV['MT_CPU'] || (ENV['N'] unless Minitest.six?))&.to_i or return
         executor = ::Minitest.parallel_executor
@@ -202,7 +205,7 @@ module Gorgon
         ::Minitest.parallel_executor = ::Minitest::Parallel::Executor.new(size)
       end
 
-      # Those with tests, and those which may run what they do not list.
+      # Classes with tests, and classes that may run tests which they do not list.
       def classes(turns)
         turns.reject { |klass, names| names.empty? && !Parts.own_run?(klass) }.map(&:first)
       end
@@ -240,7 +243,7 @@ module Gorgon
         Selection.new(@places.absolute(path), selection, @reporter).of(file.tests)
       end
 
-      # By Minitest's filters: what a run of the whole file has.
+      # The tests that Minitest's filters leave in a run of the whole file.
       def named?(test, options)
         kept = Options.pattern(options[:filter] || options[:include])
         out = Options.pattern(options[:exclude])
@@ -259,13 +262,14 @@ module Gorgon
 
         run = Run.new(@results, @composite, file.options, @draws)
         ::Kernel.srand(file.options[:seed])
-        # One class alone has no order, and to ask the others for their tests takes longer than to run a small file.
+        # With one class there is no order to find. Asking all other classes for their tests takes longer than a small
+        # file.
         run.call(file, wanted, file.classes.size > 1 ? around(path) : []) { |text| @reporter.warning(text) }
         tell_faults(run)
         return if selection
 
         tell_filtered(run.left_out, file, path)
-        # Minitest 6 does not pass a run by a name that no test has.
+        # Minitest 6 fails a run that is given a name that no test has.
         @reporter.needs_tests if Minitest.six? && file.options[:include] && run.left_out == file.tests.size
       end
 
@@ -287,7 +291,8 @@ module Gorgon
         nil
       end
 
-      # Where threads ran, work that is left in the executor's queue would run with the next file: the child gets none.
+      # If threads ran, work that is left in the executor's queue would run with the next file. So the child gets no
+      # next file.
       def tell_faults(run)
         spent = run.threads || false
         if run.raised
@@ -299,7 +304,7 @@ module Gorgon
         end
       end
 
-      # A focus is easily committed by mistake.
+      # The warning is there because a focus is easily committed by mistake.
       def tell_filtered(left_out, file, path)
         return if left_out.zero?
         return @reporter.left_out(tests: left_out, by: @options.filters) unless file.focus

@@ -3,8 +3,8 @@
 module Gorgon
   module Frameworks
     class Minitest
-      # What stands around all tests of a Ruby child, where a plain run has the handler of Minitest.autorun: a `run` of the
-      # suite's own, the hooks of after_run, and the status at exit.
+      # What stands around all tests of a Ruby child, where a plain run has the handler of Minitest.autorun: a `run` of
+      # the suite's own, the hooks of after_run, and the status at exit.
       class Ending
         def initialize(stand_in, reporter, faults)
           @stand_in = stand_in
@@ -19,9 +19,10 @@ module Gorgon
           ::Kernel.at_exit { $$ == pid ? have_the_last_word : end_fork }
         end
 
-        # Asks the `run` that the suite has put over Minitest's, if it has, whether the run passed. `words` are the arguments.
+        # Asks the `run` that the suite has put over Minitest's, if it has, whether the run passed. `words` are the
+        # arguments.
         def ask(words, passed:)
-          # Who runs Minitest by an at_exit of his own finds that all is done.
+          # If the suite runs Minitest from its own at_exit, that call finds that all tests have run.
           @stand_in.answer = passed
           return unless @stand_in.overridden?
 
@@ -29,8 +30,8 @@ module Gorgon
           tell('Minitest.run', nil, "Minitest.run, which the suite overrides, answers #{said.inspect}: the run did not pass") if passed && !@stand_in.passed?(said)
         end
 
-        # The last one first, as in Minitest. Handlers of at_exit that they register come after Minitest's own, whose exit
-        # they may override.
+        # The last one first, as in Minitest. Handlers of at_exit that they register come after Minitest's own, whose
+        # exit they may override.
         def run_hooks
           until hooks.empty?
             hook = hooks.pop
@@ -51,7 +52,7 @@ module Gorgon
           exit if @over && $! && Frameworks.minitest_asked?
         end
 
-        # What a test forks ends as Minitest 6 has it end, where the suite allows that.
+        # A process that a test forks ends as in Minitest 6, if the suite allows that.
         def end_fork
           return unless ::Minitest.respond_to?(:allow_fork) && ::Minitest.allow_fork
 
@@ -59,7 +60,7 @@ module Gorgon
           exit false
         end
 
-        # true, where the block raised or left: that is told.
+        # Returns true also if the block raised or exited, since that is reported on its own.
         def guarded(what)
           yield
         rescue SystemExit => e

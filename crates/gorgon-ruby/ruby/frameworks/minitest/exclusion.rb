@@ -5,12 +5,12 @@ require_relative 'options'
 module Gorgon
   module Frameworks
     class Minitest
-      # Stands as Minitest's --exclude, which the framework asks of each test that its other filters let through, first
-      # by the method's name and then by the class's as well. Leaves out what the option names, and what is not wanted
-      # now; notes the rest: that is what Minitest is going to run.
+      # Takes the place of Minitest's --exclude. Minitest asks it about each test that its other filters let through:
+      # first by the method's name, then by the class's and the method's. It leaves out tests that the option names, and
+      # tests that are not wanted now. It notes all others: Minitest is going to run them.
       class Exclusion
-        # `tests` are those of the classes that run, `wanted` those that shall; `had` are the full names of tests of the same
-        # classes that ran with a file before. The block runs when a class has its tests in order, before they run.
+        # `tests` are those of the classes that run, `wanted` those that shall; `had` are the full names of tests of the
+        # same classes that ran with a file before. The block runs when a class has its tests in order, before they run.
         def initialize(excluded, classes, tests, wanted, had, &ordered)
           @excluded = Options.pattern(excluded)
           @names = tests.to_h { |test| [test.method_name, true] }
@@ -29,7 +29,7 @@ module Gorgon
           @selected.key?(test)
         end
 
-        # Whether the class has asked, and so goes on to run what is selected.
+        # Whether the class has asked about any test, and so is going to run those that are selected.
         def asked?(klass)
           @asked.key?(klass)
         end

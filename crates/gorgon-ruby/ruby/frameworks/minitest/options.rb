@@ -13,7 +13,7 @@ module Gorgon
           OF = 'Minitest'
         end
 
-        # The same, where the file itself has put them into ARGV.
+        # The same, if the file itself has put the options into ARGV.
         class OfTheFile < StandardError; end
 
         # Options that print something and end the process, also by exit!.
@@ -33,7 +33,7 @@ module Gorgon
         # The words of the job.
         attr_reader :given
 
-        # Words of the job that are no options of Minitest, once it has parsed them.
+        # Words of the job that Minitest does not take as options; known after it has parsed them.
         attr_reader :left_over
 
         # Puts into ARGV what a file shall see there while it is loaded.

@@ -6,9 +6,9 @@ module Gorgon
       # Which classes are never cut: those with an order of their own, and those that do something around all of their
       # tests.
       module Parts
-        # What a class overrides to do so.
+        # Methods that a class overrides to do something around all of its tests.
         AROUND = %i[run run_suite with_info_handler].freeze
-        # Who overrides these and lets each test stand for itself.
+        # Modules that override these methods, and whose tests are independent all the same.
         HARMLESS = /(?:\A|#<Class:)(?:Minitest::(?:Runnable|Test|Unit|Spec|Benchmark|Parallel)\b|Rails::LineFiltering\b)/.freeze
         # Their tests run in any order.
         LOOSE = %i[random parallel].freeze

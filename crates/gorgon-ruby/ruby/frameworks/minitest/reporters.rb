@@ -8,7 +8,7 @@ module Gorgon
       # The reporters of a run: Minitest's own, those of the suite and of its plugins, and ours. They live as long as the
       # child: they are started before the first file runs, and report after the last one.
       class Reporters
-        # What tells that the run did not pass, of a reporter that is no more than a statistic of results.
+        # The methods by which a reporter that only counts results says that the run did not pass.
         COUNTS = %i[failures errors].freeze
 
         def initialize(results, reporter, faults)
@@ -35,12 +35,13 @@ module Gorgon
           @composite
         end
 
-        # Has each report, and tells of those that do not pass the run.
+        # Lets each reporter report, and adds a fault for each one that does not pass the run.
         def report
           return unless @composite
 
           own, suites = (@composite.reporters - [@results]).partition { |reporter| minitests_own?(reporter) }
-          # Nobody reads them, but others may look at their figures; what a strange exception does there is told with its test.
+          # Nobody reads their output, but other reporters may use their figures. If a strange exception makes one
+          # raise, the exception's test reports that.
           own.each { |reporter| @results.failed ? Raised.guarded(-> {}) { reporter.report } : guarded(reporter) { reporter.report } }
           suites.each { |reporter| guarded(reporter) { reporter.report } }
           [*suites, *own].each { |reporter| guarded(reporter) { judge(reporter) } }
@@ -105,7 +106,7 @@ module Gorgon
           tell(reporter, nil, said, []) unless passed_without_failures?(reporter)
         end
 
-        # Whether nothing but the tests that failed, which are told anyhow, keeps it from passing the run.
+        # Whether failed tests, which are reported anyway, are the only reason why the reporter does not pass the run.
         def passed_without_failures?(reporter)
           results = reporter.results
           counts = COUNTS.map { |name| reporter.public_send(name) }

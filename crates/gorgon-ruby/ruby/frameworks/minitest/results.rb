@@ -23,7 +23,7 @@ module Gorgon
           end
         end
 
-        # As Minitest's reporters have them: what a class writes to, and the options of the run.
+        # As in Minitest's reporters: the IO that a class writes to, and the options of the run.
         attr_accessor :io, :options
 
         # Whether a test has failed in this process.
@@ -76,8 +76,8 @@ module Gorgon
           end_test(test, seconds, of_result(result))
         end
 
-        # A suite that runs tests in forks hands what they counted to Minitest's statistic, and no result to the reporters:
-        # takes the results from there, if they are those of all tests that are `left`.
+        # A suite that runs tests in forks may give their counts to Minitest's statistic, and no result to the reporters.
+        # Takes the results from the statistic, if they are those of all tests that are `left`.
         def adopt(left)
           return if @statistic.nil? || left.empty? || @statistic.count - @counted.first - @recorded != left.size
 
@@ -149,7 +149,7 @@ module Gorgon
           result.respond_to?(:klass) ? result.klass : result.class.name
         end
 
-        # Of the hooks of a class, which plugins record as they do tests.
+        # Faults of the hooks of a class, which plugins record like tests.
         def beside_tests(result)
           @beside[owner(result).to_s] = true
           fault = of_result(result)

@@ -30,8 +30,8 @@ module Gorgon
         # What ended the run, and the test that it ended with; nil: it came to its end.
         attr_reader :raised
 
-        # Runs the wanted ones among the tests of the file; `around` are classes without tests that Minitest shuffles with
-        # theirs.
+        # Runs the wanted ones among the tests of the file; `around` are classes without tests that Minitest shuffles
+        # with theirs.
         def call(file, wanted, around, &warn)
           @file = file
           @warn = warn
@@ -69,8 +69,8 @@ module Gorgon
           check(wanted, exclusion)
         end
 
-        # Minitest seeds the order of a class with the job's seed, and so what its tests draw: names and ports that are to
-        # be distinct would be the same in two workers.
+        # Minitest seeds the order of a class with the job's seed, and so what its tests draw: names and ports that are
+        # to be distinct would be the same in two workers.
         def draw_apart
           ::Kernel.srand(@draws) if ::Minitest.respond_to?(:seed) && ::Random.seed == ::Minitest.seed
         end
@@ -79,7 +79,7 @@ module Gorgon
           Minitest.six? ? ::Minitest.run_all_suites(@composite, options) : ::Minitest.__run(@composite, options)
         end
 
-        # As in a plain run of the file alone, in their order there. What tests define meanwhile is kept.
+        # The classes, in the order of a plain run of this file alone. Classes that tests define meanwhile are kept.
         def with_runnables(around, classes)
           all = ::Minitest::Runnable.runnables.dup
           shown = {}.compare_by_identity
@@ -125,7 +125,7 @@ module Gorgon
           not_selected(others, exclusion)
         end
 
-        # Left out by a filter; or their class did not even ask.
+        # Tests that a filter left out, or whose class did not even ask.
         def not_selected(tests, exclusion)
           filtered, others = tests.partition { |test| filters? || exclusion.asked?(test.klass) || exclusion.excludes?(test) }
           @left_out += filtered.size

@@ -9,7 +9,7 @@ module Gorgon
         module OfReporter
           attr_writer :gorgon_adapter, :gorgon_results
 
-          # One that a later file of the child brings hears of the start, which has been.
+          # A listener that a later file of the child adds still gets the event of the start.
           def register_listener(listener, *notifications)
             super.tap { @gorgon_results.start_for(listener, notifications) }
           end
@@ -27,7 +27,7 @@ module Gorgon
             @gorgon_outside = [error, context]
             super
           ensure
-            # Where RSpec's words could not be had.
+            # If RSpec could not format the exception.
             gorgon_said(nil)
           end
 
@@ -96,8 +96,8 @@ module Gorgon
           end
         end
 
-        # On RSpec's configuration: what is warm for those who want what most want, and settings that a file of a child
-        # brings after others have run, which RSpec takes only before its reporter is there.
+        # On RSpec's configuration: uses compiled libraries if a helper chooses the usual ones; and accepts settings
+        # that a later file of the child makes, which RSpec accepts only before its reporter exists.
         module OfConfiguration
           attr_writer :gorgon_formatters, :gorgon_adapter, :gorgon_next
 
@@ -110,7 +110,7 @@ module Gorgon
             end
           end
 
-          # All of the job; to RSpec, which is about to load them, only the one whose turn it is.
+          # All files of the job. RSpec, which is about to load them, gets only the current one.
           def files_to_run
             @gorgon_next ? [@gorgon_next] : super
           end
@@ -149,7 +149,7 @@ module Gorgon
           loader = config.formatter_loader
           output = config.__send__(:output_wrapper)
           [[loader, OfLoader], [output, OfOutput], [config, OfConfiguration]].each do |object, beside|
-            # To extend means something else to a configuration.
+            # `extend` is another method in a configuration, so this calls Object's.
             object.singleton_class.include(beside)
             object.gorgon_formatters = formatters
           end

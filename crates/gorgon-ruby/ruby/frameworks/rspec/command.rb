@@ -5,8 +5,8 @@ require_relative '../../program'
 module Gorgon
   module Frameworks
     class Rspec
-      # RSpec's own command, which runs the groups of each file: so the callers of a test, and the backtrace of a failure, are
-      # those of a plain run. What the command would make, options and a runner, is there already.
+      # RSpec's own command, which runs the groups of each file: so the callers of a test, and the backtrace of a
+      # failure, are those of a plain run. What the command would make, options and a runner, is there already.
       class Command
         WAYS = %i[invoke run].freeze
 
@@ -47,7 +47,7 @@ module Gorgon
 
           private
 
-          # They are written at the end of the child.
+          # RSpec's example statuses are written at the end of the child instead.
           def persist_example_statuses
             @gorgon_command.end_run
           end
@@ -70,8 +70,8 @@ module Gorgon
           runner.extend(OfRunner).gorgon_command = self
         end
 
-        # Runs the groups of the world. Returns the status. Where a helper has changed the command itself, that has no effect
-        # plainly, as the command runs by then: so the groups are run without it.
+        # Runs the groups of the world, and returns the status. If a helper has changed the command itself, the groups
+        # run without the command: in a plain run the change has no effect either, as the command already runs.
         def run
           return @runner.run_specs(@world.ordered_example_groups).to_i unless @own == ways
 
@@ -86,7 +86,7 @@ module Gorgon
           @class.gorgon_command = @class.gorgon_made = ::RSpec::Core::ConfigurationOptions.gorgon_made = nil
         end
 
-        # Whether our runner has come to its end: what tests run has ends of its own.
+        # Whether our runner has ended. A test may start runners of its own, whose ends do not count.
         def ending?
           @ending
         end

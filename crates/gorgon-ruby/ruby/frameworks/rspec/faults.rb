@@ -16,7 +16,7 @@ module Gorgon
           fault = { what: what(context), exception: Raised.name(error), backtrace: @results.backtrace(error) }
           return of(fault[:what], error) if text.nil? || error.is_a?(::SyntaxError)
 
-          # It begins with the context, which may go on with files that may have been meant, and empty lines.
+          # The text begins with the context. Then may come names of similar files ("Did you mean?") and empty lines.
           lines = Json.utf8(text).lines(chomp: true).drop_while(&:empty?)
           Json.utf8(context).each_line(chomp: true) { |line| lines.shift if lines.first == line }
           lines = lines.drop_while(&:empty?)

@@ -3,10 +3,10 @@
 module Gorgon
   module Frameworks
     class Rspec
-      # RSpec's filters, file by file: what one file focuses must not silence the next, and what was asked for (`--tag`, tests
-      # by id or line) holds for what it was asked for.
+      # RSpec's filters, file by file. A focus in one file must not leave out the tests of the next file. A filter that
+      # was asked for (`--tag`, tests by id or line) applies to what it was asked for.
       class Filters
-        # The words for a focus, which is a file's own, however a helper asks for it.
+        # The tags of a focus. A focus is judged for each file, even if a helper asks for it.
         FOCUS = %i[focus focused].freeze
 
         def initialize(config, world, reporter)
@@ -16,7 +16,8 @@ module Gorgon
           @manager = config.filter_manager
         end
 
-        # For RSpec's own `filter_run_when_matching`, which forgets itself after the first match: each file has its own.
+        # In place of RSpec's `filter_run_when_matching`, which applies only until the first match: here it applies to
+        # each file.
         def focus_on(conditions)
           hash = ::RSpec::Core::Metadata.build_hash_from(conditions.dup, :warn_about_example_group_filtering)
           yield conditions, lambda { |metadata|
@@ -27,8 +28,8 @@ module Gorgon
           }
         end
 
-        # A filter that a test file sets, and no helper of it, is for that file alone: who sets it is the first caller
-        # outside of RSpec, as the file is among the callers of what it requires.
+        # A filter that a test file itself sets, and not a helper that it requires, is for that file alone. The first
+        # caller outside of RSpec tells who sets it: a file is also among the callers of its helpers.
         def adding(callers)
           before = [rules(:inclusions), rules(:exclusions)]
           yield
@@ -54,7 +55,7 @@ module Gorgon
           @unfiltered
         end
 
-        # Whether they left out every test of the file, which only matters if it is so in the whole job.
+        # Whether the filters left out every test of the file. That only matters if they do so in every file of the job.
         def all_filtered?
           !!@left_everything
         end

@@ -3,14 +3,14 @@
 module Gorgon
   module Frameworks
     class Rspec
-      # Where RSpec's formatters write: those for a terminal nowhere while files run, as their signs would stand among what
-      # the tests print, and to the output at the end; the others into their files.
+      # Where RSpec's formatters write: those for a terminal nowhere while files run, as their signs would stand among
+      # what the tests print, and to the output at the end; the others into their files.
       class Formatters
         # Before any Ruby child of this job was forked.
         SINCE = ::Time.now
-        # Files of a formatter that are tried, at most.
+        # Maximum number of file names that are tried for a formatter.
         NAMES = 1000
-        # Dots in a file are of no use to anybody.
+        # Formatters that are left out if they have a file: nobody needs dots in a file.
         DOTS = %w[p progress].freeze
         # What RSpec's default formatter loads: it is there for examples, and not while files are loaded.
         LATE = { StringIO: 'stringio' }.freeze
@@ -33,14 +33,14 @@ module Gorgon
           @shown = true
         end
 
-        # Where they write that have this stream: it is the suite's own choice, or the one of `rspec`.
+        # Returns where formatters with this stream write: nowhere while files run, if it is a terminal's; else the stream.
         def stream(chosen)
           !@shown && [$stdout, STDOUT, $stderr, STDERR].include?(chosen) ? @nowhere : chosen
         end
 
-        # Around the start of the reporter. Plain RSpec makes the default formatter now, when all files are loaded; ours are
-        # not, and must not find its libraries. If nobody has loaded them yet, the formatter, which prints nothing here unless
-        # the suite has it print to a file, is not made.
+        # Around the start of the reporter. Plain RSpec makes the default formatter now, when all files are loaded; ours
+        # are not, and must not find its libraries. If nobody has loaded them yet, the formatter, which prints nothing
+        # here unless the suite has it print to a file, is not made.
         def starting
           @starting = true
           yield
@@ -80,7 +80,8 @@ module Gorgon
           end
         end
 
-        # The class of the formatter, or other listener, that was at work at the end of RSpec where this backtrace begins.
+        # The class of the formatter, or other listener, that was at work at the end of RSpec where this backtrace
+        # begins.
         def name_of_who_raised(backtrace)
           reporter = @config.formatter_loader.reporter
           SUMS.each do |event|
@@ -94,7 +95,7 @@ module Gorgon
           nil # Listeners are strangers.
         end
 
-        # RSpec takes what the block sets only as long as nobody has asked for its reporter.
+        # RSpec accepts the settings of the block only while nobody has asked for its reporter.
         def before_reporter
           there = @config.instance_variable_get(:@reporter)
           @config.instance_variable_set(:@reporter, nil)
@@ -122,8 +123,8 @@ module Gorgon
           open(path) { |file, fresh| file.truncate(0) if fresh }
         end
 
-        # One for each: a report is the whole of a file. Who comes first has the name, the next ones that of the name with a
-        # number.
+        # A file for each Ruby child, since a report is one whole file. The first child gets the name itself, the next
+        # ones the name with a number.
         def alone(path)
           extension = File.extname(path)
           (1..NAMES).each do |number|

@@ -3,9 +3,9 @@
 module Gorgon
   module Frameworks
     class Rspec
-      # What RSpec keeps in globals, as the adapter began with it. A test may reset RSpec, or make it forget its examples: in
-      # one plain process the runner still holds what it began with, and so do we. The files to come belong to the same
-      # world, and report to the same reporter.
+      # RSpec's world, configuration and reporter, as they were when the adapter began. A test may reset RSpec. In a
+      # plain run the runner keeps the objects that it began with, and so do we: later files get the same world and
+      # reporter.
       class Globals
         def initialize(config, world)
           @config = config

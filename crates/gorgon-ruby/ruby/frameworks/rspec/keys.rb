@@ -5,8 +5,8 @@ require_relative '../../protocol'
 module Gorgon
   module Frameworks
     class Rspec
-      # What stays of an example's name from process to process: words with digits may be times, random
-      # directories or ports, and the description of a one-liner is that of the matcher that ran last.
+      # The part of an example's name that is the same in each process. Words with digits may be times, random
+      # directories or ports. The description of a one-liner is that of the matcher that ran last.
       class Keys
         DIGIT = /\d/.freeze
         VARIES = /[\w.+:-]*\d[\w.+:-]*/.freeze

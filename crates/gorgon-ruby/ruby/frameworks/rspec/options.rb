@@ -3,8 +3,8 @@
 module Gorgon
   module Frameworks
     class Rspec
-      # RSpec's options from its usual places (.rspec, ~/.rspec, SPEC_OPTS, what stands after `--`), but for those that only
-      # make sense in one process.
+      # RSpec's options from its usual places (.rspec, ~/.rspec, SPEC_OPTS, after `--`), without those that only make
+      # sense in one process.
       class Options
         # What RSpec does not know of.
         class Unknown < UnknownOption
@@ -28,7 +28,7 @@ module Gorgon
           %w[.rspec .rspec-local].select { |path| File.file?(path) }
         end
 
-        # Whether Ruby in one of these decides what they are.
+        # Whether one of these files has Ruby in it (ERB), which decides the options.
         def self.templates?
           files.any? { |path| File.binread(path).include?('<%') }
         end

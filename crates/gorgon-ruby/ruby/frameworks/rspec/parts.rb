@@ -5,8 +5,8 @@ require_relative '../part'
 module Gorgon
   module Frameworks
     class Rspec
-      # What of RSpec's files can be told apart: which group holds an example together with others, and
-      # the examples of a file of which a part runs. A file is loaded once in a process, for all its parts.
+      # Which examples of a file can run apart from others, and which of them an item for a part runs. A file is loaded
+      # once in a process, for all its parts.
       class Parts
         # What the loading of a file brought, and what of it a run of the whole file would run.
         Loaded = Struct.new(:groups, :examples)
@@ -35,8 +35,8 @@ module Gorgon
           true
         end
 
-        # Leaves the examples of the part alone; the block settles the filters of a file that was just loaded, or of which
-        # other examples run now.
+        # Leaves the examples of the part alone; the block settles the filters of a file that was just loaded, or of
+        # which other examples run now.
         def choose(part, fresh: false)
           @loaded.delete(@path) if fresh
           loaded = @loaded[@path] ||= load { yield }

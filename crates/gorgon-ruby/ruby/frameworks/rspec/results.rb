@@ -7,7 +7,7 @@ module Gorgon
       class Results
         EVENTS = %i[seed start example_started example_passed example_failed example_pending deprecation].freeze
         FRAME = '# '
-        # `ruby FILE`, for which such a file is made, does not say that.
+        # RSpec's advice that `rspec/autorun` is not needed: it is left out, as `ruby FILE` does not print it.
         NEEDLESS = 'Requiring `rspec/autorun`'
         # RSpec prints no more of one type either.
         MOST_OF_A_TYPE = 3

@@ -54,7 +54,7 @@ module Gorgon
         @running.key?(::Thread.current)
       end
 
-      # By a key of our own: to make one of a block costs Test::Unit more than a small test.
+      # Registered under a key of our own: making a key from a block costs Test::Unit more than a small test.
       def attach_to_mediator(mediator)
         mediator.add_listener(::Test::Unit::TestCase::STARTED_OBJECT, self) { |test| started(test) }
         mediator.add_listener(::Test::Unit::TestResult::FAULT, self) { |fault| fault(fault) }
