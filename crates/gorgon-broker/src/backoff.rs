@@ -6,8 +6,8 @@ use std::time::Duration;
 const FIRST: Duration = Duration::from_millis(200);
 /// The longest wait.
 const LONGEST: Duration = Duration::from_secs(5);
-/// A connection that lasted so long makes good for the failures before it. A shorter one does not:
-/// else a message that the broker kills us for would be sent again without a pause, for ever.
+/// Time after which a connection resets the back-off. A shorter one does not reset it: if the broker closes
+/// the connection for one of our messages, that would be sent again without a pause, for ever.
 const PROVEN: Duration = Duration::from_secs(5);
 
 /// Waits between attempts: none before the first, then 0.2 s, doubling up to 5 s, each spread by half

@@ -20,8 +20,7 @@ use std::time::{Duration, Instant};
 
 /// To say farewell to a connection, or to learn from it why it is lost.
 const FAREWELL_LIMIT: Duration = Duration::from_secs(2);
-/// What the owner waits for, but without haste, is told after so long. The next delivery, with which it is told as a
-/// rule, comes sooner.
+/// How long an event that is not urgent is held back. As a rule it goes to the owner sooner, with the next delivery.
 const SOON: Duration = Duration::from_millis(10);
 /// The thread's state.
 pub(crate) struct Runner {

@@ -55,7 +55,7 @@ pub enum Declare {
         auto_delete: bool,
         /// Deleted when unused for this long. A consumer is a use.
         expires: Duration,
-        /// A delivery may stay unacknowledged for days: RabbitMQ 3.12 to 4.2 is told so, see
+        /// A delivery may stay unacknowledged for days. RabbitMQ 3.12 to 4.2 needs an argument for that, see
         /// [`Declare::work_queue`].
         slow: bool,
     },

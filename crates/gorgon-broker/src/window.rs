@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 const MESSAGES: usize = 1_000;
 /// So many bytes may be unconfirmed; a message larger than this goes alone.
 const BYTES: usize = 4 << 20;
-/// A confirm missing for so long means that the connection is lost. The clock stands while the
-/// broker has told us that it takes nothing; large messages get more time below.
+/// Time without a confirm after which the connection counts as lost. The clock stops while the broker blocks
+/// publishers; large messages get more time below.
 const CONFIRM: Duration = Duration::from_secs(10);
 /// The slowest link we count with.
 const BYTES_PER_SEC: u32 = 1 << 20;

@@ -1,10 +1,11 @@
 //! For tests: bytes from elsewhere, garbled, case by case.
 //!
-//! A reader of foreign bytes has one function that holds its properties (no panic, output bounded, what is printed is read
-//! again). [`cases`] calls it some thousand times in `make test`, on what [`Corpus`] makes of real inputs; `make fuzz`
-//! calls the same function. The inputs lie in `fuzz/corpus/NAME`, and what was ever found stays there.
+//! A reader of foreign bytes has one function that holds its properties (no panic, output bounded, what is printed is
+//! read again). [`cases`] calls it some thousand times in `make test`, on what [`Corpus`] makes of real inputs; `make
+//! fuzz` calls the same function. The inputs lie in `fuzz/corpus/NAME`, and what was ever found stays there.
 //!
-//! Cases are the same each time. One that fails names itself, and `GORGON_CASE=0x… cargo test -p CRATE TEST` runs it alone.
+//! Cases are the same each time. One that fails names itself, and `GORGON_CASE=0x… cargo test -p CRATE TEST` runs it
+//! alone.
 
 mod corpus;
 mod garble;
@@ -18,7 +19,7 @@ use std::{
 pub use arbitrary::Unstructured;
 pub use corpus::Corpus;
 
-/// One case may take so long; that is a hang on any machine, however loaded.
+/// Time after which a case counts as a hang, even on a loaded machine.
 const HANG: Duration = Duration::from_secs(60);
 /// Random bytes of one case: what it decides by.
 const DECISIONS_BYTES: usize = 1024;

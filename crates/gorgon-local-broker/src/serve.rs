@@ -20,13 +20,14 @@ use crate::{
 
 /// Most clients at a time; further ones are closed at once.
 const CLIENTS_MAX: usize = 1024;
-/// Most clients that have not logged in: they cost descriptors, of which the whole process has but so many.
+/// Maximum number of clients that have not logged in: each costs a descriptor, and the process has a limit of those.
 const STRANGERS_MAX: usize = 256;
 /// How long to leave the listening socket alone when the process has no descriptor left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How long a broker that ends waits for its clients to take leave.
 const LEAVE_LIMIT: Duration = Duration::from_millis(250);
-/// Stack of the thread: tables nest as deep as `METHOD_MAX` is long, and a build without optimization takes 7 KB a level.
+/// Stack of the thread: tables nest as deep as `METHOD_MAX` is long, and a build without optimization takes 7 KB a
+/// level.
 const STACK_BYTES: usize = 32 << 20;
 
 const LISTENER: Token = Token(0);
@@ -85,7 +86,8 @@ impl LocalBroker {
 }
 
 impl Drop for LocalBroker {
-    /// Closes all connections with the protocol's "connection forced", and waits for the thread; a quarter of a second at most.
+    /// Closes all connections with the protocol's "connection forced", and waits for the thread; a quarter of a second
+    /// at most.
     fn drop(&mut self) {
         // A wake that fails would leave a thread that nobody can end; it owns nothing but sockets, so it is left.
         if self.waker.wake().is_ok()
@@ -219,7 +221,8 @@ impl Server {
         }
     }
 
-    /// Lets the stranger go that has waited longest, when there are too many: who knows the password is in within a moment.
+    /// Lets the stranger go that has waited longest, when there are too many: who knows the password is in within a
+    /// moment.
     fn make_room(&mut self, now: Instant) {
         let strangers = self
             .clients
@@ -267,7 +270,8 @@ impl Server {
             if touched.is_empty() {
                 return;
             }
-            // The last to come first: workers wait for a confirm or an item, the originator that came before them does not.
+            // The last to come first: workers wait for a confirm or an item, the originator that came before them does
+            // not.
             for id in std::mem::take(&mut touched).into_iter().rev() {
                 self.write(now, id);
             }

@@ -29,7 +29,7 @@ impl Awaited {
         }
     }
 
-    /// Returns what is to be said now, so long after the job began.
+    /// Returns the line to print now; `elapsed` is the time since the job began.
     pub fn said(&mut self, results: &Results, elapsed: Duration) -> Option<String> {
         if elapsed < self.next || results.has_heard_of_a_host() || elapsed > self.limit {
             return None;

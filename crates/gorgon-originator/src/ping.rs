@@ -15,9 +15,9 @@ use gorgon_proto::names;
 use log::warn;
 use serde_json::json;
 
-/// It ends when no answer came for so long.
+/// Time without an answer after which the ping ends.
 pub const SILENCE: Duration = Duration::from_secs(1);
-/// However many answer, it ends then.
+/// Time after which the ping ends, however many still answer.
 pub const LIMIT: Duration = Duration::from_secs(10);
 /// How long the end of the session may take.
 const CLOSE_LIMIT: Duration = Duration::from_secs(1);

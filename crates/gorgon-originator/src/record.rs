@@ -42,7 +42,7 @@ fn ran(file: &Whole<'_>, results: &Results, stamp: Option<Stamp>, rules: &Kept) 
         })
         .collect();
     let parted = file.first().share != Share::All;
-    // What was judged again is no doubt of the cut any more.
+    // A failure that was judged again is no reason any more to doubt that the file can be cut.
     let cut = parted && !results.is_judged(file);
     let unjudged = results.is_unjudged(file);
     let part_is_open = file.items().len() > 1 && file.is_open();

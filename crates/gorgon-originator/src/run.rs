@@ -32,17 +32,18 @@ use crate::source::{self, Hosts};
 pub use error::RunError;
 pub use start::start;
 
-/// The originator gives a job up when the broker was away for so long.
+/// Time without a broker after which the originator gives the job up.
 pub(crate) const BROKER_LIMIT: Duration = Duration::from_secs(120);
-/// After a cancel over RabbitMQ the hosts are waited for so long.
+/// After a cancel over RabbitMQ: how long to wait for the hosts.
 const CANCEL_LIMIT: Duration = Duration::from_secs(1);
-/// After a cancel after_job_finishes may take so long.
+/// After a cancel: time limit of the callback after_job_finishes.
 const CANCELLED_CALLBACK_LIMIT: Duration = Duration::from_secs(5);
-/// To say farewell to the broker.
+/// Time limit for closing the connection to the broker.
 const CLOSE_LIMIT: Duration = Duration::from_secs(2);
-/// After a Ctrl-C that nobody takes for so long, as stdout is a full pipe, we end as if killed: hosts bear that.
+/// If stdout is a full pipe, the loop cannot handle a Ctrl-C. After this time we exit as if killed; hosts cope with
+/// that.
 const STUCK_LIMIT: Duration = Duration::from_secs(5);
-/// The local listener may take so long to end after its job.
+/// How long the local listener may take to end after its job.
 const LOCAL_END_LIMIT: Duration = Duration::from_secs(5);
 
 /// One run, from the files on.
@@ -56,7 +57,7 @@ pub(crate) struct Run<'a> {
     pub(crate) id: JobId,
     pub(crate) seed: u32,
     pub(crate) trace: Trace,
-    /// Where the job is offered, in words.
+    /// The broker, vhost and cluster id where the job is offered, for messages.
     pub(crate) place: String,
 }
 

@@ -120,7 +120,7 @@ impl Settings {
         }
     }
 
-    /// Returns what is meant without a file on the command line, which has these options of the framework.
+    /// Returns the files to run if the command line names none; `options` are its options of the framework.
     #[must_use]
     pub fn suite(&self, options: &[String]) -> Suite {
         match &self.config.files {

@@ -20,7 +20,7 @@ use crate::name_list::first_names;
 use crate::report::visible::one_line;
 use crate::settings::Settings;
 
-/// A push to a file server may take so long.
+/// Time limit of a push to a file server.
 const PUSH_LIMIT: Duration = Duration::from_secs(3600);
 /// A source of less is not worth a word about its size.
 const HINT_FROM_BYTES: u64 = 20 << 20;
@@ -217,7 +217,7 @@ fn serve(reading: Reading, reach: Reach, addresses: &[String]) -> Result<Served,
 
 /// What is not synced since a write in a workspace would reach the repository of this directory.
 fn points_out(left_out: &LeftOut) -> Option<String> {
-    // What a repository that is synced knows of worktrees elsewhere is nobody's loss.
+    // Entries of a repository about worktrees elsewhere are left out without a hint: nobody needs them in a copy.
     let inside_git = |path: &[u8]| {
         path.windows(6)
             .any(|part| part == b".git/w" || part == b".git/m")

@@ -76,7 +76,8 @@ module Gorgon
         ::Object.const_set(:DATA, @data)
       end
 
-      # If Ruby cannot tell, the line counts as the end of the code, which it mostly is.
+      # Whether this code is complete: then the `__END__` after it is a real one, not a line of a heredoc. If Ruby cannot
+      # tell, it counts as real, as it mostly is.
       def whole?(code)
         verbose, $VERBOSE = $VERBOSE, nil
         code = code.dup.force_encoding(::Encoding::UTF_8)

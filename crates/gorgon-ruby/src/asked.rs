@@ -15,7 +15,7 @@ use crate::settings::RubySettings;
 
 /// How long Rake may take to load a Rakefile.
 const LIMIT: Duration = Duration::from_secs(20);
-/// Most bytes of its answer: a suite of 100,000 files has fewer.
+/// Maximum size of Rake's answer, in bytes. The answer for 100,000 files is smaller.
 const MOST_BYTES: usize = 16 << 20;
 
 /// What `rake test` runs, and whether that is known.
@@ -25,7 +25,7 @@ pub struct Told {
     pub rake: RakeTest,
     /// Rake was asked.
     pub asked: bool,
-    /// Why neither tells it.
+    /// Neither the text nor Rake tells it; the reason.
     pub untold: Option<Untold>,
 }
 
@@ -36,7 +36,7 @@ pub struct Untold {
     pub why: String,
 }
 
-/// Before the words of `ruby/rake/ask.rb`.
+/// Prefix of the error messages of `ruby/rake/ask.rb`.
 const SAID: &str = "gorgon: ";
 
 #[derive(Deserialize)]
@@ -80,7 +80,7 @@ pub fn rake_tells(settings: &RubySettings) -> Option<Told> {
         // Nothing says that it has tests.
         Err(_) if read.guessed => return None,
         Err(why) => Told {
-            // Only its load path is not told.
+            // The files are known; only the load path is not.
             untold: (!read.unread.is_empty()).then_some(Untold { why }),
             rake: read,
             asked: false,

@@ -197,7 +197,7 @@ impl Drop for RubyChild {
     }
 }
 
-/// Which processes left behind were told of, by number: each is told once.
+/// Processes left behind that were reported, by process id: each is reported once.
 #[derive(Debug, Default)]
 struct Told(Vec<u32>);
 

@@ -38,7 +38,7 @@ const FOREIGN: &[&str] = &[
     "GIT_WORK_TREE",
 ];
 
-/// What a test sees as `$0` has room in so many bytes (`ruby/program.rb`).
+/// Size of the blank argument that makes room for `$0`, in bytes (`ruby/program.rb`).
 const TITLE_BYTES: usize = 1000;
 
 /// Ours, never handed on as found.

@@ -1,7 +1,7 @@
 //! A Rails application runs its tests in the environment `test`.
 //!
-//! In any other one fixtures and cleaners change the database that people work with. What is loaded after all is looked
-//! at by `ruby/rails_environment.rb`.
+//! In any other one fixtures and cleaners change the database that people work with. `ruby/rails_environment.rb` checks
+//! the environment that was really loaded.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -78,8 +78,8 @@ pub fn is_rails(project: &Path) -> bool {
     text.windows(NAMED.len()).any(|it| it == NAMED.as_bytes())
 }
 
-/// Returns whether we load the application and make its databases: what callbacks do before workers, or as one starts,
-/// takes the place of that.
+/// Returns whether we load the application and make its databases. The callbacks before_creating_workers and
+/// before_start replace that.
 pub(crate) fn is_ours(settings: &RubySettings) -> bool {
     const OURS_UNLESS: [Callback; 2] = [Callback::BeforeCreatingWorkers, Callback::BeforeStart];
     let loader = settings.directory.join(LOADER);

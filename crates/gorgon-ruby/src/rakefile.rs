@@ -28,19 +28,19 @@ use options::{RubyOptions, required, telling};
 use text::{read, text_of};
 use words::{Statement, statements};
 
-/// What Rake's test task runs where its block does not say.
+/// The files of Rake's test task if its block names none.
 const RAKE_FILES: &str = "test/test*.rb";
 /// The same of Minitest's, and of Hoe.
 const MINITEST_FILES: [&str; 2] = ["test/**/{test,spec}_*.rb", "test/**/*_{test,spec}.rb"];
 const MINITEST_LIBS: [&str; 3] = ["lib", "test", "."];
-/// What they load before the first test file.
+/// The file that these tasks load before the first test file.
 const MINITEST_FRAMEWORK: &str = "minitest/autorun";
 
-/// Where a file lies that is run by `ruby` to test something: others compile or generate.
+/// Directories of files that a task runs by `ruby` to test something. Files elsewhere compile or generate.
 const TEST_DIRECTORIES: [&str; 3] = ["test/", "tests/", "spec/"];
 /// How many directories deep tests are looked for beside it.
 const MOST_DEPTH: usize = 8;
-/// What a file says that looks for test files and runs them itself.
+/// Signs in the text of a file that it looks for test files and runs them itself.
 const RUNS_OTHERS: [&str; 3] = ["AutoRunner.run", "Minitest.run", "RSpec::Core::Runner"];
 
 /// What `rake test` runs.

@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use crate::exclude::Excludes;
 
-/// A daemon answers within so long, on a busy machine too.
+/// How long to wait for a daemon's answer; enough for a busy machine.
 pub const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 
-/// rsync gives up when nothing came or went for so long (the original's 5 s are too short for a
-/// server that reads a large tree).
+/// Time without traffic after which rsync gives up. The Ruby gem's 5 s are too short for a server that reads a
+/// large tree.
 pub const IO_LIMIT: Duration = Duration::from_secs(20);
 
 /// What `-a` means, without owners and devices: a host's files belong to its listener's user; and

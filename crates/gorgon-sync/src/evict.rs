@@ -30,8 +30,8 @@ impl Cache {
         evicted
     }
 
-    /// Returns whether so many bytes more are within the limit, if need be after the workspaces of
-    /// other projects were removed.
+    /// Returns whether this many more bytes fit into the limit. If need be it first removes workspaces of other
+    /// projects.
     pub(crate) fn has_room(&self, bytes: u64, limit_bytes: u64) -> bool {
         let left = limit_bytes.checked_sub(bytes);
         left.is_some_and(|limit| self.evict_kept_of_others(limit).1 <= limit)

@@ -85,7 +85,7 @@ impl Outside {
         }
     }
 
-    /// Returns what of a directory with a repository of Git leads out.
+    /// Returns the paths in a directory with a repository of Git that lead out of the tree.
     fn repository(&self, path: &Path) -> Option<String> {
         let full = self.root.join(path);
         if full.join("commondir").exists() {
@@ -223,7 +223,7 @@ pub(crate) fn relink(originals: &[PathBuf], path: &[u8], target: &Path) -> Optio
     Some(relative.into_os_string())
 }
 
-/// Returns where, for who looks from this machine, the tree may lie that workspaces are copies of.
+/// Returns the paths on this machine where the original of the workspaces may lie.
 #[must_use]
 pub fn originals(source: &Source, project: &str) -> Vec<PathBuf> {
     let path = source.source_tree_path.as_deref();

@@ -14,7 +14,7 @@ use crate::failure::SyncError;
 /// A directory whose lock is not finished is being made, unless it is older than this.
 const NEWBORN: Duration = Duration::from_secs(60);
 
-/// Something in the tree may still be written to: so many times is removing tried.
+/// Maximum number of attempts to remove a tree, as something may still write into it.
 const ROUNDS: usize = 5;
 
 /// Removing holds a file open for each directory in another: deeper ones are moved up first.

@@ -19,7 +19,7 @@ use crate::exclude::Excludes;
 use crate::failure::{self, SyncError};
 use crate::manifest::{Kind, Manifest, Nanos, SECOND};
 
-/// Each address of an originator is asked for so long at first: most of those that are not for us say nothing.
+/// How long each address of an originator is tried at first: most addresses that are not for us never answer.
 const FIRST_LIMIT: Duration = Duration::from_secs(2);
 
 /// What a pull did.

@@ -6,7 +6,7 @@ use crate::stamp::{Kind, Stamp};
 /// Begins a written record; another one means another format.
 const FORMAT: &[u8] = b"gorgon workspace 2\n";
 
-/// A stamp has so many bytes: three numbers of 4, three of 8, two of 16.
+/// Size of a stamp in bytes: three numbers of 4, three of 8, two of 16.
 const STAMP_BYTES: usize = 68;
 
 /// A workspace as it was when its last path had been put in place.

@@ -32,7 +32,7 @@ use crate::scan::{self, LeftOut};
 /// More hosts than that at a time are sent away.
 const CONNECTIONS: usize = 250;
 
-/// A client that is silent for so long is cut off.
+/// Seconds of silence after which a client is cut off.
 const IDLE_SECS: u64 = 60;
 
 /// Our own connection, which wakes the thread at the end, is refused or accepted at once.
@@ -53,8 +53,8 @@ pub enum Reach {
     Network,
 }
 
-/// Removes what daemons have left that were killed; to be called where nobody waits for us, as a full temporary directory
-/// takes its time.
+/// Removes what daemons have left that were killed; to be called where nobody waits for us, as a full temporary
+/// directory takes its time.
 pub fn sweep() {
     owned::sweep(&std::env::temp_dir(), PREFIX);
 }

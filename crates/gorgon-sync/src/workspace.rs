@@ -42,7 +42,7 @@ pub struct Workspace {
     trees: Vec<Tree>,
     /// The cache that it was filled from.
     cache: Option<PathBuf>,
-    /// Where what it is a copy of lies, for who looks at it from this machine.
+    /// The paths on this machine where the original of the copy may lie.
     originals: Vec<PathBuf>,
     /// It is filled until something arrives here, or the other end is dropped.
     cancel: Receiver<()>,
@@ -113,8 +113,8 @@ impl Workspace {
         self
     }
 
-    /// Says where the tree lies that it becomes a copy of: a link to there by its absolute path leads
-    /// into the workspace instead, so that a test cannot write to the original through it.
+    /// Sets where the original of the copy may lie. An absolute link to there leads into the workspace instead,
+    /// so that a test cannot write to the original through it.
     #[must_use]
     pub fn instead_of(mut self, originals: Vec<PathBuf>) -> Self {
         self.originals = originals;
@@ -252,8 +252,8 @@ impl Workspace {
     }
 }
 
-/// Makes the directory around the trees. Git looks for a repository in every directory above, also
-/// above of ours, which may lie in somebody's: what it finds here ends its search.
+/// Makes the directory around the trees. Git looks for a repository in every directory above, and ours may
+/// lie in somebody's repository. The `.git` file here ends the search.
 fn outer(parent: &Path) -> Result<OwnedDir, SyncError> {
     let outer = OwnedDir::create(parent, PREFIX)?;
     let barrier = outer.path().join(".git");

@@ -14,9 +14,9 @@ use gorgon_proto::local::{ListenerLine, ManagerLine};
 use gorgon_proto::message;
 use log::warn;
 
-/// So many lines of the listener wait for the loop.
+/// Maximum number of the listener's lines that wait for the loop.
 const LINES: usize = 64;
-/// None of them is longer.
+/// Maximum length of such a line, in bytes.
 const LINE_MAX_BYTES: usize = 1 << 16;
 
 /// There is no job definition.

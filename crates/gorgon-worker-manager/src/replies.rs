@@ -24,7 +24,7 @@ use crate::cli::Args;
 use crate::event::{Event, Files};
 use crate::lookout::Look;
 
-/// Without a broker for so long, the job ends here.
+/// Time without a broker after which the job ends here.
 pub const BROKER_LIMIT: Duration = Duration::from_secs(120);
 /// How long a look at a queue may take.
 const LOOK_LIMIT: Duration = Duration::from_secs(4);

@@ -8,7 +8,7 @@ use gorgon_proto::job::JobDefinition;
 use gorgon_proto::message::HostError;
 use gorgon_ruby::{CallbackFailure, Refusal, RubyError, RubySettings};
 
-/// So many lines of a callback's backtrace are told.
+/// Maximum number of lines that are shown of a callback's backtrace.
 const BACKTRACE_LINES: usize = 3;
 
 /// Returns the settings of a preloader of this job.

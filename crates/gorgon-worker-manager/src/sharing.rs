@@ -21,7 +21,7 @@ pub const LOOK_WITHOUT_SLOT: Duration = Duration::from_secs(1);
 /// The same by one that said that a slot idles: what comes now may be worth more slots.
 pub const LOOK_WHEN_DRY: Duration = Duration::from_secs(5);
 
-/// An item that waits for this host alone reaches it within this: so long no slot of ours idles.
+/// Time within which an item that only this host may run reaches it. Until then no slot of ours counts as idle.
 pub const ITEM_WAITS_LIMIT: Duration = Duration::from_secs(5);
 
 /// What is known of slots that change hands.

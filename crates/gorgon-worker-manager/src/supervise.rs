@@ -37,7 +37,7 @@ pub const PRELOADER_END_LIMIT: Duration = Duration::from_secs(5);
 /// How long a file queue that is missing after a lost connection is taken for one that its
 /// originator makes anew.
 pub const WORKER_QUEUE_PATIENCE: Duration = Duration::from_secs(15);
-/// A worker says that its preloader died: for so long we wait to hear it too.
+/// If a worker reports that its preloader died: how long we wait until we see the death ourselves.
 pub const PRELOADER_NEWS_LIMIT: Duration = Duration::from_secs(2);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

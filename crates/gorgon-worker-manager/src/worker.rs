@@ -23,7 +23,7 @@ use crate::cli::Args;
 /// No line of a worker is longer: what a callback says is cut at 64 KiB.
 const LINE_MAX_BYTES: usize = 1 << 20;
 
-/// A worker's last words are read for so long after its end.
+/// How long the output of a worker is still read after its end.
 const LAST_WORDS_LIMIT: Duration = Duration::from_secs(1);
 
 /// A worker cannot be started.

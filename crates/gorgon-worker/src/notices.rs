@@ -8,7 +8,7 @@ use gorgon_ruby::CallbackFailure;
 use crate::event::Effect;
 use crate::work::Work;
 
-/// So many lines of a callback's backtrace are told.
+/// Maximum number of lines that are shown of a callback's backtrace.
 const BACKTRACE_LINES: usize = 3;
 /// Maximum number of files that a warning names as having run before.
 const NAMED_FILES: usize = 3;

@@ -14,7 +14,7 @@ use log::{error, info, warn};
 
 use crate::event::{Delivered, Event};
 
-/// Without a broker for so long, the worker ends.
+/// Time without a broker after which the worker ends.
 pub const BROKER_LIMIT: Duration = Duration::from_secs(120);
 /// How long a polite end of the connection may take.
 const CLOSE_LIMIT: Duration = Duration::from_secs(2);

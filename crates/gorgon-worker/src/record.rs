@@ -228,7 +228,7 @@ impl Record {
         self.divisible = true;
     }
 
-    /// What the file defines has no test, whatever ran before it.
+    /// The classes of the file have no test, and files that ran before are not the cause.
     pub fn has_no_tests(&mut self) {
         self.has_no_tests = true;
     }
@@ -264,7 +264,7 @@ impl Record {
         !self.tests.is_empty()
     }
 
-    /// Returns whether a whole file ended in peace with no test, though it may have some.
+    /// Returns whether a whole file ended without an error and without a test, though it may have some.
     #[must_use]
     pub fn lacks_tests(&self) -> bool {
         let item = &self.item;

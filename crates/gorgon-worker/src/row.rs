@@ -36,7 +36,7 @@ impl Work {
     }
 }
 
-/// Says that what ran before an item cannot be run once more.
+/// Returns the error that the files before an item cannot be run once more.
 pub(crate) fn broken_row(why: &str) -> FileError {
     FileError {
         what: FileError::ROW_BROKEN.to_owned(),

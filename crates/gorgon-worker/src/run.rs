@@ -104,9 +104,9 @@ struct Shell {
     test_env_number: u32,
     managed: bool,
     idle: Idleness,
-    /// The item that runs, while that is told to nobody.
+    /// The running item, while its `start` is held back.
     begun: Option<Begun>,
-    /// Where its manager finds it; none: it is told of each.
+    /// The file where the manager finds the running item; none: the manager is sent each one.
     note: Option<Note>,
     broken_pipe: bool,
     trace: WorkTrace,

@@ -21,7 +21,7 @@ use crate::own_preloader::OwnPreloaderError;
 use crate::record::Identity;
 use crate::selection;
 
-/// By hand on a live queue: it ends after so long without an item.
+/// Time without an item after which a worker that was started by hand on a live queue ends.
 pub const IDLE_LIMIT: Duration = Duration::from_secs(2);
 
 /// The worker cannot begin.

@@ -15,8 +15,8 @@ impl Work {
         out.push(Effect::Finish(no, stopped));
     }
 
-    /// Until when the end of a child that is told to finish now may take: once the job is
-    /// cancelled, all ends share the same seconds.
+    /// Returns until when a child that gets the order to finish now may take for its end. After a cancel all
+    /// children share the same seconds.
     pub(crate) fn end_limit_at(&self, now: Instant) -> Instant {
         let limit_at = now + self.settings.callback_limit;
         self.hurry_until.map_or(limit_at, |at| at.min(limit_at))

@@ -10,7 +10,7 @@ use gorgon_ruby::ChildEvent;
 use crate::children::ChildNo;
 use crate::event::{Effect, Event};
 
-/// So many steps are told of children: with a child for each file they would leave no place for the others.
+/// Maximum number of a trace's steps about children: with a child for each file they would crowd out all others.
 const MOST_OF_CHILDREN: usize = 32;
 
 /// The steps so far, and when those that are under way began.

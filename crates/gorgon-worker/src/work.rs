@@ -7,10 +7,10 @@
 //!    └──▶ Ending (children finish) ──▶ Leaving (worker_ended confirmed) ──▶ Done
 //! ```
 //!
-//! A slot that is wanted for another job is a reason to leave once nothing runs. Any other never cuts the way short: a running item is stopped, settled (acked, or given
-//! back and acked), and only then do the children end. Nothing is acked before its last reply is
-//! confirmed, and, once the worker is to leave, before the consumer is drained: an ack would bring
-//! the next item.
+//! A slot that is wanted for another job is a reason to leave once nothing runs. Any other never cuts the way short: a
+//! running item is stopped, settled (acked, or given back and acked), and only then do the children end. Nothing is
+//! acked before its last reply is confirmed, and, once the worker is to leave, before the consumer is drained: an ack
+//! would bring the next item.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
@@ -56,19 +56,19 @@ pub(crate) struct Running {
     /// The child that has it.
     pub(crate) child: Option<ChildNo>,
     pub(crate) framework: Framework,
-    /// Frameworks whose children said that it is not theirs. The second time a child runs it.
+    /// Frameworks whose children said that the file is not theirs. A framework that is asked again runs it.
     pub(crate) asked: Vec<Framework>,
     /// Whether its child has begun to load it.
     pub(crate) loading: bool,
     /// Children that died before they began to load it.
     pub(crate) tries: u32,
-    /// How many of the files that are to run before it have.
+    /// How many of the files that are to run before it have run.
     pub(crate) earlier: usize,
     /// It could not be loaded, or brought no test, in a child that had run tests of others, and has a fresh one now.
     pub(crate) again: bool,
-    /// It was loaded there, and brought no test.
+    /// The file was loaded in that child, and brought no test.
     pub(crate) without_tests: bool,
-    /// What is told of that if it can be loaded there, and brings tests.
+    /// The warning to give if the file can be loaded there, and brings tests.
     pub(crate) told_if_loaded: Option<String>,
     pub(crate) limit_at: Option<Instant>,
     pub(crate) timed_out: bool,

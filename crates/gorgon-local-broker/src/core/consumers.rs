@@ -24,7 +24,7 @@ pub(super) struct Consumer {
     pub(super) tag: ShortString,
     no_ack: bool,
     exclusive: bool,
-    /// At most so many unacknowledged; 0 is without limit.
+    /// Maximum number of unacknowledged deliveries; 0 is no limit.
     prefetch: u16,
     pub(super) held: usize,
 }

@@ -20,7 +20,7 @@ use crate::{
 pub(super) const READ_MAX: usize = FRAME_MAX;
 /// Unwritten bytes beyond which a client is not read: what it asks would only add to them.
 const OUTPUT_HIGH: usize = 1 << 20;
-/// A client is silent when nothing came for so many intervals of its heartbeat. RabbitMQ waits two to three.
+/// Number of heartbeat intervals without data after which a client counts as silent. RabbitMQ waits two to three.
 const SILENT_INTERVALS: u32 = 3;
 
 /// Whether another read may bring something at once.

@@ -30,7 +30,7 @@ impl Hint for HistoryError {
     }
 }
 
-/// Another process may hold the history for so long.
+/// How long to wait for another process that holds the history.
 pub(crate) const LOCK_LIMIT: Duration = Duration::from_secs(5);
 
 /// The version of the file's format: another one is not read.

@@ -10,8 +10,8 @@ use gorgon_proto::item::ItemId;
 use super::Ledger;
 use super::event::{Cause, Effect};
 
-/// When nothing is heard for so long and no worker is busy, the file queue is looked at; and so long
-/// after an item was missed there. Longer than an item is on its way from the queue to its start.
+/// Time without a message, while no worker is busy, after which the file queue is looked at. An item that is
+/// missing there is looked for again after the same time. Longer than an item takes from the queue to its start.
 pub const QUIET_LIMIT: Duration = Duration::from_secs(5);
 
 /// What was missed on the file queue at the last look, and when the next one is due.

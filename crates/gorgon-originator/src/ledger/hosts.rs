@@ -15,9 +15,9 @@ use super::managers::Managers;
 
 /// How often a silent host is looked for.
 pub const LOOK_INTERVAL: Duration = Duration::from_secs(5);
-/// A host whose queue has no consumer for so long is lost.
+/// Time without a consumer on a host's queue after which the host is lost.
 pub const SILENCE_LIMIT: Duration = Duration::from_secs(15);
-/// What a worker said before its end arrives within this time.
+/// Time within which messages arrive that a worker sent before its end.
 const LATE_LIMIT: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Clone, PartialEq, Eq)]

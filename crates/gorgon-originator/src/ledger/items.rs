@@ -17,10 +17,10 @@ use super::sick::Repeat;
 
 /// How long after a `returned` the worker that had the item is waited for.
 pub const DOUBT_LIMIT: Duration = Duration::from_secs(2);
-/// A worker that comes back says what it holds before the broker can deliver that anew: for so long its word answers the
-/// `returned` that follows.
+/// A worker that reconnects says what it holds before the broker delivers those items again. For this time its `holds`
+/// answers the `returned` that follows.
 const WORD_LIMIT: Duration = Duration::from_secs(10);
-/// So many lost attempts make an item lost.
+/// Number of lost attempts after which an item is lost.
 pub const LOST_LIMIT: usize = 3;
 /// How often an item that was declined is published with its `avoid`.
 pub const DECLINE_LIMIT: u32 = 3;
@@ -65,7 +65,7 @@ pub(super) struct Item {
     pub(super) repeat: Option<Repeat>,
     /// The attempt of which its worker said that it still holds it, and when; one `returned` uses that up.
     word: Option<(u32, Instant)>,
-    /// The workers of which it is told that they began this attempt.
+    /// Workers whose start of this attempt was reported.
     told: Vec<WorkerKey>,
     pub(super) phase: Phase,
 }

@@ -63,19 +63,19 @@ use reviews::Reviews;
 use sick::Sick;
 use stages::Stage;
 
-/// How long the workers' word on what they hold is waited for after a lost file queue.
+/// After the file queue was lost: how long to wait until the workers say what they hold.
 pub const HOLDS_LIMIT: Duration = Duration::from_secs(5);
-/// A started item is queued again when its worker stays silent for so long after a reconnect.
+/// Silence of a worker after a reconnect until the item that it had started is queued again.
 pub const MUTE_LIMIT: Duration = Duration::from_secs(15);
 /// How often the file queue is looked for, long before it would expire.
 pub const QUEUE_LOOK_INTERVAL: Duration = Duration::from_secs(60);
-/// The answers of all listeners are waited for so long before a job without hosts is given up.
+/// How long to wait for the answers of all listeners before a job without hosts is given up.
 pub const ANSWERS_LIMIT: Duration = Duration::from_secs(1);
-/// What a listener that ended had still sent arrives within this time.
+/// Time within which the last messages of a listener that has ended arrive.
 pub const LAST_WORDS_LIMIT: Duration = Duration::from_secs(1);
-/// An item that a worker got just before the file queue was emptied is told of within this time.
+/// Time within which a worker reports an item that it got just before the file queue was emptied.
 pub const STRAYS_LIMIT: Duration = Duration::from_millis(500);
-/// A callback that has overrun its limit is stopped and told of within this time.
+/// Time within which a callback that has overrun its limit is stopped and reported.
 pub const TOLD_LIMIT: Duration = Duration::from_secs(15);
 /// A listener of `--local` is started again so often.
 pub const LOCAL_RESTARTS: u32 = 2;

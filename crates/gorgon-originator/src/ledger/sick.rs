@@ -38,9 +38,9 @@ const ELSEWHERE_FROM: usize = 1;
 const WELL_SHARE: usize = 10;
 /// Maximum number of failed items that run elsewhere as probes.
 const PROBES: usize = 3;
-/// A host without a slot is told so often that an item waits for it.
+/// Interval at which a host without a slot gets the message that an item waits for it.
 const WAKE_PAUSE: Duration = Duration::from_secs(2);
-/// What was declined again and again waits for so long.
+/// How long an item waits that was declined again and again.
 const DECLINE_PAUSE: Duration = Duration::from_millis(500);
 
 /// Another execution of an item that failed on a host, on another one.
@@ -75,7 +75,7 @@ pub struct Probed {
     pub repeats: Vec<ItemId>,
 }
 
-/// Returns what is told of a hook that raised on a sick host: it does not make the job fail.
+/// Returns the warning about a hook that raised on a sick host, which does not make the job fail.
 #[must_use]
 pub fn hook_of_sick_host(hook: &SuiteHookFailed) -> Warning {
     let fault = hook.error.message.lines().next().unwrap_or_default();

@@ -55,7 +55,7 @@ pub struct Results {
     pub answers: BTreeMap<ListenerId, (String, Answer, String)>,
     /// Hosts that were found sick, in order.
     pub sick: Vec<SickHost>,
-    /// What depends on what ran before, in the order in which it was found.
+    /// Order-dependent failures, in the order in which they were found.
     pub order_dependent: Vec<OrderDependent>,
     /// How many tests ran at once, at most.
     pub most_slots: usize,

@@ -1,5 +1,5 @@
-//! Files that were judged again: what depends on what ran before passes, with a warning and a section of
-//! the summary that show it.
+//! Files that were judged again. Order-dependent failures pass; a warning and a section of the summary show
+//! them.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -16,7 +16,7 @@ use crate::ledger::{Reviewed, Way};
 /// Maximum number of files that a warning names as having run before.
 const NAMED_FILES: usize = 3;
 
-/// What failed in an item, and does so only after what ran before.
+/// The failures of an item that happen only after the files before it.
 #[derive(Debug, Clone)]
 pub struct OrderDependent {
     /// The item, as it ended the first time.
@@ -27,7 +27,7 @@ pub struct OrderDependent {
     pub errors: Vec<FileError>,
     /// What had run before in its Ruby child, in order, as a command line names it.
     pub followed: Vec<String>,
-    /// It is a part of a file: what it followed may be nothing.
+    /// It is a part of a file, so there may be no files before it.
     pub part: bool,
 }
 
@@ -99,7 +99,7 @@ impl Results {
         self.reviews.queued.insert(item.item, item.clone());
     }
 
-    /// Takes what was found of an item of the plan.
+    /// Takes the result of the review of an item of the plan.
     pub(super) fn reviewed(&mut self, found: &Reviewed) {
         self.reviews.judged.insert(found.of);
         let ids: HashSet<&String> = found.order_dependent.iter().collect();
@@ -138,7 +138,7 @@ impl Results {
         self.order_dependent.push(entry);
     }
 
-    /// The results alone take the place of what depends on what ran before.
+    /// Replaces order-dependent failures by the results of the run alone.
     fn excuse(&mut self, found: &Reviewed, ids: &HashSet<&String>) {
         let alone = self.reviews.ended.get(&found.alone);
         let alone = alone.map_or_else(Vec::new, |alone| alone.tests.clone());
@@ -191,7 +191,7 @@ impl Results {
         self.order_dependent.iter().any(|it| it.part && of_file(it))
     }
 
-    /// Returns whether a file failed where what ran before may be to blame, and was not judged again.
+    /// Returns whether a file has a failure that files before it may have caused, and that was not judged again.
     #[must_use]
     pub fn is_unjudged(&self, file: &Whole<'_>) -> bool {
         let doubtful = |item: &&FileResult| {
@@ -210,7 +210,7 @@ impl Results {
             .any(|item| self.reviews.judged.contains(&item.item))
     }
 
-    /// Returns what failed first of a test that depends on what ran before, with after what it did.
+    /// Returns the first failure of an order-dependent test, and the files before it.
     #[must_use]
     pub fn order_dependence(
         &self,

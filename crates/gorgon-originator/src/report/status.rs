@@ -6,7 +6,7 @@ use crate::ledger::Ending;
 
 use super::Results;
 
-/// What makes the job fail besides failures.
+/// Reasons other than failures that make the job fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Strict {
     /// `--flaky-result fail`: tests that passed on a retry.

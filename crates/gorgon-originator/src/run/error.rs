@@ -1,4 +1,4 @@
-//! Why there is no run.
+//! Errors that prevent a run.
 
 use gorgon_broker::OpenError;
 use gorgon_process::exit::{ERROR, Hint};

@@ -28,7 +28,7 @@ const OTHERS: [&str; 19] = [
     "tmp",
     "vendor",
 ];
-/// A file of more is not read.
+/// Maximum size of a file that is read, in bytes.
 const MOST_BYTES: u64 = 1 << 20;
 
 /// Finds the Ruby files of the project that define tests, but for these.

@@ -7,7 +7,7 @@ use std::path::Path;
 const RAKEFILES: [&str; 4] = ["rakefile", "Rakefile", "rakefile.rb", "Rakefile.rb"];
 /// Directories of further tasks; the first is loaded by Rake itself, others where the Rakefile names them.
 const DIRECTORIES: [&str; 4] = ["rakelib", "tasks", "rake_tasks", "lib/tasks"];
-/// A Rakefile of more is not read.
+/// Maximum size of a Rakefile that is read, in bytes.
 const MOST_BYTES: u64 = 1 << 20;
 
 /// Reads a file of a Rakefile's size.

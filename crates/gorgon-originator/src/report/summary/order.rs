@@ -1,4 +1,4 @@
-//! The section of what depends on what ran before: each failure, with what it followed.
+//! The summary's section of order-dependent failures: each failure, with the files before it.
 
 use std::fmt::Write as _;
 
