@@ -126,13 +126,14 @@ pub struct Publish {
     pub routing_key: String,
     /// The message.
     pub body: Vec<u8>,
-    /// Whether a message that no queue takes is to be told as [`Event::Unroutable`] (otherwise it is confirmed and gone).
+    /// Whether a message that no queue takes is to be told as [`Event::Unroutable`] (otherwise it is confirmed and
+    /// gone).
     pub mandatory: bool,
     /// Headers.
     pub headers: BTreeMap<String, String>,
     /// Comes back in [`Event::Confirmed`], [`Event::Unroutable`] or [`Event::TooLarge`]; the caller's own number.
     pub tag: u64,
-    /// Nobody waits for its [`Event::Confirmed`]: that is told together with the next event, to wake the owner once.
+    /// Nobody waits for its [`Event::Confirmed`]: it goes to the owner together with the next event, to wake it once.
     pub unhurried: bool,
     /// A delivery to be acknowledged as soon as this message is confirmed, without asking the owner: then comes
     /// [`Event::Acked`]. [`Event::Confirmed`] comes where it must not be acknowledged any more: after

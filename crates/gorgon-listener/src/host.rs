@@ -94,7 +94,7 @@ pub struct Host {
 }
 
 impl Host {
-    /// Begins with nothing to do, and so many slots. With `once` it ends with its first job.
+    /// A host without jobs, with this number of slots. With `once` it ends after its first job.
     #[must_use]
     pub fn new(once: bool, slots: u32) -> Self {
         Self {

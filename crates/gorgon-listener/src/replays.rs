@@ -14,7 +14,7 @@ use gorgon_proto::sign::ReplayMemory;
 const NAME: &str = "used-signatures";
 /// So many listeners may share a cache directory.
 const MOST_LISTENERS: u32 = 100;
-/// The file is written anew when so many lines were added to it.
+/// Number of added lines after which the file is written anew.
 const REWRITE_AFTER: usize = 1_000;
 
 /// The file. It is written before a job that it tells of begins.

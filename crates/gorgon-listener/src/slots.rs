@@ -119,7 +119,7 @@ impl Slots {
             .collect()
     }
 
-    /// A job's manager starts; it can use so many slots at most.
+    /// A job's manager starts; it can use at most `most` slots.
     pub fn enter(&mut self, job: JobId, most: u32) {
         self.arrivals += 1;
         let share = Share {

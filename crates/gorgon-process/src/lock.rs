@@ -13,7 +13,7 @@ use crossbeam_channel::bounded;
 /// answer. So a thread waits for us; when the lock comes too late it lets go again.
 ///
 /// # Errors
-/// When the file cannot be locked, or `TimedOut` when another process has held it for so long.
+/// When the file cannot be locked, or `TimedOut` when another process has held it until the limit.
 pub fn within(file: File, limit: Duration) -> io::Result<File> {
     if file.try_lock().is_ok() {
         return Ok(file);

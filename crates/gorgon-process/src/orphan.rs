@@ -10,19 +10,19 @@ use crate::child::{self, End};
 use crate::liveness::{self, Stat};
 use crate::signals::Signal;
 
-/// A process may fork while we look: so many rounds are made before we leave it at that.
+/// Maximum number of rounds of the search, as processes may fork while we look.
 const ROUNDS: usize = 20;
 
 /// Looks that find nobody, one after the other, before the search ends.
 const QUIET_ROUNDS: usize = 2;
 
-/// A process that has no environment is taken to be in the middle of exec(2) for so long.
+/// How long a process without an environment is taken to be in the middle of exec(2).
 const EXEC_LIMIT: Duration = Duration::from_millis(20);
 
 /// The parent of the kernel's own threads.
 const KERNEL_THREADS: u32 = 2;
 
-/// So long is waited for the ends of those that were killed in one round.
+/// How long to wait for the ends of the processes that were killed in one round.
 const GONE_LIMIT: Duration = Duration::from_secs(1);
 
 /// Makes this process adopt what its descendants leave behind, in place of init.

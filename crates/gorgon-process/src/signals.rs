@@ -165,8 +165,8 @@ fn is_ignored(signal: Signal) -> bool {
         .is_some_and(|mask| mask >> (signal.number() - 1) & 1 == 1)
 }
 
-/// As [`listen`]; but when nobody takes a signal for so long, this process ends with the code, whatever it is stuck
-/// in: a write into a pipe that nobody reads has no end by itself, and no signal ends it.
+/// As [`listen`]; but if nobody takes a signal within `limit`, this process exits with the code. It may be stuck in a
+/// write into a pipe that nobody reads, which never ends by itself, and which no signal ends.
 ///
 /// # Errors
 /// As [`listen`].

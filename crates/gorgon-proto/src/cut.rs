@@ -5,7 +5,7 @@ const BEFORE: &str = "[... ";
 /// What the mark ends with.
 const AFTER: &str = " bytes left out ...]";
 
-/// Returns the mark in place of so many bytes.
+/// Returns the mark that takes the place of `bytes` bytes.
 #[must_use]
 pub fn mark(bytes: u64) -> String {
     format!("\n{BEFORE}{bytes}{AFTER}\n")
@@ -46,7 +46,7 @@ fn floor(text: &str, mut at: usize) -> usize {
     at
 }
 
-/// Returns a text of at most so many bytes and a mark, cut in its middle.
+/// Returns a text of at most `limit` bytes and a mark, cut in its middle.
 #[must_use]
 pub fn cut(text: &str, limit: usize) -> String {
     if text.len() <= limit {

@@ -6,7 +6,7 @@ use crate::config::{ConfigError, Text, listener, project};
 use crate::local::WorkerLine;
 use crate::message::{self, Announce, Control, PingResponse, Reply};
 
-/// A configuration is read, or there is one line with its place; so many warnings at most as there are keys.
+/// A configuration is read, or there is one line with its place; and there are at most as many warnings as keys.
 ///
 /// # Panics
 /// When that does not hold.

@@ -59,7 +59,7 @@ pub struct JobDefinition {
     pub reply_exchange: String,
     /// How many items the job has: a host never starts more workers than that.
     pub items: u32,
-    /// At most so many slots for this job on the whole of one host.
+    /// Maximum number of slots of one host for this job.
     #[serde(default)]
     pub slots: Option<u32>,
     /// Where the source comes from.

@@ -232,7 +232,8 @@ module Gorgon
       [child.channel, child.capture, child.drafts].each(&:close)
     end
 
-    # On a line of its own: the child may have been killed in the middle of one. Before that what it had not sent.
+    # First sends the lines that the child had held back. The event begins a new line: the child may have been killed in
+    # the middle of one.
     def tell(channel, event, held = '')
       channel.send_anew(event, held)
     rescue SystemCallError, IOError

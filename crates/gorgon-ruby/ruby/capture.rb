@@ -77,7 +77,7 @@ module Gorgon
       "\n[... #{bytes} bytes left out ...]\n"
     end
 
-    # A text of at most so many bytes, cut in the middle.
+    # A text of at most `limit` bytes, cut in the middle.
     def self.cut(text, limit)
       return text if text.bytesize <= limit
 

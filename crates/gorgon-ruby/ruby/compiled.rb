@@ -1,9 +1,8 @@
 # frozen_string_literal: true
 
 module Gorgon
-  # What Ruby has compiled of our scripts, or of a framework, kept for the next run: to compile them is half of what
-  # their loading takes. What is kept holds for the Ruby that made it, and of files that have the size and time that
-  # they had.
+  # Ruby's compiled code of our scripts, or of a framework, kept for the next run: compiling takes half of the time to
+  # load them. The code is valid only for the Ruby that made it, and for a file whose size and time are unchanged.
   class Compiled
     ISEQ = defined?(::RubyVM::InstructionSequence) ? ::RubyVM::InstructionSequence : nil
     # Made with the scripts where they are unpacked; without it nothing is kept.

@@ -42,7 +42,7 @@ module Gorgon
       @size = 0
     end
 
-    # In another process: what the child wrote since it sent something, and perhaps what it had sent before.
+    # Called in another process: the lines that the child wrote since it last sent, and perhaps some that it had sent.
     def text
       lines = @io.pread(READ_BYTES, 0).force_encoding(Encoding::UTF_8).lines
       first = lines.first.to_s[/\A\{"n":(\d+),/, 1].to_i

@@ -156,7 +156,7 @@ module Gorgon
         settings.respond_to?(:files) ? settings.files.split("\n") : []
       end
 
-      # What is said of a file without tests of its own that was loaded before it was asked for.
+      # The message about a file that an earlier file has loaded, and that has no further tests.
       def loaded_before(path)
         "#{path} was loaded by a file that ran before in this Ruby child: its tests ran with that one"
       end

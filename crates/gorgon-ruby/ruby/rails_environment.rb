@@ -17,7 +17,7 @@ module Gorgon
     PROJECT = Dir.pwd
 
     class << self
-      # `env` of the configuration may name another environment, in so many words.
+      # `env` of the configuration may allow another environment by naming it.
       def allow(env)
         named = [env['RAILS_ENV'], env['RACK_ENV']].find { |name| !name.to_s.empty? }
         @allowed = ['test', named].compact

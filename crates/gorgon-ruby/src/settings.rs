@@ -8,7 +8,7 @@ use std::time::Duration;
 use gorgon_proto::job::{Callbacks, Framework, Way};
 use serde::{Deserialize, Serialize};
 
-/// What every Ruby process of a job is told.
+/// The settings that every Ruby process of a job gets.
 #[derive(Debug, Clone)]
 pub struct RubySettings {
     /// How Ruby is started; [`crate::default_ruby`] decides when absent.

@@ -1,9 +1,10 @@
 //! An item that has just begun: most are over in a moment, and to tell of each beginning by itself would wake six
 //! threads. Pure.
 //!
-//! Its `start` goes out with whatever is said next, and so not after its finish. Of a worker that dies within that moment
-//! its manager tells that (`note.rs`); if the manager dies too, the broker gives the item to another worker, which
-//! tells the ledger, and from then on its start is told at once: who is lost three times shall be lost on hosts with names.
+//! Its `start` goes out with the next message, so never after its `finish`. If the worker dies before that, its manager
+//! reports the item (`note.rs`). If the manager dies too, the broker gives the item to another worker, which reports
+//! that to the ledger. From then on the item's `start` is not held back: an item that is lost three times shall name
+//! its hosts.
 
 use std::time::{Duration, Instant};
 

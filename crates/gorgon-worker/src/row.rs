@@ -1,5 +1,5 @@
-//! Items that run once more in one Ruby child before another one, in the core: what ran before must not
-//! decide, so the originator asks for the same row again.
+//! Items that run once more in one Ruby child before another item, in the core. The originator asks for that to find out
+//! whether the other item fails only after them.
 
 use std::time::Instant;
 

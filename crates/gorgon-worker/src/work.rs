@@ -64,7 +64,7 @@ pub(crate) struct Running {
     pub(crate) tries: u32,
     /// How many of the files that are to run before it have run.
     pub(crate) earlier: usize,
-    /// It could not be loaded, or brought no test, in a child that had run tests of others, and has a fresh one now.
+    /// The file could not be loaded, or brought no test, in a child that had run other tests; it has a fresh child now.
     pub(crate) again: bool,
     /// The file was loaded in that child, and brought no test.
     pub(crate) without_tests: bool,
@@ -77,7 +77,8 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    /// Tells whether it may be due to what ran before in its child that it could not be loaded, or brought no test:
+    /// Returns whether files that ran before in its child may be the cause that it could not be loaded, or brought no
+    /// test:
     /// two files may name their class alike, and include the same module. RSpec's groups are new with each file.
     pub(crate) fn is_doubtful(&self) -> bool {
         let brought_no_test = self.framework != Framework::Rspec && self.record.lacks_tests();

@@ -222,7 +222,7 @@ pub struct Ran {
     pub output: String,
 }
 
-/// What the reports are told.
+/// An event for the reports.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Happening {
     /// A listener answered the offer.

@@ -77,7 +77,7 @@ pub const LAST_WORDS_LIMIT: Duration = Duration::from_secs(1);
 pub const STRAYS_LIMIT: Duration = Duration::from_millis(500);
 /// Time within which a callback that has overrun its limit is stopped and reported.
 pub const TOLD_LIMIT: Duration = Duration::from_secs(15);
-/// A listener of `--local` is started again so often.
+/// How often a listener of `--local` is started again.
 pub const LOCAL_RESTARTS: u32 = 2;
 
 /// The state of one job.
@@ -431,7 +431,7 @@ impl Ledger {
             if self.publishes() {
                 out.push(Effect::LookAtFileQueue);
             }
-            // Hosts that prepare for so long may have left, and their word got lost.
+            // Hosts that still prepare may have left, and their message may be lost.
             if self.hosts.any_lives() && !self.hosts.any_joined() {
                 self.offer_to_all(out);
             }

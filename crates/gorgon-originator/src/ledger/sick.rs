@@ -328,7 +328,7 @@ impl Ledger {
         out.extend(fenced.into_iter().map(Effect::SendAway));
     }
 
-    /// A sick host runs an item all the same: it runs elsewhere, and the host is to leave.
+    /// A sick host still runs an item: the item runs elsewhere, too, and the host is told to leave.
     pub(super) fn still_runs(
         &mut self,
         id: ItemId,

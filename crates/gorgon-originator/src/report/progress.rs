@@ -15,13 +15,13 @@ use crate::ledger::{Cause, Happening};
 
 use attempts::{attempt_of, probed, repeat_queued, retried, retry};
 
-/// The bar is drawn again so often.
+/// Interval between two drawings of the bar.
 pub const REDRAW_INTERVAL: Duration = Duration::from_millis(500);
-/// Without a terminal a line is written so often.
+/// Interval between two lines if there is no terminal.
 pub const LINE_INTERVAL: Duration = Duration::from_secs(5);
-/// The bar is at most so wide, as the original's.
+/// Maximum width of the bar in columns, as in the Ruby gem.
 const WIDTH_LIMIT: usize = 200;
-/// So many failed tests are named at once; the summary names all.
+/// Maximum number of failed tests that are named at once; the summary names all.
 const NAMES_LIMIT: usize = 5;
 /// An item that runs longer is named on the way.
 pub const LONG_ITEM: Duration = Duration::from_secs(60);

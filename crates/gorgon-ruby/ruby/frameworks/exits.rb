@@ -59,7 +59,7 @@ module Gorgon
         yield
       ensure
         Exits.taker = nil
-        # The suite may have one of its own by now, which calls what was there.
+        # The suite may have its own `at_exit` by now, which calls the method that was there before.
         Exits.define(INSTANCE, MODULE) if taken && ::Kernel.instance_method(:at_exit) == taken
       end
 

@@ -2,14 +2,15 @@
 
 module Gorgon
   module Frameworks
-    # Stands for the method by which a framework runs all tests (Minitest.run, Test::Unit::AutoRunner.run), from the moment
-    # on that the framework defines it: a suite that overrides the method overrides ours. A file that calls it while it is
-    # loaded has its tests run afterwards; at the end the overriding method is asked for its verdict.
+    # Replaces the method by which a framework runs all tests (Minitest.run, Test::Unit::AutoRunner.run), as soon as the
+    # framework defines it. So a suite that overrides the method overrides ours. If a file calls it while it is loaded,
+    # its tests run afterwards. If the suite has overridden it, that method is asked for its verdict at the end.
     class StandIn
       # Whether a file called it while it was loaded.
       attr_reader :asked
 
-      # Puts our method in place of the framework's own, if it is there yet: a file of the project may open the module before.
+      # Puts our method in place of the framework's own, if it is there yet: a file of the project may open the module
+      # before.
       def put(mod, name = :run)
         return if @own || !mod.respond_to?(name)
 
