@@ -11,7 +11,7 @@ use crate::plan::Order;
 use crate::report::visible::one_line;
 use crate::usual::Usual;
 
-/// All files that are meant without a word.
+/// All files that run if the command line names none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Suite {
     /// `files` of the configuration.
@@ -124,7 +124,7 @@ pub enum SelectError {
     /// No Ruby file below a directory.
     #[error("no test file below {0}")]
     Empty(String),
-    /// Test files that cannot be run: to leave one out would be to say that it passed.
+    /// Test files that cannot be run. That is an error: leaving one out would look as if it had passed.
     #[error("{}", refused(.0))]
     Refused(Vec<(String, &'static str)>),
     /// Nothing tells which files are the suite, and files with tests would not run.
@@ -276,7 +276,7 @@ fn not_a_part(
 /// suite names.
 ///
 /// # Errors
-/// A word that means nothing, a file that cannot be run.
+/// A word that names no file, or a file that cannot be run.
 pub fn select(root: &Path, words: &[String], suite: &Suite) -> Result<Selection, SelectError> {
     let mut selection = Selection::default();
     let mut places = HashMap::new();

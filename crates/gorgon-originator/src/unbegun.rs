@@ -1,4 +1,4 @@
-//! The reports of a run that ended before its job began: whoever waits for a report gets one.
+//! The reports of a run that ended before its job began. A program that waits for a report gets one.
 
 use std::path::Path;
 use std::time::{Duration, SystemTime};

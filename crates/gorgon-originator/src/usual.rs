@@ -1,8 +1,8 @@
-//! Which files the project's own commands run: what is meant where `files` says nothing.
+//! Which files the project's own commands run. They run if `files` is not set.
 //!
-//! RSpec's own pattern, below its default path, both as its options say (`.rspec`, `~/.rspec`, the command line, SPEC_OPTS);
-//! beside the test tasks of a Rakefile only where the project speaks of RSpec. Unless the command line names a pattern,
-//! besides, one of these:
+//! RSpec's own pattern, below its default path, both as its options say (`.rspec`, `~/.rspec`, the command line,
+//! SPEC_OPTS); beside the test tasks of a Rakefile only where the project speaks of RSpec. Unless the command line
+//! names a pattern, besides, one of these:
 //!
 //! | the project has | files as |
 //! |---|---|
@@ -31,7 +31,7 @@ const USUAL: [&str; 4] = [
     "{test,tests}/**/test-*.rb",
     "spec/**/*_test.rb",
 ];
-/// What is named like a test, and holds none.
+/// Names that look like a test's, of files that hold none.
 const NO_TESTS: [&str; 3] = [
     "{test,tests,spec}/**/{test,spec}_{helper,helpers,*_helper}.rb",
     "{test,tests,spec}/{fixtures,dummy}/**/*.rb",
@@ -42,7 +42,7 @@ const RAILS: &str = "test/**/*_test.rb";
 const NOT_RAILS: [&str; 2] = ["test/{dummy,fixtures}/**/*_test.rb", RAILS_SYSTEM];
 const RAILS_SYSTEM: &str = "test/system/**/*_test.rb";
 
-/// Globs of what is meant without a word.
+/// Globs of the files that run if the command line names none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Usual {
     globs: Vec<String>,

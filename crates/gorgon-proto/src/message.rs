@@ -219,7 +219,7 @@ pub struct Finish {
     /// The items that this Ruby child had run before, in order; empty where the item passed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ran_before: Vec<ItemId>,
-    /// How those ended that the item has as `before`, as far as they came to an end.
+    /// How the items of `before` ended, as far as they did.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub earlier: Vec<Earlier>,
     /// The file ran no test, and its configuration has it that a run without any fails.
@@ -266,7 +266,7 @@ pub struct WorkerNote {
     pub pid: u32,
 }
 
-/// How an item ended that ran once more because it had run before another one.
+/// How an item ended that ran once more before another item, as it had the first time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Earlier {
     /// The item.

@@ -3,8 +3,8 @@
 require_relative 'raised'
 
 module Gorgon
-  # How a Ruby child leaves: a status that a handler of at_exit gives it fails the run, as it fails a plain one. Only
-  # what SimpleCov says of the coverage of this one process does not, since that is judged when all are merged.
+  # How a Ruby child ends. If a handler of at_exit gives it a status other than 0, the run fails, as a plain one does. The
+  # exception is SimpleCov's exit for too little coverage: that can only be judged when all processes are merged.
   module Leaving
     LIBRARY = %r{/simplecov\.rb\z}.freeze
 

@@ -11,10 +11,10 @@ module Gorgon
   class Preloader
     FRAMEWORKS = %w[rspec minitest test_unit].freeze
 
-    # A branch as the preloader sees it: what it writes to; what tells that it serves, and ends when it does; whether it
-    # has served.
+    # A branch as the preloader sees it: the pipe of its orders; the pipe on which it says that it serves, and which ends
+    # with it; whether it has served.
     Grown = Struct.new(:pid, :orders, :life, :served)
-    # How often in a row a branch may end before it serves: then it would go on so for ever.
+    # How often in a row a branch may end before it serves. Without a limit that could go on for ever.
     MOST_STARTS = 3
     # A worker, once it has said who it is.
     Link = Struct.new(:channel, :name)
@@ -137,7 +137,7 @@ module Gorgon
       Grown.new(pid, orders, life)
     end
 
-    # What a branch has no use for, and would keep open.
+    # The descriptors that a branch does not need, and would keep open.
     def ours_alone(framework)
       doors = @doors.reject { |name, _| name == framework }.values
       [@server, @owner, *doors, *@links.values.map(&:channel), *@branches.values.flat_map { |grown| [grown.orders, grown.life] }]

@@ -183,7 +183,7 @@ module Gorgon
 
     attr_reader :io
 
-    # Where the lines that are held are kept, for the case that this process dies.
+    # The file that keeps held lines, in case this process dies.
     attr_writer :drafts
 
     def initialize(io, drafts = nil, mode: 'r+b')

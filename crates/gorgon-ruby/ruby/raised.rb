@@ -46,7 +46,7 @@ module Gorgon
       end
 
       # The text about the causes of an exception, to stand below `shown`, its own text; '' where there are none.
-      # A cause that `shown` quotes already is left out. The block makes a backtrace fit to be shown.
+      # A cause that `shown` already quotes is left out. The block cleans a backtrace, so that it can be shown.
       def caused_by(error, shown = '')
         shown = Json.utf8(shown)
         texts = causes(error).map { |cause| [Json.utf8(name(cause)), Json.utf8(message(cause)), cause] }

@@ -7,7 +7,7 @@ module Gorgon
     # As RubyGems has it, which finds what is a gem's; tests stub it.
     REQUIRE = ::Kernel.instance_method(:require).bind(::Kernel)
 
-    # What the process has its own value of: how Ruby and gems are found, and what tells workers apart.
+    # Variables that keep the value of this process: they say how Ruby and gems are found, or tell workers apart.
     KEPT = /\A(?:RUBY|GEM_|BUNDLE|GORGON_)|\A(?:PATH|TEST_ENV_NUMBER|PARALLEL_WORKERS)\z/.freeze
 
     # `named`: variables of the environment that the configuration names.
@@ -61,7 +61,7 @@ module Gorgon
       @root ||= Dir.pwd
     end
 
-    # File => the way of the first task that names it.
+    # File => how the first task that names it starts Ruby.
     def of_files
       @of_files ||= @ways.reverse.each_with_object({}) do |way, found|
         files = Dir.glob(way['globs'], base: root) - Dir.glob(way['excludes'], base: root)

@@ -107,7 +107,7 @@ impl PreloaderLink {
         })
     }
 
-    /// Where children of a framework are asked for.
+    /// The socket for requests for a child of this framework.
     fn door(&self, framework: Framework) -> PathBuf {
         let mut path = self.socket.clone().into_os_string();
         path.push(".");

@@ -304,7 +304,7 @@ impl Booted {
             },
         )?;
         let socket = socket.map(|path| path.to_string_lossy());
-        // Who says how Ruby starts says what is on its load path, too.
+        // If the configuration says how Ruby starts, it also sets the load path.
         let ways = match (mode, &settings.ruby) {
             (Mode::Preload, None) if settings.ways.is_empty() => {
                 load_path::of_tests(&settings.directory)

@@ -35,7 +35,7 @@ pub(super) struct Rspec {
     exclude: String,
     /// What its files say.
     words: Vec<String>,
-    /// The project has what it looks for; Test::Unit has an option `--pattern`, too.
+    /// The project has files that match. An option `--pattern` alone does not show RSpec: Test::Unit has one, too.
     is_there: bool,
 }
 

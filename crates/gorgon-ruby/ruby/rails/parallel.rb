@@ -4,7 +4,7 @@ module Gorgon
   # `parallelize_setup` and `parallelize_teardown` of a Rails application: they run once in each Ruby child, with the
   # number of its worker. The processes of Rails' own `parallelize` are not started.
   module RailsParallel
-    # Its own hook makes databases: ours are there already.
+    # Rails' own hook is left out: it makes databases, and ours exist already.
     DATABASES = %r{/active_record/test_databases\.rb\z}.freeze
 
     class << self
@@ -13,7 +13,7 @@ module Gorgon
         @ran = 0
       end
 
-      # Runs those that have come since. Called when a file is loaded.
+      # Runs the hooks that were registered since the last call. Called when a file is loaded.
       def set_up
         return unless @number && defined?(::ActiveSupport::Testing::Parallelization.after_fork_hooks)
 

@@ -27,7 +27,8 @@ module Gorgon
       (@calls & INVOKERS).empty? ? [] : @texts + @symbols.map(&:to_s)
     end
 
-    # Tests may run that are no test task's. What libraries define is not judged: it builds and documents.
+    # Whether it may run tests that belong to no test task. Actions that libraries define do not count: they build and
+    # document.
     def starts_tests?
       return false unless @inside
       return true if @unread

@@ -8,7 +8,7 @@ use super::{Script, Task};
 #[derive(Debug, Default)]
 pub(super) struct Prerequisites {
     pub(super) needs: BTreeMap<String, Vec<String>>,
-    /// What is needed on a condition only.
+    /// Tasks that are needed only on a condition.
     pub(super) sometimes: Vec<(String, String)>,
     pub(super) unsure: Vec<String>,
     /// Tasks have names that are computed: one that is needed and nowhere defined may be one of them.
@@ -20,7 +20,7 @@ pub(super) struct Prerequisites {
 pub(super) struct Chosen<'a> {
     pub(super) tasks: Vec<&'a Task>,
     pub(super) scripts: Vec<&'a Script>,
-    /// What these tasks run cannot be told.
+    /// Tasks whose tests the text does not tell.
     pub(super) unsure: Vec<String>,
     /// Tasks of all kinds, without their namespaces.
     reached: BTreeSet<String>,

@@ -26,7 +26,7 @@ const TASKS: [&str; 3] = ["task", "multitask", "file"];
 #[derive(Debug, Default)]
 pub(super) struct Environment {
     pub(super) variables: Vec<Variable>,
-    /// Something is set that cannot be told.
+    /// A variable is set whose name or value the text does not tell.
     pub(super) is_vague: bool,
 }
 
@@ -62,7 +62,7 @@ impl Reader {
             return;
         }
         let task = self.plain.as_ref().map(|it| it.word.clone());
-        // What stands in another block may not happen.
+        // A statement in another block may never run.
         let stands_free = task.is_some() || indent == 0;
         let Some(rest) = words
             .iter()

@@ -92,7 +92,7 @@ module Gorgon
           now.replace(all.concat(now.reject { |klass| shown.key?(klass) }))
         end
 
-        # Threads that nothing will be handed to are not started: they take longer than a small file does.
+        # If no test will use threads, none are started: starting them takes longer than a small file.
         def within_executor(classes)
           executor = ::Minitest.parallel_executor
           @threads = needed?(executor, classes)
@@ -113,7 +113,7 @@ module Gorgon
             classes.any? { |klass| ::Minitest::Parallel::Test::ClassMethods === klass || Parts.order(klass) == :parallel || Parts.own_run?(klass) }
         end
 
-        # What was selected, and did not end.
+        # The tests that were selected and did not end.
         def check(wanted, exclusion)
           lost = @results.lost
           lost.each { |test| @missing << ["#{test.name} began, and did not end#{': its thread ended before it did' if @threads}", test] }

@@ -6,8 +6,8 @@ require_relative '../../leaving'
 
 module Gorgon
   module Frameworks
-    # RSpec 3, run as its own runner runs it: options, files, hooks of the suite, groups, reporter, in that order. Only that
-    # the files of a child come one at a time: each one's groups run as soon as it is loaded, into one world, one
+    # RSpec 3, run as its own runner runs it: options, files, hooks of the suite, groups, reporter, in that order. Only
+    # that the files of a child come one at a time: each one's groups run as soon as it is loaded, into one world, one
     # configuration and one reporter; hooks of the suite run once.
     class Rspec
     end
@@ -19,14 +19,15 @@ end
 module Gorgon
   module Frameworks
     class Rspec
-      # Loads what `rspec` has loaded before it looks at any option, and nothing that a helper may choose otherwise.
+      # Loads the files that `rspec` loads before it reads any option. Libraries that a helper may replace are not
+      # loaded.
       def self.preload
         Frameworks.activate('rspec-core', 'rspec/core')
         require 'rspec/core'
         ::RSpec::Core::Runner.disable_autorun!
       end
 
-      # Has compiled what most suites load later, if no helper wants others.
+      # Compiles ahead the files that most suites load later.
       def self.keep_warm(compiled)
         Warm.keep(compiled) unless Frameworks.versions_open?
       end
@@ -37,7 +38,7 @@ module Gorgon
         Options.new(settings, nil).parse
       end
 
-      # Whether no callback has a say in them: RSpec is loaded, and its files are no templates.
+      # Whether callbacks cannot change the options: RSpec is loaded, and its option files have no Ruby in them.
       def self.options_settled?
         defined?(::RSpec::Core::ConfigurationOptions) && !Options.templates?
       end
@@ -66,7 +67,7 @@ module Gorgon
         configure
       end
 
-      # Loads a file and runs its groups; what they leave behind of filters and of RSpec's wish to quit is taken back.
+      # Loads a file and runs its groups. Then undoes their changes of filters and of RSpec's `wants_to_quit`.
       # `loaded`: another framework has loaded it.
       def run(path, selection, loaded: false)
         return refuse if @broken
@@ -86,7 +87,8 @@ module Gorgon
         end_file
       end
 
-      # Hooks of the suite's end, and what listens to it; what RSpec's command would exit with.
+      # Runs the hooks of the suite's end, has the listeners sum up, and reports the status that RSpec's command would
+      # exit with.
       def finish
         return unless @config && @formatters
 
@@ -107,7 +109,7 @@ module Gorgon
         Leaving.at_last { tell_late_groups }
       end
 
-      # From RSpec's reporter: an exception outside of examples, and what RSpec says of it.
+      # Called by RSpec's reporter: an exception outside of examples, with RSpec's text about it.
       def outside(error, context, text)
         tell(@faults.outside(error, context, text))
       end
@@ -126,7 +128,7 @@ module Gorgon
         @left_out = left_out if (before - job).empty?
       end
 
-      # From RSpec's reporter: it starts with the first file, and ends with the child.
+      # Called by RSpec's reporter, which starts with the first file and ends with the child.
       def start_reporter
         return if @begun
 
@@ -139,8 +141,8 @@ module Gorgon
         @ending
       end
 
-      # From RSpec's configuration, in place of hooks of the suite: those before it run once, those after it at the end of
-      # the child. The block has RSpec run some.
+      # From RSpec's configuration, in place of hooks of the suite: those before it run once, those after it at the end
+      # of the child. The block has RSpec run some.
       def suite_hooks_of_the_file(hooks, &run)
         return yield(hooks) if @ending
         return unless hooks.equal?(hooks_of(:@before_suite_hooks))
@@ -213,7 +215,7 @@ module Gorgon
         still_whole? && !quits?
       ensure
         @config.gorgon_next = nil
-        # Afterwards is soon enough, and cheaper than to watch while it is loaded.
+        # Autorun is switched off after loading: that is soon enough, and cheaper than watching what is loaded.
         Frameworks.disarm
       end
 
@@ -248,7 +250,7 @@ module Gorgon
         return unless @reporter.ours?
 
         passed = @runner.gorgon_passed
-        # Without examples, which is judged for the whole job, or by an RSpec before 3.10.
+        # `passed` is nil for a file without examples, which is judged for the whole job, and with an RSpec before 3.10.
         status = 0 if no_examples_fail? && status == @config.failure_exit_code
         passed = status.zero? if passed.nil?
         @passed &&= passed
@@ -305,7 +307,8 @@ module Gorgon
       end
 
       # A file whose examples did not all end has not passed, whatever those say that did; nor has one of which a group
-      # did not pass, whose examples may have; nor one for whose groups RSpec's runner, as the suite has it, gives a status.
+      # did not pass, whose examples may have; nor one for whose groups RSpec's runner, as the suite has it, gives a
+      # status.
       def judge_file(passed, status)
         return if @told
 
@@ -336,7 +339,7 @@ module Gorgon
         @reporter.warning("RSpec's report of its failures ended with #{fault[:exception]}: #{fault[:message]}")
       end
 
-      # Whoever has a say in RSpec's exit status has it here.
+      # Everything that can change RSpec's exit status is asked here.
       def judge_end
         status = @runner.exit_code(@passed)
         return if status == 0 || @told || @failed || !@passed

@@ -27,7 +27,8 @@ module Gorgon
       AHEAD = Ahead.new(gems: %w[test/unit power_assert], ruby: %w[English io/console/size optparse ripper])
       private_constant :AHEAD
 
-      # Compiles it ahead. What a test file finds before it asks for Test::Unit is what a plain run shows it: nothing.
+      # Compiles Test::Unit ahead, and does not load it: in a plain run, too, it is not there before a test file asks
+      # for it.
       def self.keep_warm(compiled)
         AHEAD.keep(compiled) unless defined?(::Test::Unit::TestCase)
       end
@@ -87,7 +88,7 @@ module Gorgon
         defined?(::Test::Unit::TestCase::DESCENDANTS)
       end
 
-      # Once it is there: loads what every plain run has loaded before its first test.
+      # Called once Test::Unit is loaded: loads the files that every plain run has loaded before its first test.
       def ready
         return if @suites
 
@@ -233,7 +234,7 @@ module Gorgon
         @reporter.suite_hook_failed(what: what, exception: exception, message: message, backtrace: [])
       end
 
-      # The runner, or the result that it kept, may know better than the tests.
+      # The project's runner, or the result that it kept, may say that the run failed although each test passed.
       def tell_the_verdict
         return if @results.red?
 

@@ -13,7 +13,7 @@ module Gorgon
 
       # Minitest's names for what Test::Unit has under another one.
       SYNONYMS = { '--exclude' => '--ignore-name', '-e' => '--ignore-name' }.freeze
-      # Its processes would load the files of a plain run.
+      # Not passed on: the processes of `--parallel=process` would load the files of a plain run.
       PARALLEL = /\A--parallel=p/.freeze
 
       def initialize(settings, reporter)
@@ -54,7 +54,7 @@ module Gorgon
         at_exit = ::Test::Unit::AutoRunner.need_auto_run?
         before = @runner.runner_options[:listeners]
         @runner.runner_options[:listeners] = [listener, *before]
-        # We tell what its console would.
+        # Our listener reports what its console runner would print.
         @runner.runner_options[:output_level] = ::Test::Unit::UI::Console::OutputLevel::SILENT
         @runner.stop_on_failure = false
         @runner.collector = ->(_) { suite }
@@ -106,7 +106,7 @@ module Gorgon
         $stdout = stdout if reader
       end
 
-      # What is no option stays in ARGV, and tests may look there.
+      # Words that are no options stay in ARGV, where tests may look for them.
       def parse_first
         @runner.process_args(::ARGV)
       end

@@ -2,11 +2,11 @@
 
 module Gorgon
   module Frameworks
-    # Runs that a file, or a helper that it loads, asks a runner of Test::Unit for: while the file is loaded they are put
-    # off, as its tests run once it is loaded.
+    # A file, or its helper, may call a runner of Test::Unit while the file is loaded. Such a run does nothing then: the
+    # tests of the file run after it is loaded.
     module TestUnitRuns
-      # Stands before the mediator's own run, which each runner asks, while a file is loaded. While tests run it is empty: a
-      # frame of ours between those of Test::Unit would stand in the backtrace of each failure.
+      # Stands before the mediator's own run, which each runner asks, while a file is loaded. While tests run it is
+      # empty: a frame of ours between those of Test::Unit would stand in the backtrace of each failure.
       module Before
       end
 

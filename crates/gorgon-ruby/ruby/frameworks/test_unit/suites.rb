@@ -63,7 +63,7 @@ module Gorgon
         Collector.new(made, filters).collect(path)
       end
 
-      # Takes all tests out but these.
+      # Removes all other tests.
       def keep(suite, tests)
         kept = tests.to_h { |test| [test, true] }.compare_by_identity
         leave_out(suite) { |test| !kept.key?(test) }
@@ -99,7 +99,8 @@ module Gorgon
         suite.delete_tests(over) unless over.empty?
       end
 
-      # They start up and shut down around those below them; their own tests are another file's.
+      # Suites of parent classes, which run `startup` and `shutdown` around the classes below. Their own tests belong to
+      # another file.
       def with_classes_above(made)
         made.keys.each do |klass|
           klass.ancestors.grep(Class).take_while { |above| above != ::Test::Unit::TestCase }.each do |above|
