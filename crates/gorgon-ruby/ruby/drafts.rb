@@ -13,13 +13,16 @@ module Gorgon
     # A line of ours is shorter.
     READ_BYTES = 16 * 1024 * 1024
 
+    # Taken at load: tests replace methods.
+    DIGITS = ::Integer.instance_method(:to_s)
+
     # The same line with its number.
     def self.numbered(number, line)
       "#{head(number)}#{line[1..-1]}"
     end
 
     def self.head(number)
-      %({"n":#{number},)
+      %({"n":#{DIGITS.bind(number).call},)
     end
 
     def initialize(directory)

@@ -14,14 +14,22 @@ module Gorgon
     KEYS = {} # rubocop:disable Style/MutableConstant
     UNESCAPES = { 'n' => "\n", 'r' => "\r", 't' => "\t", 'b' => "\b", 'f' => "\f" }.freeze
 
+    # Taken at load: a file may replace what its results are written with.
+    EACH = Hash.instance_method(:each)
+    MAP = Array.instance_method(:map)
+    JOIN = Array.instance_method(:join)
+    DIGITS = Integer.instance_method(:to_s)
+    DECIMALS = Float.instance_method(:to_s)
+
     class << self
       def write(value)
         case value
         when String then string(value)
         when Hash then object(value)
-        when Array then "[#{value.map { |item| write(item) }.join(',')}]"
-        when Integer, true, false then value.to_s
-        when Float then value.finite? ? value.to_s : '0'
+        when Array then "[#{JOIN.bind(MAP.bind(value).call { |item| write(item) }).call(',')}]"
+        when Integer then DIGITS.bind(value).call
+        when true, false then value ? 'true' : 'false'
+        when Float then value.finite? ? DECIMALS.bind(value).call : '0'
         when nil then 'null'
         else string(value)
         end
@@ -51,7 +59,7 @@ module Gorgon
 
       def object(hash)
         text = +'{'
-        hash.each do |key, item|
+        EACH.bind(hash).call do |key, item|
           text << ',' if text.size > 1
           text << (KEYS[key] ||= "#{string(key)}:") << write(item)
         end
