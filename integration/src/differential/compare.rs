@@ -94,7 +94,10 @@ pub fn compare(framework: Framework, plain: &Observed, ours: &Observed) -> Vec<D
 fn sorted_lines(text: &str) -> Vec<String> {
     // Tables are drawn as wide as their widest number.
     let squeeze = |line: &str| {
-        let words = normal(&line.replace("--", " "));
+        let mut words = normal(line);
+        while words.contains("--") {
+            words = words.replace("--", "-");
+        }
         words.split_whitespace().collect::<Vec<_>>().join(" ")
     };
     let mut lines: Vec<_> = text.lines().map(squeeze).collect();
@@ -264,5 +267,14 @@ mod tests {
             let found: Vec<String> = found.iter().map(ToString::to_string).collect();
             assert_eq!(found, said, "{plain:?} {ours:?}");
         }
+    }
+
+    #[test]
+    fn a_table_may_be_wider_by_its_numbers() {
+        let table =
+            |seconds: &str, line: &str| format!("id | run_time |\n{line} |\na | {seconds} |\n");
+        let wide = table("0.00012 seconds", "-- | ---------");
+        let narrow = table("1.5 seconds  ", "-- | --------");
+        assert_eq!(sorted_lines(&wide), sorted_lines(&narrow));
     }
 }
