@@ -188,7 +188,10 @@ module Gorgon
 
     def signal(line)
       child = @children.find { |born| born.pid == line['pid'] }
-      System.kill(line['signal'], -child.pid) if child
+      return unless child
+
+      child.drafts.ask_to_stop if line['signal'] == 'INT'
+      System.kill(line['signal'], -child.pid)
     end
 
     def end_child(child)

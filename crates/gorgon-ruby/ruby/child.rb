@@ -71,11 +71,12 @@ module Gorgon
       ::Random.new((@settings['seed'] << 32) + @request.slot).rand(1 << 32)
     end
 
-    # As Ruby's own handler; besides, a test that swallows the exception is the last one.
+    # As Ruby's own handler; besides, if the worker wants the child to stop, a test that swallows the exception is the last
+    # one.
     def interrupt
       return if @late
 
-      @reporter.interrupted = true if $$ == @pid
+      @reporter.interrupted = true if $$ == @pid && @channel.asked_to_stop?
       ::Thread.main.raise(Interrupt, '')
     end
 

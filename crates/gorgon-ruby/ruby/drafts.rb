@@ -55,6 +55,21 @@ module Gorgon
       ''
     end
 
+    # Called in another process, before it has the child interrupted. It is noted in the mode of the file, which both have.
+    def ask_to_stop
+      @io.chmod(0o400)
+    rescue SystemCallError, IOError
+      nil
+    end
+
+    # Whether the child is to stop: a test may interrupt its own process, and expect that. Where a test has closed the
+    # file, nobody can tell.
+    def asked_to_stop?
+      (@io.stat.mode & 0o200).zero?
+    rescue SystemCallError, IOError
+      true
+    end
+
     def close
       @io.close
     rescue IOError

@@ -207,6 +207,11 @@ module Gorgon
       @mutex = Mutex.new
     end
 
+    # Whether the process that holds the other end of the drafts wants this one to stop.
+    def asked_to_stop?
+      @drafts.nil? || @drafts.asked_to_stop?
+    end
+
     # An event as a line, for those that are always the same.
     def self.line(event)
       "#{Json.write(event)}\n".freeze
