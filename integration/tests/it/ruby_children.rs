@@ -110,6 +110,11 @@ fn each_child_that_ran_files_exits_normally_and_none_else_runs_its_at_exit_handl
 /// A file named as SimpleCov's library, which does what SimpleCov does at the end of a process: where Minitest is loaded,
 /// by Minitest's own hook.
 const SIMPLECOV: &str = "module SimpleCov
+  class << self
+    # Set by SimpleCov's own plugin of Minitest, where that is installed.
+    attr_accessor :external_at_exit
+  end
+
   def self.start
     defined?(Minitest) ? Minitest.after_run { judge } : at_exit { judge }
   end
