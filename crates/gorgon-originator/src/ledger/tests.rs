@@ -8,6 +8,7 @@ pub(crate) mod parts;
 mod retries;
 mod reviews;
 pub(crate) mod script;
+mod shown;
 mod sick;
 mod world;
 
