@@ -105,7 +105,7 @@ module Gorgon
     # If callbacks have loaded a framework, it runs no tests at exit either.
     def load_framework
       adapter = Frameworks.adapter(@framework)
-      adapter.preload if adapter.respond_to?(:preload)
+      adapter.preload(Child.settings(@settings, ::Dir.pwd)) if adapter.respond_to?(:preload)
       Frameworks.disarm
       adapter.keep_warm(@compiled)
     end

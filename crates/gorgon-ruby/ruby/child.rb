@@ -17,6 +17,10 @@ module Gorgon
     # What an adapter is told: the seed, what stood after `--`, the project's directory, the job's files by line.
     Settings = Struct.new(:seed, :options, :root, :files)
 
+    def self.settings(settings, root)
+      Settings.new(settings['seed'], settings['options'], root, settings['files'].to_s)
+    end
+
     # Taken at load: tests stub File.
     REALPATH = File.method(:realpath)
     private_constant :REALPATH
@@ -97,13 +101,14 @@ module Gorgon
 
     def serve
       # What before_start would load is loaded as a rule; if not, the options are looked at after it.
-      check_options if options_settled?
+      settled = options_settled?
+      check_options if settled
       return unless callback('before_start')
 
       RailsEnvironment.check
       return unless prepare_rails
       @started = true
-      check_options
+      check_options if @callbacks.any? || !settled
       @restore = Restore.new(@root, @capture)
       @channel.send(event: 'ready')
       serve_files
@@ -263,7 +268,7 @@ module Gorgon
     end
 
     def adapter_settings
-      Settings.new(@settings['seed'], @settings['options'], @root, @settings['files'].to_s)
+      Child.settings(@settings, @root)
     end
 
     def end_file(path, time)

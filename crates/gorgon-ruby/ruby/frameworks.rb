@@ -187,6 +187,16 @@ module Gorgon
         nil # To require it tells.
       end
 
+      # The specification of the newest gem of that name, which RubyGems would activate, or nil. It is read here once for
+      # all children, as are those of the gems that it depends on.
+      def read_specification(gem)
+        found = ::Gem::Specification.stubs_for(gem).first&.to_spec if defined?(::Gem::Specification)
+        found&.runtime_dependencies&.each { |needed| ::Gem::Specification.stubs_for(needed.name).first&.to_spec }
+        found
+      rescue ::StandardError
+        nil
+      end
+
       # Whether a file may still bring Bundler, which then decides which gems are loaded.
       def versions_open?
         !defined?(::Bundler) && (File.exist?('Gemfile') || !ENV['BUNDLE_GEMFILE'].to_s.empty?)
@@ -221,8 +231,16 @@ module Gorgon
         owner.method_defined?(word, false) || owner.private_method_defined?(word, false)
       end
 
+      # Of the file of one class after another.
+      def basename(path)
+        return @basename if @path == path
+
+        @path = path
+        @basename = File.basename(path)
+      end
+
       def switch_off(point)
-        name, switch = AUTORUN[File.basename(point.path)]
+        name, switch = AUTORUN[basename(point.path)]
         return unless name && NAME_OF.bind(point.self).call == name
 
         @minitest_traced = true if name == 'Minitest'
@@ -230,7 +248,7 @@ module Gorgon
       end
 
       def stand_in(point)
-        name = RUNS[File.basename(point.path)] or return
+        name = RUNS[basename(point.path)] or return
         STAND_INS[name]&.put(point.self) if NAME_OF.bind(point.self).call == name
       end
 

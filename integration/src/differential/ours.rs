@@ -67,10 +67,7 @@ pub fn run(place: &Place, directory: &Path, run: &Run<'_>) -> io::Result<Ours> {
     seen.observed.status = ended.status;
     seen.observed.printed.push_str(&ended.printed);
     seen.observed.relative_to(directory);
-    seen.observed.written = place.files();
-    seen.observed
-        .written
-        .retain(|path, text| before.get(path) != Some(text));
+    seen.observed.written = place.written_since(&before);
     Ok(seen)
 }
 

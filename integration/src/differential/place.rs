@@ -5,7 +5,10 @@ use std::{
     ffi::OsString,
     fs::{self, File},
     io,
-    os::unix::{fs::PermissionsExt, process::CommandExt},
+    os::unix::{
+        fs::{MetadataExt, PermissionsExt},
+        process::CommandExt,
+    },
     path::{Path, PathBuf},
     process::{Command, Stdio},
     time::Duration,
@@ -37,6 +40,19 @@ fn copy(from: &Path, to: &Path) -> io::Result<()> {
     copy.args(["-a", "-T", "--"]).arg(from).arg(to);
     command::run(copy, GIVE_LIMIT, b"").map_err(io::Error::other)?;
     Ok(())
+}
+
+/// A project's files at one moment, by path.
+#[derive(Debug)]
+pub struct Files(BTreeMap<String, Version>);
+
+/// What tells a file that was written from one that was not; the same text may be written again.
+#[derive(Debug, PartialEq, Eq)]
+struct Version {
+    inode: u64,
+    /// Seconds and nanoseconds.
+    changed: (i64, i64),
+    text: String,
 }
 
 /// How a program ended.
@@ -191,9 +207,19 @@ impl Place {
         ]
     }
 
-    /// Returns the project's files with their text.
+    /// Returns the files of the project that were written since `before`, with their text.
     #[must_use]
-    pub fn files(&self) -> BTreeMap<String, String> {
+    pub fn written_since(&self, before: &Files) -> BTreeMap<String, String> {
+        let mut now = self.files().0;
+        now.retain(|path, version| before.0.get(path) != Some(version));
+        now.into_iter()
+            .map(|(path, version)| (path, version.text))
+            .collect()
+    }
+
+    /// Returns the project's files.
+    #[must_use]
+    pub fn files(&self) -> Files {
         let project = self.project();
         let mut found = BTreeMap::new();
         let mut left = vec![project.clone()];
@@ -209,6 +235,9 @@ impl Place {
                     }
                     continue;
                 }
+                let Ok(status) = entry.metadata() else {
+                    continue;
+                };
                 let name = path.strip_prefix(&project).unwrap_or(&path);
                 let text = if kind.is_file() {
                     let bytes = fs::read(&path).unwrap_or_default();
@@ -216,9 +245,14 @@ impl Place {
                 } else {
                     String::new()
                 };
-                found.insert(name.to_string_lossy().into_owned(), text);
+                let version = Version {
+                    inode: status.ino(),
+                    changed: (status.mtime(), status.mtime_nsec()),
+                    text,
+                };
+                found.insert(name.to_string_lossy().into_owned(), version);
             }
         }
-        found
+        Files(found)
     }
 }

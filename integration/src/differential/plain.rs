@@ -101,9 +101,7 @@ pub fn run(place: &Place, directory: &Path, run: &Run<'_>) -> io::Result<Observe
     };
     seen.read_recorder(&fs::read_to_string(&record).unwrap_or_default());
     seen.relative_to(directory);
-    seen.written = place.files();
-    seen.written
-        .retain(|path, text| before.get(path) != Some(text));
+    seen.written = place.written_since(&before);
     Ok(seen)
 }
 

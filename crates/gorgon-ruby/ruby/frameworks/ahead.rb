@@ -46,7 +46,8 @@ module Gorgon
       def of_gem(name)
         return if defined?(::Bundler) || !defined?(::Gem::Specification)
 
-        specification = ::Gem::Specification.find_by_path(name)&.to_spec
+        found = ::Gem::Specification.find_by_path(name)&.name
+        specification = Frameworks.read_specification(found) if found
         Array(specification&.full_require_paths).find { |directory| File.file?("#{directory}/#{name}.rb") }
       rescue ::StandardError
         nil

@@ -21,6 +21,8 @@ module Gorgon
         @passed = {}.compare_by_identity  # classes that have no turn, unless a file opens them
         @shapes = {}.compare_by_identity  # class => what tells that it was reopened
         @bases = {}.compare_by_identity   # classes that others are below
+        @listed = []                      # the classes after the last file, and how many methods each had
+        @sizes = []
         @waiting = {}.compare_by_identity # class => the test file that it waits for, or nil
         @loaded = {}                      # files of the job that had their turn
         @latest = nil                     # the turns of the file that runs
@@ -33,11 +35,13 @@ module Gorgon
       # The turns that the loading of a file brought: [[class, names], …]. A class that was there
       # before the first file has its turn with that. `opened` holds the classes that the file opened.
       def fresh(classes, path, opened)
+        waited = @waiting.size
         @waiting.delete_if { |_, home| home.nil? || home == path }
         @lost = []
         waits = @waiting.any?
         changed = {}.compare_by_identity
-        @latest = classes.each_with_object([]) do |klass, turns|
+        known = waited == @waiting.size ? unchanged(classes, opened) : 0
+        @latest = classes.drop(known).each_with_object([]) do |klass, turns|
           next if waits && @waiting.key?(klass)
 
           grown = reshaped?(klass, by: @bases.key?(klass) ? :all : :methods) || (!changed.empty? && changed.key?(klass.superclass))
@@ -112,20 +116,39 @@ module Gorgon
         @spent[klass] = klass.public_instance_methods.to_h { |name| [name.to_s, klass.instance_method(name)] }
       end
 
-      # A cheap test for thousands of classes after each file: is the class new, reopened or extended? If a later file
-      # only includes a module in a class, without opening it, that is seen only at the end, as an error.
+      # How many classes at the beginning of the list nobody has opened or given a method since the last file: as a rule
+      # all that had been there. 0 if one has changed. With thousands of classes this has to be quick.
+      def unchanged(classes, opened)
+        count = @listed.size
+        sizes = classes.map { |klass| klass.public_instance_methods(false).size }
+        same = sizes[0, count] == @sizes && classes[0, count] == @listed
+        @listed = classes.dup
+        @sizes = sizes
+        same && @bases.each_key.none? { |klass| changed?(klass) } && opened.each_key.none? { |klass| @shapes.key?(klass) } ? count : 0
+      end
+
+      def changed?(klass)
+        known = @shapes[klass] and known != shape(klass)
+      end
+
+      # A cheap test: is the class new, reopened or extended? If a later file only includes a module in a class, without
+      # opening it, that is seen only at the end, as an error.
       def reshaped?(klass, by: :all)
         known = @shapes[klass]
         methods = klass.public_instance_methods(false).size
         return false if by == :methods && known && known >> ROOM_BITS == methods
 
-        # Of two small numbers one: no object for each class.
-        shape = (methods << ROOM_BITS) + klass.ancestors.size
+        shape = shape(klass, methods)
         return false if shape == known
 
         @bases[klass.superclass] = true unless known
         @shapes[klass] = shape
         true
+      end
+
+      # Of two small numbers one: no object for each class.
+      def shape(klass, methods = klass.public_instance_methods(false).size)
+        (methods << ROOM_BITS) + klass.ancestors.size
       end
 
       def spend(klass)

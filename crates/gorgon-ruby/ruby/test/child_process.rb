@@ -10,9 +10,10 @@ require_relative '../branch'
 framework, preload = ARGV
 ARGV.clear
 Gorgon::Frameworks.disarmed { eval(preload) }
-Gorgon::Frameworks.disarmed { Gorgon::Frameworks.adapter(framework).preload if framework == 'rspec' }
 request = Gorgon::Child::Request.new(framework: framework, slot: 1, test_env_number: 1)
 settings = { 'seed' => 1, 'options' => [], 'env' => {}, 'callbacks' => {} }
+rspec = -> { Gorgon::Frameworks.adapter(framework).preload(Gorgon::Child.settings(settings, Dir.pwd)) }
+Gorgon::Frameworks.disarmed(&rspec) if framework == 'rspec'
 channel = Gorgon::Channel.new(IO.for_fd(3, 'r+b'))
 # It leads a session of its own, which a process group's leader cannot.
 Process.exit!(0) if (pid = fork) && Process.wait(pid)

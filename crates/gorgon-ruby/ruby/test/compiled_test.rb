@@ -50,8 +50,8 @@ class CompiledTest < Minitest::Test
       assert_equal '1 kept', ruby
     end
     header, text = whole.split("\n", 2)
-    identity, kept = Marshal.load(text)
-    other = Marshal.dump([identity.sub('ruby', 'rubx'), kept])
+    identity, *kept = Marshal.load(text)
+    other = Marshal.dump([identity.sub('ruby', 'rubx'), *kept])
     File.binwrite(pack, "#{header.sub(/\d+\z/, other.sum(32).to_s)}\n#{other}")
     assert_equal '1 missing', ruby
   end
@@ -72,6 +72,28 @@ class CompiledTest < Minitest::Test
     assert_equal 'kept not loaded later', ruby
     File.write(path('later.rb'), "LATER = 'much later'\n")
     assert_equal 'missing not loaded much later', ruby
+  end
+
+  def test_only_what_a_child_has_loaded_is_made_ready
+    %w[one two].each { |name| File.write(path("#{name}.rb"), "#{name.upcase} = 1\n") }
+    File.write(path('script.rb'), <<~RUBY)
+      require_relative 'compiled'
+      kept = Gorgon::Compiled.new('set')
+      made = []
+      compiled = RubyVM::InstructionSequence
+      compiled.singleton_class.prepend(Module.new { define_method(:load_from_binary) { |code| super(code).tap { |it| made << File.basename(it.path) } } })
+      kept.load { require_relative('lib').tap { kept.ahead(['#{path('one.rb')}', '#{path('two.rb')}']) } }
+      Process.wait(fork { kept.with_ahead { require_relative 'two' } })
+      print made.join(' ')
+      kept.catch_up while kept.behind?
+      kept.finish
+    RUBY
+    assert_equal '', ruby
+    assert_equal 'lib.rb two.rb', ruby
+    assert_equal 'lib.rb two.rb', ruby
+    File.write(path('script.rb'), File.read(path('script.rb')).sub("'two'", "'one'"))
+    assert_equal 'lib.rb two.rb', ruby, 'it has not been loaded before'
+    assert_equal 'lib.rb one.rb two.rb', ruby
   end
 
   def test_where_ruby_has_more_to_do_nothing_is_kept

@@ -19,12 +19,15 @@ end
 module Gorgon
   module Frameworks
     class Rspec
-      # Loads the files that `rspec` loads before it reads any option. Libraries that a helper may replace are not
-      # loaded.
-      def self.preload
+      # Loads the files that `rspec` loads up to its first helper: with its options it loads what reads them. Libraries
+      # that a helper may replace are not loaded.
+      def self.preload(settings)
         Frameworks.activate('rspec-core', 'rspec/core')
         require 'rspec/core'
         ::RSpec::Core::Runner.disable_autorun!
+        Options.new(settings, nil).parse unless Options.templates?
+      rescue Options::Unknown
+        nil # Each child says so.
       end
 
       # Compiles ahead the files that most suites load later.

@@ -35,10 +35,7 @@ module Gorgon
           end
 
           def root(gem)
-            # With its specification read, which each child would read.
-            ::Gem::Specification.stubs_for(gem).first&.to_spec&.full_require_paths&.first if defined?(::Gem::Specification)
-          rescue ::StandardError
-            nil
+            Frameworks.read_specification(gem)&.full_require_paths&.first
           end
         end
       end
