@@ -12,26 +12,35 @@ module Gorgon
     # A file that prints without end is cut on the disk, too; looked at by the parent.
     DISK_BYTES = 64 * 1024 * 1024
 
+    # Where a stream is to lead.
+    Target = Struct.new(:io, :inode, :device)
+    private_constant :Target
+
     def initialize(directory)
       path = File.join(directory, ".output-#{$$}-#{object_id}")
       @file = System.keep(File.for_fd(IO.sysopen(path, File::RDWR | File::CREAT | File::EXCL | File::APPEND, 0o600), 'a+'))
       @file.binmode
       # An IO that cannot be read, like stdout: a stream that is reopened with an IO becomes readable if that is.
-      @sink = System.keep(IO.for_fd(IO.sysopen(path, File::WRONLY | File::APPEND), 'a'))
-      stat = @file.stat
-      @inode = stat.ino
-      @device = stat.dev
+      @here = target(System.keep(IO.for_fd(IO.sysopen(path, File::WRONLY | File::APPEND), 'a')))
+      @kept = {}.compare_by_identity # stream => where a helper has pointed it
       File.unlink(path)
     end
 
-    # Points stdout and stderr here, and Ruby's own streams at them, where they are not any more.
+    # Points stdout and stderr here, or where they were last kept, and Ruby's own streams at them.
     def take
-      [STDOUT, STDERR].each do |stream|
-        point(stream) unless points_here?(stream)
-        stream.sync = true
-      end
+      [STDOUT, STDERR].each { |stream| lead(stream, @kept.fetch(stream, @here)) }
       $stdout = STDOUT
       $stderr = STDERR
+    end
+
+    # Where stdout and stderr point now, there they are pointed from now on.
+    def keep
+      [STDOUT, STDERR].each do |stream|
+        next if stream.closed? || leads_to?(stream, @kept.fetch(stream, @here))
+
+        @kept.delete(stream)&.io&.close
+        @kept[stream] = target(System.keep(stream.dup)) unless leads_to?(stream, @here)
+      end
     end
 
     def size
@@ -70,7 +79,7 @@ module Gorgon
     end
 
     def close
-      [@file, @sink].each(&:close)
+      [@file, @here.io, *@kept.values.map(&:io)].each(&:close)
     end
 
     def self.mark(bytes)
@@ -100,22 +109,32 @@ module Gorgon
       0
     end
 
-    def points_here?(stream)
+    def target(io)
+      stat = io.stat
+      Target.new(io, stat.ino, stat.dev)
+    end
+
+    def lead(stream, target)
+      point(stream, target.io) unless leads_to?(stream, target)
+      stream.sync = true
+    end
+
+    def leads_to?(stream, target)
       found = stream.stat
-      found.ino == @inode && found.dev == @device
+      found.ino == target.inode && found.dev == target.device
     rescue IOError, SystemCallError
       false
     end
 
     # Redirects the descriptor and leaves Ruby's own object alone, unless a test has reopened it.
-    def point(stream)
+    def point(stream, io)
       stream.flush
-      return if stream.instance_of?(::IO) && System.place(@sink, stream.fileno)
+      return if stream.instance_of?(::IO) && System.place(io, stream.fileno)
 
-      stream.reopen(@sink)
+      stream.reopen(io)
     rescue IOError
-      # A test closed the stream; Ruby leaves the descriptor of that number open.
-      stream.reopen("/proc/self/fd/#{@sink.fileno}", 'a')
+      # A test closed the stream; Ruby leaves the descriptor of that number open. What it is reopened with must be a file.
+      stream.reopen("/proc/self/fd/#{@here.io.fileno}", 'a')
     end
   end
 end

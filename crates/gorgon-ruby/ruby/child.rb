@@ -109,7 +109,7 @@ module Gorgon
       return unless prepare_rails
       @started = true
       check_options if @callbacks.any? || !settled
-      @restore = Restore.new(@root, @capture)
+      @restore = @reporter.restore = Restore.new(@root, @capture)
       @channel.send(event: 'ready')
       serve_files
       finish
@@ -121,7 +121,7 @@ module Gorgon
     # its own. In a wrong Rails environment after_complete may not run either.
     def refused(error)
       @channel.send(event: 'refused', what: error.what, message: error.message, output: @capture.text)
-      callback('after_complete') if @started && error.what != RailsEnvironment::WHAT
+      after_complete if @started && error.what != RailsEnvironment::WHAT
     end
 
     def check_options
@@ -272,6 +272,8 @@ module Gorgon
     end
 
     def end_file(path, time)
+      # What a file without tests has loaded, others use.
+      @restore.keep unless @reporter.tests?
       @restore.restore_encodings
       note_left(path)
       tell_closed if STDOUT.closed?
@@ -290,12 +292,13 @@ module Gorgon
       return leave_without_hooks if @loaded_foreign && !@ran
 
       @restore.call
+      @restore.to_tests
       @capture.clear
       @reporter.begin_end
       @adapters.each_value(&:finish)
       rails_teardown
       @channel.send(event: 'after_complete')
-      callback('after_complete')
+      after_complete
       tell_left
       @channel.send(event: 'finished')
     end
@@ -318,9 +321,13 @@ module Gorgon
     def leave_without_hooks
       rails_teardown
       @channel.send(event: 'after_complete')
-      callback('after_complete')
+      after_complete
       @channel.send(event: 'finished')
       Process.exit!(0)
+    end
+
+    def after_complete
+      @restore ? @restore.outside { callback('after_complete') } : callback('after_complete')
     end
 
     # Returns whether it came back.

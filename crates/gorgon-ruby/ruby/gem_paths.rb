@@ -5,16 +5,28 @@ module Gorgon
   # they then remove: the next file could not load a gem that it had not loaded before.
   class GemPaths
     def initialize
-      @path = ::Gem.path.dup if defined?(::Gem.paths)
+      keep
+    end
+
+    # The paths of now are those to go back to.
+    def keep
+      return if !defined?(::Gem.paths) || ::Gem.path == @path
+
+      @path = ::Gem.path.dup
+      @home = ::Gem.dir
+    rescue StandardError
+      nil # RubyGems itself may be what is tested.
     end
 
     def restore
       return if @path.nil? || ::Gem.path == @path
 
       ::Gem.clear_paths
+      # Not by the environment, but set by loading.
+      ::Gem.use_paths(@home, *@path) unless ::Gem.path == @path
       ::Gem::Specification.reset
     rescue StandardError
-      nil # RubyGems itself may be what is tested.
+      nil
     end
   end
 end

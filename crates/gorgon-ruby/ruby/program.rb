@@ -41,7 +41,7 @@ module Gorgon
       def take(framework, path, root)
         file = File.expand_path(path, root)
         text = yield(file) || text(file)
-        data(path, framework == 'rspec' && !text.match?(AUTORUN) ? '' : text)
+        data(File.expand_path(path) == file ? path : file, framework == 'rspec' && !text.match?(AUTORUN) ? '' : text)
         name = framework == 'rspec' ? rspec : of(file, text)
         # What the suite has made of it stays, as in a plain run of all files.
         return if name.bytesize > MOST_BYTES || (@given && $0 != @given)

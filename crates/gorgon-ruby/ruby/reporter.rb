@@ -32,6 +32,9 @@ module Gorgon
     # Which framework the file is for, until the first test runs.
     attr_writer :choice
 
+    # What is put back between files.
+    attr_writer :restore
+
     # Set by INT: a test that swallows the Interrupt is the last one.
     attr_accessor :interrupted
 
@@ -63,6 +66,19 @@ module Gorgon
     # Whether the file reported a test, or a fault.
     def any?
       @any || @failed
+    end
+
+    # Whether a test of the file has begun.
+    def tests?
+      @any
+    end
+
+    # Called by each adapter when the file is loaded, before the hooks of any group or class of tests. The block runs
+    # hooks of the suite, if some are `due`.
+    def before_tests(due: false, &hooks)
+      return @restore.keep(due: due, &hooks) if @restore && ours?
+
+      yield if hooks
     end
 
     def test_started(id:, name:)

@@ -15,8 +15,9 @@ use integration::{
 };
 
 /// The features that a test below runs.
-const RUN: [&str; 5] = [
+const RUN: [&str; 6] = [
     "minitest",
+    "process_state",
     "rspec_choice",
     "rspec_results",
     "rspec_surroundings",
@@ -70,6 +71,11 @@ fn rspec_gives_the_results_that_it_gives_plainly() {
 #[test]
 fn a_suite_of_rspec_sees_and_leaves_what_it_does_plainly() {
     check("rspec_surroundings");
+}
+
+#[test]
+fn what_helpers_and_suite_hooks_change_of_the_process_holds_for_all_files() {
+    check("process_state");
 }
 
 #[test]

@@ -45,6 +45,11 @@ class Record
     write(:needs_tests, {})
   end
 
+  def before_tests(due: false)
+    write(:before_tests, { due: due })
+    yield if block_given?
+  end
+
   def divisible
     write(:divisible, {})
   end

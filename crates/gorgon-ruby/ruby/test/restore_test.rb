@@ -35,7 +35,127 @@ class RestoreTest < Minitest::Test
     assert_equal ["out\nerr\nbelow\n", true].inspect, seen
   end
 
+  def test_what_loading_sets_is_kept
+    seen = in_process do |restore|
+      restore.call
+      File.umask(0o027)
+      Signal.trap('TERM', 'IGNORE')
+      Signal.trap('USR1', nil)
+      Signal.trap('USR2', heard = proc {})
+      $stdin = input = StringIO.new
+      Dir.chdir('/')
+      restore.keep
+      spoil
+      restore.call
+      [Dir.pwd, File.umask, Signal.trap('TERM', 'DEFAULT'), Signal.trap('USR1', 'DEFAULT').nil?,
+       Signal.trap('USR2', 'DEFAULT').equal?(heard), $stdin.equal?(input)]
+    end
+    assert_equal ['/', 0o027, 'IGNORE', true, true, true].inspect, seen
+  end
+
+  def test_what_hooks_of_the_suite_set_holds_for_tests_and_not_while_files_are_loaded
+    seen = in_process do |restore|
+      root = Dir.pwd
+      umask = File.umask
+      restore.call
+      restore.keep(due: true) { Dir.chdir('/') && File.umask(0o077) }
+      spoil
+      restore.call
+      loading = [Dir.pwd == root, File.umask == umask]
+      File.umask(0o007)
+      restore.keep
+      [loading, [Dir.pwd, File.umask]]
+    end
+    assert_equal [[true, true], ['/', 0o077]].inspect, seen
+  end
+
+  def test_what_tests_of_one_framework_change_is_not_kept_for_another_one
+    seen = in_process do |restore|
+      restore.call
+      restore.keep
+      umask = File.umask(0o077)
+      restore.keep { File.umask(0o070) }
+      restore.call
+      File.umask == umask
+    end
+    assert_equal 'true', seen
+  end
+
+  def test_a_handler_of_int_is_never_kept
+    seen = in_process do |restore|
+      restore.call
+      Signal.trap('INT') { raise 'never' }
+      restore.keep
+      restore.call
+      Signal.trap('INT', 'DEFAULT')
+    end
+    assert_equal 'DEFAULT'.inspect, seen
+  end
+
+  def test_a_directory_that_is_gone_and_an_output_that_is_closed_are_replaced
+    seen = in_process do |restore|
+      root = Dir.pwd
+      restore.call
+      Dir.chdir(gone = Dir.mktmpdir)
+      $stdout = StringIO.new
+      restore.keep
+      Dir.rmdir(gone)
+      $stdout.close
+      restore.call
+      [Dir.pwd == root, $stdout.equal?(STDOUT)]
+    end
+    assert_equal [true, true].inspect, seen
+  end
+
+  def test_descriptors_lead_where_loading_has_pointed_them
+    seen = in_process do |restore, capture|
+      restore.call
+      Dir.mktmpdir do |directory|
+        STDERR.reopen(log = File.join(directory, 'log'), 'a')
+        restore.keep
+        STDERR.close
+        STDOUT.reopen(File::NULL)
+        restore.call
+        system('echo out; echo err >&2')
+        warn 'own'
+        [File.read(log), capture.text]
+      end
+    end
+    assert_equal ["err\nown\n", "out\n"].inspect, seen
+  end
+
+  def test_paths_of_gems_that_loading_has_set_are_kept
+    seen = in_process do |restore|
+      restore.call
+      Gem.use_paths('/home-of-gems', '/gems')
+      restore.keep
+      kept = [Gem.dir, Gem.path.dup]
+      Gem.use_paths('/elsewhere')
+      restore.call
+      [Gem.dir, Gem.path] == kept
+    end
+    assert_equal 'true', seen
+  end
+
+  def test_a_callback_has_the_directory_and_the_streams_of_the_start
+    seen = in_process do |restore|
+      root = Dir.pwd
+      Dir.chdir('/')
+      $stdout = said = StringIO.new
+      inside = restore.outside { [Dir.pwd == root, $stdout.equal?(STDOUT)] }
+      [inside, Dir.pwd, $stdout.equal?(said)]
+    end
+    assert_equal [[true, true], '/', true].inspect, seen
+  end
+
   private
+
+  def spoil
+    Dir.chdir('/tmp')
+    File.umask(0o777)
+    %w[TERM USR1 USR2].each { |name| Signal.trap(name) { raise 'never' } }
+    $stdout = $stderr = $stdin = StringIO.new
+  end
 
   def in_process
     reader, writer = IO.pipe

@@ -260,6 +260,7 @@ module Gorgon
       def run_tests(file, wanted, path, selection)
         return if file.classes.empty?
 
+        @reporter.before_tests
         run = Run.new(@results, @composite, file.options, @draws)
         ::Kernel.srand(file.options[:seed])
         # With one class there is no order to find. Asking all other classes for their tests takes longer than a small

@@ -63,7 +63,7 @@ module Gorgon
         @results = Results.new(@config, @world, @reporter, @places)
         @faults = Faults.new(@config, @results, @places)
         @results.parts = @parts = Parts.new(@world, @results, @reporter)
-        @filters = Filters.new(@config, @world, @reporter)
+        @filters = Filters.new(@config, @world, @reporter, @places)
         @globals = Globals.new(@config, @world)
         @statuses = Statuses.new(@config, @world, @reporter)
         @formatters = Formatters.new(@config)
@@ -150,7 +150,8 @@ module Gorgon
         return yield(hooks) if @ending
         return unless hooks.equal?(hooks_of(:@before_suite_hooks))
 
-        before_suite(&run)
+        fresh = hooks.reject { |hook| @hooks_run[hook] }
+        @reporter.before_tests(due: fresh.any?) { before_suite(fresh, &run) }
         before_groups
       end
 
@@ -263,8 +264,7 @@ module Gorgon
       end
 
       # Hooks that were registered since the last file.
-      def before_suite
-        fresh = hooks_of(:@before_suite_hooks).reject { |hook| @hooks_run[hook] }
+      def before_suite(fresh)
         fresh.each { |hook| @hooks_run[hook] = true }
         # RSpec runs no more of them when one has raised.
         fresh.each { |hook| yield([hook]) unless @told }

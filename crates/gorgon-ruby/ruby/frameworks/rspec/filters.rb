@@ -9,10 +9,11 @@ module Gorgon
         # The tags of a focus. A focus is judged for each file, even if a helper asks for it.
         FOCUS = %i[focus focused].freeze
 
-        def initialize(config, world, reporter)
+        def initialize(config, world, reporter, places)
           @config = config
           @world = world
           @reporter = reporter
+          @places = places
           @manager = config.filter_manager
         end
 
@@ -82,7 +83,7 @@ module Gorgon
           return unless focused?
 
           examples = left == 1 ? '1 example was' : "#{left} examples were"
-          @reporter.warning("a focus filter was active in #{@file.delete_prefix("#{::Dir.pwd}/")}: #{examples} left out")
+          @reporter.warning("a focus filter was active in #{@places.relative(@file)}: #{examples} left out")
         end
 
         # Whether the file brought filters with it: by focus, or of its own.

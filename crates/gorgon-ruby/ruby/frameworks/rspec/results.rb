@@ -45,7 +45,10 @@ module Gorgon
 
         # By its absolute path.
         def begin_file(path)
-          @before_id = "#{::RSpec::Core::Metadata.relative_path(path)}["
+          named = ::RSpec::Core::Metadata.relative_path(path)
+          @before_id = "#{named}["
+          # RSpec's relative paths are of the project; its absolute ones are wrong if a helper changes the directory.
+          @from_root = named == "./#{@places.relative(path)}"
           @group_names.clear
           @keys.begin_file
           @told.clear
@@ -151,7 +154,7 @@ module Gorgon
           seconds = @started_at ? Frameworks.now - @started_at : 0.0
           @started_at = nil
           result = { id: id(example), name: example.full_description, classname: group_name(example),
-                     file: @places.relative(metadata[:absolute_file_path] || metadata[:file_path]),
+                     file: @places.relative((!@from_root && metadata[:absolute_file_path]) || metadata[:file_path]),
                      line: metadata[:line_number], outcome: outcome, seconds: seconds }
           key = @keys.of(example) and result[:key] = key
           group = @parts.group_of(example) and result[:group] = group

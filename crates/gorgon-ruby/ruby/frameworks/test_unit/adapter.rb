@@ -39,7 +39,7 @@ module Gorgon
         @places = Places.new(settings.root)
         @faults = Faults.new(@places)
         @results = TestUnitResults.new(reporter, @places)
-        @hooks = TestUnitHooks::Once.new(@results)
+        @hooks = TestUnitHooks::Once.new(reporter, @results)
         @files = {} # path => its turns, for its further parts
         @stand_in = STAND_INS['Test::Unit::AutoRunner']
         @exits = Exits.new { Frameworks.test_unit_asked? }

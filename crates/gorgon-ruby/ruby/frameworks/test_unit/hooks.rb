@@ -30,7 +30,8 @@ module Gorgon
         # Whether one of at_start raised.
         attr_reader :broken
 
-        def initialize(results)
+        def initialize(reporter, results)
+          @reporter = reporter
           @results = results
           @started = []
         end
@@ -47,8 +48,9 @@ module Gorgon
         def start(hooks)
           return yield if in_test?
 
+          fresh = hooks - @started
           @broken = true
-          (hooks - @started).each { |hook| @started << hook and hook.call }
+          @reporter.before_tests(due: fresh.any?) { fresh.each { |hook| @started << hook and hook.call } }
           @broken = false
         end
 
