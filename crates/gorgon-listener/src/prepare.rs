@@ -174,12 +174,13 @@ fn fetch(
     let cache =
         Cache::open(cache, &job.originator_host, &job.project, bounds).map_err(sync_failed)?;
     let workspace = match job.workspace {
-        WorkspaceMode::Job => Workspace::create(workspaces, &job.project),
-        WorkspaceMode::Slot => Workspace::for_slots(workspaces, order.slots),
+        WorkspaceMode::Job => Workspace::of_project(workspaces, &cache, &job.project),
+        WorkspaceMode::Slot => Workspace::for_slots(workspaces, &cache, order.slots),
     };
     let mut workspace = workspace
         .map_err(sync_failed)?
         .instead_of(originals(&job.sync, &job.project))
+        .keeping(&job.sync.kept_paths)
         .until(bounds.cancel.clone());
     let mut copying = begun;
     let digest = job.sync.manifest_digest.as_deref();

@@ -25,6 +25,7 @@ mod looks;
 mod name_list;
 pub mod ping;
 pub mod plan;
+mod rails_source;
 pub mod record;
 pub mod replace;
 pub mod report;

@@ -17,6 +17,7 @@ use gorgon_sync::{Excludes, LeftOut, ServeTree, SyncError};
 use crate::cli::StartArgs;
 use crate::guard::{self, Guard};
 use crate::name_list::first_names;
+use crate::rails_source;
 use crate::report::visible::one_line;
 use crate::settings::Settings;
 
@@ -125,6 +126,7 @@ pub fn offer(
     signals: &Receiver<Signal>,
 ) -> Result<Served, SourceError> {
     let config = &settings.config;
+    let kept_paths = rails_source::kept_paths(&settings.root);
     let by_path = |path: String| Served {
         source: Source {
             kind: SourceKind::Path,
@@ -137,7 +139,7 @@ pub fn offer(
         warnings: Vec::new(),
         _tree: None,
     };
-    match (origin, hosts) {
+    let mut served = match (origin, hosts) {
         (Origin::Here(reading), Hosts::Network(address)) => {
             serve(reading, Reach::Network, &addresses(settings, address))
         }
@@ -160,7 +162,9 @@ pub fn offer(
                 .get_or_insert_with(|| "ssh".to_owned());
             Ok(served)
         }
-    }
+    }?;
+    served.source.kept_paths = kept_paths;
+    Ok(served)
 }
 
 /// Files that we write ourselves, relative to the project: they are never synced.

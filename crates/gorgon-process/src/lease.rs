@@ -6,7 +6,7 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 /// Its presence tells a directory of ours from one of the user that is called alike.
@@ -87,16 +87,41 @@ pub fn of(directory: &Path) -> Tenancy {
     }
 }
 
-/// Waits until nobody holds this directory.
+/// A directory that nobody holds, and that nobody else can hold or claim until this is dropped.
+#[derive(Debug)]
+pub struct Claim {
+    _lock: File,
+}
+
+/// Claims a directory of ours that nobody holds; none when somebody does, or when it is not ours.
+#[must_use]
+pub fn claim(directory: &Path) -> Option<Claim> {
+    let file = File::open(directory.join(LOCK)).ok()?;
+    file.try_lock().ok()?;
+    still_there(&file, directory).then_some(Claim { _lock: file })
+}
+
+/// Waits until nobody holds this directory, and claims it; none when it is no longer there.
 ///
 /// # Errors
 /// When the lock cannot be waited for.
-pub fn wait_until_free(directory: &Path) -> io::Result<()> {
+pub fn claim_when_free(directory: &Path) -> io::Result<Option<Claim>> {
     match File::open(directory.join(LOCK)) {
-        Ok(file) => file.lock(),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Ok(file) => {
+            file.lock()?;
+            Ok(still_there(&file, directory).then_some(Claim { _lock: file }))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// Whether this lock is the directory's: another directory may have got its name before we had the lock.
+fn still_there(lock: &File, directory: &Path) -> bool {
+    let identity = |meta: fs::Metadata| (meta.dev(), meta.ino());
+    let ours = lock.metadata().map(identity).ok();
+    let found = fs::metadata(directory.join(LOCK)).map(identity).ok();
+    ours.is_some() && ours == found
 }
 
 #[cfg(test)]
@@ -121,14 +146,35 @@ mod tests {
         let waiting = thread::Builder::new()
             .spawn(move || {
                 begun.send(()).unwrap();
-                wait_until_free(&path)
+                claim_when_free(&path).map(|claim| claim.is_some())
             })
             .unwrap();
         begin.recv().unwrap();
         assert!(!waiting.is_finished(), "free although a guest is there");
         drop(guest);
-        waiting.join().unwrap().unwrap();
+        assert!(waiting.join().unwrap().unwrap());
         assert_eq!(of(directory.path()), Tenancy::Free);
+        let claim = claim(directory.path()).unwrap();
+        assert!(super::claim(directory.path()).is_none());
+        assert!(Lease::join(&inside).is_err(), "it is being removed");
+        drop(claim);
+    }
+
+    #[test]
+    fn a_directory_that_has_got_the_name_of_a_removed_one_is_not_claimed() {
+        let parent = tempfile::tempdir().unwrap();
+        let (path, away) = (parent.path().join("a"), parent.path().join("b"));
+        fs::create_dir(&path).unwrap();
+        let old = Lease::make(&path).unwrap();
+        let lock = File::open(path.join(LOCK)).unwrap();
+        fs::rename(&path, &away).unwrap();
+        drop(old);
+        assert!(!still_there(&lock, &path));
+        assert!(claim_when_free(&path).unwrap().is_none());
+        fs::create_dir(&path).unwrap();
+        let _new = Lease::make(&path).unwrap();
+        lock.try_lock().unwrap();
+        assert!(!still_there(&lock, &path) && still_there(&lock, &away));
     }
 
     #[test]

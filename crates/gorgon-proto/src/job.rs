@@ -195,6 +195,10 @@ pub struct Source {
     /// rsync exclude patterns.
     #[serde(default)]
     pub exclude: Vec<String>,
+    /// Directories of a workspace that the next job of the project finds as this one leaves them, where the source
+    /// has nothing there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kept_paths: Vec<String>,
     /// Digest of the originator's manifest; equal to the one kept with a cache means that nothing
     /// changed since.
     #[serde(default)]

@@ -7,6 +7,7 @@ use std::time::SystemTime;
 
 use crate::cache::{Cache, SIZE, USED, lock_path, open_lock};
 use crate::kept;
+use crate::kept_paths;
 use crate::owned;
 use crate::workspace::tree_bytes;
 
@@ -19,6 +20,12 @@ impl Cache {
             if total > limit_bytes && removed(&workspace) {
                 total = total.saturating_sub(tree_size(self.path()));
                 evicted.push(workspace);
+            }
+        }
+        for (path, bytes) in kept_paths::list(self.path()) {
+            if total > limit_bytes && removed(&path) {
+                total = total.saturating_sub(bytes);
+                evicted.push(path);
             }
         }
         for other in self.others() {
@@ -47,6 +54,12 @@ impl Cache {
                 if total > limit_bytes && while_unused(other, || removed(&workspace)) {
                     total = total.saturating_sub(tree_size(&other.path));
                     evicted.push(workspace);
+                }
+            }
+            for (path, bytes) in kept_paths::list(&other.path) {
+                if total > limit_bytes && while_unused(other, || removed(&path)) {
+                    total = total.saturating_sub(bytes);
+                    evicted.push(path);
                 }
             }
         }
@@ -83,7 +96,8 @@ struct Other {
 /// A kept workspace is as large as the tree, about: it is equal to it.
 fn size(path: &Path) -> u64 {
     let trees = 1 + u64::try_from(kept::list(path).len()).unwrap_or(0);
-    tree_size(path).saturating_mul(trees)
+    let paths = kept_paths::list(path).into_iter().map(|(_, bytes)| bytes);
+    paths.fold(tree_size(path).saturating_mul(trees), u64::saturating_add)
 }
 
 fn tree_size(path: &Path) -> u64 {

@@ -20,13 +20,17 @@ const TREE: &str = "tree";
 /// Not whole yet: its maker was killed, if nobody holds the cache.
 const NEW: &str = ".new-";
 
-/// Says which start of the machine this is.
 const BOOT: &str = "/proc/sys/kernel/random/boot_id";
+
+/// Returns which start of the machine this is.
+pub(crate) fn boot() -> io::Result<String> {
+    fs::read_to_string(BOOT)
+}
 
 /// Moves a kept workspace to `place`, an empty directory, and returns what it was when it was kept:
 /// one of this digest if there is any, else, unless it must be of that, another.
 pub(crate) fn take(cache: &Cache, digest: &str, only: bool, place: &Path) -> Option<Record> {
-    let boot = fs::read_to_string(BOOT).ok()?;
+    let boot = boot().ok()?;
     let mut kept = list(cache.path());
     let of_digest = |path: &PathBuf| {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
@@ -55,7 +59,7 @@ pub(crate) fn take(cache: &Cache, digest: &str, only: bool, place: &Path) -> Opt
 /// # Errors
 /// When it cannot be moved: it lies on another filesystem.
 pub(crate) fn put(cache: &Cache, tree: &Path, record: &Record) -> io::Result<()> {
-    let boot = fs::read_to_string(BOOT)?;
+    let boot = boot()?;
     let directory = directory(cache.path());
     owned::private_directory(&directory)?;
     let new = tempfile::Builder::new()

@@ -26,6 +26,7 @@ mod copy;
 mod difference;
 mod evict;
 mod kept;
+mod kept_paths;
 mod outside;
 mod owned;
 mod record;

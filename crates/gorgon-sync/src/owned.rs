@@ -1,5 +1,9 @@
-//! Directories that belong to one process: private, of a name nobody can guess, and known to be
-//! left over once their owner is dead, however it died, and all who worked there for it.
+//! Directories that belong to one process: private, and known to be left over once their owner is
+//! dead, however it died, and all who worked there for it.
+//!
+//! Each is made under a name that nobody can guess. It may then take a name that stays the same from owner
+//! to owner. So that nobody removes the directory of the next owner instead, a directory gives up its name before
+//! it is removed, and only its owner or the holder of its [`lease::Claim`] may do that.
 
 use std::fs::{self, DirBuilder};
 use std::io;
@@ -22,6 +26,9 @@ const DEEP: usize = 64;
 
 /// Directories of longer paths are moved up too: the kernel takes 4096 bytes, a name has up to 255.
 const LONG_BYTES: usize = 3000;
+
+/// Maximum number of directories of one stem that exist at the same time.
+const MOST_NUMBERS: u32 = 1000;
 
 /// A directory of ours, held until it is removed.
 #[derive(Debug)]
@@ -62,6 +69,63 @@ impl OwnedDir {
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
+
+    /// Takes the name `STEM-N` with the lowest N that nobody holds, and returns N. What a dead owner has left
+    /// under that name is removed. None when no name could be taken: the directory keeps the name that it has.
+    pub(crate) fn take_number(&mut self, stem: &str) -> Option<u32> {
+        let parent = self.path.parent()?.to_owned();
+        for number in 1..=MOST_NUMBERS {
+            let path = parent.join(format!("{stem}-{number}"));
+            // A directory replaces an empty one. One of ours has its lock in it, so it is never empty.
+            let taken = fs::rename(&self.path, &path).is_ok()
+                || (remove_left(&path) && fs::rename(&self.path, &path).is_ok());
+            if taken {
+                self.path = path;
+                return Some(number);
+            }
+        }
+        None
+    }
+
+    /// Removes it; to be called by its owner alone.
+    pub(crate) fn remove(&self) -> io::Result<()> {
+        retire(&self.path)
+    }
+}
+
+/// Removes a directory that a dead owner has left; returns whether its name is free now.
+fn remove_left(path: &Path) -> bool {
+    let Some(_claim) = (is_ours(path)).then(|| lease::claim(path)).flatten() else {
+        return false;
+    };
+    match retire(path) {
+        Ok(()) => {
+            log::info!(target: "gorgon::sync", path:% = path.display(); "removed what a dead owner has left");
+            true
+        }
+        Err(error) => {
+            log::warn!(target: "gorgon::sync", path:% = path.display(), cause:% = error;
+                "a left-over directory cannot be removed");
+            !path.exists()
+        }
+    }
+}
+
+/// Removes a directory under another name: as soon as its own name is free, the next owner may take it.
+fn retire(path: &Path) -> io::Result<()> {
+    let parent = path.parent().unwrap_or(path);
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    // It still begins with the prefix by which a sweep finds it.
+    let renamed = tempfile::Builder::new()
+        .prefix(&format!("{name}-"))
+        .rand_bytes(8)
+        .make_in(parent, |to| fs::rename(path, to))
+        .and_then(|moved| Ok(moved.into_temp_path().keep()?));
+    match renamed {
+        Ok(moved) => remove(&moved),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    }
 }
 
 /// Makes a directory with mode 0700, and those above it, where they are missing.
@@ -89,13 +153,21 @@ pub(crate) fn sweep(parent: &Path, prefix: &str) -> Swept {
         match tenancy(&path) {
             Tenancy::NotOurs | Tenancy::Newborn => {}
             Tenancy::Held => swept.held.push(path),
-            Tenancy::Free => match remove(&path) {
-                Ok(()) => swept.removed.push(path),
-                Err(error) => {
-                    log::warn!(target: "gorgon::sync", path:% = path.display(), cause:% = error;
-                        "a left-over directory cannot be removed");
+            Tenancy::Free => {
+                let claim = lease::claim(&path);
+                // One whose lock was never finished cannot be claimed.
+                if claim.is_none() && path.join(lease::LOCK).exists() {
+                    swept.held.push(path);
+                    continue;
                 }
-            },
+                match retire(&path) {
+                    Ok(()) => swept.removed.push(path),
+                    Err(error) => {
+                        log::warn!(target: "gorgon::sync", path:% = path.display(), cause:% = error;
+                            "a left-over directory cannot be removed");
+                    }
+                }
+            }
         }
     }
     swept
@@ -104,16 +176,17 @@ pub(crate) fn sweep(parent: &Path, prefix: &str) -> Swept {
 /// Waits until nobody works in a directory that [`sweep`] found held, and removes it; false when
 /// its owner has done so meanwhile.
 pub(crate) fn remove_when_free(path: &Path) -> io::Result<bool> {
-    lease::wait_until_free(path)?;
-    let left = path.try_exists()?;
-    remove(path).map(|()| left)
+    match lease::claim_when_free(path)? {
+        Some(_claim) => retire(path).map(|()| true),
+        None => Ok(false),
+    }
 }
 
 fn tenancy(path: &Path) -> Tenancy {
     let Ok(meta) = fs::symlink_metadata(path) else {
         return Tenancy::NotOurs;
     };
-    if !meta.is_dir() || meta.uid() != gorgon_process::disk::user_id() {
+    if !is_ours(path) {
         return Tenancy::NotOurs;
     }
     match lease::of(path) {
@@ -129,6 +202,12 @@ fn tenancy(path: &Path) -> Tenancy {
         }
         other => other,
     }
+}
+
+/// Whether it is a directory of our user.
+fn is_ours(path: &Path) -> bool {
+    let meta = fs::symlink_metadata(path);
+    meta.is_ok_and(|meta| meta.is_dir() && meta.uid() == gorgon_process::disk::user_id())
 }
 
 /// Removes a tree, also when directories in it are read-only, or somebody still writes there.
@@ -227,6 +306,39 @@ mod tests {
             assert_eq!(remove_when_free(&path).unwrap(), !by_owner);
             assert!(!path.exists());
         }
+    }
+
+    #[test]
+    fn a_number_is_taken_again_when_its_owner_has_gone_and_never_before() {
+        let parent = tempfile::tempdir().unwrap();
+        let owned = |expected: Option<u32>| {
+            let mut owned = OwnedDir::create(parent.path(), "w-").unwrap();
+            assert_eq!(owned.take_number("w-app"), expected);
+            fs::write(owned.path().join("f"), "").unwrap();
+            owned
+        };
+        let name = |number: u32| parent.path().join(format!("w-app-{number}"));
+        // Neither is ours.
+        fs::create_dir(name(2)).unwrap();
+        fs::write(name(2).join("users"), "").unwrap();
+        symlink(parent.path(), name(3)).unwrap();
+        let first = owned(Some(1));
+        let other = owned(Some(4));
+        assert_eq!(other.path(), name(4));
+        first.remove().unwrap();
+        assert!(!name(1).exists() && !name(4).join("gone").exists());
+        drop(first);
+        drop(owned(Some(1)));
+        // As kill -9 leaves it; a guest still works there.
+        let guest = Lease::join(&name(1)).unwrap();
+        owned(Some(5)).remove().unwrap();
+        drop(guest);
+        let again = owned(Some(1));
+        assert!(again.path().join("f").exists());
+        again.remove().unwrap();
+        assert_eq!(sweep(parent.path(), "w-").held, [name(4)]);
+        other.remove().unwrap();
+        assert_eq!(fs::read_dir(parent.path()).unwrap().count(), 2);
     }
 
     #[test]

@@ -1,12 +1,8 @@
 //! The directory in which one job runs on one host.
 
-use std::ffi::OsStr;
-use std::fs::{self, DirBuilder, Permissions};
-use std::io;
+use std::fs;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use crossbeam_channel::{Receiver, never};
 use gorgon_process::{exit, orphan};
@@ -14,12 +10,16 @@ use gorgon_process::{exit, orphan};
 use crate::cache::Cache;
 use crate::failure::SyncError;
 use crate::kept;
+use crate::kept_paths;
+use crate::manifest;
 use crate::owned::{self, OwnedDir};
 use crate::record::Record;
 use crate::restore::restore;
 use crate::scan::{self, TICK};
-use crate::stamp::{Stamp, stamps};
 use crate::view::View;
+use tree::Tree;
+
+mod tree;
 
 pub use crate::owned::Swept;
 pub use crate::restore::Filled;
@@ -32,14 +32,20 @@ const BARRIER: &str = "gitdir: this-workspace-of-gorgon-has-no-repository\n";
 
 /// A directory of one job, private, and removed when dropped unless it is kept.
 ///
-/// Its tree lies one level below a directory of a name that nobody can guess, and is called as the
-/// project's own directory is: some suites look at the name of where they run. One for slots has a
-/// tree for each of them, `slot-1` to `slot-N`.
+/// Its tree lies one level below, and is called as the project's own directory is: some suites look at
+/// the name of where they run. One for slots has a tree for each of them, `slot-1` to `slot-N`. The jobs of one
+/// project have the same paths, one after the other: the directory is called `gorgon-HASH-N`, with the lowest N
+/// that no job holds.
 #[derive(Debug)]
 pub struct Workspace {
     outer: OwnedDir,
     path: PathBuf,
     trees: Vec<Tree>,
+    /// Of its name; none where jobs never come back to its paths.
+    number: Option<u32>,
+    /// Directories that each tree has from the job before, and how many trees have got theirs.
+    kept_paths: Vec<PathBuf>,
+    brought: usize,
     /// The cache that it was filled from.
     cache: Option<PathBuf>,
     /// The paths on this machine where the original of the copy may lie.
@@ -48,21 +54,26 @@ pub struct Workspace {
     cancel: Receiver<()>,
 }
 
-/// A directory that is filled from a cache.
-#[derive(Debug)]
-struct Tree {
-    path: PathBuf,
-    /// What it was when it was made equal to its source.
-    record: Option<Record>,
-}
-
 impl Workspace {
-    /// Makes an empty one below `parent`, for the project of this path on the originator.
+    /// Makes an empty one below `parent`, of a name that nobody can guess, for the project of this path.
     ///
     /// # Errors
     /// When a directory cannot be made.
     pub fn create(parent: &Path, project: &str) -> Result<Self, SyncError> {
-        let outer = outer(parent)?;
+        Self::with_tree(outer(parent)?, None, project)
+    }
+
+    /// Makes an empty one below `parent`, at the path that an earlier job of this project had.
+    ///
+    /// # Errors
+    /// When a directory cannot be made.
+    pub fn of_project(parent: &Path, cache: &Cache, project: &str) -> Result<Self, SyncError> {
+        let mut outer = outer(parent)?;
+        let number = outer.take_number(&stem(cache));
+        Self::with_tree(outer, number, project)
+    }
+
+    fn with_tree(outer: OwnedDir, number: Option<u32>, project: &str) -> Result<Self, SyncError> {
         // Only the last name of a path out of a message, so it stays inside.
         let name = Path::new(project)
             .file_name()
@@ -72,32 +83,34 @@ impl Workspace {
             .filter(|name| *name != ".git")
             .unwrap_or("project".as_ref());
         let tree = Tree::create(outer.path().join(name))?;
-        Ok(Self {
-            path: tree.path.clone(),
-            outer,
-            trees: vec![tree],
-            cache: None,
-            originals: Vec::new(),
-            cancel: never(),
-        })
+        Ok(Self::of(outer, number, tree.path.clone(), vec![tree]))
     }
 
-    /// Makes one with an empty tree for each slot.
+    /// Makes one with an empty tree for each slot, at the path that an earlier job of this project had.
     ///
     /// # Errors
     /// When a directory cannot be made.
-    pub fn for_slots(parent: &Path, slots: u32) -> Result<Self, SyncError> {
-        let outer = outer(parent)?;
+    pub fn for_slots(parent: &Path, cache: &Cache, slots: u32) -> Result<Self, SyncError> {
+        let mut outer = outer(parent)?;
+        let number = outer.take_number(&stem(cache));
         let tree = |slot| Tree::create(outer.path().join(format!("slot-{slot}")));
         let trees: Vec<Tree> = (1..=slots.max(1)).map(tree).collect::<Result<_, _>>()?;
-        Ok(Self {
-            path: outer.path().to_owned(),
+        let path = outer.path().to_owned();
+        Ok(Self::of(outer, number, path, trees))
+    }
+
+    fn of(outer: OwnedDir, number: Option<u32>, path: PathBuf, trees: Vec<Tree>) -> Self {
+        Self {
             outer,
+            path,
             trees,
+            number,
+            kept_paths: Vec::new(),
+            brought: 0,
             cache: None,
             originals: Vec::new(),
             cancel: never(),
-        })
+        }
     }
 
     /// Returns where the job runs.
@@ -121,6 +134,13 @@ impl Workspace {
         self
     }
 
+    /// Sets the directories that the next job finds as this one leaves them, where the source has nothing there.
+    #[must_use]
+    pub fn keeping(mut self, paths: &[String]) -> Self {
+        self.kept_paths = kept_paths::inside(paths);
+        self
+    }
+
     /// Returns the tree, or the first of those for slots: in it after_sync runs.
     #[must_use]
     pub fn first(&self) -> &Path {
@@ -140,6 +160,7 @@ impl Workspace {
         match filled {
             Ok(filled) => {
                 self.cache = Some(cache.path().to_owned());
+                self.bring_kept_paths(1);
                 Some(filled)
             }
             Err(error) => {
@@ -163,7 +184,55 @@ impl Workspace {
         let digest = cache.digest().unwrap_or_default();
         let filled = self.fill_all(None, cache, &view, &digest)?;
         self.cache = Some(cache.path().to_owned());
+        // after_sync runs in the first tree.
+        self.bring_kept_paths(1);
         Ok(filled)
+    }
+
+    /// Puts the directories that are handed on into the trees up to this one.
+    fn bring_kept_paths(&mut self, trees: usize) {
+        let (Some(cache), Some(number)) = (&self.cache, self.number) else {
+            return;
+        };
+        for (nth, tree) in self
+            .trees
+            .iter_mut()
+            .enumerate()
+            .take(trees)
+            .skip(self.brought)
+        {
+            for path in &self.kept_paths {
+                match kept_paths::bring(cache, number, nth, &tree.path, path) {
+                    Ok(true) => tree.kept_paths.push(path.clone()),
+                    Ok(false) => {}
+                    Err(error) => {
+                        log::warn!(target: "gorgon::sync", path:% = path.display(), cause:% = error;
+                        "what an earlier job has left here cannot be used")
+                    }
+                }
+            }
+        }
+        self.brought = self.brought.max(trees);
+    }
+
+    /// Moves these directories to where the next job finds them.
+    fn put_kept_paths_away(&mut self, limit_bytes: u64) {
+        let (Some(cache), Some(number)) = (&self.cache, self.number) else {
+            return;
+        };
+        for (nth, tree) in self.trees.iter_mut().enumerate() {
+            for path in tree.kept_paths.drain(..) {
+                match kept_paths::put_away(cache, number, nth, &tree.path, &path, limit_bytes) {
+                    Ok(true) => {}
+                    Ok(false) => log::info!(target: "gorgon::sync", path:% = path.display();
+                        "not kept for the next job: it is too large, or no directory any more"),
+                    Err(error) => {
+                        log::info!(target: "gorgon::sync", path:% = path.display(), cause:% = error;
+                        "not kept for the next job")
+                    }
+                }
+            }
+        }
     }
 
     /// Fills each tree; the first one holds what `record` tells, if there is one.
@@ -201,6 +270,11 @@ impl Workspace {
         let known = first.record.clone().unwrap_or_default();
         let mut view = View::of_workspace(&first.path, &known)?;
         view.cancel = self.cancel.clone();
+        // Each tree has its own.
+        for path in &first.kept_paths {
+            let top = [path.as_os_str().as_bytes(), b"/"].concat();
+            view.entries.retain(|viewed| !viewed.path.starts_with(&top));
+        }
         for tree in others {
             let before = tree.record.take().unwrap_or_default();
             // Nobody has been in it since.
@@ -217,6 +291,7 @@ impl Workspace {
 
     /// To be called when a job begins to work in it.
     pub fn hand_over(&mut self) {
+        self.bring_kept_paths(self.trees.len());
         let now = scan::now();
         for record in self
             .trees
@@ -230,15 +305,17 @@ impl Workspace {
     /// Ends it after its job: what the job changed is put back, and it is kept in the cache for the
     /// next one, if all that is kept stays within `limit_bytes`; else it is removed.
     pub fn keep(mut self, limit_bytes: u64) {
-        let Some(cache) = self.cache.take() else {
+        let Some(cache) = self.cache.clone() else {
             return;
         };
         let still = orphan::working_in(self.outer.path());
         if !still.is_empty() {
             log::info!(target: "gorgon::sync", path:% = self.path.display(), processes:? = still;
                 "a workspace is not kept: somebody still works there");
+            self.cache = None;
             return;
         }
+        self.put_kept_paths_away(limit_bytes);
         // Copies of the first one have in their records what after_sync has made in it.
         let Some(source) = self.trees.first().and_then(|tree| tree.record.clone()) else {
             return;
@@ -267,130 +344,23 @@ fn outer(parent: &Path) -> Result<OwnedDir, SyncError> {
     }
 }
 
-impl Tree {
-    fn create(path: PathBuf) -> Result<Self, SyncError> {
-        DirBuilder::new()
-            .mode(0o700)
-            .create(&path)
-            .map_err(SyncError::file("make the directory", &path))?;
-        Ok(Self { path, record: None })
-    }
-
-    fn empty(&self) -> Result<(), SyncError> {
-        owned::remove(&self.path).map_err(SyncError::file("remove", &self.path))?;
-        Self::create(self.path.clone()).map(drop)
-    }
-
-    fn fill(
-        &mut self,
-        before: Option<Record>,
-        view: &View,
-        digest: &str,
-    ) -> Result<Filled, SyncError> {
-        if let Some(before) = before {
-            match self.put_back(&before, view, digest) {
-                Ok(filled) => return Ok(filled),
-                Err(error) => {
-                    log::info!(target: "gorgon::sync", path:% = self.path.display(),
-                        cause:% = exit::chain(&error); "a kept workspace could not be used");
-                    self.empty()?;
-                }
-            }
-        }
-        let (record, filled) = restore(&self.path, &Record::default(), &[], view)?;
-        self.record = Some(Record {
-            digest: digest.to_owned(),
-            ..record
-        });
-        Ok(filled)
-    }
-
-    /// Looks at each path of it, and puts back what is not as it was or shall be.
-    fn put_back(
-        &mut self,
-        before: &Record,
-        view: &View,
-        digest: &str,
-    ) -> Result<Filled, SyncError> {
-        fs::set_permissions(&self.path, Permissions::from_mode(0o700))
-            .map_err(SyncError::file("set the permissions of", &self.path))?;
-        let found =
-            stamps(&self.path).map_err(|(path, error)| SyncError::file("look at", path)(error))?;
-        let (record, filled) = restore(&self.path, before, &found, view)?;
-        self.record = Some(Record {
-            digest: digest.to_owned(),
-            ..record
-        });
-        Ok(filled)
-    }
-
-    fn keep(
-        &mut self,
-        cache: &Path,
-        source: &Record,
-        originals: &[PathBuf],
-        limit_bytes: u64,
-    ) -> Result<(), SyncError> {
-        let refused = |why: &str| SyncError::file("keep", cache)(io::Error::other(why.to_owned()));
-        let Some(before) = self.record.take() else {
-            return Err(refused("it was never whole"));
-        };
-        let Some(cache) = Cache::try_at(cache) else {
-            return Err(refused("another job holds the cache"));
-        };
-        if kept::list(cache.path()).len() >= kept::MOST {
-            return Err(refused("there are enough"));
-        }
-        if !cache.has_room(source.total_bytes(), limit_bytes) {
-            return Err(refused("`cache_limit` would be passed"));
-        }
-        let digest = cache.digest().unwrap_or_default();
-        // Where another job has pulled since, there is more to be done.
-        let mut view = if source.digest == digest {
-            View::of_record(&cache.tree(), source)
-        } else {
-            View::of_cache(&cache.tree())?
-        };
-        view.originals = originals.to_vec();
-        self.put_back(&before, &view, &digest)?;
-        let Some(record) = self.record.take() else {
-            return Err(refused("it was never whole"));
-        };
-        wait_for_tick(&self.path, &record)?;
-        kept::put(&cache, &self.path, &record).map_err(SyncError::file("keep", &self.path))
-    }
-}
-
-/// What was put in place so shortly before that a change might leave no trace is looked at again
-/// when it would.
-fn wait_for_tick(tree: &Path, record: &Record) -> Result<(), SyncError> {
-    let mut settled = record.clone();
-    settled.settle(scan::now(), TICK);
-    let young: Vec<_> = record
-        .entries
-        .iter()
-        .zip(&settled.entries)
-        .filter(|(before, after)| before.own != after.own)
-        .collect();
-    if young.is_empty() {
-        return Ok(());
-    }
-    let tick = Duration::from_nanos(u64::try_from(TICK).unwrap_or(0));
-    let _ = crossbeam_channel::after(tick).recv();
-    for (entry, _) in young {
-        let path = tree.join(OsStr::from_bytes(&entry.path));
-        let now = fs::symlink_metadata(&path).map_err(SyncError::file("look at", &path))?;
-        if entry.own != Some(Stamp::of(&now)) {
-            let why = io::Error::other("somebody has changed it meanwhile");
-            return Err(SyncError::file("keep", path)(why));
-        }
-    }
-    Ok(())
+/// The name that the workspaces of a project have in common. A person finds the project's own name in it, so it is short:
+/// a socket's path may have 107 bytes.
+fn stem(cache: &Cache) -> String {
+    let name = cache.path().file_name().unwrap_or_default();
+    let digest = manifest::digest(name.as_encoded_bytes());
+    format!("{PREFIX}{}", &digest[..10])
 }
 
 impl Drop for Workspace {
     fn drop(&mut self) {
-        if let Err(error) = owned::remove(self.outer.path()) {
+        // A job that was never handed over leaves them as they are, too.
+        if self.trees.iter().any(|tree| !tree.kept_paths.is_empty())
+            && orphan::working_in(self.outer.path()).is_empty()
+        {
+            self.put_kept_paths_away(u64::MAX);
+        }
+        if let Err(error) = self.outer.remove() {
             log::warn!(target: "gorgon::sync", path:% = self.outer.path().display(),
                 cause:% = error; "a workspace cannot be removed");
         }

@@ -241,6 +241,74 @@ fn the_workspace_of_a_killed_job_serves_no_other() {
     cluster.assert_nothing_left();
 }
 
+/// Tells where it runs and what is cached there, then leaves more than that.
+const CACHES: &str = r"RSpec.describe 'an application' do
+  it 'finds what is cached, and nothing else' do
+    places = File.readlines('/HOME/run/places', chomp: true)
+    here = places.count(Dir.pwd)
+    File.write('/HOME/run/places', Dir.pwd + 10.chr, mode: 'a')
+    expect(Dir.children('tmp/cache').sort).to eq((1..here).map(&:to_s))
+    expect(Dir.children('tmp')).to eq ['cache']
+    expect(Dir.children('.').sort).to eq %w[config spec tmp]
+    File.write('tmp/cache/' + (here + 1).to_s, '')
+    File.write('tmp/other', '')
+    File.write('spec/other', '')
+    if File.exist?('/HOME/run/hold')
+      File.write('/HOME/run/held', '')
+      sleep 1000
+    end
+  end
+end
+";
+/// As much of it as makes it one.
+const APPLICATION: &str = "class Application < Rails::Application\nend\n";
+
+#[test]
+fn an_application_runs_at_one_path_and_finds_what_it_has_cached_there() {
+    let mut cluster = Cluster::start(&[("a", 2)]);
+    let run = cluster.home().path().join("run");
+    let home = cluster.home().path().display().to_string();
+    let spec = CACHES.replace("/HOME", &home);
+    let files = [
+        ("config/application.rb", APPLICATION),
+        ("spec/a_spec.rb", spec.as_str()),
+    ];
+    let project = Project::of(cluster.home(), &files);
+    fs::write(run.join("places"), "").unwrap();
+    let places = || -> Vec<String> {
+        let told = fs::read_to_string(run.join("places")).unwrap();
+        told.lines().map(str::to_owned).collect()
+    };
+    for _ in 0..3 {
+        cluster.run(&project, &["spec"]).exited(0);
+        cluster.assert_nothing_left();
+    }
+    let place = places()[0].clone();
+    assert!(place.ends_with("-1/1-project"), "{place}");
+    assert_eq!(places(), vec![place.clone(); 3]);
+    // Two jobs at once have two places, and the next one has the first.
+    fs::write(run.join("hold"), "").unwrap();
+    let held = cluster.begin(&project, &["spec"]);
+    until("the first job's test", RUN_LIMIT, || {
+        if run.join("held").exists() {
+            Ok(())
+        } else {
+            Err(cluster.logs())
+        }
+    });
+    fs::remove_file(run.join("hold")).unwrap();
+    cluster.run(&project, &["spec"]).exited(0);
+    assert!(places()[4].ends_with("-2/1-project"), "{:?}", places());
+    // A killed job leaves its place, and nothing in it.
+    fs::write(run.join("places"), format!("{}\n", places()[4])).unwrap();
+    cluster.restart_host("a");
+    held.finished(Duration::from_secs(120)).exited(0);
+    cluster.assert_nothing_left();
+    cluster.run(&project, &["spec"]).exited(0);
+    assert_eq!(places().last(), Some(&place));
+    cluster.assert_nothing_left();
+}
+
 #[test]
 fn beyond_the_cache_limit_nothing_is_kept() {
     let mut cluster = Cluster::start(&[]);
