@@ -5,7 +5,10 @@ use std::io::{self, BufRead, IsTerminal as _, Write};
 use std::path::{Path, PathBuf};
 
 use gorgon_process::exit::{self, Hint};
+use gorgon_ruby::is_rails;
 use serde_json::{Value, json};
+
+use crate::rails_source;
 
 /// Name of the file that is written.
 const FILE: &str = "gorgon.json";
@@ -111,12 +114,17 @@ fn configuration(directory: &Path, answers: &Answers) -> Value {
         .filter(|(name, _)| !any || has(name))
         .map(|(_, glob)| glob)
         .collect();
+    let mut exclude = vec![".git".to_owned(), ".rvmrc".to_owned()];
+    if is_rails(directory) {
+        // With a list of its own the project has no others.
+        exclude.extend(rails_source::all_patterns());
+    }
     let mut value = json!({
         "connection": { "host": answers.broker.as_deref().unwrap_or("localhost") },
         "failed_files": "gorgon-failed-files.json",
         "files": files,
         "job": {
-            "sync": { "exclude": [".git", ".rvmrc"], "rsync_transport": "ssh" },
+            "sync": { "exclude": exclude, "rsync_transport": "ssh" },
         },
         "originator_log_file": "gorgon-originator.log",
         "runtime_file": "gorgon-runtime-file.json",
@@ -147,6 +155,17 @@ mod tests {
         (text, read.config)
     }
 
+    /// Returns what is excluded besides where the directory is made a Rails application.
+    fn rails_list(root: &Path) -> Vec<String> {
+        std::fs::create_dir(root.join("config")).unwrap();
+        let text = "class Application < Rails::Application\nend\n";
+        std::fs::write(root.join("config/application.rb"), text).unwrap();
+        std::fs::remove_file(root.join(FILE)).unwrap();
+        write(root, &Answers::default()).unwrap();
+        let mut list = written(root).1.exclude.unwrap();
+        list.split_off(2)
+    }
+
     #[test]
     fn the_globs_are_those_of_the_directories_that_are_there() {
         for (directories, expected) in [
@@ -165,7 +184,8 @@ mod tests {
             let (_, config) = written(root.path());
             assert_eq!(config.files.unwrap(), expected);
             assert_eq!(config.connection.host, "localhost");
-            assert_eq!(config.exclude, [".git", ".rvmrc"]);
+            assert_eq!(config.exclude.unwrap(), [".git", ".rvmrc"]);
+            assert_eq!(rails_list(root.path()), rails_source::all_patterns());
             assert_eq!(config.rsync_transport.as_deref(), Some("ssh"));
             assert_eq!(config.runtime_file, Some("gorgon-runtime-file.json".into()));
             assert_eq!(config.failed_files, Some("gorgon-failed-files.json".into()));

@@ -108,10 +108,18 @@ pub fn begin(settings: &Settings, own: &[String], local: bool) -> Result<Origin,
     match (&config.source_tree_path, &config.file_server) {
         (Some(path), _) if !local => Ok(Origin::Path(path.clone())),
         (None, Some(server)) if !local => Ok(Origin::Server(server.clone())),
-        _ => Reading::begin(&settings.root, Excludes::new(&config.exclude, own))
+        _ => Reading::begin(&settings.root, excludes(settings, own))
             .map(Origin::Here)
             .map_err(|error| SourceError::Serve(Box::new(error))),
     }
+}
+
+/// What is not synced.
+fn excludes(settings: &Settings, own: &[String]) -> Excludes {
+    Excludes::new(
+        &rails_source::excludes(&settings.root, &settings.config),
+        own,
+    )
 }
 
 /// Begins to serve the source, or pushes it. A signal ends a push.
@@ -132,7 +140,7 @@ pub fn offer(
             kind: SourceKind::Path,
             source_tree_path: Some(path),
             rsync_transport: config.rsync_transport.clone(),
-            exclude: config.exclude.clone(),
+            exclude: rails_source::excludes(&settings.root, config),
             ..Source::default()
         },
         hints: Vec::new(),
@@ -151,7 +159,7 @@ pub fn offer(
             let transport = Transport::parse(config.rsync_transport.as_deref().or(Some("ssh")));
             let host = settings.host_name();
             let destination = push::destination(&server, transport, &host, &settings.root);
-            let excludes = Excludes::new(&config.exclude, own);
+            let excludes = excludes(settings, own);
             let left_out = push_bounded(settings, &server, &destination, excludes, signals)?;
             let mut served = by_path(destination);
             served.hints.extend(points_out(&left_out));

@@ -122,3 +122,80 @@ fn what_is_no_application_or_was_left_by_a_test_is_not_refused() {
     run::run(&home, &library, &["--local=1"]).exited(0);
     home.assert_nothing_left();
 }
+
+/// Tells all that there is, but for what every project has.
+const LISTS: &str = "RSpec.describe('a') do
+  it('lists') do
+    found = Dir.glob('**/*', File::FNM_DOTMATCH).reject { |path| path =~ %r{(\\A|/)\\.\\.?\\z|\\A(config|spec|\\.git|gorgon.json)} }
+    leaves = found.reject { |path| found.any? { |other| other.start_with?(path + '/') } }
+    File.write('/HOME/seen', leaves.sort.join(' '))
+  end
+end
+";
+
+#[test]
+fn what_no_test_of_an_application_needs_is_not_synced_but_what_git_tracks_and_empty_directories_are()
+ {
+    let home = Home::new();
+    let spec = LISTS.replace("/HOME", &home.path().display().to_string());
+    let mut files = vec![
+        ("config/application.rb", APPLICATION),
+        ("spec/a_spec.rb", spec.as_str()),
+    ];
+    let all = [
+        "coverage/index.html",
+        "db/development.sqlite3",
+        "db/development_queue.sqlite3-wal",
+        "db/schema.rb",
+        "db/test.sqlite3",
+        "db/test.sqlite3-gorgon-2",
+        "lib/log/a.rb",
+        "lib/node_modules/a.js",
+        "log/.keep",
+        "log/development.log",
+        "node_modules/a/index.js",
+        "storage/ab/cd/blob",
+        "storage/development.sqlite3",
+        "storage/test.sqlite3",
+        "tmp/cache/bootsnap/a",
+        "tmp/pids/server.pid",
+        "tmp/restart.txt",
+    ];
+    files.extend(all.map(|path| (path, "x")));
+    let project = Project::of(&home, &files);
+    let seen = |config: &str| {
+        project.write("gorgon.json", config);
+        let finished = run::run(&home, &project, &["--local=1", "--sync", "spec"]);
+        finished.exited(0);
+        std::fs::read_to_string(home.path().join("seen")).unwrap()
+    };
+    let always = "db/schema.rb db/test.sqlite3 lib/log/a.rb lib/node_modules/a.js log";
+    let left = format!("{always} storage/test.sqlite3 tmp/cache tmp/pids");
+    assert_eq!(seen("{}"), left);
+    assert_eq!(
+        seen(r#"{ "job": { "sync": { "exclude": [] } } }"#),
+        all.join(" ")
+    );
+    let without_tmp = seen(r#"{ "job": { "sync_exclude": ["tmp", "node_modules"] } }"#);
+    assert!(
+        without_tmp.ends_with("storage/test.sqlite3 tmp/cache"),
+        "{without_tmp}"
+    );
+    let git = |words: &[&str]| {
+        let mut git = std::process::Command::new("git");
+        git.arg("-C").arg(project.path()).args(words);
+        gorgon_process::command::run(git, integration::wait::secs(20), b"").unwrap();
+    };
+    git(&["init", "-q"]);
+    git(&[
+        "add",
+        "-f",
+        "log/.keep",
+        "storage/ab/cd/blob",
+        "node_modules",
+    ]);
+    let tracked = format!(
+        "{always} node_modules/a/index.js storage/ab/cd/blob storage/development.sqlite3 storage/test.sqlite3 tmp/cache tmp/pids"
+    );
+    assert_eq!(seen("{}"), tracked);
+}

@@ -19,8 +19,8 @@ pub struct ProjectConfig {
     pub files: Option<Vec<String>>,
     /// The user's callbacks, in either layout.
     pub callbacks: Callbacks,
-    /// rsync patterns of what is not synced.
-    pub exclude: Vec<String>,
+    /// rsync patterns of what is not synced; absent when not configured.
+    pub exclude: Option<Vec<String>>,
     /// `ssh`, or anything else for the rsync protocol; absent when not configured.
     pub rsync_transport: Option<String>,
     /// An rsync source that listeners pull from; nothing is pushed then.
@@ -70,7 +70,7 @@ impl Default for ProjectConfig {
             connection: Connection::default(),
             files: None,
             callbacks: Callbacks::default(),
-            exclude: Vec::new(),
+            exclude: None,
             rsync_transport: None,
             source_tree_path: None,
             file_server: None,
@@ -187,12 +187,12 @@ fn apply_job(config: &mut ProjectConfig, job: &Node) -> Result<(), ConfigError> 
         };
     }
     if let Some(node) = job.get("sync_exclude")? {
-        config.exclude = node.strings()?;
+        config.exclude = Some(node.strings()?);
     }
     config.source_tree_path = text_of(job, &["source_tree_path"])?;
     if let Some(sync) = job.get("sync")? {
         if let Some(node) = sync.get("exclude")? {
-            config.exclude = node.strings()?;
+            config.exclude = Some(node.strings()?);
         }
         config.rsync_transport = text_of(sync, &["rsync_transport"])?;
         if let Some(path) = text_of(sync, &["source_tree_path"])? {

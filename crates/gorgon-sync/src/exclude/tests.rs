@@ -41,8 +41,11 @@ const TREE: [&str; 24] = [
     "a/b/tmp/w",
 ];
 
-const LISTS: [&[&str]; 26] = [
+const LISTS: [&[&str]; 29] = [
     &[],
+    &["/log/**"],
+    &["+ /tmp/*/", "/tmp/**"],
+    &["+ /a/b/log", "/a/**"],
     &["log"],
     &["log/"],
     &["/log"],

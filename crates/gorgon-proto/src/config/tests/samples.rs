@@ -48,7 +48,7 @@ fn the_sample_of_2012_is_read() {
             "test/functional/**/*_test.rb",
             "test/integration/**/*_test.rb",
         ])),
-        exclude: strings(&["tmp", "log", "doc", ".git", ".rvmrc"]),
+        exclude: Some(strings(&["tmp", "log", "doc", ".git", ".rvmrc"])),
         callbacks: Callbacks {
             callbacks_class_file: None,
             before_start: file("before_start_callback"),
@@ -93,7 +93,7 @@ fn the_sample_of_2015_is_read_once_its_comma_is_there() {
     assert_eq!(config.rsync_transport.as_deref(), Some("ssh"));
     assert_eq!(
         config.exclude,
-        strings(&[".git", ".rvmrc", "doc", "log", "tmp"])
+        Some(strings(&[".git", ".rvmrc", "doc", "log", "tmp"]))
     );
     assert_eq!(
         config.failed_files,
