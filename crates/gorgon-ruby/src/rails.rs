@@ -10,7 +10,7 @@ use std::process::Command;
 use gorgon_process::exit::Hint;
 use gorgon_process::patient;
 
-use crate::defined::may_define;
+use crate::defined::project_may_define;
 use crate::settings::{Callback, RubySettings};
 
 /// Where a Rails project defines its application, and what that text has; `ruby/rails_environment.rb` has the same.
@@ -85,7 +85,9 @@ pub(crate) fn is_ours(settings: &RubySettings) -> bool {
     let loader = settings.directory.join(LOADER);
     is_rails(&settings.directory)
         && loader.is_file()
-        && !OURS_UNLESS.iter().any(|&it| may_define(settings, it))
+        && !OURS_UNLESS
+            .iter()
+            .any(|&it| project_may_define(settings, it))
 }
 
 /// Returns whether `env` of the configuration names the environment.

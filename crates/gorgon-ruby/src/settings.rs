@@ -87,6 +87,17 @@ pub enum Callback {
 }
 
 impl Callback {
+    /// All of them, in the order in which they run.
+    pub const ALL: [Self; 7] = [
+        Self::BeforeOriginate,
+        Self::AfterSync,
+        Self::BeforeCreatingWorkers,
+        Self::BeforeStart,
+        Self::AfterComplete,
+        Self::AfterCreatingWorkers,
+        Self::AfterJobFinishes,
+    ];
+
     /// Returns its name in Ruby.
     #[must_use]
     pub fn name(self) -> &'static str {

@@ -83,6 +83,71 @@ fn one_worker_runs_all_seven_in_order_in_place_and_over_rabbitmq() {
     assert_eq!(lines(cluster.home()), ORDER);
 }
 
+/// Each start of Ruby appends a line to a log.
+const COUNTED: &str = r#"{ "files": ["spec/*_spec.rb"],
+  "ruby": ["sh", "-c", "echo ruby >> /HOME/starts; exec ruby \"$@\"", "sh"],
+  "job": { "callbacks": { "callbacks_class_file": "callbacks.rb" } } }"#;
+
+#[test]
+fn ruby_is_started_for_the_callbacks_that_there_are_and_none_of_them_is_missed() {
+    let home = Home::new();
+    let log = home.path().join("callbacks.log").display().to_string();
+    let config = COUNTED.replace("/HOME", &home.path().display().to_string());
+    let all = class(&log);
+    let methods = all.replace("class C < Gorgon::DefaultCallbacks", "module M");
+    let methods = methods.replace("Gorgon.callbacks = C.new\n", "");
+    let class = |body: &str| {
+        format!("class C < Gorgon::DefaultCallbacks\n{body}\nend\nGorgon.callbacks = C.new\n")
+    };
+    let define = format!(
+        "  %w[before_ after_].product(%w[originate sync creating_workers start complete job_finishes]).map(&:join).each do |name|\n    \
+         define_method(name) {{ File.write('{log}', name + \"\\n\", mode: 'a'); nil }} if Gorgon::DefaultCallbacks.method_defined?(name)\n  end"
+    );
+    let body = "require File.expand_path('lib/app')";
+    let usual = class(&format!(
+        "  # Not after_sync: nothing is installed.\n  def before_creating_workers   # load it once\n    {body}\n  end"
+    ));
+    let initialize = class(&format!("  def initialize\n    {body}\n  end"));
+    let reopen = all.replace(
+        "class C < Gorgon::DefaultCallbacks",
+        "class Gorgon::DefaultCallbacks",
+    );
+    let reopen = reopen.replace("Gorgon.callbacks = C.new\n", "");
+    let mixed = class("  include M");
+    // callbacks.rb, lib/app.rb, how often Ruby is started, what ran.
+    let table: [(&str, &str, usize, &[&str]); 7] = [
+        (&usual, "", 1, &[]),
+        (&class("  def before_start; end"), &all, 1, &[]),
+        (&all, "", 4, &ORDER),
+        (
+            &format!("require_relative 'lib/app'\n{mixed}"),
+            &methods,
+            4,
+            &ORDER,
+        ),
+        (&initialize, &reopen, 4, &ORDER),
+        (&class(&define), "", 4, &ORDER),
+        ("load 'lib/app.rb'\n", &all, 4, &ORDER),
+    ];
+    for (callbacks, library, starts, ran) in table {
+        let files = [
+            ("gorgon.json", config.as_str()),
+            ("callbacks.rb", callbacks),
+            ("lib/app.rb", library),
+            ("spec/a_spec.rb", SPEC),
+        ];
+        for name in ["starts", "callbacks.log"] {
+            std::fs::write(home.path().join(name), "").unwrap();
+        }
+        let project = Project::of(&home, &files);
+        run::run(&home, &project, &["--local=1"]).exited(0);
+        assert_eq!(lines(&home), ran, "{callbacks}");
+        let started = std::fs::read_to_string(home.path().join("starts")).unwrap();
+        assert_eq!(started.lines().count(), starts, "{callbacks}");
+    }
+    home.assert_nothing_left();
+}
+
 /// Others made a database for every core to run one small file: <https://github.com/rails/rails/issues/36807>.
 #[test]
 fn never_more_workers_start_than_there_are_items() {
