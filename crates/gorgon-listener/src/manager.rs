@@ -35,6 +35,8 @@ pub(crate) struct Place<'a> {
     pub(crate) listener_queue: &'a str,
     pub(crate) listener_id: &'a str,
     pub(crate) host_name: &'a str,
+    /// All slots of this listener.
+    pub(crate) host_slots: u32,
     /// The slots that the job has for now.
     pub(crate) slots: Vec<u32>,
     pub(crate) workspace: &'a Path,
@@ -74,6 +76,7 @@ impl Manager {
             .args(["--listener-id", place.listener_id])
             // A name of a host may begin with a dash.
             .arg(format!("--host-name={}", place.host_name))
+            .args(["--host-slots", &place.host_slots.to_string()])
             .arg("--workspace")
             .arg(place.workspace);
         if !slots.is_empty() {

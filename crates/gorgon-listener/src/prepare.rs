@@ -12,7 +12,7 @@ use gorgon_proto::config::Connection;
 use gorgon_proto::job::{JobDefinition, WorkspaceMode};
 use gorgon_proto::message::{HostError, LeaveReason};
 use gorgon_proto::trace::{Step, Trace};
-use gorgon_ruby::{Callback, CallbackError, RubySettings, Waiting, may_define, run_callback};
+use gorgon_ruby::{Callback, CallbackError, Host, RubySettings, Waiting, may_define, run_callback};
 use gorgon_sync::{Cache, SyncError, Workspace, inside, originals, pull};
 use log::info;
 
@@ -29,6 +29,7 @@ pub(crate) struct Order {
     pub(crate) job: JobDefinition,
     /// Its slots are from 1 to this.
     pub(crate) slots: u32,
+    pub(crate) host: Host,
     pub(crate) place: Place,
 }
 
@@ -123,7 +124,7 @@ fn prepare(order: &Order, cancelled: &Receiver<()>) -> Result<Ready, Failure> {
     let mut trace = Trace::begin("listener", Instant::now(), SystemTime::now());
     match &order.place {
         Place::InPlace { directory, config } => {
-            after_sync(job, directory, true, cancelled, &mut trace)?;
+            after_sync(order, directory, true, cancelled, &mut trace)?;
             Ok(Ready {
                 directory: directory.clone(),
                 files: JobFiles::of_originator(config.clone()),
@@ -145,7 +146,7 @@ fn prepare(order: &Order, cancelled: &Receiver<()>) -> Result<Ready, Failure> {
             let limit = *cache_limit_bytes;
             let mut workspace = fetch(order, workspaces, cache, limit, &bounds, &mut trace)?;
             callbacks_inside(job, workspace.first())?;
-            if after_sync(job, workspace.first(), false, cancelled, &mut trace)? {
+            if after_sync(order, workspace.first(), false, cancelled, &mut trace)? {
                 workspace.follow_first().map_err(sync_failed)?;
             }
             workspace.hand_over();
@@ -252,12 +253,13 @@ fn callbacks_inside(job: &JobDefinition, workspace: &Path) -> Result<(), Failure
 
 /// Returns whether there is one, and it ran.
 fn after_sync(
-    job: &JobDefinition,
+    order: &Order,
     directory: &Path,
     in_place: bool,
     cancelled: &Receiver<()>,
     trace: &mut Trace,
 ) -> Result<bool, Failure> {
+    let job = &order.job;
     let settings = RubySettings {
         ruby: job.ruby.clone(),
         callbacks: job.callbacks.clone(),
@@ -266,6 +268,7 @@ fn after_sync(
         follow_links: in_place,
         seed: job.seed,
         job: Some(job.job.0.clone()),
+        host: Some(order.host.clone()),
         ..RubySettings::in_place(directory)
     };
     if !may_define(&settings, Callback::AfterSync) {

@@ -46,6 +46,8 @@ const OWN: &[&str] = &[
     "GORGON_BROKER_URL",
     "GORGON_WORKER_ID",
     "GORGON_CHILD_ID",
+    "GORGON_HOST",
+    "GORGON_SLOTS",
     gorgon_process::logging::SILENT,
 ];
 
@@ -105,6 +107,10 @@ fn environment(command: &mut Command, settings: &RubySettings) {
     if let Some(job) = &settings.job {
         command.env("GORGON_JOB_ID", job);
     }
+    if let Some(host) = &settings.host {
+        command.env("GORGON_HOST", &host.name);
+        command.env("GORGON_SLOTS", host.slots.to_string());
+    }
     for (name, value) in &settings.env {
         match value {
             Some(value) => command.env(name, value),
@@ -116,6 +122,7 @@ fn environment(command: &mut Command, settings: &RubySettings) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::Host;
     use std::ffi::OsStr;
 
     fn get(command: &Command, name: &str) -> Option<Option<String>> {
@@ -140,6 +147,14 @@ mod tests {
         assert_eq!(get(&command, "GORGON_JOB_ID"), Some(Some("j1".to_owned())));
         assert_eq!(get(&command, "GORGON_BROKER_URL"), Some(None));
         assert_eq!(get(&command, "BUNDLE_GEMFILE"), Some(None));
+        assert_eq!(get(&command, "GORGON_SLOTS"), Some(None));
+        settings.host = Some(Host {
+            name: "web3".to_owned(),
+            slots: 4,
+        });
+        let command = ruby(&settings, Path::new("x.rb"));
+        assert_eq!(get(&command, "GORGON_HOST"), Some(Some("web3".to_owned())));
+        assert_eq!(get(&command, "GORGON_SLOTS"), Some(Some("4".to_owned())));
     }
 
     #[test]

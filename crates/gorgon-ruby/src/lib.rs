@@ -42,4 +42,4 @@ pub use preloader::{Preloader, PreloaderEvent, RubyError};
 pub use protocol::{CallbackFailure, Refusal};
 pub use rails::{WrongEnvironment, check as check_environment, is_rails};
 pub use rakefile::{RakeTest, rake_test, rspec_patterns};
-pub use settings::{Callback, RubySettings};
+pub use settings::{Callback, Host, RubySettings};

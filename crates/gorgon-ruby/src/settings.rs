@@ -39,8 +39,19 @@ pub struct RubySettings {
     pub ways: Vec<Way>,
     /// The job: GORGON_JOB_ID of all that is started.
     pub job: Option<String>,
+    /// Where it runs; none on the originator.
+    pub host: Option<Host>,
     /// How long before_creating_workers and after_creating_workers may take, each.
     pub callback_timeout: Duration,
+}
+
+/// The host that Ruby runs on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Host {
+    /// GORGON_HOST: its name in messages.
+    pub name: String,
+    /// GORGON_SLOTS: the highest GORGON_WORKER_ID that any job gets there.
+    pub slots: u32,
 }
 
 impl RubySettings {
@@ -61,6 +72,7 @@ impl RubySettings {
             files: String::new(),
             ways: Vec::new(),
             job: None,
+            host: None,
             callback_timeout: Duration::from_secs(600),
         }
     }

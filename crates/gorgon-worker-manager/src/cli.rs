@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use gorgon_process::exit;
 use gorgon_process::logging::LogFields;
+use gorgon_ruby::Host;
 
 const LONG_ABOUT: &str = "\
 Runs one job on one host: a preloader and a gorgon-worker for each slot. The preloader is a Ruby
@@ -67,6 +68,9 @@ pub struct Args {
     /// Name of this host in messages [default: the kernel's].
     #[arg(long, value_name = "NAME")]
     pub host_name: Option<String>,
+    /// How many slots the listener has: GORGON_SLOTS [default: the highest of --slots].
+    #[arg(long, value_name = "N")]
+    pub host_slots: Option<u32>,
     /// Added to the slot's number for TEST_ENV_NUMBER, if two runs share a directory.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub test_env_offset: u32,
@@ -98,6 +102,16 @@ impl Args {
         self.host_name
             .clone()
             .unwrap_or_else(gorgon_process::host::hostname)
+    }
+
+    /// Returns the host that Ruby is told.
+    #[must_use]
+    pub fn host(&self) -> Host {
+        let highest = self.slots.iter().copied().max();
+        Host {
+            name: self.host_name(),
+            slots: self.host_slots.or(highest).unwrap_or(1),
+        }
     }
 
     /// Returns the listener's id.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use gorgon_process::exit::{self, Hint};
 use gorgon_proto::job::JobDefinition;
 use gorgon_proto::message::HostError;
-use gorgon_ruby::{CallbackFailure, Refusal, RubyError, RubySettings};
+use gorgon_ruby::{CallbackFailure, Host, Refusal, RubyError, RubySettings};
 
 /// Maximum number of lines that are shown of a callback's backtrace.
 const BACKTRACE_LINES: usize = 3;
@@ -17,6 +17,7 @@ pub fn settings(
     definition: &JobDefinition,
     directory: PathBuf,
     in_place: bool,
+    host: Host,
     callback_limit: Duration,
 ) -> RubySettings {
     RubySettings {
@@ -32,6 +33,7 @@ pub fn settings(
         files: definition.files.clone(),
         ways: definition.ways.clone(),
         job: Some(definition.job.to_string()),
+        host: Some(host),
         callback_timeout: callback_limit,
         ..RubySettings::in_place(directory)
     }

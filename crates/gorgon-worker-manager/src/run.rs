@@ -367,6 +367,7 @@ impl Shell<'_> {
             &self.definition,
             self.directory(no),
             self.args.in_place,
+            self.args.host(),
             self.callback_limit,
         );
         let socket = self.sockets.another();

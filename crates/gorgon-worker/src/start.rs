@@ -12,7 +12,7 @@ use gorgon_proto::config::{self, ConfigError, ProjectConfig, Text};
 use gorgon_proto::item::{ItemId, WorkItem};
 use gorgon_proto::job::{Callbacks, JobDefinition, JobId, ListenerId, SCHEMA};
 use gorgon_proto::names;
-use gorgon_ruby::{LinkError, RubySettings};
+use gorgon_ruby::{Host, LinkError, RubySettings};
 use log::warn;
 
 use crate::cli::Args;
@@ -225,6 +225,10 @@ pub fn by_hand(args: &Args) -> Result<Plan, StartError> {
                 .clone()
                 .unwrap_or_else(|| format!("by-hand-{}", std::process::id())),
         ),
+        host: Some(Host {
+            name: args.host_name(),
+            slots: args.worker_id,
+        }),
         callback_timeout: project.callback_timeout,
         files: args.files.join("\n"),
         follow_links: matches!(from, Source::Hand(_)),

@@ -148,6 +148,51 @@ fn ruby_is_started_for_the_callbacks_that_there_are_and_none_of_them_is_missed()
     home.assert_nothing_left();
 }
 
+#[test]
+fn callbacks_and_tests_know_their_host_and_how_many_slots_it_has() {
+    const NAMES: &str = "ENV.values_at('GORGON_HOST', 'GORGON_SLOTS', 'GORGON_WORKER_ID').inspect";
+    let files = |home: &Home| {
+        let log = home.path().join("callbacks.log").display().to_string();
+        let written = format!("name + ' ' + {NAMES} + \"\\n\"");
+        let callbacks = class(&log).replace("name + \"\\n\"", &written);
+        let spec = format!(
+            "RSpec.describe('x') {{ it('tells') {{ File.write('{log}', 'test ' + {NAMES} + \"\\n\", mode: 'a') }} }}\n"
+        );
+        Project::of(
+            home,
+            &[
+                ("gorgon.json", CONFIG),
+                ("callbacks.rb", &callbacks),
+                ("spec/a_spec.rb", &spec),
+            ],
+        )
+    };
+    let expected = |host: &str, slots: &str, worker: &str| -> Vec<String> {
+        let here = format!("{host}, {slots}");
+        [
+            "before_originate [nil, nil, nil]".to_owned(),
+            format!("after_sync [{here}, nil]"),
+            format!("before_creating_workers [{here}, nil]"),
+            format!("before_start [{here}, {worker}]"),
+            format!("test [{here}, {worker}]"),
+            format!("after_complete [{here}, {worker}]"),
+            format!("after_creating_workers [{here}, nil]"),
+            "after_job_finishes [nil, nil, nil]".to_owned(),
+        ]
+        .into()
+    };
+    let home = Home::new();
+    let config = CONFIG.replace("{ \"files\"", "{ \"host_name\": \"here\", \"files\"");
+    let project = files(&home);
+    project.write("gorgon.json", &config);
+    run::run(&home, &project, &["--local=3"]).exited(0);
+    assert_eq!(lines(&home), expected("\"here\"", "\"3\"", "\"1\""));
+    let cluster = Cluster::start(&[("a", 2)]);
+    cluster.run(&files(cluster.home()), &[]).exited(0);
+    cluster.assert_nothing_left();
+    assert_eq!(lines(cluster.home()), expected("\"a\"", "\"2\"", "\"1\""));
+}
+
 /// Others made a database for every core to run one small file: <https://github.com/rails/rails/issues/36807>.
 #[test]
 fn never_more_workers_start_than_there_are_items() {

@@ -92,6 +92,10 @@ impl Shell {
         let preparation = Preparation::begin(Order {
             job: definition.clone(),
             slots,
+            host: gorgon_ruby::Host {
+                name: self.voice.host.clone(),
+                slots: self.voice.slots,
+            },
             place: self.place.clone(),
         });
         self.serving.entry(job.clone()).or_default().preparation = Some(preparation);
@@ -110,6 +114,7 @@ impl Shell {
             listener_queue: &self.voice.queue,
             listener_id: &self.voice.id.0,
             host_name: &self.voice.host,
+            host_slots: self.voice.slots,
             slots: self.host.slots_of(job),
             workspace: &ready.directory,
             in_place: matches!(self.place, Place::InPlace { .. }),
