@@ -134,6 +134,56 @@ class RailsTest < Minitest::Test
     assert_equal 3, application.development_rows
   end
 
+  def test_the_line_under_a_failure_runs_that_test_alone
+    application = make
+    application.write('test/models/lines_test.rb', <<~RUBY)
+      require 'test_helper'
+      class LinesTest < ActiveSupport::TestCase
+        test('is at a line') { flunk 'fails: one' }
+        ['in a/b/c', 'it\\'s "here"'].each { |name| test(name) { flunk "fails: \#{name}" } }
+      end
+      class SameTest < ActiveSupport::TestCase
+        test('is at a line') do
+          flunk 'fails: same'
+        end
+      end
+    RUBY
+    output, = application.run('gorgon-originator', '--local=1', '--seed', '7', 'test/models/lines_test.rb')
+    failures = output.split('Test name: ').drop(1)
+    lines = failures.map { |text| [text[/^    (fails: .*)$/, 1], text[/^  rerun: (.*)$/, 1]] }.sort
+    start = 'bin/rails test test/models/lines_test.rb'
+    expected = [['fails: in a/b/c', "#{start} -n '/^LinesTest#test_in_a/b/c$/' --seed 7"],
+                ['fails: it\'s "here"', "#{start} -n '/^LinesTest#test_it'\\''s_\"here\"$/' --seed 7"],
+                ['fails: one', "#{start}:3 --seed 7"], ['fails: same', "#{start}:7 --seed 7"]]
+    assert_equal expected, lines, output
+    lines.each do |said, line|
+      output, status = application.run('bash', '-c', line)
+      assert_equal 1, status, output
+      assert_includes output, '1 runs, 1 assertions, 1 failures, 0 errors'
+      assert_includes output, said
+    end
+  end
+
+  def test_the_line_under_a_failure_of_rspec_runs_that_example_alone
+    application = make(framework: 'rspec')
+    application.write('spec/models/lines_spec.rb', <<~RUBY)
+      require 'rails_helper'
+      RSpec.describe Author do
+        it('is at a line') { raise 'fails: one' }
+        %w[a b].each { |name| it(name) { raise "fails: \#{name}" } }
+      end
+    RUBY
+    output, = application.run('gorgon-originator', '--local=1', 'spec/models/lines_spec.rb')
+    lines = output.scan(/^  rerun: (.*)$/).flatten
+    assert_equal 3, lines.size, output
+    lines.zip(%w[one a b]) do |line, said|
+      output, status = application.run('bash', '-c', line)
+      assert_equal 1, status, output
+      assert_includes output, '1 example, 1 failure'
+      assert_includes output, "fails: #{said}"
+    end
+  end
+
   private
 
   def make(**options)

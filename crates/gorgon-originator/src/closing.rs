@@ -1,5 +1,6 @@
 //! The end of a run: reports, records, and the exit status.
 
+use std::cell::OnceCell;
 use std::path::Path;
 
 use gorgon_process::exit::{self, ERROR};
@@ -18,6 +19,7 @@ use crate::report::status::Strict;
 use crate::report::summary::Facts;
 use crate::report::visible::one_line;
 use crate::report::{Results, json, junit, status, summary};
+use crate::rerun;
 use crate::run::Run;
 use crate::screen::{self, ReportError};
 use crate::settings::Settings;
@@ -52,12 +54,21 @@ impl Run<'_> {
             },
             ending,
         );
+        let commands = OnceCell::new();
         let facts = Facts {
             ending,
             job,
             colour: self.screen.summary_colour(),
             quiet: self.args.quiet,
             strict,
+            rerun: &|file, test| {
+                let read = || rerun::read(self.settings, &files.ways, &self.args.framework_options);
+                let commands = commands.get_or_init(read);
+                match test {
+                    Some(test) => commands.test(file, test, job.seed),
+                    None => commands.file(file, job.seed),
+                }
+            },
             keep_list: &|names| keep_list(self.settings, &self.id, names),
         };
         let text = summary::write(results, &facts);

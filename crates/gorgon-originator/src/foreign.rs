@@ -5,6 +5,8 @@ use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use gorgon_proto::item::{ItemId, WorkItem};
 use gorgon_proto::message;
+use gorgon_proto::outcome::TestResult;
+use gorgon_proto::text::shell::quoted;
 
 use crate::glob;
 use crate::history::Store;
@@ -14,7 +16,7 @@ use crate::plan::{self, Candidate, Order};
 use crate::report::junit::{self, JobFacts};
 use crate::report::progress::{self, Detail};
 use crate::report::visible::{Colours, one_line, visible, xml, xml_attribute};
-use crate::report::{Results, json, summary};
+use crate::report::{FileResult, Results, json, summary};
 use crate::split::Splitting;
 
 /// Items of the job that is played.
@@ -259,7 +261,9 @@ pub fn replies(bytes: &[u8]) {
     #[cfg(test)]
     roxmltree::Document::parse(&report).expect("well-formed XML");
     for colour in [false, true] {
+        let rerun = |file: &FileResult, _: Option<&TestResult>| Some(quoted(&file.filename));
         let facts = summary::Facts {
+            rerun: &rerun,
             ending: &Ending::Complete,
             job: &facts,
             colour,
@@ -288,7 +292,7 @@ mod tests {
 
     use gorgon_garble::{Corpus, cases};
 
-    use crate::report::reproduce::quoted;
+    use super::quoted;
 
     #[test]
     fn any_glob_comes_to_an_end() {

@@ -29,6 +29,7 @@ mod rails_source;
 pub mod record;
 pub mod replace;
 pub mod report;
+pub mod rerun;
 pub mod run;
 pub mod screen;
 pub mod select;

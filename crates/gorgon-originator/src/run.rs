@@ -195,7 +195,7 @@ impl Run<'_> {
         let names = files.names();
         let mut job = Job {
             definition: JobDefinition {
-                ways: std::mem::take(&mut files.ways),
+                ways: files.ways.clone(),
                 framework_options: std::mem::take(&mut files.framework_options),
                 ..define(self.args, self.settings, &self.id, self.seed, &names)
             },

@@ -1,5 +1,6 @@
 //! The configuration of the project, read from its files and the environment.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -27,6 +28,8 @@ pub struct Settings {
     pub root: PathBuf,
     /// What its files say.
     pub config: ProjectConfig,
+    /// `env` of the configuration without what its secrets name.
+    pub shown_env: BTreeMap<String, Option<String>>,
     /// Lines for the user.
     pub warnings: Vec<String>,
     /// Whether there is a configuration file.
@@ -83,12 +86,18 @@ impl Settings {
             secret_text.as_deref().map(|it| text(&secret, it)),
         )?;
         let mut config = read.config;
+        let mut shown_env = config.env.clone();
+        if secret_text.is_some() {
+            let open = project::read(main_text.as_deref().map(|it| text(&main, it)), None)?;
+            shown_env.retain(|name, value| open.config.env.get(name) == Some(value));
+        }
         if let Some(url) = broker_url {
             config.connection = Connection::from_url(url, BROKER_URL_VARIABLE)?;
         }
         Ok(Self {
             root,
             config,
+            shown_env,
             warnings: read.warnings,
             configured: main_text.is_some(),
         })

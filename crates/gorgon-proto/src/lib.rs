@@ -1,5 +1,5 @@
 //! The vocabulary of Gorgon: message types, work items, outcomes, names of exchanges and queues,
-//! configuration (parsing and merging of text) and signatures.
+//! configuration (parsing and merging of text), signatures, and results as text for a person.
 //!
 //! Every other crate of ours imports this one; it imports none of them. It does no I/O and reads
 //! no clock: text and instants are arguments.
@@ -18,4 +18,5 @@ pub mod names;
 pub mod outcome;
 pub mod shown;
 pub mod sign;
+pub mod text;
 pub mod trace;

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::job::Framework;
+
 /// How one test ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -65,6 +67,40 @@ pub struct TestResult {
     /// What the test printed, cut in the middle; kept only for failed and errored tests.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub output: String,
+    /// How the framework's own command runs it alone; told only for failed and errored tests.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rerun: Option<Rerun>,
+}
+
+/// How the framework's own command runs one test alone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rerun {
+    /// The framework that ran the test.
+    pub framework: Framework,
+    /// RSpec: `FILE:LINE` or `FILE[ID]`, in place of the file. Else options behind the file: `-n NAME`.
+    pub words: Vec<String>,
+    /// Rails: no other test of the file is at the test's line, so `FILE:LINE` names it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub alone_at_line: bool,
+}
+
+/// What the framework's own command has to be told to run a file as it ran here.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlainRun {
+    /// RSpec: the seed of a random order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seed: Option<u64>,
+    /// What is to be loaded first, as the file itself does not ask its framework to run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub require: Option<String>,
+}
+
+impl PlainRun {
+    /// Returns whether it needs nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// A fault of a file outside its tests: it cannot be loaded, a hook raised, its Ruby child died.

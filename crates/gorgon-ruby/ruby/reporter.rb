@@ -143,6 +143,11 @@ module Gorgon
       hold(event: 'defined', ids: ids)
     end
 
+    # What the framework's own command has to be told to run the file as it runs here.
+    def plain_run(said)
+      hold(said.merge(event: 'plain_run'))
+    end
+
     # Each test of the file can be told from every other.
     def divisible
       @divisible = true
@@ -194,6 +199,7 @@ module Gorgon
       result[:backtrace] = lines(result[:backtrace] || [])
       return unless bad
 
+      result.delete(:rerun) if result[:rerun] && result[:rerun][:words].sum(&:bytesize) > NAME_BYTES
       output = @capture.text(@test_from, [OUTPUT_BYTES, [@budget, POOR_BYTES].max].min)
       result[:output] = cut(output, OUTPUT_BYTES) unless output.empty?
     end

@@ -8,7 +8,7 @@ use crossbeam_channel::{Receiver, bounded};
 use gorgon_process::child::End;
 use gorgon_proto::item::WorkItem;
 use gorgon_proto::job::Framework;
-use gorgon_proto::outcome::{FileError, LeftOut, TestResult};
+use gorgon_proto::outcome::{FileError, LeftOut, PlainRun, TestResult};
 
 use crate::lines::{self, Read, line_of};
 use crate::protocol::{CallbackFailure, FromChild, Refusal, ToChild};
@@ -59,6 +59,8 @@ pub enum ChildEvent {
     Defined(Vec<String>),
     /// Each test of the file can be told from every other.
     Divisible,
+    /// What the framework's own command has to be told to run the file as it runs here.
+    PlainRun(PlainRun),
     /// The classes of the file are all its own, and have no test: what ran before it took none away.
     HasNoTests,
     /// The file ran no test, and its configuration has it that a run without any fails.
@@ -119,6 +121,7 @@ impl ChildEvent {
                 | Self::TestFinished(_)
                 | Self::Defined(_)
                 | Self::Divisible
+                | Self::PlainRun(_)
                 | Self::HasNoTests
                 | Self::NeedsTests
                 | Self::LeftOut(_)
@@ -241,6 +244,7 @@ impl Told {
             FromChild::FileError(error) => Event::FileError(error),
             FromChild::Defined { ids } => Event::Defined(ids),
             FromChild::Divisible => Event::Divisible,
+            FromChild::PlainRun(plain) => Event::PlainRun(plain),
             FromChild::HasNoTests => Event::HasNoTests,
             FromChild::NeedsTests => Event::NeedsTests,
             FromChild::LeftOut(left) => Event::LeftOut(left),

@@ -38,6 +38,7 @@ pub use command::default_ruby;
 pub use defined::may_define;
 pub use end::describe_end;
 pub use link::{ForkRequest, LinkError, PreloaderLink, Purpose};
+pub use load_path::of_tests as test_ways;
 pub use preloader::{Preloader, PreloaderEvent, RubyError};
 pub use protocol::{CallbackFailure, Refusal};
 pub use rails::{WrongEnvironment, check as check_environment, is_rails};

@@ -12,7 +12,8 @@ const TEST_DIRECTORIES: [&str; 3] = ["test", "tests", "spec"];
 
 /// Returns what the Rakefile's test tasks say, directories in the order in which `-I` would name them, from the
 /// project; without a task, `lib` and the directory of the tests.
-pub(crate) fn of_tests(project: &Path) -> Vec<Way> {
+#[must_use]
+pub fn of_tests(project: &Path) -> Vec<Way> {
     let ways = rake_test(project).map(|rake| rake.ways);
     if let Some(ways) = ways.filter(|it| !it.is_empty()) {
         return ways;

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use gorgon_proto::job::{Callbacks, Framework};
-use gorgon_proto::outcome::{FileError, LeftOut, TestResult};
+use gorgon_proto::outcome::{FileError, LeftOut, PlainRun, TestResult};
 use serde::{Deserialize, Serialize};
 
 use crate::settings::Callback;
@@ -131,6 +131,7 @@ pub(crate) enum FromChild {
         ids: Vec<String>,
     },
     Divisible,
+    PlainRun(PlainRun),
     HasNoTests,
     NeedsTests,
     LeftOut(LeftOut),

@@ -6,7 +6,7 @@ use std::time::Instant;
 use gorgon_proto::item::{ItemId, WorkItem};
 use gorgon_proto::job::{Framework, ListenerId};
 use gorgon_proto::message::{Earlier, Finish, ItemNote, Start, WorkerNote};
-use gorgon_proto::outcome::{FileError, FinishType, LeftOut, TestResult};
+use gorgon_proto::outcome::{FileError, FinishType, LeftOut, PlainRun, TestResult};
 
 use crate::notices::unread_line;
 
@@ -132,6 +132,7 @@ pub struct Record {
     left_out: Option<LeftOut>,
     defined: Option<Vec<String>>,
     divisible: bool,
+    plain: PlainRun,
     has_no_tests: bool,
     unread: Option<String>,
     ran_before: Vec<ItemId>,
@@ -157,6 +158,7 @@ impl Record {
             left_out: None,
             defined: None,
             divisible: false,
+            plain: PlainRun::default(),
             has_no_tests: false,
             unread: None,
             ran_before: Vec::new(),
@@ -176,6 +178,7 @@ impl Record {
         self.left_out = None;
         self.defined = None;
         self.divisible = false;
+        self.plain = PlainRun::default();
         self.has_no_tests = false;
         self.unread = None;
         self.running = None;
@@ -226,6 +229,11 @@ impl Record {
     /// Notes that each test of the file can be told from every other.
     pub fn divisible(&mut self) {
         self.divisible = true;
+    }
+
+    /// Notes what the framework's own command has to be told.
+    pub fn plain(&mut self, plain: PlainRun) {
+        self.plain = plain;
     }
 
     /// The classes of the file have no test, and files that ran before are not the cause.
@@ -368,6 +376,7 @@ impl Record {
             left_out: self.left_out,
             defined: self.defined,
             divisible: self.divisible,
+            plain: self.plain,
         }
     }
 

@@ -99,6 +99,11 @@ impl Work {
                     record.divisible();
                 }
             }
+            ChildEvent::PlainRun(plain) => {
+                if let Some(record) = self.record_of(no) {
+                    record.plain(plain);
+                }
+            }
             ChildEvent::HasNoTests => {
                 if let Some(record) = self.record_of(no) {
                     record.has_no_tests();

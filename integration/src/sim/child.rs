@@ -57,6 +57,7 @@ fn result(n: u32, outcome: Outcome) -> TestResult {
         message: String::new(),
         backtrace: Vec::new(),
         output: String::new(),
+        rerun: None,
     }
 }
 

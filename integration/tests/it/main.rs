@@ -41,6 +41,7 @@ mod parts;
 mod poison;
 mod rails;
 mod repositories;
+mod rerun;
 mod retries;
 mod rspec;
 mod ruby_children;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use gorgon_proto::item::{ItemId, WorkItem};
 use gorgon_proto::job::Framework;
 use gorgon_proto::message::Finish;
-use gorgon_proto::outcome::{FileError, LeftOut, Verdict};
+use gorgon_proto::outcome::{FileError, LeftOut, PlainRun, Verdict};
 
 use super::files::Share;
 use super::kept::Kept;
@@ -45,6 +45,8 @@ pub struct FileResult {
     pub ended_at: Duration,
     /// The framework that ran it.
     pub runner: Option<Framework>,
+    /// What the framework's own command has to be told to run it as it ran.
+    pub plain: PlainRun,
     /// Only these tests, or lines, were asked for, as a command line has it: `[1:2,1:3]`, `:12`.
     pub asked: String,
     /// Results of all tests that came to an end, the first of each.
@@ -81,6 +83,7 @@ impl FileResult {
             time: 0.0,
             ended_at: Duration::ZERO,
             runner: None,
+            plain: PlainRun::default(),
             tests: Vec::new(),
             retries: BTreeMap::new(),
             flaky_alone: Vec::new(),
@@ -109,6 +112,7 @@ impl FileResult {
         self.time = finish.time;
         self.ended_at = at;
         self.runner = finish.runner;
+        self.plain = finish.plain.clone();
         self.tests = finish.tests.iter().map(Kept::from).collect();
         self.errors.clone_from(&finish.errors);
         self.output.clone_from(&finish.output);

@@ -158,6 +158,7 @@ mod tests {
                     message: "why".to_owned(),
                     backtrace: Vec::new(),
                     output: String::new(),
+                    rerun: None,
                 };
                 let kept = Kept::from(&test);
                 assert_eq!(

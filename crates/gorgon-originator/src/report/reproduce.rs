@@ -1,11 +1,11 @@
 //! The command under a failure that shows it again.
 
 use gorgon_proto::item::ItemId;
+use gorgon_proto::text::shell::quoted;
 
 use super::Results;
 use super::file::FileResult;
 use super::retries::Retry;
-use super::visible::is_harmless;
 
 /// Maximum number of files on a reproduce line; more are named by a file.
 pub const REPRODUCE_LIMIT: usize = 20;
@@ -70,39 +70,11 @@ fn line(
     if (names.len() > REPRODUCE_LIMIT || bytes > BYTES_LIMIT)
         && let Some(path) = keep_list(&names)
     {
-        return format!("{start} --files-from {}", shell_words::quote(&path));
+        return format!("{start} --files-from {}", quoted(&path));
     }
     names.iter().fold(start, |line, name| {
         // Else it would be an option.
         let between = if name.starts_with('-') { '=' } else { ' ' };
         format!("{line} --file{between}{}", quoted(name))
     })
-}
-
-/// A file name for a shell; one with control characters is given in the shell's own notation.
-pub(crate) fn quoted(name: &str) -> String {
-    if name
-        .chars()
-        .all(|c| is_harmless(c) && c != '\t' && c != '\n')
-    {
-        return shell_words::quote(name).into_owned();
-    }
-    let mut out = "$'".to_owned();
-    for character in name.chars() {
-        match character {
-            '\'' | '\\' => out.extend(['\\', character]),
-            '\t' => out.push_str("\\t"),
-            '\n' => out.push_str("\\n"),
-            other if is_harmless(other) => out.push(other),
-            // Byte by byte and with three digits each: nothing that follows can belong to it.
-            other => {
-                let mut bytes = [0; 4];
-                for byte in other.encode_utf8(&mut bytes).bytes() {
-                    out.push_str(&format!("\\{byte:03o}"));
-                }
-            }
-        }
-    }
-    out.push('\'');
-    out
 }

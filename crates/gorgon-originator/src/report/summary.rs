@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use gorgon_proto::outcome::{FileError, TestResult, Verdict};
+use gorgon_proto::text::failure::{Paint, indented, push_error, push_output, push_test};
 
 pub use figures::span;
 use figures::{figures, lacks_any_test};
@@ -17,9 +18,8 @@ use super::file::FileResult;
 use super::files::Share;
 use super::reproduce::reproduce;
 use super::results::HostFailure;
-use super::shorten::shorten;
 use super::status::{self, Strict};
-use super::visible::{Colours, one_line, visible};
+use super::visible::one_line;
 use super::{Results, junit};
 use crate::ledger::Ending;
 
@@ -29,8 +29,6 @@ const SLOWEST: usize = 5;
 const SLOW_FROM: f64 = 0.5;
 /// Maximum number of names in a list; further ones are counted.
 const NAMES_LIMIT: usize = 50;
-/// Maximum number of lines of a backtrace that are shown.
-const BACKTRACE_LIMIT: usize = 20;
 
 /// What the summary says besides the results.
 pub struct Facts<'a> {
@@ -44,107 +42,10 @@ pub struct Facts<'a> {
     pub quiet: bool,
     /// What makes the job fail besides failures.
     pub strict: Strict,
+    /// Returns the framework's own command that runs a test of a file, or all of it.
+    pub rerun: &'a dyn Fn(&FileResult, Option<&TestResult>) -> Option<String>,
     /// Keeps a list of files and returns its path, for reproduce lines of many files.
     pub keep_list: &'a dyn Fn(&[&str]) -> Option<String>,
-}
-
-struct Paint(bool);
-
-impl Paint {
-    fn with(&self, code: &str, text: &str) -> String {
-        if self.0 {
-            format!("\u{1b}[{code}m{text}\u{1b}[0m")
-        } else {
-            text.to_owned()
-        }
-    }
-
-    fn magenta(&self, text: &str) -> String {
-        self.with("35", text)
-    }
-
-    fn red(&self, text: &str) -> String {
-        self.with("31", text)
-    }
-
-    fn green(&self, text: &str) -> String {
-        self.with("32", text)
-    }
-
-    fn yellow(&self, text: &str) -> String {
-        self.with("33", text)
-    }
-
-    fn colours(&self) -> Colours {
-        if self.0 { Colours::Keep } else { Colours::Drop }
-    }
-}
-
-fn indented(text: &str, colours: Colours) -> String {
-    let mut out = String::new();
-    for line in visible(&shorten(text.trim_matches('\n')), colours).lines() {
-        if line.is_empty() {
-            out.push('\n');
-        } else {
-            let _ = writeln!(out, "    {line}");
-        }
-    }
-    out
-}
-
-/// Returns the lines of the project; where there are none, the innermost ones.
-fn trimmed(backtrace: &[String]) -> Vec<&str> {
-    let ours = |line: &&String| !line.starts_with('/') && !line.starts_with('<');
-    let mut lines: Vec<&str> = backtrace.iter().filter(ours).map(String::as_str).collect();
-    if lines.is_empty() {
-        lines = backtrace.iter().map(String::as_str).take(5).collect();
-    }
-    lines.truncate(BACKTRACE_LIMIT);
-    lines
-}
-
-fn push_backtrace(out: &mut String, backtrace: &[String]) {
-    for line in trimmed(backtrace) {
-        let _ = writeln!(out, "    # {}", one_line(line));
-    }
-}
-
-fn push_output(out: &mut String, output: &str, paint: &Paint) {
-    if !output.trim().is_empty() {
-        out.push_str("  Output:\n");
-        out.push_str(&indented(output, paint.colours()));
-    }
-}
-
-fn push_test(out: &mut String, test: &TestResult, paint: &Paint) {
-    let _ = writeln!(out, "Test name: {}", paint.red(&one_line(&test.name)));
-    if !test.file.is_empty() && test.line > 0 {
-        let _ = writeln!(out, "  {}:{}", one_line(&test.file), test.line);
-    }
-    if let Some(exception) = &test.exception {
-        let _ = writeln!(out, "  {}", one_line(exception));
-    }
-    out.push_str("  Message:\n");
-    out.push_str(&indented(&test.message, paint.colours()));
-    push_backtrace(out, &test.backtrace);
-    push_output(out, &test.output, paint);
-}
-
-fn push_error(out: &mut String, error: &FileError, paint: &Paint) {
-    let kind = error.exception.as_deref().unwrap_or_default();
-    let head = format!(
-        "{}{}{}",
-        error.what,
-        if kind.is_empty() { "" } else { ": " },
-        kind
-    );
-    let _ = writeln!(out, "Error outside tests: {}", paint.red(&one_line(&head)));
-    if let Some(test) = &error.test {
-        let _ = writeln!(out, "  While this test was running: {}", one_line(test));
-    }
-    out.push_str("  Message:\n");
-    out.push_str(&indented(&error.message, paint.colours()));
-    push_backtrace(out, &error.backtrace);
 }
 
 /// Says of a failed test what was found when it was judged again, if that was anything.
@@ -182,7 +83,7 @@ fn push_file(
     errors: &[&FileError],
     facts: &Facts<'_>,
 ) {
-    let paint = Paint(facts.colour);
+    let paint = Paint::short(facts.colour);
     let name = one_line(&file.filename);
     let place = if file.hostname.is_empty() {
         String::new()
@@ -199,6 +100,7 @@ fn push_file(
         out.push('\n');
         if let Some(test) = tried.test.told() {
             push_test(out, test, &paint);
+            push_rerun(out, (facts.rerun)(file, Some(test)));
         }
         retried::push_attempts(out, results, &tried, facts);
         push_judged(out, file, tried.test.id());
@@ -213,10 +115,28 @@ fn push_file(
         push_output(out, &file.output, &paint);
     }
     if file.verdict != Some(Verdict::Lost) {
-        let line = reproduce(results, file, facts.job.seed, facts.keep_list);
-        let _ = writeln!(out, "\n  reproduce: {line}");
+        if !errors.is_empty() {
+            push_rerun(out, (facts.rerun)(file, None));
+        }
+        push_reproduce(out, results, file, facts);
     }
     out.push('\n');
+}
+
+fn push_rerun(out: &mut String, line: Option<String>) {
+    if let Some(line) = line {
+        let _ = writeln!(out, "  rerun: {line}");
+    }
+}
+
+/// Adds our own command, and says what else it runs.
+fn push_reproduce(out: &mut String, results: &Results, file: &FileResult, facts: &Facts<'_>) {
+    out.push('\n');
+    if file.ran_in_child.len() > 1 {
+        out.push_str("  with what ran before it in its Ruby process:\n");
+    }
+    let line = reproduce(results, file, facts.job.seed, facts.keep_list);
+    let _ = writeln!(out, "  reproduce: {line}");
 }
 
 fn push_names(out: &mut String, title: &str, files: &[&FileResult]) {
@@ -257,7 +177,7 @@ fn push_host_failure(out: &mut String, failure: &HostFailure, paint: &Paint) {
         ),
     };
     let _ = writeln!(out, "{}", paint.red(&head));
-    out.push_str(&indented(&error.message, paint.colours()));
+    out.push_str(&indented(&error.message, paint));
     if !error.command.is_empty() {
         let _ = writeln!(out, "  Command: {}", one_line(&error.command));
     }
@@ -290,7 +210,7 @@ pub fn reporter(error: &FileError) -> Option<String> {
 /// Returns the summary.
 #[must_use]
 pub fn write(results: &Results, facts: &Facts<'_>) -> String {
-    let paint = Paint(facts.colour);
+    let paint = Paint::short(facts.colour);
     let mut out = String::new();
     // What every part of a file says is said once.
     let mut told: HashMap<&str, Vec<&FileError>> = HashMap::new();

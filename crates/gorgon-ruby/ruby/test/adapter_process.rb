@@ -50,6 +50,10 @@ class Record
     yield if block_given?
   end
 
+  def plain_run(said)
+    write(:plain_run, said)
+  end
+
   def divisible
     write(:divisible, {})
   end

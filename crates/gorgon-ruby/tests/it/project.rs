@@ -247,6 +247,7 @@ impl Seen {
             ChildEvent::Unread(fault) => panic!("a line that cannot be read: {fault}"),
             ChildEvent::NeedsTests
             | ChildEvent::Divisible
+            | ChildEvent::PlainRun(_)
             | ChildEvent::HasNoTests
             | ChildEvent::Defined(_)
             | ChildEvent::LeftOut(_) => {}

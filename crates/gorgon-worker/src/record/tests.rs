@@ -28,6 +28,7 @@ fn result(outcome: Outcome) -> TestResult {
         message: "expected 3".into(),
         backtrace: vec![],
         output: String::new(),
+        rerun: None,
     }
 }
 

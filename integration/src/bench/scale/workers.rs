@@ -8,7 +8,7 @@ use gorgon_proto::config::Connection;
 use gorgon_proto::item::WorkItem;
 use gorgon_proto::job::{Framework, JobDefinition, ListenerId};
 use gorgon_proto::message::{self, Finish, Reply, Start, WorkerEnded};
-use gorgon_proto::outcome::{FinishType, Outcome, TestResult};
+use gorgon_proto::outcome::{FinishType, Outcome, PlainRun, TestResult};
 
 use super::wire::{Said, Wire};
 
@@ -132,6 +132,7 @@ fn finish(worker: &Worker, item: &WorkItem) -> Reply {
             message: String::new(),
             backtrace: Vec::new(),
             output: String::new(),
+            rerun: None,
         }],
         errors: Vec::new(),
         output: String::new(),
@@ -143,6 +144,7 @@ fn finish(worker: &Worker, item: &WorkItem) -> Reply {
         left_out: None,
         defined: None,
         divisible: true,
+        plain: PlainRun::default(),
     }))
 }
 

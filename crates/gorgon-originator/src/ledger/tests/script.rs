@@ -14,7 +14,7 @@ use gorgon_proto::message::{
     Announce, Answer, Earlier, Finish, HostAnswered, HostJoined, HostLeft, ItemNote, LeaveReason,
     Reply, Start, WorkerDied, WorkerEnded, WorkerNote,
 };
-use gorgon_proto::outcome::{FileError, FinishType, LeftOut, Outcome, TestResult};
+use gorgon_proto::outcome::{FileError, FinishType, LeftOut, Outcome, PlainRun, TestResult};
 
 use crate::ledger::Kept;
 use crate::ledger::{Effect, Event, Ledger, Rules};
@@ -89,6 +89,7 @@ fn result(word: &str) -> TestResult {
         message: String::new(),
         backtrace: Vec::new(),
         output: String::new(),
+        rerun: None,
     }
 }
 
@@ -168,6 +169,7 @@ pub(super) fn finish(who: &str, what: &str, kind: FinishType, tests: &[&str]) ->
             .find_map(|word| word.strip_prefix('='))
             .map(|ids| ids.split(',').map(str::to_owned).collect()),
         divisible: false,
+        plain: PlainRun::default(),
     }))
 }
 

@@ -3,16 +3,17 @@
 use std::fmt::Write as _;
 
 use super::super::Results;
-use super::super::reproduce::reproduce;
 use super::super::visible::one_line;
-use super::{Facts, Paint, push_error, push_test};
+use gorgon_proto::text::failure::{Paint, push_error, push_test};
+
+use super::{Facts, push_reproduce};
 
 /// Names what failed after other files, passed alone, and failed again after the same files.
 pub(super) fn push(out: &mut String, results: &Results, facts: &Facts<'_>) {
     if results.order_dependent.is_empty() {
         return;
     }
-    let paint = Paint(facts.colour);
+    let paint = Paint::short(facts.colour);
     let head = format!("Order-dependent files ({}):", results.order_dependent.len());
     let _ = writeln!(out, "{}", paint.magenta(&"*".repeat(80)));
     let _ = writeln!(out, "{}", paint.yellow(&head));
@@ -27,8 +28,7 @@ pub(super) fn push(out: &mut String, results: &Results, facts: &Facts<'_>) {
             out.push('\n');
             push_error(out, error, &paint);
         }
-        let line = reproduce(results, &found.first, facts.job.seed, facts.keep_list);
-        let _ = writeln!(out, "\n  reproduce: {line}");
+        push_reproduce(out, results, &found.first, facts);
     }
     out.push('\n');
 }

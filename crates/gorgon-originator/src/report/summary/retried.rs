@@ -3,12 +3,13 @@
 use std::fmt::Write as _;
 
 use gorgon_proto::outcome::{Outcome, TestResult};
+use gorgon_proto::text::failure::{Paint, indented, push_backtrace, push_output, push_test};
 
 use super::super::Results;
 use super::super::reproduce::{reproduce, reproduce_retry};
 use super::super::retries::{Retried, Retry};
 use super::super::visible::one_line;
-use super::{Facts, Paint, indented, push_backtrace, push_output, push_test};
+use super::{Facts, push_rerun};
 use crate::ledger::RetryResult;
 
 /// Names the tests that failed and then passed, each with its attempts and why it failed first.
@@ -17,7 +18,7 @@ pub(super) fn push_flaky(out: &mut String, results: &Results, facts: &Facts<'_>)
     if flaky.is_empty() {
         return;
     }
-    let paint = Paint(facts.colour);
+    let paint = Paint::short(facts.colour);
     let head = format!("Flaky tests ({}):", flaky.len());
     let _ = writeln!(out, "{}", paint.magenta(&"*".repeat(80)));
     let _ = writeln!(out, "{}", paint.yellow(&head));
@@ -25,6 +26,7 @@ pub(super) fn push_flaky(out: &mut String, results: &Results, facts: &Facts<'_>)
         out.push('\n');
         if let Some(test) = tried.test.told() {
             push_test(out, test, &paint);
+            push_rerun(out, (facts.rerun)(tried.file, Some(test)));
         }
         push_first(out, &tried);
         let line = reproduce(results, tried.file, facts.job.seed, facts.keep_list);
@@ -78,7 +80,7 @@ fn push_retries(out: &mut String, results: &Results, tried: &Retried<'_>, facts:
 }
 
 fn push_retry(out: &mut String, last: &TestResult, retry: &Retry, facts: &Facts<'_>) {
-    let paint = Paint(facts.colour);
+    let paint = Paint::short(facts.colour);
     let place = retry.ran.as_ref().map_or_else(String::new, |ran| {
         format!(" at '{}:{}'", one_line(&ran.hostname), ran.worker_id)
     });
@@ -125,7 +127,7 @@ fn push_retry(out: &mut String, last: &TestResult, retry: &Retry, facts: &Facts<
 
 /// Tells a fault of an attempt, two steps further in than that of a test.
 fn push_fault(out: &mut String, message: &str, trace: &[String], output: &str, paint: &Paint) {
-    let mut fault = indented(message, paint.colours());
+    let mut fault = indented(message, paint);
     push_backtrace(&mut fault, trace);
     push_output(&mut fault, output, paint);
     for line in fault.lines() {

@@ -5,13 +5,14 @@ use std::time::{Duration, UNIX_EPOCH};
 use gorgon_proto::item::{ItemId, WorkItem};
 use gorgon_proto::job::ListenerId;
 use gorgon_proto::message::{Finish, SuiteHookFailed};
-use gorgon_proto::outcome::{FileError, FinishType, Outcome, TestResult, Verdict};
+use gorgon_proto::outcome::{FileError, FinishType, Outcome, PlainRun, TestResult, Verdict};
 
 use super::*;
 use crate::ledger::Happening;
 use crate::report::junit::JobFacts;
-use crate::report::reproduce::{REPRODUCE_LIMIT, quoted};
+use crate::report::reproduce::REPRODUCE_LIMIT;
 use crate::report::status::{self, Strict};
+use gorgon_proto::text::shell::quoted;
 
 fn finish(item: u32, name: &str, kind: FinishType) -> Finish {
     Finish {
@@ -39,6 +40,7 @@ fn finish(item: u32, name: &str, kind: FinishType) -> Finish {
         left_out: None,
         defined: None,
         divisible: false,
+        plain: PlainRun::default(),
     }
 }
 
@@ -60,6 +62,7 @@ fn test(name: &str, outcome: Outcome, message: &str) -> TestResult {
             "/gems/x.rb:1".to_owned(),
         ],
         output: String::new(),
+        rerun: None,
     }
 }
 
@@ -145,6 +148,10 @@ fn facts<'a>(ending: &'a Ending, job: &'a JobFacts) -> Facts<'a> {
         colour: false,
         quiet: false,
         strict: Strict::default(),
+        rerun: &|file, test| {
+            let line = test.map_or_else(String::new, |test| format!(":{}", test.line));
+            Some(format!("run {}{line}", file.filename))
+        },
         keep_list: &|_| Some("/c/list".to_owned()),
     }
 }
@@ -167,9 +174,11 @@ Test name: Cart adds\\x1b[2J
     expected: 1
          got: 2
     # spec/b_spec.rb:8:in `block'
+  rerun: run spec/b_spec.rb:7
   Output:
     hello\\x07
 
+  with what ran before it in its Ruby process:
   reproduce: gorgon-worker --workspace . --seed 42 --worker-id 2 --file spec/a_spec.rb --file spec/b_spec.rb
 
 {stars}
@@ -179,7 +188,9 @@ Error outside tests: crash
   While this test was running: Cart dies
   Message:
     the Ruby process ended with SIGKILL
+  rerun: run spec/c d_spec.rb
 
+  with what ran before it in its Ruby process:
   reproduce: gorgon-worker --workspace . --seed 42 --worker-id 2 --file spec/a_spec.rb --file spec/b_spec.rb --file 'spec/c d_spec.rb'
 
 {stars}

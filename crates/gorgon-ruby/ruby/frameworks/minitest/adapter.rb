@@ -11,6 +11,7 @@ require_relative '../selection'
 require_relative 'ending'
 require_relative 'options'
 require_relative 'parts'
+require_relative 'rerun'
 require_relative 'reporters'
 require_relative 'results'
 require_relative 'run'
@@ -254,13 +255,15 @@ module Gorgon
       end
 
       def rails?(test)
-        defined?(::Rails::LineFiltering) && ::Rails::LineFiltering === test.klass
+        Rerun.rails?(test)
       end
 
       def run_tests(file, wanted, path, selection)
         return if file.classes.empty?
 
         @reporter.before_tests
+        # Else `ruby FILE` would load the file, and run no test.
+        @reporter.plain_run(require: 'minitest/autorun') unless Frameworks.minitest_asked? || @stand_in.asked
         run = Run.new(@results, @composite, file.options, @draws)
         ::Kernel.srand(file.options[:seed])
         # With one class there is no order to find. Asking all other classes for their tests takes longer than a small

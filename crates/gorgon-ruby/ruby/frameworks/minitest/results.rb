@@ -44,6 +44,7 @@ module Gorgon
           @counted = [statistic.count, statistic.results.size] if statistic
           @recorded = 0
           @seen = {}.compare_by_identity
+          @rerun = Rerun.new(tests)
           @tests = {}.compare_by_identity
           tests.each { |test| (@tests[test.klass] ||= {})[test.method_name] = test }
           @begun = {}.compare_by_identity
@@ -129,7 +130,9 @@ module Gorgon
         def end_test(test, seconds, fault)
           @ended[test] += 1
           @any = true
-          @failed = true if %w[failed errored].include?(fault[:outcome])
+          bad = %w[failed errored].include?(fault[:outcome])
+          @failed = true if bad
+          fault = fault.merge(rerun: @rerun.of(test)) if bad
           @reporter.test_finished(of_test(test).merge(seconds: seconds).merge(fault))
         end
 

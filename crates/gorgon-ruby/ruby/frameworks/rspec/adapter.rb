@@ -14,7 +14,7 @@ module Gorgon
   end
 end
 
-%w[beside command faults filters formatters globals keys options parts results statuses warm].each { |name| require_relative name }
+%w[beside command faults filters formatters globals keys options parts reruns results statuses warm].each { |name| require_relative name }
 
 module Gorgon
   module Frameworks
@@ -62,6 +62,7 @@ module Gorgon
         @world = ::RSpec.world
         @results = Results.new(@config, @world, @reporter, @places)
         @faults = Faults.new(@config, @results, @places)
+        @results.reruns = Reruns.new(@world, @places)
         @results.parts = @parts = Parts.new(@world, @results, @reporter)
         @filters = Filters.new(@config, @world, @reporter, @places)
         @globals = Globals.new(@config, @world)
@@ -243,6 +244,8 @@ module Gorgon
       # Which examples run.
       def begin_run
         settle
+        seed = Reruns.seed(@config)
+        @reporter.plain_run(seed: seed) if seed
         @results.expect(@world.example_count)
         @world.announce_filters if !@begun && @results.expected.positive?
       end

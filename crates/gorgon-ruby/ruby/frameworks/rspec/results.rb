@@ -26,6 +26,9 @@ module Gorgon
         # What holds examples together.
         attr_writer :parts
 
+        # How each is run alone by RSpec's own command.
+        attr_writer :reruns
+
         # How many examples are to end.
         attr_reader :expected
 
@@ -51,6 +54,7 @@ module Gorgon
           @from_root = named == "./#{@places.relative(path)}"
           @group_names.clear
           @keys.begin_file
+          @reruns.begin_file(path)
           @told.clear
           @expected = 0
           @failed = @failed_again = false
@@ -158,7 +162,7 @@ module Gorgon
                      line: metadata[:line_number], outcome: outcome, seconds: seconds }
           key = @keys.of(example) and result[:key] = key
           group = @parts.group_of(example) and result[:group] = group
-          result.merge!(fault(example, notification)) if outcome == 'failed'
+          result.merge!(fault(example, notification), rerun: @reruns.of(example)) if outcome == 'failed'
           result[:message] = example.execution_result.pending_message.to_s if outcome == 'skipped'
           @reporter.test_finished(result)
         end

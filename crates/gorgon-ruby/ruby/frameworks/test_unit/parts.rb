@@ -24,6 +24,10 @@ module Gorgon
                                     line, group(instance.class))
       end
 
+      def instances
+        @tests.keys
+      end
+
       def size
         @tests.size
       end

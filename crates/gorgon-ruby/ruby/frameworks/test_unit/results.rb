@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require_relative '../../protocol'
+require_relative 'rerun'
 
 module Gorgon
   module Frameworks
@@ -81,7 +82,7 @@ module Gorgon
         @ended += 1
         @any = true
         @over[running.test] = true
-        @reporter.test_finished(of_test(running.test).merge(seconds: seconds).merge(of_faults(running.faults)))
+        @reporter.test_finished(of_test(running.test).merge(seconds: seconds).merge(of_faults(running.faults, instance)))
       end
 
       def of_test(test)
@@ -91,13 +92,13 @@ module Gorgon
 
       # The first failure or error decides, else an omission or pending; a notification never.
       # The text holds all of them.
-      def of_faults(all)
+      def of_faults(all, instance)
         faults = all.reject { |fault| outcome(fault) == 'passed' }
         first = faults.find { |fault| outcome(fault) != 'skipped' } || faults.first or return { outcome: 'passed' }
         {
           outcome: outcome(first), exception: exception(first),
           message: faults.size == 1 ? text(first) : faults.map { |fault| labelled(fault) }.join("\n\n"),
-          backtrace: backtrace(first)
+          backtrace: backtrace(first), rerun: (TestUnitRerun.of(instance, @parts.instances) if %w[failed errored].include?(outcome(first)))
         }.compact
       end
 

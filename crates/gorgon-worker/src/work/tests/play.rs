@@ -296,6 +296,7 @@ fn child_event(words: &[&str]) -> ChildEvent {
             message: String::new(),
             backtrace: Vec::new(),
             output: String::new(),
+            rerun: None,
         })),
         ["other", "minitest"] => other(Framework::Minitest, false),
         ["other", "rspec"] => other(Framework::Rspec, false),

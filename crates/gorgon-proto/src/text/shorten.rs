@@ -1,7 +1,7 @@
 //! Cuts what a test said to what a person reads on a terminal: its head, its tail, and of a crash
 //! report of Ruby what happened and where.
 
-use gorgon_proto::cut::{left_out_before, true_length};
+use crate::cut::{left_out_before, true_length};
 
 /// So many lines are shown of one text.
 pub const LINES_LIMIT: usize = 60;

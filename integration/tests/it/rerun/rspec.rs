@@ -1,0 +1,160 @@
+//! Lines of RSpec.
+
+use integration::{home::Home, run};
+
+use super::{check, lines, paste, project};
+
+#[test]
+fn an_example_is_named_by_its_line_or_by_its_id_where_the_line_names_others_too() {
+    let home = Home::new();
+    let spec = "require './notes'
+require_relative 'shared'
+RSpec.describe('a') do
+  it('is \"one\"') { noted('one') }
+  it('x') { noted('two') }; it('y') { noted('three') }
+  describe('same line') do it('z') { noted('four') }
+    it('below') { noted('five') }
+  end
+  %w[six seven].each { |name| it(name) { noted(name) } }
+  it_behaves_like 'shared'
+  it { noted('nine') }
+end
+";
+    let shared = "RSpec.shared_examples('shared') { it('s') { noted('eight') } }\n";
+    let odd = "require './notes'\nRSpec.describe('odd') { it('x') { noted('odd') } }\n";
+    let project = project(
+        &home,
+        &[
+            (".rspec", ""),
+            ("spec/a_spec.rb", spec),
+            ("spec/shared.rb", shared),
+            ("spec/it's odd_spec.rb", odd),
+        ],
+    );
+    let files = ["spec/a_spec.rb", "spec/it's odd_spec.rb"];
+    let run = check(
+        &project,
+        &home,
+        &files,
+        &[
+            ("one", "rspec spec/a_spec.rb:4"),
+            ("two", "rspec 'spec/a_spec.rb[1:2]'"),
+            ("three", "rspec 'spec/a_spec.rb[1:3]'"),
+            ("six", "rspec 'spec/a_spec.rb[1:5]'"),
+            ("seven", "rspec 'spec/a_spec.rb[1:6]'"),
+            ("nine", "rspec spec/a_spec.rb:11"),
+            ("four", "rspec 'spec/a_spec.rb[1:4:1]'"),
+            ("five", "rspec spec/a_spec.rb:7"),
+            ("eight", "rspec 'spec/a_spec.rb[1:7:1]'"),
+            ("odd", "rspec 'spec/it'\\''s odd_spec.rb:2'"),
+        ],
+    );
+    // Ours follows, and tells what else it runs.
+    run.says(&["\n\n  reproduce: gorgon-worker --workspace . --seed 7 --worker-id 1 --file spec/a_spec.rb\n"]);
+    run.says(&["\n\n  with what ran before it in its Ruby process:\n  reproduce: gorgon-worker "]);
+}
+
+#[test]
+fn a_random_order_has_its_seed_and_options_that_matter_stay() {
+    let home = Home::new();
+    let spec = "require 'extra'
+require './notes'
+RSpec.configure { |config| config.order = :random }
+RSpec.describe('a') do
+  it('x', :smoke) { noted('x') }
+  it('y') { noted('y') }
+end
+";
+    let project = project(
+        &home,
+        &[
+            ("spec/a_spec.rb", spec),
+            ("my code/extra.rb", ""),
+            ("gorgon.json", r#"{ "env": { "MODE": "it's" } }"#),
+            ("gorgon_secret.json", r#"{ "env": { "TOKEN": "hush" } }"#),
+        ],
+    );
+    let options = ["--", "-I", "my code", "--tag", "smoke", "-e", "a x", "-fd"];
+    let run = check(
+        &project,
+        &home,
+        &options,
+        &[(
+            "x",
+            "MODE='it'\\''s' rspec spec/a_spec.rb:5 --seed 7 -I 'my code'",
+        )],
+    );
+    assert!(!run.stdout.contains("hush"), "{}", run.stdout);
+}
+
+#[test]
+fn ruby_of_the_configuration_starts_rspec_too() {
+    let home = Home::new();
+    let spec = "require './notes'\nRSpec.describe('a') {\n it('x') { noted(EXTRA) } }\n";
+    let project = project(
+        &home,
+        &[
+            ("spec/a_spec.rb", spec),
+            ("more/extra.rb", "EXTRA = 'extra'\n"),
+            ("gorgon.json", r#"{ "ruby": "ruby -Imore -rextra" }"#),
+        ],
+    );
+    let line = "ruby -Imore -rextra -S rspec spec/a_spec.rb:3";
+    check(&project, &home, &[], &[("extra", line)]);
+    // What stands before the last word starts any program.
+    project.write(
+        "gorgon.json",
+        r#"{ "ruby": "env RUBYLIB=more RUBYOPT=-rextra ruby" }"#,
+    );
+    let line = "env RUBYLIB=more RUBYOPT=-rextra rspec spec/a_spec.rb:3";
+    check(&project, &home, &[], &[("extra", line)]);
+}
+
+#[test]
+fn a_gemfile_has_bundler_start_it() {
+    let home = Home::new();
+    let spec = "require './notes'\nRSpec.describe('a') {\n it('x') { noted(Bundler.name) } }\n";
+    let project = project(
+        &home,
+        &[
+            ("spec/a_spec.rb", spec),
+            (
+                "Gemfile",
+                "source 'https://rubygems.org'\ngem 'rspec-core'\ngem 'rspec-expectations'\n",
+            ),
+        ],
+    );
+    let line = "bundle exec rspec spec/a_spec.rb:3";
+    check(&project, &home, &[], &[("Bundler", line)]);
+}
+
+#[test]
+fn what_failed_outside_of_tests_has_the_command_of_its_file() {
+    let home = Home::new();
+    let loads = "require './notes'\nnoted('load')\n";
+    let dies = "require './notes'
+RSpec.describe('d') {
+  it('first') { File.write('ran.log', \"first\\n\", mode: 'a') }
+  it('dies') { File.write('ran.log', \"dies\\n\", mode: 'a'); exit!(7) }
+}
+";
+    let project = project(
+        &home,
+        &[("spec/a_spec.rb", loads), ("spec/b_spec.rb", dies)],
+    );
+    let run = run::run(&home, &project, &["--local=1"]);
+    run.exited(1);
+    let found = lines(&run, "rerun: ");
+    assert_eq!(
+        found,
+        ["rspec spec/a_spec.rb", "rspec spec/b_spec.rb"],
+        "{}",
+        run.stdout
+    );
+    for (line, ran) in found.iter().zip([&["load"][..], &["first", "dies"]]) {
+        let pasted = paste(&home, &project, line);
+        assert!(!pasted.good, "{}", pasted.said);
+        assert_eq!(pasted.ran, ran, "{}", pasted.said);
+    }
+    home.assert_nothing_left();
+}
