@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use gorgon_process::exit::{self, Hint};
 use gorgon_process::patient;
+use gorgon_process::terminal::wants_colour;
 
 use crate::cli::{Colour, StartArgs};
 use crate::replace;
@@ -54,10 +55,7 @@ fn colour(choice: Colour, terminal: bool) -> bool {
     match choice {
         Colour::Always => true,
         Colour::Never => false,
-        Colour::Auto => {
-            let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-            terminal && !unwanted && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
-        }
+        Colour::Auto => terminal && wants_colour(),
     }
 }
 

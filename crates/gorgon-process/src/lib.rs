@@ -25,6 +25,7 @@ pub mod patient;
 pub mod sibling;
 pub mod signals;
 pub mod stop;
+pub mod terminal;
 
 pub use child::{Child, End};
 pub use signals::Signal;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use gorgon_process::exit;
 use gorgon_process::logging::{LogFields, Verbosity};
 
@@ -18,7 +18,8 @@ By hand, without a broker, a listener or an originator:
   gorgon-worker --workspace . --file spec/a_spec.rb --file spec/b_spec.rb
 
 runs these files in one Ruby child, in the order given, with the settings and callbacks of the
-workspace's gorgon.json, and prints each message as a line of JSON. Exit 0: all passed; 1: not.";
+workspace's gorgon.json. On a terminal it prints results for a person, else each message as a line
+of JSON; --format says which. Exit 0: all passed; 1: not.";
 
 const AFTER_HELP: &str = "\
 Debugging with it:
@@ -28,7 +29,7 @@ Debugging with it:
   A failure that depends on files before it: the originator's `reproduce:` line names every file
   that the Ruby child had run, in that order. Remove files until the failure is gone.
   A long list:          gorgon-worker --workspace . --files-from list.txt   (a path a line)
-  What the tests print: | jq -r 'select(.action == \"finish\") | .output'
+  For a program:        --format json | jq -r 'select(.action == \"finish\") | .output'
   What happens inside:  RUST_LOG=debug gorgon-worker …    every event and every effect
   Items of a live job:  gorgon-worker --config gorgon_listener.json --workspace . --file-queue gorgon.files.JOB
                         takes items as a worker of that job would, and ends after 2 s without one.
@@ -94,12 +95,26 @@ pub struct Args {
     /// A file that lists files to run by hand, one a line; they run after those of --file (- is stdin).
     #[arg(long, value_name = "PATH", conflicts_with = "file_queue")]
     pub files_from: Option<PathBuf>,
+    /// By hand: how results are printed.
+    #[arg(long, value_name = "FORMAT", value_enum, default_value = "auto")]
+    pub format: Format,
     /// The seed.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u32,
     /// Options for the framework.
     #[arg(last = true, value_name = "FRAMEWORK-OPTIONS")]
     pub options: Vec<String>,
+}
+
+/// How a worker by hand prints results.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// As text on a terminal, else as JSON.
+    Auto,
+    /// Each message as a line of JSON.
+    Json,
+    /// For a person: each file with its failures, and totals at the end.
+    Text,
 }
 
 impl Args {

@@ -1,11 +1,9 @@
-//! Items from the command line, in place of a queue: given one after another, confirmed at once,
-//! their replies printed.
+//! Items from the command line, in place of a queue: given one after another, confirmed at once.
 
 use std::collections::VecDeque;
-use std::io::{self, Write};
 
 use gorgon_proto::item::WorkItem;
-use gorgon_proto::message::{self, Reply};
+use gorgon_proto::message::Reply;
 use gorgon_proto::outcome::FinishType;
 
 use crate::event::{Delivered, Event};
@@ -44,13 +42,9 @@ impl Hand {
         }
     }
 
-    /// Prints a reply and remembers whether it is good news.
-    ///
-    /// # Errors
-    /// When nobody reads our stdout any more.
-    pub fn tell(&mut self, reply: &Reply) -> io::Result<()> {
+    /// Remembers whether a reply is good news.
+    pub fn note(&mut self, reply: &Reply) {
         self.passed &= is_good(reply);
-        print(reply)
     }
 
     /// Returns whether everything told was good news.
@@ -58,18 +52,6 @@ impl Hand {
     pub fn passed(&self) -> bool {
         self.passed && self.items.is_empty()
     }
-}
-
-/// Prints a reply as a line of JSON, with one write.
-///
-/// # Errors
-/// When nobody reads our stdout any more.
-pub fn print(reply: &Reply) -> io::Result<()> {
-    let mut line = message::write(reply);
-    line.push(b'\n');
-    let mut stdout = io::stdout().lock();
-    stdout.write_all(&line)?;
-    stdout.flush()
 }
 
 fn is_good(reply: &Reply) -> bool {

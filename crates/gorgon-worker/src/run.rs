@@ -23,6 +23,7 @@ use crate::idle::Idleness;
 use crate::manager;
 use crate::note::Note;
 use crate::own_preloader::OwnPreloader;
+use crate::printer::Printer;
 use crate::queue::{Queue, ReplyTo};
 use crate::start::{self, Plan, StartError};
 use crate::trace::WorkTrace;
@@ -108,6 +109,7 @@ struct Shell {
     begun: Option<Begun>,
     /// The file where the manager finds the running item; none: the manager is sent each one.
     note: Option<Note>,
+    printer: Printer,
     broken_pipe: bool,
     trace: WorkTrace,
 }
@@ -172,6 +174,7 @@ impl Shell {
             idle: Idleness::default(),
             begun: None,
             note: args.preloader.as_deref().and_then(telling::note),
+            printer: Printer::new(args.format),
             broken_pipe: false,
             trace: WorkTrace::begin(began),
         })
@@ -412,6 +415,10 @@ impl Shell {
     /// Says good-bye, and gives the exit code.
     fn end(mut self, exit: Exit) -> (u8, Option<OwnPreloader>) {
         self.tell_begun();
+        if !self.managed {
+            // Who has seen enough does not miss it.
+            let _ = self.printer.end();
+        }
         let passed = match self.source {
             Source::Queue(queue) => {
                 queue.close();

@@ -3,7 +3,7 @@
 use gorgon_process::child::{self, End, Options};
 use gorgon_process::command::{self, CommandError};
 use gorgon_process::signals::Signal;
-use integration::{gate::Gate, home::Home, project::Project, wait::secs};
+use integration::{binaries, gate::Gate, home::Home, project::Project, wait::secs};
 use serde_json::Value;
 
 const FILES: &[(&str, &str)] = &[
@@ -50,6 +50,24 @@ fn by_hand(home: &Home, project: &Project, arguments: &[&str]) -> (i32, Vec<Valu
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
     (status, messages, stderr)
+}
+
+/// Runs a worker by hand as a shell would, with stdout a terminal; returns what is on it.
+fn on_a_terminal(home: &Home, project: &Project, arguments: &str) -> String {
+    let worker = binaries::path("gorgon-worker").display().to_string();
+    let mut command = std::process::Command::new("script");
+    command
+        .args(["-qec", &format!("{worker} --workspace . {arguments}")])
+        .arg("/dev/null")
+        .current_dir(project.path())
+        .env_clear()
+        .envs(home.environment())
+        .env("TERM", "xterm");
+    match command::run(command, secs(30), b"") {
+        Ok(finished) => finished.stdout,
+        Err(CommandError::Ended { source, .. }) => source.stdout,
+        Err(error) => panic!("{error}"),
+    }
 }
 
 fn finishes(messages: &[Value]) -> Vec<(&str, &str, u64)> {
@@ -212,5 +230,72 @@ fn what_cannot_be_begun_is_said_with_a_hint() {
     let (status, _, stderr) = by_hand(&home, &project, &["--no-such-flag"]);
     assert_eq!(status, 3);
     assert!(stderr.contains("--no-such-flag"), "{stderr}");
+    home.assert_nothing_left();
+}
+
+#[test]
+fn a_person_reads_results_as_text_and_a_program_as_json() {
+    let home = Home::new();
+    let project = Project::of(&home, FILES);
+    let odd = r#"RSpec.describe("odd \e[2J") { it("\a rings") { puts "\e[2J"; raise "no\e[2J" } }"#;
+    project.write("spec/odd_spec.rb", odd);
+    let files = "--file spec/x_spec.rb --file spec/a_spec.rb --file spec/dies_spec.rb --file spec/odd_spec.rb";
+    let shown = on_a_terminal(&home, &project, &format!("--format text {files} | cat"));
+    let times = |line: &str| match line.split_once(" s), ") {
+        Some((before, rest)) => format!("{} ({rest}", before.rsplit_once(" (").expect("a time").0),
+        None => line.to_owned(),
+    };
+    let shown: Vec<String> = shown.lines().map(times).collect();
+    let expected = r#"spec/x_spec.rb passed (1 test: 1 passed
+spec/a_spec.rb failed (2 tests: 1 passed, 1 failed
+
+Test name: A fails
+  spec/a_spec.rb:3
+  RSpec::Expectations::ExpectationNotMetError
+  Message:
+    Failure/Error: it('fails') { puts 'hello'; expect(1).to eq 2 }
+
+      expected: 2
+           got: 1
+
+      (compared using ==)
+    # spec/a_spec.rb:3:in `block (2 levels) in <top (required)>'
+  Output:
+    hello
+
+spec/dies_spec.rb crashed (0 tests
+
+Error outside tests: crash
+  While this test was running: D dies
+  Message:
+    the Ruby child ended: SIGKILL
+  Output:
+    last words
+
+spec/odd_spec.rb failed (1 test: 1 failed
+
+Test name: odd \x1b[2J \x07 rings
+  spec/odd_spec.rb:1
+  RuntimeError
+  Message:
+    Failure/Error: RSpec.describe("odd \e[2J") { it("\a rings") { puts "\e[2J"; raise "no\e[2J" } }
+
+    RuntimeError:
+      no\x1b[2J
+    # spec/odd_spec.rb:1:in `block (2 levels) in <top (required)>'
+  Output:
+    \x1b[2J
+
+4 files: 1 passed, 2 failed, 1 crashed; 4 tests: 2 passed, 2 failed; 1 error outside tests"#;
+    assert_eq!(shown.join("\n"), expected);
+
+    let shown = on_a_terminal(&home, &project, "--file spec/x_spec.rb");
+    assert!(
+        shown.contains("spec/x_spec.rb passed")
+            && shown.contains("\u{1b}[32m1 file: 1 passed; 1 test: 1 passed"),
+        "{shown}"
+    );
+    let shown = on_a_terminal(&home, &project, "--format json --file spec/x_spec.rb");
+    assert!(shown.starts_with("{\"action\":\"start\""), "{shown}");
     home.assert_nothing_left();
 }

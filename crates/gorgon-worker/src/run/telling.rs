@@ -10,7 +10,6 @@ use log::{info, warn};
 use super::{Shell, Source};
 use crate::begun::Begun;
 use crate::event::Event;
-use crate::hand;
 use crate::manager;
 use crate::note::Note;
 
@@ -53,12 +52,13 @@ impl Shell {
                 if self.managed {
                     Ok(())
                 } else {
-                    hand::print(&reply)
+                    self.printer.print(&reply)
                 }
             }
             Source::Hand(hand) => {
                 self.caused.push_back(Event::Confirmed(tag));
-                hand.tell(&reply)
+                hand.note(&reply);
+                self.printer.print(&reply)
             }
         };
         if printed.is_err() && !self.broken_pipe {
