@@ -8,6 +8,7 @@ use gorgon_proto::job::Way;
 use gorgon_ruby::asked_ways;
 
 use crate::cli::{Slots, StartArgs};
+use crate::glob::Tree;
 use crate::history::original::{Runtimes, read_runtime_file};
 use crate::history::{History, Stamp, Store};
 use crate::ledger::LastFailed;
@@ -103,8 +104,9 @@ fn splitting(settings: &Settings, args: &StartArgs, history: &History) -> Splitt
 pub fn choose(settings: &Settings, start: &StartArgs) -> Result<Files, RunError> {
     let args = &start.selection;
     let root = &settings.root;
-    let suite = settings.suite(&start.framework_options);
-    let mut selection = select(root, &args.what, &suite)?;
+    let tree = Tree::new(root);
+    let suite = settings.suite(&tree, &start.framework_options);
+    let mut selection = select(&tree, &args.what, &suite)?;
     let history = Store::of(root)
         .map(|store| store.load())
         .unwrap_or_default();

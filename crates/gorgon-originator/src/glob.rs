@@ -8,6 +8,7 @@
 
 mod component;
 pub(crate) mod pattern;
+mod tree;
 mod walk;
 
 use std::collections::HashSet;
@@ -15,6 +16,8 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Component, Path, PathBuf};
 
 use crate::name_list::first_names;
+
+pub use tree::Tree;
 
 /// What globs found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -62,15 +65,20 @@ pub fn literal(path: &str) -> String {
     glob
 }
 
-/// Finds the Ruby files below `root` that the globs name, in the order of the globs.
+/// Finds the Ruby files below `root` that the globs name, in the order of the globs. Who asks several times asks
+/// [`Tree::expand`].
 #[must_use]
 pub fn expand(root: &Path, globs: &[String]) -> Found {
+    Tree::new(root).expand(globs)
+}
+
+fn found_in(tree: &Tree, globs: &[String]) -> Found {
     let mut found = Found::default();
     let mut seen = HashSet::new();
     for glob in globs {
         let mut left_out = LeftOut::default();
-        for path in dir(root, glob) {
-            match judge(root, &path) {
+        for path in walk::walk(tree, glob) {
+            match tree.judged(&path) {
                 Ok(file) => {
                     if seen.insert(file.clone()) {
                         found.files.push(file);
@@ -95,7 +103,7 @@ pub fn expand(root: &Path, globs: &[String]) -> Found {
 /// Returns what `Dir[glob]` returns in Ruby with `root` as the working directory.
 #[must_use]
 pub fn dir(root: &Path, glob: &str) -> Vec<Vec<u8>> {
-    walk::walk(root, glob)
+    walk::walk(&Tree::new(root), glob)
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use std::path::{Component, Path, PathBuf};
 
 use gorgon_process::exit::Hint;
 
-use crate::glob::{self, Found};
+use crate::glob::{self, Found, Tree};
 use crate::name_list::first_names;
 use crate::plan::Order;
 use crate::report::visible::one_line;
@@ -30,10 +30,10 @@ impl Suite {
         }
     }
 
-    fn files(&self, root: &Path) -> Found {
+    fn files(&self, tree: &Tree) -> Found {
         match self {
-            Self::Globs(globs) => glob::expand(root, globs),
-            Self::Usual(usual) => usual.files(root),
+            Self::Globs(globs) => tree.expand(globs),
+            Self::Usual(usual) => usual.files(tree),
         }
     }
 }
@@ -230,11 +230,11 @@ fn whole(file: String) -> Selected {
 
 /// The test files below a directory: those that are meant without a word too; else those that look
 /// like test files.
-fn below(root: &Path, directory: &str, suite: &Suite) -> Found {
+fn below(tree: &Tree, directory: &str, suite: &Suite) -> Found {
     let found = match suite {
-        Suite::Usual(usual) => usual.below(root, directory),
+        Suite::Usual(usual) => usual.below(tree, directory),
         Suite::Globs(globs) => {
-            let mut found = glob::expand(root, globs);
+            let mut found = tree.expand(globs);
             let inside = |file: &str| {
                 file.strip_prefix(directory)
                     .is_some_and(|rest| rest.starts_with('/'))
@@ -256,38 +256,39 @@ fn below(root: &Path, directory: &str, suite: &Suite) -> Found {
     };
     let likely = ["*_{test,spec}.rb", "{test,spec}_*.rb", "test-*.rb"];
     let likely = likely.map(|name| format!("{prefix}**/{name}"));
-    glob::expand(root, &likely)
+    tree.expand(&likely)
 }
 
 /// Refuses to run a part of the suite as if it were the whole.
 fn not_a_part(
     usual: &Usual,
-    root: &Path,
+    tree: &Tree,
     directory: &str,
     found: &Found,
 ) -> Result<(), SelectError> {
-    match usual.a_part(root, directory, &found.files) {
+    match usual.a_part(tree, directory, &found.files) {
         Some((why, files)) => Err(SelectError::Untold { why, files }),
         None => Ok(()),
     }
 }
 
-/// Finds what the words mean in the project at `root`, an absolute path; without words, what the
+/// Finds what the words mean in the project, whose root is an absolute path; without words, what the
 /// suite names.
 ///
 /// # Errors
 /// A word that names no file, or a file that cannot be run.
-pub fn select(root: &Path, words: &[String], suite: &Suite) -> Result<Selection, SelectError> {
+pub fn select(tree: &Tree, words: &[String], suite: &Suite) -> Result<Selection, SelectError> {
+    let root = tree.root();
     let mut selection = Selection::default();
     let mut places = HashMap::new();
     if let Suite::Usual(usual) = suite {
         selection.hints.extend(usual.without_effect().cloned());
     }
     if words.is_empty() {
-        let found = suite.files(root);
+        let found = suite.files(tree);
         if let Suite::Usual(usual) = suite {
-            not_a_part(usual, root, "", &found)?;
-            selection.hints.extend(usual.hints(root, &found.files));
+            not_a_part(usual, tree, "", &found)?;
+            selection.hints.extend(usual.hints(tree, &found.files));
         }
         selection.take(found, &mut places)?;
         return Ok(selection);
@@ -302,12 +303,12 @@ pub fn select(root: &Path, words: &[String], suite: &Suite) -> Result<Selection,
         if path.is_dir() {
             selection.named = false;
             let directory = relative(root, word).ok_or_else(outside)?;
-            let found = below(root, &directory, suite);
+            let found = below(tree, &directory, suite);
             if found.files.is_empty() && found.refused.is_empty() {
                 return Err(SelectError::Empty(word.clone()));
             }
             if let Suite::Usual(usual) = suite {
-                not_a_part(usual, root, &directory, &found)?;
+                not_a_part(usual, tree, &directory, &found)?;
             }
             selection.take(found, &mut places)?;
         } else if path.exists() {
@@ -340,7 +341,7 @@ pub fn select(root: &Path, words: &[String], suite: &Suite) -> Result<Selection,
         } else {
             selection.named = false;
             let word_in = word.strip_prefix("./").unwrap_or(word);
-            let found = glob::expand(root, &[word_in.to_owned()]);
+            let found = tree.expand(&[word_in.to_owned()]);
             if found.files.is_empty() && found.refused.is_empty() {
                 return Err(SelectError::Nothing(word.clone()));
             }

@@ -13,6 +13,7 @@ use gorgon_proto::config::{
 
 use gorgon_ruby::RubySettings;
 
+use crate::glob::Tree;
 use crate::select::Suite;
 use crate::usual::Usual;
 
@@ -131,10 +132,10 @@ impl Settings {
 
     /// Returns the files to run if the command line names none; `options` are its options of the framework.
     #[must_use]
-    pub fn suite(&self, options: &[String]) -> Suite {
+    pub fn suite(&self, tree: &Tree, options: &[String]) -> Suite {
         match &self.config.files {
             Some(globs) => Suite::Globs(globs.clone()),
-            None => Suite::Usual(Box::new(Usual::of(&self.ruby(), options))),
+            None => Suite::Usual(Box::new(Usual::of(tree, &self.ruby(), options))),
         }
     }
 

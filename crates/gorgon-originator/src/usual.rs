@@ -13,12 +13,10 @@
 pub(crate) mod likely;
 mod rspec;
 
-use std::path::Path;
-
 use gorgon_proto::job::Way;
 use gorgon_ruby::{RakeTest, RubySettings, Untold, is_rails, rake_tells, rspec_patterns};
 
-use crate::glob::{self, Found};
+use crate::glob::{self, Found, Tree};
 use crate::name_list::first_names;
 use crate::report::visible::one_line;
 
@@ -65,8 +63,8 @@ pub struct Usual {
 impl Usual {
     /// Looks at what the project has, and at options of the framework.
     #[must_use]
-    pub fn of(ruby: &RubySettings, options: &[String]) -> Self {
-        let root = ruby.directory.as_path();
+    pub fn of(tree: &Tree, ruby: &RubySettings, options: &[String]) -> Self {
+        let root = tree.root();
         let (rspec, is_named) = Rspec::of(root, options);
         let mut usual = Self {
             globs: Vec::new(),
@@ -85,7 +83,7 @@ impl Usual {
             usual.by = "as `rails test` leaves them out";
             usual.globs.push(RAILS.to_owned());
             usual.excludes.extend(NOT_RAILS.map(str::to_owned));
-            let system = glob::expand(root, &[RAILS_SYSTEM.to_owned()]).files.len();
+            let system = tree.expand(&[RAILS_SYSTEM.to_owned()]).files.len();
             if system > 0 {
                 usual.hints.push(format!(
                     "hint: {system} of test/system left out, as `rails test` does; `gorgon-originator test/system` runs them"
@@ -107,7 +105,7 @@ impl Usual {
                     one_line(why)
                 ));
                 usual.names();
-            } else if glob::expand(root, &usual.globs).files.is_empty() {
+            } else if tree.expand(&usual.globs).files.is_empty() {
                 usual.names();
             } else {
                 usual.rake_alone = !usual.rspec.is_used(root);
@@ -118,7 +116,7 @@ impl Usual {
         if usual.rake_alone {
             return usual;
         }
-        if usual.rspec.finds_nothing(root) {
+        if usual.rspec.finds_nothing(tree) {
             usual.rspec.take_patterns(&rspec_patterns(root));
         }
         for path in usual.rspec.paths() {
@@ -159,13 +157,13 @@ impl Usual {
     #[must_use]
     pub fn a_part(
         &self,
-        root: &Path,
+        tree: &Tree,
         directory: &str,
         files: &[String],
     ) -> Option<(String, Vec<String>)> {
         let untold = self.untold.as_ref()?;
-        let found = likely::with_tests(root, files);
-        let mut left = without(root, found, &NO_TESTS.map(str::to_owned));
+        let found = likely::with_tests(tree, files);
+        let mut left = without(tree, found, &NO_TESTS.map(str::to_owned));
         left.keep(&|path| is_below(path, directory));
         (!left.files.is_empty()).then(|| (one_line(&untold.why), left.files))
     }
@@ -178,35 +176,35 @@ impl Usual {
 
     /// Finds the files.
     #[must_use]
-    pub fn files(&self, root: &Path) -> Found {
-        without(root, glob::expand(root, &self.globs), &self.excludes)
+    pub fn files(&self, tree: &Tree) -> Found {
+        without(tree, tree.expand(&self.globs), &self.excludes)
     }
 
     /// Finds the files below a directory, where the project's own commands look when it is named.
     #[must_use]
-    pub fn below(&self, root: &Path, directory: &str) -> Found {
+    pub fn below(&self, tree: &Tree, directory: &str) -> Found {
         let literal = glob::literal(directory);
         let below = |path: &str| path == directory || is_below(path, directory);
-        let mut found = self.files(root);
+        let mut found = self.files(tree);
         found.keep(&below);
         if directory == self.rspec.path || is_below(directory, &self.rspec.path) {
             // `rspec DIRECTORY` follows a link in it, wherever it lies itself.
-            let own = glob::expand(root, &[self.rspec.glob(&literal)]);
-            found.add(without(root, own, &self.rspec.excluded(&literal)));
+            let own = tree.expand(&[self.rspec.glob(&literal)]);
+            found.add(without(tree, own, &self.rspec.excluded(&literal)));
         }
         found
     }
 
     /// Returns lines for the user on these files, which were found.
     #[must_use]
-    pub fn hints(&self, root: &Path, files: &[String]) -> Vec<String> {
+    pub fn hints(&self, tree: &Tree, files: &[String]) -> Vec<String> {
         let mut hints = self.hints.clone();
         let mut likely: Vec<String> = USUAL.map(str::to_owned).to_vec();
         likely.push(format!("{RSPEC_PATH}/{RSPEC_PATTERN}"));
         let mut no_tests: Vec<String> = NO_TESTS.map(str::to_owned).to_vec();
         no_tests.push(RAILS_SYSTEM.to_owned());
         let known: std::collections::HashSet<&String> = files.iter().collect();
-        let mut left = without(root, glob::expand(root, &likely), &no_tests).files;
+        let mut left = without(tree, tree.expand(&likely), &no_tests).files;
         left.retain(|file| !known.contains(file));
         if let Some(first) = left.first() {
             let by = if !self.rake_alone && is_below(first, &self.rspec.path) {
@@ -247,8 +245,8 @@ fn is_below(path: &str, directory: &str) -> bool {
 }
 
 /// What was found, but for what the excludes find.
-fn without(root: &Path, mut found: Found, excludes: &[String]) -> Found {
-    let out = glob::expand(root, excludes).files;
+fn without(tree: &Tree, mut found: Found, excludes: &[String]) -> Found {
+    let out = tree.expand(excludes).files;
     let out: std::collections::HashSet<&str> = out.iter().map(String::as_str).collect();
     found.keep(&|path| !out.contains(path));
     found

@@ -1,12 +1,10 @@
-//! Walks the tree along a glob, each directory read once for all places where the glob may stand.
+//! Walks the tree along a glob, each directory once for all places where the glob may stand.
 
-use std::ffi::OsStr;
 use std::fs;
-use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
-use std::path::{Path, PathBuf};
 
 use super::component;
 use super::pattern::{self, Component, Pattern};
+use super::tree::Tree;
 
 /// What is known of a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,12 +12,14 @@ enum Kind {
     Unknown,
     Missing,
     Directory,
+    /// It may lead to a directory.
+    Link,
     Other,
 }
 
-pub(super) fn walk(root: &Path, glob: &str) -> Vec<Vec<u8>> {
+pub(super) fn walk(tree: &Tree, glob: &str) -> Vec<Vec<u8>> {
     let mut walk = Walk {
-        root,
+        tree,
         found: Vec::new(),
     };
     if !glob.contains('\0') {
@@ -29,7 +29,7 @@ pub(super) fn walk(root: &Path, glob: &str) -> Vec<Vec<u8>> {
 }
 
 struct Walk<'a> {
-    root: &'a Path,
+    tree: &'a Tree,
     found: Vec<Vec<u8>>,
 }
 
@@ -82,7 +82,7 @@ impl Walk<'_> {
                 kind = self.kind_of_entry(&path);
             }
             if match_directory && kind != Kind::Directory && kind != Kind::Missing {
-                kind = if self.at(&path).is_dir() {
+                kind = if self.tree.at(&path).is_dir() {
                     Kind::Directory
                 } else {
                     kind
@@ -97,7 +97,7 @@ impl Walk<'_> {
                 self.found.push(path);
             }
         }
-        if kind == Kind::Missing {
+        if matches!(kind, Kind::Missing | Kind::Other) {
             return;
         }
         if recursive || magical {
@@ -108,16 +108,7 @@ impl Walk<'_> {
     }
 
     fn read(&mut self, path: &[u8], rests: &[&[Component]]) {
-        // A directory that cannot be read holds nothing, as in Ruby.
-        let Ok(entries) = fs::read_dir(self.at(path)) else {
-            return;
-        };
-        let mut entries: Vec<(Vec<u8>, Option<fs::FileType>)> = entries
-            .flatten()
-            .map(|entry| (entry.file_name().into_vec(), entry.file_type().ok()))
-            .collect();
-        entries.sort_by(|a, b| a.0.cmp(&b.0));
-        for (name, file_type) in entries {
+        for (name, file_type) in self.tree.entries(path).iter() {
             let hidden = name.first() == Some(&b'.');
             let is_directory = file_type.is_some_and(|file_type| file_type.is_dir());
             let mut next: Vec<&[Component]> = Vec::new();
@@ -130,11 +121,11 @@ impl Walk<'_> {
                     rest = &rest[1..];
                 }
                 let matched = match &rest[0] {
-                    Component::Plain(plain) => plain.as_bytes() == name,
-                    Component::Magical(text) => component::matches(text, &name),
+                    Component::Plain(plain) => plain.as_bytes() == name.as_slice(),
+                    Component::Magical(text) => component::matches(text, name),
                     Component::Brace(text) => pattern::expand(text)
                         .iter()
-                        .any(|alternative| component::matches(alternative, &name)),
+                        .any(|alternative| component::matches(alternative, name)),
                     Component::Recursive | Component::MatchDirectory | Component::MatchAll => false,
                 };
                 if matched {
@@ -144,10 +135,11 @@ impl Walk<'_> {
             if !next.is_empty() {
                 let kind = match file_type {
                     Some(file_type) if file_type.is_dir() => Kind::Directory,
+                    Some(file_type) if file_type.is_symlink() => Kind::Link,
                     Some(_) => Kind::Other,
                     None => Kind::Unknown,
                 };
-                self.step(joined(path, &name), kind, next);
+                self.step(joined(path, name), kind, next);
             }
         }
     }
@@ -172,15 +164,12 @@ impl Walk<'_> {
     }
 
     fn kind_of_entry(&self, path: &[u8]) -> Kind {
-        match fs::symlink_metadata(self.at(path)) {
+        match fs::symlink_metadata(self.tree.at(path)) {
             Ok(metadata) if metadata.is_dir() => Kind::Directory,
+            Ok(metadata) if metadata.is_symlink() => Kind::Link,
             Ok(_) => Kind::Other,
             Err(_) => Kind::Missing,
         }
-    }
-
-    fn at(&self, path: &[u8]) -> PathBuf {
-        self.root.join(OsStr::from_bytes(path))
     }
 }
 

@@ -41,6 +41,7 @@ fn words_are_taken_literally_first() {
     ]);
     let root = project.path();
     let suite = Suite::Usual(Box::new(Usual::of(
+        &Tree::new(project.path()),
         &gorgon_ruby::RubySettings::in_place(project.path()),
         &[],
     )));
@@ -86,7 +87,7 @@ fn words_are_taken_literally_first() {
     ];
     for (words, expected, named) in table {
         let words: Vec<String> = words.iter().map(|&word| word.to_owned()).collect();
-        let selection = select(root, &words, &suite).unwrap();
+        let selection = select(&Tree::new(root), &words, &suite).unwrap();
         assert_eq!(shown(&selection), *expected, "{words:?}");
         assert_eq!(selection.named, *named, "{words:?}");
     }
@@ -101,6 +102,7 @@ fn other_ways_to_the_project_lead_into_it() {
     link("real/spec/inner", "../../elsewhere");
     let root = place.join("real");
     let suite = Suite::Usual(Box::new(Usual::of(
+        &Tree::new(project.path()),
         &gorgon_ruby::RubySettings::in_place(project.path()),
         &[],
     )));
@@ -120,10 +122,14 @@ fn other_ways_to_the_project_lead_into_it() {
         ("../real".to_owned(), "spec/a_spec.rb spec/inner/b_spec.rb"),
         ("spec/inner/b_spec.rb".to_owned(), "spec/inner/b_spec.rb"),
     ] {
-        let selection = select(&root, std::slice::from_ref(&word), &suite);
+        let selection = select(&Tree::new(&root), std::slice::from_ref(&word), &suite);
         assert_eq!(shown(&selection.unwrap()), expected, "{word}");
     }
-    let outside = select(&root, &["../elsewhere/b_spec.rb".to_owned()], &suite);
+    let outside = select(
+        &Tree::new(&root),
+        &["../elsewhere/b_spec.rb".to_owned()],
+        &suite,
+    );
     assert!(matches!(outside, Err(SelectError::Outside(..))));
 }
 
@@ -131,6 +137,7 @@ fn other_ways_to_the_project_lead_into_it() {
 fn what_means_nothing_is_an_error() {
     let project = project(&["spec/a_spec.rb", "empty/readme"]);
     let suite = Suite::Usual(Box::new(Usual::of(
+        &Tree::new(project.path()),
         &gorgon_ruby::RubySettings::in_place(project.path()),
         &[],
     )));
@@ -142,7 +149,7 @@ fn what_means_nothing_is_an_error() {
         ("/etc/passwd", "/etc/passwd lies outside"),
         ("../..", "../.. lies outside"),
     ] {
-        let got = select(project.path(), &[word.to_owned()], &suite)
+        let got = select(&Tree::new(project.path()), &[word.to_owned()], &suite)
             .unwrap_err()
             .to_string();
         assert!(got.starts_with(error), "{got}");

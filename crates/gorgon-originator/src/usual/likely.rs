@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
 
-use crate::glob::{self, Found};
+use crate::glob::{self, Found, Tree};
 
 /// Directories of a project that hold no tests of its own.
 const OTHERS: [&str; 19] = [
@@ -32,7 +32,8 @@ const OTHERS: [&str; 19] = [
 const MOST_BYTES: u64 = 1 << 20;
 
 /// Finds the Ruby files of the project that define tests, but for these.
-pub(super) fn with_tests(root: &Path, files: &[String]) -> Found {
+pub(super) fn with_tests(tree: &Tree, files: &[String]) -> Found {
+    let root = tree.root();
     let entries = fs::read_dir(root).into_iter().flatten().flatten();
     let mut names: Vec<String> = entries
         .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
@@ -46,7 +47,7 @@ pub(super) fn with_tests(root: &Path, files: &[String]) -> Found {
         .collect();
     globs.push("*test*.rb".to_owned());
     let known: HashSet<&String> = files.iter().collect();
-    let mut found = glob::expand(root, &globs);
+    let mut found = tree.expand(&globs);
     found.files.retain(|file| {
         let path = root.join(file);
         !known.contains(file) && has_tests(&path)

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use gorgon_process::patient;
 
-use crate::glob;
+use crate::glob::Tree;
 
 /// RSpec's own pattern: one link to a directory is followed on the way.
 pub(super) const RSPEC_PATTERN: &str = "**{,/*/**}/*_spec.rb";
@@ -107,12 +107,12 @@ impl Rspec {
     }
 
     /// Tells whether nothing names its files, and it finds none where it looks.
-    pub(super) fn finds_nothing(&self, root: &Path) -> bool {
+    pub(super) fn finds_nothing(&self, tree: &Tree) -> bool {
         let is_own = self.pattern == RSPEC_PATTERN;
         is_own
             && self
                 .paths()
-                .all(|path| glob::expand(root, &[self.glob(path)]).files.is_empty())
+                .all(|path| tree.expand(&[self.glob(path)]).files.is_empty())
     }
 
     /// Takes the patterns of a Rakefile's task, which gives them to RSpec.

@@ -1,5 +1,6 @@
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::path::Path;
 
 use super::*;
 
@@ -26,10 +27,14 @@ fn project(entries: &[&str]) -> tempfile::TempDir {
 #[track_caller]
 fn check(entries: &[&str], expected: &[&str], hints: &[&str]) {
     let project = project(entries);
-    let usual = Usual::of(&gorgon_ruby::RubySettings::in_place(project.path()), &[]);
-    let found = usual.files(project.path());
+    let usual = Usual::of(
+        &Tree::new(project.path()),
+        &gorgon_ruby::RubySettings::in_place(project.path()),
+        &[],
+    );
+    let found = usual.files(&Tree::new(project.path()));
     assert_eq!(found.files, expected, "{entries:?}");
-    let said = usual.hints(project.path(), &found.files);
+    let said = usual.hints(&Tree::new(project.path()), &found.files);
     assert_eq!(said.len(), hints.len(), "{entries:?}: {said:?}");
     for (said, hint) in said.iter().zip(hints) {
         assert!(said.contains(hint), "{entries:?}: {said}");
@@ -52,10 +57,15 @@ fn a_pattern_on_the_command_line_is_that_of_rspec_alone() {
         ("--exclude-pattern **/a_*.rb", &["test/c_test.rb"]),
     ] {
         let usual = Usual::of(
+            &Tree::new(project.path()),
             &gorgon_ruby::RubySettings::in_place(project.path()),
             &words(options),
         );
-        assert_eq!(usual.files(project.path()).files, expected, "{options}");
+        assert_eq!(
+            usual.files(&Tree::new(project.path())).files,
+            expected,
+            "{options}"
+        );
     }
 }
 
@@ -78,13 +88,25 @@ fn a_helper_that_rspec_loads_first_may_set_the_pattern() {
         for options in [&["-rspec_helper"][..], &["--require", "spec_helper"]] {
             let options: Vec<_> = options.iter().map(|it| (*it).to_owned()).collect();
             let usual = Usual::of(
+                &Tree::new(project.path()),
                 &gorgon_ruby::RubySettings::in_place(project.path()),
                 &options,
             );
-            assert_eq!(usual.files(project.path()).files, expected, "{said}");
+            assert_eq!(
+                usual.files(&Tree::new(project.path())).files,
+                expected,
+                "{said}"
+            );
         }
-        let unread = Usual::of(&gorgon_ruby::RubySettings::in_place(project.path()), &[]);
-        assert_eq!(unread.files(project.path()).files, ["spec/a_spec.rb"]);
+        let unread = Usual::of(
+            &Tree::new(project.path()),
+            &gorgon_ruby::RubySettings::in_place(project.path()),
+            &[],
+        );
+        assert_eq!(
+            unread.files(&Tree::new(project.path())).files,
+            ["spec/a_spec.rb"]
+        );
     }
 }
 
@@ -189,7 +211,11 @@ fn patterns_that_have_chosen_files_are_no_options_of_their_runs() {
         ("test/a_test.rb", given.clone()),
     ] {
         let project = project(&[file]);
-        let usual = Usual::of(&gorgon_ruby::RubySettings::in_place(project.path()), &given);
+        let usual = Usual::of(
+            &Tree::new(project.path()),
+            &gorgon_ruby::RubySettings::in_place(project.path()),
+            &given,
+        );
         assert_eq!(usual.options_left(&given), left, "{file}");
     }
 }
@@ -203,8 +229,12 @@ fn a_directory_that_is_named_is_searched_as_rspec_does() {
         "spec/x/one -> ../../parts",
         "spec/x/one/.keep",
     ]);
-    let usual = Usual::of(&gorgon_ruby::RubySettings::in_place(project.path()), &[]);
-    let below = |directory: &str| usual.below(project.path(), directory).files;
+    let usual = Usual::of(
+        &Tree::new(project.path()),
+        &gorgon_ruby::RubySettings::in_place(project.path()),
+        &[],
+    );
+    let below = |directory: &str| usual.below(&Tree::new(project.path()), directory).files;
     let all = [
         "spec/x/link/c_spec.rb",
         "spec/x/one/a_spec.rb",
@@ -357,7 +387,7 @@ fn options_of_the_rakefile_that_have_no_effect_are_named() {
     ]);
     let mut ruby = RubySettings::in_place(project.path());
     let hint = |ruby: &RubySettings, options: &[String]| {
-        Usual::of(ruby, options)
+        Usual::of(&Tree::new(&ruby.directory), ruby, options)
             .without_effect()
             .cloned()
             .unwrap_or_default()
