@@ -1,5 +1,9 @@
 //! How a host's part in a job is ended from outside.
 
+use gorgon_broker::Publish;
+use gorgon_process::signals::Signal;
+use gorgon_proto::message::Control;
+
 use super::*;
 
 #[test]
