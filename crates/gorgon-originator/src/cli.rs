@@ -204,7 +204,7 @@ fn seconds(text: &str) -> Result<Duration, String> {
 
 fn some_seconds(text: &str) -> Result<Duration, String> {
     match seconds(text)? {
-        Duration::ZERO => Err("nothing can run in no time at all".to_owned()),
+        Duration::ZERO => Err("0 seconds is no limit that a test can keep: give a larger one, or leave the option out".to_owned()),
         limit => Ok(limit),
     }
 }
@@ -275,7 +275,7 @@ fn with_tip(mut error: clap::Error, words: &[OsString]) -> clap::Error {
     } else if error.get(ContextKind::SuggestedArg).is_some() {
         return error;
     } else {
-        format!("options of the framework stand behind two dashes: '-- {word}'")
+        format!("options of the framework (RSpec, Minitest, Test::Unit) follow two dashes: '-- {word}'")
     };
     error.insert(
         ContextKind::Suggested,
@@ -400,8 +400,8 @@ mod tests {
         for (words, tip) in [
             (&["-v_spec.rb"][..], "named './-v_spec.rb'"),
             (&["--local", "--odd_spec.rb"], "named './--odd_spec.rb'"),
-            (&["--tag", "smoke"], "behind two dashes: '-- --tag'"),
-            (&["-fd"], "behind two dashes: '-- -fd'"),
+            (&["--tag", "smoke"], "follow two dashes: '-- --tag'"),
+            (&["-fd"], "follow two dashes: '-- -fd'"),
             (&["--lokal"], "'--local'"),
         ] {
             let words = std::iter::once("gorgon-originator").chain(words.iter().copied());

@@ -120,7 +120,7 @@ fn where_a_filter_matches_nothing_in_the_job_all_tests_run_that_want_to() {
     let run = run::run(&home, &project, &["--local=2", "--", "--tag", "smoek"]);
     run.exited(0).says(&[
         "4 tests: 4 passed",
-        "all were run, as run_all_when_everything_filtered has it",
+        "all tests were run, as the suite asks for it (run_all_when_everything_filtered)",
     ]);
     assert_eq!(run.junit().counts()["spec/b_spec.rb"].passed, 2);
     // Else nothing runs, and that is told.

@@ -120,7 +120,7 @@ impl Results {
             self.progress.open(repeat.item);
         }
         self.warn(format!(
-            "no test matched {by}: all were run, as run_all_when_everything_filtered has it"
+            "no test matched {by}: all tests were run, as the suite asks for it (run_all_when_everything_filtered); check the filter if you wanted only some"
         ));
     }
 
