@@ -184,6 +184,7 @@ fn lean(reply: &mut Reply, step: Step, bytes: usize) {
             shorten(&mut failed.output, step);
         }
         Reply::Warning(warning) => shorten(&mut warning.message, step),
+        Reply::StartFailed(failed) => of_host(&mut failed.error, step),
         Reply::HostAnswered(answer) => shorten(&mut answer.reason, step),
         Reply::WorkerEnded(ended) => ended.error.iter_mut().for_each(|e| of_host(e, step)),
         Reply::HostLeft(left) => left.error.iter_mut().for_each(|e| of_host(e, step)),

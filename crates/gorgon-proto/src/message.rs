@@ -50,6 +50,8 @@ pub enum Reply {
     SuiteHookFailed(SuiteHookFailed),
     /// Something the user should know that fails nothing.
     Warning(Warning),
+    /// A Ruby child could not be started: before_start raised, for instance.
+    StartFailed(StartFailed),
     /// A worker ended normally.
     WorkerEnded(WorkerEnded),
     /// A manager saw a worker die.
@@ -240,6 +242,24 @@ pub struct Warning {
     pub worker_id: Option<u32>,
     /// The text, one line.
     pub message: String,
+}
+
+/// A Ruby child of a worker could not be started. It is tried once more; if that fails, too, the
+/// worker ends, and its [`WorkerEnded`] has the first error.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StartFailed {
+    /// Name of the host.
+    pub hostname: String,
+    /// Its listener.
+    pub listener_id: ListenerId,
+    /// The slot.
+    pub worker_id: u32,
+    /// The worker's process id.
+    pub pid: u32,
+    /// What failed.
+    pub error: HostError,
+    /// It is tried once more; else the worker ends.
+    pub again: bool,
 }
 
 /// A worker ended normally.

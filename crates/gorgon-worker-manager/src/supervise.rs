@@ -105,8 +105,10 @@ pub struct Supervisor {
     pub(crate) joined: bool,
     pub(crate) lookout: Lookout,
     pub(crate) leaving: Option<LeaveReason>,
-    /// Why slots left before their time: the first reason stands.
+    /// Why the whole host has failed: the first reason stands.
     pub(crate) fault: Option<(LeaveReason, HostError)>,
+    /// Why a slot left before its time: the first reason stands. The host goes on without it.
+    pub(crate) slot_fault: Option<(LeaveReason, HostError)>,
     pub(crate) kill_at: Option<Instant>,
 }
 
@@ -146,6 +148,7 @@ impl Supervisor {
             lookout: Lookout::begin(now),
             leaving: None,
             fault: None,
+            slot_fault: None,
             kill_at: None,
         };
         supervisor.begin_sharing(&mut effects);
@@ -391,15 +394,25 @@ impl Supervisor {
 
     fn verdict(&mut self) -> (LeaveReason, Option<HostError>) {
         let all_out = self.slots.values().all(|slot| slot.state == SlotState::Out);
-        let fault = self.fault.take();
+        let (fault, of_slot) = (self.fault.take(), self.slot_fault.take());
         match (self.leaving, fault) {
-            (Some(why), fault) => (why, fault.map(|(_, error)| error)),
+            (Some(why), fault) => (why, fault.or(of_slot).map(|(_, error)| error)),
             (None, Some((why @ (LeaveReason::CallbackFailed | LeaveReason::Refused), error))) => {
                 (why, Some(error))
             }
-            (None, Some((reason, error))) if all_out => (reason, Some(error)),
-            (None, Some((_, error))) => (LeaveReason::Done, Some(error)),
-            (None, None) => (LeaveReason::Done, None),
+            (None, fault) => Self::without_slots(all_out, fault.or(of_slot)),
+        }
+    }
+
+    /// Returns how the host leaves if some of its slots, or all, have left before it.
+    fn without_slots(
+        all_out: bool,
+        fault: Option<(LeaveReason, HostError)>,
+    ) -> (LeaveReason, Option<HostError>) {
+        match fault {
+            Some((reason, error)) if all_out => (reason, Some(error)),
+            Some((_, error)) => (LeaveReason::Done, Some(error)),
+            None => (LeaveReason::Done, None),
         }
     }
 }

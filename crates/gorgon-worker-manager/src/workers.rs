@@ -46,7 +46,7 @@ impl Supervisor {
                 self.fault.get_or_insert((LeaveReason::Refused, error));
             }
             WorkerLine::Failed { error } => {
-                self.fault
+                self.slot_fault
                     .get_or_insert((LeaveReason::CallbackFailed, error));
             }
         }
@@ -178,7 +178,7 @@ impl Supervisor {
                 String::new(),
             )
         });
-        self.fault.get_or_insert((reason, error));
+        self.slot_fault.get_or_insert((reason, error));
     }
 
     /// The slots of a preloader that is gone: those with a worker hear it from that.

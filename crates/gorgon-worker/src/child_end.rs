@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use gorgon_process::child::End;
 use gorgon_process::signals::Signal;
+use gorgon_proto::message::{HostError, Reply, StartFailed};
 use gorgon_ruby::Purpose;
 
 use crate::children::{Child, ChildNo, Stage};
@@ -117,7 +118,11 @@ impl Work {
                     "starting a Ruby child"
                 };
                 let error = host_error(what, message, output);
-                self.leave(now, Exit::CallbackFailed(error), out);
+                if signaled {
+                    self.start_failed_for_good(now, error.clone(), error, out);
+                } else {
+                    self.start_failed(now, error, out);
+                }
             }
             Stage::Ending if child.overdue && child.purpose == Purpose::Items && !hurried => {
                 let text = format!("the end of the Ruby child took longer than {seconds} s");
@@ -168,6 +173,52 @@ impl Work {
             }
             Stage::Ending | Stage::Idle | Stage::Busy => {}
         }
+    }
+
+    /// A Ruby child did not become ready: before_start raised, for instance. The first time in a row this is reported at
+    /// once, and another child is forked for the item. The second time the worker leaves, with the first error.
+    pub(crate) fn start_failed(&mut self, now: Instant, error: HostError, out: &mut Vec<Effect>) {
+        if self.leaving.is_some() {
+            return;
+        }
+        let Some(mut first) = self.start_error.take() else {
+            self.tell_start_failed(error.clone(), true, out);
+            self.start_error = Some(error);
+            return;
+        };
+        if (&first.what, &first.message) != (&error.what, &error.message) {
+            let line = error.message.lines().next().unwrap_or_default();
+            let second = format!("\nthe second time: {}: {line}", error.what);
+            first.message.push_str(&second);
+        }
+        self.start_failed_for_good(now, error, first, out);
+    }
+
+    /// The worker leaves with the first error, which may be the last one.
+    fn start_failed_for_good(
+        &mut self,
+        now: Instant,
+        last: HostError,
+        first: HostError,
+        out: &mut Vec<Effect>,
+    ) {
+        if self.leaving.is_none() {
+            self.tell_start_failed(last, false, out);
+        }
+        self.leave(now, Exit::CallbackFailed(first), out);
+    }
+
+    fn tell_start_failed(&mut self, error: HostError, again: bool, out: &mut Vec<Effect>) {
+        let me = &self.settings.me;
+        let reply = Reply::StartFailed(StartFailed {
+            hostname: me.hostname.clone(),
+            listener_id: me.listener_id.clone(),
+            worker_id: me.worker_id,
+            pid: me.pid,
+            error,
+            again,
+        });
+        self.publish(reply, out);
     }
 
     /// Processes that outlived their child, which were killed.

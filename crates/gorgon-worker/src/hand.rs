@@ -70,6 +70,7 @@ fn is_good(reply: &Reply) -> bool {
         | Reply::Holds(_)
         | Reply::Idle(_)
         | Reply::Warning(_)
+        | Reply::StartFailed(_)
         | Reply::WorkerDied(_)
         | Reply::HostLeft(_) => true,
     }

@@ -34,6 +34,7 @@ impl Work {
                     child.limit_at = None;
                 }
                 self.false_starts = 0;
+                self.start_error = None;
             }
             ChildEvent::AfterComplete => child.after_complete = true,
             ChildEvent::Finished | ChildEvent::CallbackDone => child.finished = true,
@@ -45,7 +46,7 @@ impl Work {
             ChildEvent::ForkFailed(message) => {
                 self.children.ended(no);
                 let error = host_error("forking a Ruby child", message, String::new());
-                self.leave(now, Exit::CallbackFailed(error), out);
+                self.start_failed(now, error, out);
             }
             ChildEvent::PreloaderLost => {
                 self.preloader_lost("its connection ended".to_owned(), out)
@@ -58,7 +59,7 @@ impl Work {
                 child.stage = Stage::Ending;
                 child.limit_at = Some(now + CANCELLED_END_LIMIT);
                 if starting {
-                    self.leave(now, Exit::CallbackFailed(callback_error(failure)), out);
+                    self.start_failed(now, callback_error(failure), out);
                 } else {
                     child.finished = true;
                     self.end_error

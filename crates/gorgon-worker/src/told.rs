@@ -88,6 +88,14 @@ impl Told {
                 out.push('\n');
             }
             Reply::Warning(warning) => self.warning(&mut out, &warning.message),
+            // The end of the worker tells it.
+            Reply::StartFailed(failed) if !failed.again => {}
+            Reply::StartFailed(failed) => {
+                let error = &failed.error;
+                let first = error.message.lines().next().unwrap_or_default();
+                let text = format!("{} failed, and is tried once more: {first}", error.what);
+                self.warning(&mut out, &text);
+            }
             Reply::WorkerEnded(ended) => {
                 if let Some(error) = &ended.error {
                     self.errors += 1;

@@ -151,6 +151,8 @@ pub struct Work {
     pub(crate) items: u32,
     /// Children in a row that a signal ended before they were ready.
     pub(crate) false_starts: u32,
+    /// Why the last Ruby child did not become ready, if another one is tried for that.
+    pub(crate) start_error: Option<HostError>,
 }
 
 impl Work {
@@ -184,6 +186,7 @@ impl Work {
             end_error: None,
             items: 0,
             false_starts: 0,
+            start_error: None,
         }
     }
 

@@ -303,7 +303,7 @@ fn a_callback_that_raises_is_named_and_ends_the_run() {
         run.exited(status).says(&[name, "no database"]);
         // It is told once, in a few lines.
         let lines = run.stdout.lines().count() + run.stderr.lines().count();
-        assert!((3..=10).contains(&lines), "{}{}", run.stdout, run.stderr);
+        assert!((3..=12).contains(&lines), "{}{}", run.stdout, run.stderr);
         home.assert_nothing_left();
     }
 }
@@ -420,5 +420,74 @@ fn a_ruby_child_that_does_not_end_is_ended_at_the_limit_and_told_of() {
     run::run(&home, &project, &["--local=1"])
         .exited(1)
         .says(&["the end of the Ruby child took longer than 2 s", "1 passed"]);
+    home.assert_nothing_left();
+}
+
+/// A callbacks file whose before_start raises in slot 2, that many times, and a suite whose files wait until it has.
+fn fails_in_slot_two(home: &Home, times: usize) -> Project {
+    let class = format!(
+        "class C < Gorgon::DefaultCallbacks\n  def before_start\n    \
+         return unless ENV['GORGON_WORKER_ID'] == '2'\n    \
+         File.write('tries', \"try\\n\", mode: 'a')\n    \
+         raise \"no database, try #{{File.readlines('tries').size}}\" if File.readlines('tries').size <= {times}\n  \
+         end\nend\nGorgon.callbacks = C.new\n"
+    );
+    let waits =
+        "until File.exist?('tries') && File.readlines('tries').size >= 2; sleep(0.01); end\n";
+    let spec = format!("{waits}{SPEC}");
+    let files = [
+        ("gorgon.json", CONFIG),
+        ("callbacks.rb", &class),
+        ("spec/a_spec.rb", &spec),
+        ("spec/b_spec.rb", &spec),
+    ];
+    Project::of(home, &files)
+}
+
+#[test]
+fn a_before_start_that_fails_in_one_slot_is_told_at_once_and_tried_once_more() {
+    let home = Home::new();
+    let told = "warning: before_start failed at here:2, it is tried once more: RuntimeError: no database, try 1 (";
+    let options = ["--local=2"];
+    let named = CONFIG.replace("{ \"files\"", "{ \"host_name\": \"here\", \"files\"");
+
+    let project = fails_in_slot_two(&home, 1);
+    project.write("gorgon.json", &named);
+    let run = run::run(&home, &project, &options);
+    run.exited(0).says(&[
+        told,
+        "callbacks.rb:5:in",
+        "Warnings (1):",
+        "here:2: before_start failed, and was tried once more: RuntimeError: no database, try 1",
+    ]);
+    assert!(!run.stdout.contains("ended early"), "{}", run.stdout);
+
+    let project = fails_in_slot_two(&home, 2);
+    project.write("gorgon.json", &named);
+    let run = run::run(&home, &project, &options);
+    run.exited(0).says(&[
+        told,
+        "warning: before_start failed at here:2, the slot leaves the job: RuntimeError: no database, try 2 (",
+        "Worker 'here:2' ended early: before_start",
+        "the second time: before_start: RuntimeError: no database, try 2",
+    ]);
+    assert!(!run.stdout.contains("left the job"), "{}", run.stdout);
+    assert_eq!(project.read("tries").lines().count(), 2);
+    let failed = run.events("start_failed")[0];
+    let finished = run.events("item_finished")[0];
+    assert!(
+        failed["at"].as_f64() <= finished["at"].as_f64(),
+        "{failed:#}"
+    );
+    assert_eq!(failed["worker_id"], 2);
+    let words = "RuntimeError: no database, try 1\n";
+    for error in [
+        &failed["error"],
+        &run.events("job_finished")[0]["left_early"][0]["error"],
+    ] {
+        assert_eq!(error["what"], "before_start");
+        let message = error["message"].as_str().unwrap();
+        assert!(message.starts_with(words), "{message}");
+    }
     home.assert_nothing_left();
 }

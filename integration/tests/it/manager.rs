@@ -165,6 +165,7 @@ fn a_callback_that_raises_makes_the_host_leave_and_say_why() {
             "{left:#?}"
         );
         assert_eq!(stage.count("handed_back"), what);
+        assert_eq!(stage.count("start_failed"), 2 * what);
         assert_eq!(stage.ended(secs(20)), 0);
         stage.home.assert_nothing_left();
     }

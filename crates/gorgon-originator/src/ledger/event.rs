@@ -5,8 +5,8 @@ use std::time::Duration;
 use gorgon_proto::item::{ItemId, WorkItem};
 use gorgon_proto::job::ListenerId;
 use gorgon_proto::message::{
-    Announce, Finish, HostAnswered, HostJoined, HostLeft, Reply, Start, SuiteHookFailed, Warning,
-    WorkerDied, WorkerEnded,
+    Announce, Finish, HostAnswered, HostJoined, HostLeft, Reply, Start, StartFailed,
+    SuiteHookFailed, Warning, WorkerDied, WorkerEnded,
 };
 use gorgon_proto::outcome::Verdict;
 
@@ -371,6 +371,8 @@ pub enum Happening {
     SuiteHookFailed(SuiteHookFailed),
     /// Something the user should know.
     Warning(Warning),
+    /// A Ruby child could not be started, and is tried once more.
+    StartFailed(StartFailed),
     /// A worker ended.
     WorkerEnded(WorkerEnded),
     /// A worker died.

@@ -168,6 +168,7 @@ impl Ledger {
                 out.push(Effect::Tell(Happening::SuiteHookFailed(message)));
             }
             Reply::Warning(message) => out.push(Effect::Tell(Happening::Warning(message))),
+            Reply::StartFailed(message) => out.push(Effect::Tell(Happening::StartFailed(message))),
             Reply::WorkerEnded(message) => {
                 let worker = WorkerKey {
                     listener_id: message.listener_id.clone(),

@@ -250,6 +250,7 @@ pub fn happened(at: Duration, happening: &Happening) -> Option<String> {
             .to_string(),
         ),
         Happening::HostProbed(probed) => ("host_probed", host_probed(probed).to_string()),
+        Happening::StartFailed(message) => ("start_failed", text(message)),
         Happening::WorkerEnded(message) => ("worker_ended", text(message)),
         Happening::WorkerDied(message) => ("worker_ended", with(message, &json!({"died": true}))),
         Happening::HostLeft(message) => ("host_left", text(message)),
@@ -305,6 +306,10 @@ pub fn job_finished(
         })
         .collect();
     let order_dependent: Vec<_> = results.order_dependent.iter().map(depends).collect();
+    let left_early = results.host_failures.iter().map(|failure| {
+        json!({"who": failure.hostname, "reason": failure.reason, "error": failure.error})
+    });
+    let left_early: Vec<_> = left_early.collect();
     let sick: Vec<_> = results.sick.iter().map(|host| &host.probed).collect();
     let ending = match ending {
         Ending::Complete => "complete",
@@ -343,6 +348,7 @@ pub fn job_finished(
             "not_run": not_run,
             "sick_hosts": sick.into_iter().map(host_probed).collect::<Vec<_>>(),
             "suite_hooks": hooks,
+            "left_early": left_early,
             "warnings": results.warnings,
             "trace": trace,
         })

@@ -14,6 +14,7 @@ pub mod rerun;
 pub mod results;
 pub mod retries;
 pub mod reviews;
+pub mod starts;
 pub mod status;
 pub mod summary;
 pub mod visible;

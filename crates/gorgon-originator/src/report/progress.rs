@@ -9,6 +9,7 @@ use gorgon_proto::message::{Answer, LeaveReason};
 use gorgon_proto::outcome::Verdict;
 
 use super::Results;
+use super::starts::start_failed;
 use super::summary::counted;
 use super::visible::one_line;
 use crate::ledger::{Cause, Happening};
@@ -330,6 +331,9 @@ pub fn said(
                 left(reason)
             )),
         },
+        Happening::StartFailed(message) => {
+            (verbose || results.is_news(message)).then(|| start_failed(message))
+        }
         // The summary tells it, for all workers at once.
         Happening::WorkerEnded(message) => {
             message.error.as_ref().filter(|_| verbose).map(|error| {

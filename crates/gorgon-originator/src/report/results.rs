@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use gorgon_proto::item::{ItemId, WorkItem};
 use gorgon_proto::job::ListenerId;
-use gorgon_proto::message::{Answer, Finish, HostError, LeaveReason, SuiteHookFailed, Warning};
+use gorgon_proto::message::{
+    Answer, Finish, HostError, LeaveReason, StartFailed, SuiteHookFailed, Warning,
+};
 use gorgon_proto::outcome::Verdict;
 
 use super::file::{FileResult, asked};
@@ -51,6 +53,8 @@ pub struct Results {
     pub warnings: Vec<String>,
     /// Hosts and workers that left by an error.
     pub host_failures: Vec<HostFailure>,
+    /// Starts of Ruby children that failed.
+    pub(super) failed_starts: Vec<StartFailed>,
     /// Hosts that refused or are busy, with their reasons.
     pub answers: BTreeMap<ListenerId, (String, Answer, String)>,
     /// Hosts that were found sick, in order.
@@ -174,14 +178,8 @@ impl Results {
             }
             Happening::SuiteHookFailed(message) => self.suite_hooks.push(message.clone()),
             Happening::Warning(warning) => self.warn_of(warning),
-            Happening::WorkerEnded(message) => {
-                if let Some(error) = &message.error {
-                    self.worker_failed(
-                        format!("{}:{}", message.hostname, message.worker_id),
-                        error,
-                    );
-                }
-            }
+            Happening::StartFailed(message) => self.start_failed(message),
+            Happening::WorkerEnded(message) => self.worker_ended(message),
             Happening::WorkerDied(message) => self.warn(format!(
                 "{}: the worker of slot {} died ({})",
                 message.hostname, message.worker_id, message.end
@@ -190,32 +188,13 @@ impl Results {
                 self.answers.remove(&message.listener_id);
                 self.hosts.remove(&message.listener_id);
                 if let Some(error) = &message.error {
-                    // What ended its workers ended the host: that is said once.
-                    self.host_failures.retain(|known| known.error != *error);
-                    self.host_failures.push(HostFailure {
-                        hostname: message.hostname.clone(),
-                        reason: Some(message.reason),
-                        error: error.clone(),
-                    });
+                    self.host_failed(message, error);
                 }
             }
             Happening::LocalListenerDied { .. }
             | Happening::NoHostLeft { .. }
             | Happening::BrokerLost
             | Happening::BrokerBack => {}
-        }
-    }
-
-    /// Workers that ended by the same error are told once.
-    fn worker_failed(&mut self, place: String, error: &HostError) {
-        let same = |known: &&mut HostFailure| known.reason.is_none() && known.error == *error;
-        match self.host_failures.iter_mut().find(same) {
-            Some(known) => known.hostname = format!("{}, {place}", known.hostname),
-            None => self.host_failures.push(HostFailure {
-                hostname: place,
-                reason: None,
-                error: error.clone(),
-            }),
         }
     }
 
@@ -287,6 +266,7 @@ impl Results {
         if *ending == Ending::Complete && well && counts.files > 0 && !self.needs_tests {
             self.warn("no test was found in any file".to_owned());
         }
+        self.warn_of_failed_starts();
         for file in &mut self.files {
             file.verdict.get_or_insert(Verdict::NotRun);
         }

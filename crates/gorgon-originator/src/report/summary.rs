@@ -157,7 +157,8 @@ fn push_names(out: &mut String, title: &str, files: &[&FileResult]) {
     out.push('\n');
 }
 
-fn push_host_failure(out: &mut String, failure: &HostFailure, paint: &Paint) {
+/// If the job is good all the same, it is a warning.
+fn push_host_failure(out: &mut String, failure: &HostFailure, good: bool, paint: &Paint) {
     let error = &failure.error;
     let what = one_line(&error.what);
     let head = format!(
@@ -176,7 +177,12 @@ fn push_host_failure(out: &mut String, failure: &HostFailure, paint: &Paint) {
             one_line(&failure.hostname)
         ),
     };
-    let _ = writeln!(out, "{}", paint.red(&head));
+    let head = if good {
+        paint.yellow(&head)
+    } else {
+        paint.red(&head)
+    };
+    let _ = writeln!(out, "{head}");
     out.push_str(&indented(&error.message, paint));
     if !error.command.is_empty() {
         let _ = writeln!(out, "  Command: {}", one_line(&error.command));
@@ -243,8 +249,11 @@ pub fn write(results: &Results, facts: &Facts<'_>) -> String {
     retried::push_flaky(&mut out, results, facts);
     order::push(&mut out, results, facts);
     sick::push(&mut out, results, &paint);
+    let lacks_tests = *facts.ending == Ending::Complete && status::lacks_tests(results);
+    let good = !status::failed(results, facts.strict) && !lacks_tests;
+    let ended_well = good && *facts.ending == Ending::Complete;
     for failure in &results.host_failures {
-        push_host_failure(&mut out, failure, &paint);
+        push_host_failure(&mut out, failure, ended_well, &paint);
     }
     if !facts.quiet && !results.warnings.is_empty() {
         let _ = writeln!(
@@ -270,9 +279,8 @@ pub fn write(results: &Results, facts: &Facts<'_>) -> String {
     }
     let counts = results.counts();
     let figures = figures(results, facts);
-    let lacks_tests = *facts.ending == Ending::Complete && status::lacks_tests(results);
-    let good = !status::failed(results, facts.strict) && !lacks_tests;
     let doubts = counts.files_not_run + counts.flaky + results.order_dependent.len();
+    let doubts = doubts + results.host_failures.len();
     let doubts = doubts + usize::from(lacks_any_test(results, facts));
     out.push_str(&match (good, doubts) {
         (true, 0) => paint.green(figures.trim_end()),

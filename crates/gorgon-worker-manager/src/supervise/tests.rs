@@ -248,6 +248,15 @@ fn a_worker_whose_callback_raised_is_not_replaced() {
             ("w1 exited 4", ""),
             ("w2 exited 0", "after p0"),
             ("p0 done", "stop p0"),
+            ("p0 exited 0", "leave Done (gorgon-worker)"),
+        ],
+    );
+    played(
+        &[1],
+        &[
+            ("p0 ready", "join [1]; start w1 on p0"),
+            ("w1 exited 4", "after p0"),
+            ("p0 done", "stop p0"),
             ("p0 exited 0", "leave CallbackFailed (gorgon-worker)"),
         ],
     );

@@ -34,15 +34,25 @@ fn without_callbacks_the_first_child_is_ready_before_an_item_is_taken() {
         ahead(),
         &[
             begun,
-            ("c1 exited 1", "ended after 0: starting a Ruby child"),
-            ("ok", "exit starting a Ruby child"),
+            (
+                "c1 exited 1",
+                "start failed: starting a Ruby child; consume",
+            ),
+            ("item 1", "start 1; fork c2 rspec"),
+            (
+                "c2 unforkable",
+                "start failed again; stop consuming; handed back 1",
+            ),
         ],
     );
     check(
         ahead(),
         &[
             begun,
-            ("c1 unforkable", "ended after 0: forking a Ruby child"),
+            (
+                "c1 unforkable",
+                "start failed: forking a Ruby child; consume",
+            ),
         ],
     );
     check(
@@ -266,20 +276,42 @@ fn a_spent_child_is_ended() {
 }
 
 #[test]
-fn a_ruby_that_exits_before_it_is_ready_is_not_tried_again_but_a_killed_one_is() {
+fn a_ruby_that_exits_before_it_is_ready_is_tried_once_more_and_a_killed_one_twice() {
+    let exits = "start failed: starting a Ruby child; fork c3 rspec";
     check(
         settings(),
         &[
             ("item 1", "start 1; fork c1 rspec"),
             ("c1 killed", "fork c2 rspec"),
-            ("c2 exited 1", "stop consuming; handed back 1"),
+            ("c2 exited 1", exits),
+            (
+                "c3 exited 1",
+                "start failed again; stop consuming; handed back 1",
+            ),
         ],
     );
     check(
         settings(),
         &[
             ("item 1", "start 1; fork c1 rspec"),
-            ("c1 unforkable", "stop consuming; handed back 1"),
+            ("c1 killed", "fork c2 rspec"),
+            ("c2 killed", "fork c3 rspec"),
+            (
+                "c3 killed",
+                "start failed again; stop consuming; handed back 1",
+            ),
+        ],
+    );
+    let unforkable = "start failed: forking a Ruby child; fork c2 rspec";
+    check(
+        settings(),
+        &[
+            ("item 1", "start 1; fork c1 rspec"),
+            ("c1 unforkable", unforkable),
+            (
+                "c2 unforkable",
+                "start failed again; stop consuming; handed back 1",
+            ),
         ],
     );
 }

@@ -62,21 +62,35 @@ fn a_file_that_heeds_the_interrupt_is_timed_out_when_its_child_has_ended() {
 }
 
 #[test]
-fn a_callback_that_raises_gives_the_item_back_and_ends_the_worker() {
-    check(
-        Settings {
-            callbacks: true,
-            ..settings()
-        },
-        &[
-            ("item 1", "start 1; fork c1 rspec"),
-            ("c1 raised before", "stop consuming; handed back 1"),
-            ("drained", ""),
-            ("ok", ""),
-            ("c1 exited 1", "ack 1; ended after 0: before_start"),
-            ("ok", "exit before_start"),
-        ],
-    );
+fn a_before_start_that_raises_is_tried_once_more_before_the_item_goes_back() {
+    let callbacks = || Settings {
+        callbacks: true,
+        ..settings()
+    };
+    let begin = [
+        ("item 1", "start 1; fork c1 rspec"),
+        ("c1 raised before", "start failed: before_start"),
+        ("c1 exited 1", "fork c2 rspec"),
+    ];
+    let fails = [
+        (
+            "c2 raised before",
+            "start failed again; stop consuming; handed back 1",
+        ),
+        ("drained", ""),
+        ("ok", ""),
+        ("c2 exited 1", "ack 1; ended after 0: before_start"),
+        ("ok", "exit before_start"),
+    ];
+    check(callbacks(), &[&begin[..], &fails].concat());
+    // A child that was ready in between makes the next failure the first one.
+    let works = [
+        ("c2 ready", "run c2 1"),
+        ("c2 killed", "fork c3 after_complete"),
+    ];
+    check(callbacks(), &[&begin[..], &works].concat());
+    let cancelled = [("cancel", "stop consuming; INT c2")];
+    check(callbacks(), &[&begin[..], &cancelled].concat());
 }
 
 #[test]
@@ -86,7 +100,10 @@ fn a_before_start_without_end_is_stopped() {
         &[
             ("item 1", "start 1; fork c1 rspec"),
             ("602s", "INT c1; TERM c1; KILL c1"),
-            ("c1 killed", "stop consuming; handed back 1"),
+            (
+                "c1 killed",
+                "start failed again; stop consuming; handed back 1",
+            ),
             ("ok", ""),
             ("drained", "ack 1; ended after 0: before_start"),
         ],

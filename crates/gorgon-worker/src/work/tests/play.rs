@@ -197,6 +197,8 @@ fn show_reply(reply: &Reply) -> String {
         Reply::Declined(m) => format!("declined {}", m.item),
         Reply::SuiteHookFailed(m) => format!("suite hook: {}", m.error.message),
         Reply::Warning(m) => format!("warning: {}", m.message),
+        Reply::StartFailed(m) if m.again => format!("start failed: {}", m.error.what),
+        Reply::StartFailed(_) => "start failed again".into(),
         Reply::WorkerEnded(m) => match &m.error {
             Some(error) => format!("ended after {}: {}", m.items, error.what),
             None => format!("ended after {}", m.items),
