@@ -299,7 +299,7 @@ module Gorgon
       rails_teardown
       @channel.send(event: 'after_complete')
       after_complete
-      tell_left
+      Leaving.at_last { tell_left }
       @channel.send(event: 'finished')
     end
 
@@ -344,6 +344,7 @@ module Gorgon
       @left = System.own_children.map { |found| [found.pid, @left.fetch(found.pid, path)] }.to_h
     end
 
+    # Called when the handlers of at_exit have run: a library may end its processes there, as a web driver does.
     def tell_left
       return if @left.empty?
 

@@ -200,3 +200,58 @@ fn before_start_runs_again_in_the_child_that_replaces_a_crashed_one() {
         home.assert_nothing_left();
     }
 }
+
+/// As a web driver is: started by a test, ended at the end of the process. Nobody ends those of `left`.
+#[test]
+fn a_process_that_the_end_of_its_ruby_process_ends_was_not_left_behind() {
+    const END: &str = "Process.kill('TERM', pid); Process.wait(pid)";
+    let rspec = |name: &str, ends: &str| {
+        format!(
+            "RSpec.describe('{name}') {{ it('starts') {{ pid = spawn('sleep 47{name}'); {ends} }} }}\n",
+            name = name
+        )
+    };
+    let after_suite = format!("RSpec.configure {{ |c| c.after(:suite) {{ {END} }} }}");
+    let at_exit = format!("at_exit {{ {END} }}");
+    let after_run = format!("Minitest.after_run {{ {END} }}");
+    let class = |parent: &str, library: &str, name: &str, ends: &str| {
+        format!(
+            "require '{library}'\nclass T{name} < {parent}\n  def test_starts\n    \
+             pid = spawn('sleep 47{name}')\n    {ends}\n    assert true\n  end\nend\n"
+        )
+    };
+    let minitest = |name: &str, ends: &str| class("Minitest::Test", "minitest/autorun", name, ends);
+    let unit = |name: &str, ends: &str| class("Test::Unit::TestCase", "test/unit", name, ends);
+    let home = Home::new();
+    let files = [
+        ("spec/ended_spec.rb", rspec("11", &at_exit)),
+        ("spec/hook_spec.rb", rspec("12", &after_suite)),
+        ("spec/left_spec.rb", rspec("13", "")),
+        ("test/ended_test.rb", minitest("21", &at_exit)),
+        ("test/hook_test.rb", minitest("22", &after_run)),
+        ("test/left_test.rb", minitest("23", "")),
+        ("test/unit_ended_test.rb", unit("31", &at_exit)),
+        ("test/unit_left_test.rb", unit("33", "")),
+    ];
+    let files: Vec<_> = files
+        .iter()
+        .map(|(path, text)| (*path, text.as_str()))
+        .collect();
+    let run = run::run(&home, &Project::of(&home, &files), &["--local=1"]);
+    run.exited(0);
+    let warnings = run.events("job_finished")[0]["warnings"].clone();
+    let warnings: BTreeSet<&str> = warnings
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|warning| warning.as_str().unwrap())
+        .map(|text| text.split_once(": ").unwrap().1)
+        .collect();
+    let expected = [
+        "spec/left_spec.rb left a process behind: sleep 4713",
+        "test/left_test.rb left a process behind: sleep 4723",
+        "test/unit_left_test.rb left a process behind: sleep 4733",
+    ];
+    assert_eq!(warnings, expected.into());
+    home.assert_nothing_left();
+}
