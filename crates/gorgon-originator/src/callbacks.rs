@@ -26,35 +26,41 @@ pub fn run(
     limit: Duration,
     signals: &Receiver<Signal>,
 ) -> Ran {
+    let settings = settings.clone();
+    let run = move |cancel| run_callback(&settings, callback, &Waiting { limit, cancel });
+    match beside(signals, "callback", run) {
+        Some(Ok(reply)) => Ran::Returned(reply),
+        Some(Err(error)) => Ran::Failed(error),
+        None => Ran::Interrupted,
+    }
+}
+
+/// Runs what starts a process in a thread, and waits for it. At a signal the channel that it is given disconnects, which
+/// has it kill the process; then there is no result.
+#[must_use]
+pub fn beside<T: Send + 'static>(
+    signals: &Receiver<Signal>,
+    name: &str,
+    run: impl FnOnce(Receiver<()>) -> T + Send + 'static,
+) -> Option<T> {
     let (cancel, cancelled) = bounded::<()>(0);
     let (done, result) = bounded(1);
-    let settings = settings.clone();
-    let spawned = thread::Builder::new()
-        .name("callback".to_owned())
-        .spawn(move || {
-            let waiting = Waiting {
-                limit,
-                cancel: cancelled,
-            };
-            // Nobody waits for it any more after a signal.
-            let _ = done.send(run_callback(&settings, callback, &waiting));
-        });
+    let spawned = thread::Builder::new().name(name.to_owned()).spawn(move || {
+        // Nobody waits for it any more after a signal.
+        let _ = done.send(run(cancelled));
+    });
     let Ok(thread) = spawned else {
-        log::error!(target: "gorgon::originator", callback:% = callback; "no thread to run it");
-        return Ran::Interrupted;
+        log::error!(target: "gorgon::originator", name:%; "no thread to run it");
+        return None;
     };
     let ran = select_biased! {
         recv(signals) -> _ => {
             drop(cancel);
-            Ran::Interrupted
+            None
         }
-        recv(result) -> result => match result {
-            Ok(Ok(reply)) => Ran::Returned(reply),
-            Ok(Err(error)) => Ran::Failed(error),
-            Err(_) => Ran::Interrupted,
-        }
+        recv(result) -> result => result.ok(),
     };
-    // The thread kills the callback's process before it ends; a panic of it is logged by std.
+    // The thread kills its process before it ends; a panic of it is logged by std.
     let _ = thread.join();
     ran
 }

@@ -9,6 +9,7 @@ use gorgon_proto::outcome::Verdict;
 
 use crate::choose::Files;
 use crate::cli::FlakyResult;
+use crate::coverage::Judged;
 use crate::history::{Store, fnv1a};
 use crate::ledger::Ending;
 use crate::name_list::first_names;
@@ -17,7 +18,7 @@ use crate::report::files::Whole;
 use crate::report::junit::JobFacts;
 use crate::report::status::Strict;
 use crate::report::summary::Facts;
-use crate::report::visible::one_line;
+use crate::report::visible::{Colours, one_line, visible};
 use crate::report::{Results, json, junit, status, summary};
 use crate::rerun;
 use crate::run::Run;
@@ -26,6 +27,14 @@ use crate::settings::Settings;
 use crate::usual::likely::has_tests;
 
 impl Run<'_> {
+    /// What makes the job fail besides failures.
+    pub(crate) fn strict(&self) -> Strict {
+        Strict {
+            flaky: self.args.flaky_result == FlakyResult::Fail,
+            order_dependent: self.args.order_dependent == FlakyResult::Fail,
+        }
+    }
+
     /// Writes all reports, and returns the exit status.
     pub(crate) fn report(
         &mut self,
@@ -33,11 +42,9 @@ impl Run<'_> {
         ending: &Ending,
         job: &JobFacts,
         files: &Files,
+        coverage: Option<Judged>,
     ) -> u8 {
-        let strict = Strict {
-            flaky: self.args.flaky_result == FlakyResult::Fail,
-            order_dependent: self.args.order_dependent == FlakyResult::Fail,
-        };
+        let strict = self.strict();
         let mut status = status::of(ending, results, strict);
         let root = &self.settings.root;
         let config = &self.settings.config;
@@ -76,6 +83,14 @@ impl Run<'_> {
         let mut failed: Vec<ReportError> = self.screen.summary(&text).err().into_iter().collect();
         for warning in &kept {
             self.screen.say(&format!("warning: {warning}"));
+        }
+        if let Some(coverage) = coverage {
+            let report = visible(&coverage.report, Colours::Drop);
+            failed.extend(self.screen.summary(&report).err());
+            for line in &coverage.said {
+                self.screen.say(&visible(line, Colours::Drop));
+            }
+            status = status.max(coverage.status);
         }
         if let Some(path) = &self.args.junit {
             failed.extend(screen::write_report(path, &junit::write(results, job)).err());

@@ -9,9 +9,11 @@ use gorgon_broker::{Event as Broker, Publish, Session, Target, Token};
 use gorgon_process::child::End;
 use gorgon_process::{Signal, exit};
 use gorgon_proto::item::ItemId;
+use gorgon_proto::message::Reply;
 use gorgon_proto::{message, names};
 
 use crate::awaited::Awaited;
+use crate::coverage::Shares;
 use crate::job::{Job, NO_TAG};
 use crate::ledger::{Effect, Ending, Event, Kept, Ledger};
 use crate::local::Local;
@@ -54,6 +56,8 @@ pub struct Drive<'a> {
     pub taken: Vec<Token>,
     /// The broker is back, and the look by which the ledger hears of it found no place among the others.
     pub back: bool,
+    /// What SimpleCov measured in the Ruby children.
+    pub coverage: Shares,
     /// The wait for the first listener.
     pub awaited: Awaited,
 }
@@ -242,8 +246,13 @@ impl Drive<'_> {
                     self.acknowledge();
                 }
                 if delivery.queue == self.job.definition.reply_queue_name {
-                    read(message::read_reply(&delivery.body))
-                        .map(|reply| Event::Reply(Box::new(reply)))
+                    match read(message::read_reply(&delivery.body))? {
+                        Reply::Coverage(share) => {
+                            self.coverage.take(&share);
+                            None
+                        }
+                        reply => Some(Event::Reply(Box::new(reply))),
+                    }
                 } else {
                     read(message::read(&delivery.body)).map(Event::Announced)
                 }

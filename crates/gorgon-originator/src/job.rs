@@ -292,6 +292,7 @@ pub fn define(
         ruby: config.ruby.clone(),
         env: config.env.clone(),
         isolation: config.isolation,
+        coverage: config.coverage,
         workspace: config.workspace,
         file_timeout_s: timeout
             .map(|limit| limit.as_secs_f64())

@@ -10,6 +10,7 @@ pub mod choose;
 pub mod cli;
 mod closing;
 mod connect;
+mod coverage;
 pub mod destinations;
 pub mod drive;
 #[cfg(any(test, fuzzing))]

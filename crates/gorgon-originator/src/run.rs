@@ -19,12 +19,13 @@ use crate::awaited::Awaited;
 use crate::callbacks::{self, Ran};
 use crate::choose::{Files, local_slots, work_of};
 use crate::cli::StartArgs;
+use crate::coverage::{Judged, Shares};
 use crate::drive::Drive;
 use crate::job::{Job, define};
 use crate::ledger::{Ending, Ledger, Rules};
 use crate::local::{Local, LocalError, LocalPlan, Numbers, take_numbers};
 use crate::report::junit::JobFacts;
-use crate::report::{Results, json};
+use crate::report::{Results, json, status};
 use crate::screen::{Screen, Stream};
 use crate::settings::Settings;
 use crate::source::{self, Hosts};
@@ -118,6 +119,16 @@ impl Run<'_> {
                 Ok(Err(CANCELLED))
             }
         }
+    }
+
+    /// The coverage of a job that ran to its end.
+    fn coverage(&self, shares: Shares, ending: &Ending, results: &Results) -> Option<Judged> {
+        if !matches!(ending, Ending::Complete | Ending::FailFast) {
+            return None;
+        }
+        let failed = status::of(ending, results, self.strict()) != exit::OK;
+        let limit = self.settings.config.callback_timeout;
+        shares.judge(&self.ruby(), failed, limit, &self.signals)
     }
 
     fn after_job_finishes(&mut self, ending: &Ending) {
@@ -302,6 +313,7 @@ impl Run<'_> {
             started: clock,
             taken: Vec::new(),
             back: false,
+            coverage: Shares::default(),
             awaited: Awaited::begin(&self.place, self.args.wait),
         };
         let ending = drive.run();
@@ -310,7 +322,7 @@ impl Run<'_> {
         } else {
             LOCAL_END_LIMIT
         };
-        let (results, mut local) = (drive.results, drive.local);
+        let (results, mut local, shares) = (drive.results, drive.local, drive.coverage);
         let now = self.did("hosts", now);
         if let Some(local) = &mut local {
             local.hang_up();
@@ -332,6 +344,11 @@ impl Run<'_> {
         // The local broker ends after who speaks with it.
         drop(local);
         let now = self.did("clean_up", now);
+        let coverage = self.coverage(shares, &ending, &results);
+        let now = match coverage {
+            Some(_) => self.did("coverage", now),
+            None => now,
+        };
         self.after_job_finishes(&ending);
         self.did("after_job_finishes", now);
         let job = JobFacts {
@@ -339,7 +356,8 @@ impl Run<'_> {
             elapsed: clock.elapsed(),
             seed: self.seed,
         };
-        Ok(Ended::Reported(self.report(&results, &ending, &job, files)))
+        let status = self.report(&results, &ending, &job, files, coverage);
+        Ok(Ended::Reported(status))
     }
 }
 

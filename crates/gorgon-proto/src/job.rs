@@ -76,6 +76,9 @@ pub struct JobDefinition {
     /// A Ruby child for each worker, or for each file.
     #[serde(default)]
     pub isolation: Isolation,
+    /// SimpleCov's results of all Ruby processes are wanted ([`crate::message::CoverageShare`]).
+    #[serde(default)]
+    pub coverage: bool,
     /// A directory for the job, or a copy for each slot.
     #[serde(default)]
     pub workspace: WorkspaceMode,

@@ -198,6 +198,7 @@ fn lean(reply: &mut Reply, step: Step, bytes: usize) {
         | Reply::HandedBack(_)
         | Reply::GivenUp(_)
         | Reply::Declined(_)
+        | Reply::Coverage(_)
         | Reply::WorkerDied(_) => {}
     }
 }

@@ -3,6 +3,7 @@
 //! Unknown fields are ignored, missing ones have the default stated here. Field names are those of
 //! the original where it had them.
 
+mod coverage;
 mod hosts;
 mod listeners;
 
@@ -15,6 +16,7 @@ use crate::outcome::{FileError, FinishType, LeftOut, PlainRun, TestResult};
 use crate::shown::{MOST_OF_LINE, shown};
 use crate::trace::Step;
 
+pub use coverage::{CoveragePiece, CoverageShare};
 pub use hosts::{
     Answer, HostAnswered, HostError, HostJoined, HostLeft, HostSlots, LeaveReason, WorkerOfHost,
 };
@@ -48,6 +50,8 @@ pub enum Reply {
     Declined(ItemNote),
     /// A suite-level hook of a Ruby child raised.
     SuiteHookFailed(SuiteHookFailed),
+    /// A piece of SimpleCov's result of one Ruby child.
+    Coverage(CoverageShare),
     /// Something the user should know that fails nothing.
     Warning(Warning),
     /// A Ruby child could not be started: before_start raised, for instance.

@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require_relative 'capture'
+require_relative 'coverage/share'
 require_relative 'leaving'
 require_relative 'program'
 require_relative 'rails/databases'
@@ -100,6 +101,7 @@ module Gorgon
     end
 
     def serve
+      CoverageShare.begin if @settings['coverage']
       # What before_start would load is loaded as a rule; if not, the options are looked at after it.
       settled = options_settled?
       check_options if settled
@@ -115,6 +117,13 @@ module Gorgon
       finish
     rescue Refused => e
       refused(e)
+    ensure
+      # Also if a test called exit.
+      take_coverage
+    end
+
+    def take_coverage
+      CoverageShare.take(@channel, @root) if @settings['coverage'] && $$ == @pid
     end
 
     # Minitest and Test::Unit refuse unknown options only at the first file, as that may load a plugin with options of
@@ -295,6 +304,7 @@ module Gorgon
       @restore.to_tests
       @capture.clear
       @reporter.begin_end
+      take_coverage
       @adapters.each_value(&:finish)
       rails_teardown
       @channel.send(event: 'after_complete')

@@ -8,6 +8,7 @@ use crossbeam_channel::{Receiver, bounded};
 use gorgon_process::child::End;
 use gorgon_proto::item::WorkItem;
 use gorgon_proto::job::Framework;
+use gorgon_proto::message::CoveragePiece;
 use gorgon_proto::outcome::{FileError, LeftOut, PlainRun, TestResult};
 
 use crate::lines::{self, Read, line_of};
@@ -90,6 +91,8 @@ pub enum ChildEvent {
     AfterComplete,
     /// Suite hooks and after_complete are done; handlers of at_exit follow.
     Finished,
+    /// A piece of what SimpleCov measured in this process.
+    Coverage(CoveragePiece),
     /// SimpleCov found the coverage of this one process too small, and has it exit with this status.
     CoverageFailed(i32),
     /// It could not be forked. The last event.
@@ -264,6 +267,7 @@ impl Told {
             }
             FromChild::AfterComplete => Event::AfterComplete,
             FromChild::Finished => Event::Finished,
+            FromChild::Coverage(piece) => Event::Coverage(piece),
             FromChild::CoverageFailed { status } => Event::CoverageFailed(status),
         }
     }

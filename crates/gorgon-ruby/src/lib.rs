@@ -15,6 +15,7 @@
 mod asked;
 mod callback;
 mod child;
+mod collate;
 mod command;
 mod defined;
 mod end;
@@ -34,6 +35,7 @@ mod settings;
 pub use asked::{Told, Untold, asked_ways, rake_tells};
 pub use callback::{CallbackError, CallbackReply, Waiting, run_callback};
 pub use child::{ChildEvent, RubyChild};
+pub use collate::{CollateError, Collated, collate};
 pub use command::default_ruby;
 pub use defined::may_define;
 pub use end::describe_end;

@@ -319,6 +319,7 @@ impl Booted {
             frameworks: &settings.frameworks,
             files: &settings.files,
             rails: rails::is_ours(settings),
+            coverage: settings.coverage,
             options: &settings.options,
             seed: settings.seed,
             env: &settings.env,

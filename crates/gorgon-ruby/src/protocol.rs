@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use gorgon_proto::job::{Callbacks, Framework};
+use gorgon_proto::message::CoveragePiece;
 use gorgon_proto::outcome::{FileError, LeftOut, PlainRun, TestResult};
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +23,8 @@ pub(crate) struct Boot<'a> {
     pub(crate) ways: &'a [Way],
     /// A Rails application that no callback loads.
     pub(crate) rails: bool,
+    /// SimpleCov's result of each child is sent to the worker.
+    pub(crate) coverage: bool,
     pub(crate) options: &'a [String],
     pub(crate) seed: u32,
     pub(crate) env: &'a BTreeMap<String, Option<String>>,
@@ -155,6 +158,7 @@ pub(crate) enum FromChild {
     },
     AfterComplete,
     Finished,
+    Coverage(CoveragePiece),
     CoverageFailed {
         status: i32,
     },

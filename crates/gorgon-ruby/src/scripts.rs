@@ -21,6 +21,8 @@ const SCRIPTS: &[(&str, &str)] = scripts![
     "capture.rb",
     "child.rb",
     "compiled.rb",
+    "coverage/collate.rb",
+    "coverage/share.rb",
     "drafts.rb",
     "frameworks.rb",
     "frameworks/ahead.rb",

@@ -41,6 +41,8 @@ pub struct RubySettings {
     pub job: Option<String>,
     /// Where it runs; none on the originator.
     pub host: Option<Host>,
+    /// SimpleCov's result of each Ruby child is wanted; else SimpleCov is left alone.
+    pub coverage: bool,
     /// How long before_creating_workers and after_creating_workers may take, each.
     pub callback_timeout: Duration,
 }
@@ -73,6 +75,7 @@ impl RubySettings {
             ways: Vec::new(),
             job: None,
             host: None,
+            coverage: false,
             callback_timeout: Duration::from_secs(600),
         }
     }

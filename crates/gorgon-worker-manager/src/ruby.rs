@@ -34,6 +34,7 @@ pub fn settings(
         ways: definition.ways.clone(),
         job: Some(definition.job.to_string()),
         host: Some(host),
+        coverage: definition.coverage,
         callback_timeout: callback_limit,
         ..RubySettings::in_place(directory)
     }

@@ -69,6 +69,7 @@ fn is_good(reply: &Reply) -> bool {
         | Reply::Start(_)
         | Reply::Holds(_)
         | Reply::Idle(_)
+        | Reply::Coverage(_)
         | Reply::Warning(_)
         | Reply::StartFailed(_)
         | Reply::WorkerDied(_)

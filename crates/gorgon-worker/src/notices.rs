@@ -1,7 +1,9 @@
 //! What the core tells the user besides results.
 
 use gorgon_process::child::End;
-use gorgon_proto::message::{HostError, Reply, SuiteHookFailed, Warning};
+use gorgon_proto::message::{
+    CoveragePiece, CoverageShare, HostError, Reply, SuiteHookFailed, Warning,
+};
 use gorgon_proto::outcome::FileError;
 use gorgon_ruby::CallbackFailure;
 
@@ -40,6 +42,17 @@ impl Work {
             worker_id: me.worker_id,
             error,
             output,
+        });
+        self.publish(reply, out);
+    }
+
+    pub(crate) fn share_coverage(&mut self, piece: CoveragePiece, out: &mut Vec<Effect>) {
+        let me = &self.settings.me;
+        let reply = Reply::Coverage(CoverageShare {
+            hostname: me.hostname.clone(),
+            listener_id: me.listener_id.clone(),
+            worker_id: me.worker_id,
+            piece,
         });
         self.publish(reply, out);
     }

@@ -39,6 +39,7 @@ impl Work {
             ChildEvent::AfterComplete => child.after_complete = true,
             ChildEvent::Finished | ChildEvent::CallbackDone => child.finished = true,
             ChildEvent::CoverageFailed(status) => child.coverage = Some(status),
+            ChildEvent::Coverage(piece) => self.share_coverage(piece, out),
             ChildEvent::Interrupted => self.interrupted(now, no, out),
             ChildEvent::Ended { end, output, left } => {
                 self.child_ended(now, no, end, output, &left, out)

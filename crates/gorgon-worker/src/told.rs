@@ -114,6 +114,7 @@ impl Told {
             | Reply::Start(_)
             | Reply::Holds(_)
             | Reply::Idle(_)
+            | Reply::Coverage(_)
             | Reply::WorkerDied(_)
             | Reply::HostLeft(_) => {}
         }

@@ -167,6 +167,8 @@ impl Ledger {
             Reply::SuiteHookFailed(message) => {
                 out.push(Effect::Tell(Happening::SuiteHookFailed(message)));
             }
+            // `drive.rs` keeps it: no item depends on it.
+            Reply::Coverage(_) => {}
             Reply::Warning(message) => out.push(Effect::Tell(Happening::Warning(message))),
             Reply::StartFailed(message) => out.push(Effect::Tell(Happening::StartFailed(message))),
             Reply::WorkerEnded(message) => {

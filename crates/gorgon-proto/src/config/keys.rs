@@ -44,6 +44,7 @@ pub const PROJECT: &[&str] = &[
     "cluster_id",
     "ruby",
     "isolation",
+    "coverage",
     "workspace",
     "file_timeout",
     "callback_timeout",

@@ -39,6 +39,8 @@ pub struct ProjectConfig {
     pub ruby: Option<Vec<String>>,
     /// A Ruby child for each worker, or for each file.
     pub isolation: Isolation,
+    /// Coverage of all Ruby processes becomes one report of SimpleCov.
+    pub coverage: bool,
     /// A directory for the job, or for each slot.
     pub workspace: WorkspaceMode,
     /// Limit of one item, load and tests.
@@ -80,6 +82,7 @@ impl Default for ProjectConfig {
             cluster_id: None,
             ruby: None,
             isolation: Isolation::default(),
+            coverage: true,
             workspace: WorkspaceMode::default(),
             file_timeout: None,
             callback_timeout: CALLBACK_LIMIT,
@@ -143,6 +146,12 @@ fn project(root: &Node) -> Result<ProjectConfig, ConfigError> {
             node,
             &[("worker", Isolation::Worker), ("file", Isolation::File)],
         )?;
+    }
+    if let Some(node) = root.get("coverage")? {
+        config.coverage = match &node.value {
+            Value::Bool(wanted) => *wanted,
+            _ => return Err(node.expected("true or false")),
+        };
     }
     if let Some(node) = root.get("workspace")? {
         config.workspace = one_of(

@@ -199,6 +199,7 @@ fn show_reply(reply: &Reply) -> String {
         Reply::Warning(m) => format!("warning: {}", m.message),
         Reply::StartFailed(m) if m.again => format!("start failed: {}", m.error.what),
         Reply::StartFailed(_) => "start failed again".into(),
+        Reply::Coverage(m) => format!("coverage: {}", m.piece.text),
         Reply::WorkerEnded(m) => match &m.error {
             Some(error) => format!("ended after {}: {}", m.items, error.what),
             None => format!("ended after {}", m.items),

@@ -1,0 +1,177 @@
+# frozen_string_literal: true
+
+require 'fileutils'
+require 'json'
+require 'minitest/autorun'
+require 'open3'
+require 'tmpdir'
+
+# SimpleCov's report of all Ruby processes, beside that of a plain run. Runs where SimpleCov is installed and Gorgon's
+# binaries are on PATH: `scripts/rails`.
+class CoverageTest < Minitest::Test
+  FILES = (1..8).freeze
+  LIBRARY = <<~RUBY
+    module M%d
+      def self.of(number)
+        if number > 4
+          :large
+        else
+          :small
+        end
+      end
+
+      def self.never
+        1
+      end
+    end
+  RUBY
+  SPEC = <<~RUBY
+    require 'm%<n>d'
+    RSpec.describe M%<n>d do
+      it('is of some size') { sleep 0.05; expect(M%<n>d.of(%<n>d)).to be }
+    end
+  RUBY
+  TEST = <<~RUBY
+    require 'test_helper'
+    require 'm%<n>d'
+    class M%<n>dTest < Minitest::Test
+      def test_size
+        sleep 0.05
+        assert M%<n>d.of(%<n>d)
+      end
+    end
+  RUBY
+  START = <<~RUBY
+    require 'simplecov'
+    SimpleCov.start do
+      enable_coverage :branch
+      add_filter(%r{^/(spec|test)/})
+      add_filter { |file| file.filename.end_with?('/m8.rb') }
+      add_group('Even') { |file| file.filename[/\\d/].to_i.even? }
+      track_files 'lib/**/*.rb'
+      minimum_coverage line: ENV.fetch('LEAST', '50').to_i
+    end
+  RUBY
+  PLAIN = { 'spec' => %w[rspec], 'test' => ['ruby', '-Ilib', '-Itest', '-e', 'Dir["./test/*_test.rb"].sort.each { |f| require f }'] }.freeze
+  # What is tried besides two workers in place.
+  WAYS = {
+    'a copy' => [{}, '--sync'], 'a process a file' => [{ 'isolation' => 'file' }], 'a copy a slot' => [{ 'workspace' => 'slot' }],
+    'retries' => [{ 'retries' => 2 }]
+  }.freeze
+
+  def setup
+    @root = Dir.mktmpdir('gorgon-coverage')
+  end
+
+  def teardown
+    FileUtils.rm_rf(@root)
+  end
+
+  %w[spec test].each do |kind|
+    define_method("test_#{kind}_has_the_lines_and_branches_of_a_plain_run_however_it_is_distributed") do
+      make(kind)
+      plain = plain(kind)
+      assert_equal 8, plain.size
+      assert_equal [plain, 0], ours
+      WAYS.each { |name, (config, *arguments)| assert_equal [plain, 0], ours(config, *arguments), name }
+      assert_match(/Even.*Ungrouped/m, @page)
+    end
+
+    define_method("test_#{kind}_fails_if_the_coverage_of_all_processes_is_below_the_minimum") do
+      make(kind)
+      # No process alone has that much.
+      least = percent(plain(kind)).floor
+      assert_equal 0, status_of('gorgon-originator', '--local=2', LEAST: least.to_s)
+      assert_includes @said, 'Coverage report generated'
+      assert_equal 1, status_of('gorgon-originator', '--local=2', LEAST: (least + 1).to_s)
+      assert_match(/^Line coverage \(\d+\.\d+%\) is below the expected minimum coverage \(#{least + 1}\.00%\)/, @said)
+      assert_includes @said, 'coverage: the run fails, as SimpleCov ended with exit status 2'
+      write('gorgon.json', '{ "coverage": false }')
+      assert_equal 0, status_of('gorgon-originator', '--local=2', LEAST: '100')
+      assert_includes @said, 'SimpleCov found the coverage of one process too small'
+    end
+  end
+
+  def test_retried_tests_count_and_failed_tests_are_not_judged
+    make('spec')
+    flaky = "RSpec.describe('flaky') { it('passes late') { File.exist?('once') || (File.write('once', ''); raise 'first') } }\n"
+    write('spec/flaky_spec.rb', flaky)
+    assert_equal 0, status_of('gorgon-originator', '--local=2', '--retries=1')
+    FileUtils.rm_f("#{@root}/once")
+    FileUtils.rm_f("#{@root}/coverage/.last_run.json")
+    assert_equal 1, status_of('gorgon-originator', '--local=2', LEAST: '100')
+    assert_includes @said, 'Stopped processing SimpleCov as a previous error'
+    refute_includes @said, 'the run fails, as SimpleCov'
+    refute File.exist?("#{@root}/coverage/.last_run.json")
+  end
+
+  def test_settings_that_are_code_stand_in_dot_simplecov
+    make('spec')
+    formatter = "class Own; def format(result) = puts(\"own: \#{result.command_name} \#{result.covered_lines}\"); end\n"
+    write('spec/spec_helper.rb', "#{formatter}#{START}SimpleCov.formatter = Own\nSimpleCov.at_exit { puts 'ended' }\n")
+    assert_equal 0, status_of('gorgon-originator', '--local=2')
+    assert_match(/the formatter Own \(spec\/spec_helper.rb\) writes nothing/, @said)
+    assert_match(/SimpleCov.at_exit in .*spec_helper.rb:\d+ does not run/, @said)
+    settings = START.sub("require 'simplecov'\n", '').sub('SimpleCov.start', 'SimpleCov.configure')
+    write('.simplecov', "#{formatter}#{settings}SimpleCov.formatter = Own\nSimpleCov.at_exit { SimpleCov.result.format!; puts 'ended' }\n")
+    write('spec/spec_helper.rb', "require 'simplecov'\nSimpleCov.start\n")
+    assert_equal 0, status_of('gorgon-originator', '--local=2')
+    assert_match(/^own: RSpec \d+\nended$/, @said)
+  end
+
+  private
+
+  def make(kind)
+    FILES.each do |n|
+      write("lib/m#{n}.rb", format(LIBRARY, n))
+      write("#{kind}/m#{n}_#{kind}.rb", format(kind == 'spec' ? SPEC : TEST, n: n))
+    end
+    write('lib/not_loaded.rb', "# No test loads it.\nclass NotLoaded\n  def one\n    1\n  end\nend\n")
+    write("#{kind}/#{kind}_helper.rb", START + (kind == 'spec' ? '' : "require 'minitest/autorun'\n"))
+    write('.rspec', "--require spec_helper\n") if kind == 'spec'
+  end
+
+  def plain(kind)
+    assert_equal 0, status_of(*PLAIN.fetch(kind)), @said
+    states
+  end
+
+  def ours(config = {}, *arguments)
+    write('gorgon.json', JSON.generate(config))
+    status = status_of('gorgon-originator', '--local=2', *arguments)
+    [states, status]
+  end
+
+  # Of each file what of it is covered, is not, and does not count. How often a line ran is another matter: each process
+  # loads what it needs.
+  def states
+    results = JSON.parse(read('coverage/.resultset.json'))
+    assert_equal 1, results.size
+    @page = read('coverage/index.html')
+    FileUtils.rm_rf("#{@root}/coverage")
+    results.values.first.fetch('coverage').sort.map do |path, found|
+      branches = found['branches'].to_h { |branch, arms| [branch, arms.transform_values(&:positive?)] }
+      [path.delete_prefix("#{@root}/"), found['lines'].map { |count| count&.positive? }, branches]
+    end
+  end
+
+  def percent(states)
+    lines = states.flat_map { |_, found, _| found.compact }
+    100.0 * lines.count(true) / lines.size
+  end
+
+  # Runs a command with these variables; returns its exit status.
+  def status_of(*command, **variables)
+    @said, status = Open3.capture2e(variables.transform_keys(&:to_s), *command, chdir: @root)
+    status.exitstatus
+  end
+
+  def read(path)
+    File.read("#{@root}/#{path}")
+  end
+
+  def write(path, text)
+    FileUtils.mkdir_p(File.dirname("#{@root}/#{path}"))
+    File.write("#{@root}/#{path}", text)
+  end
+end
