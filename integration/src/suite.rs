@@ -198,13 +198,19 @@ impl Suite {
         differences
     }
 
-    /// Returns whether the stream has a failed test or a fault of a file.
+    /// Returns whether the stream has a failed test or a fault of a file; an order-dependent file passes.
     #[must_use]
     pub fn is_red(&self, stream: &str) -> bool {
-        finished(stream).any(|event| {
-            let counts = self.count(&event);
-            counts.failed + counts.errors > 0
-        })
+        let excused: BTreeSet<u32> = read::<JobEnd>(stream)
+            .flat_map(|end| end.order_dependent)
+            .filter_map(|it| it.item)
+            .collect();
+        finished(stream)
+            .filter(|event| !event.item.is_some_and(|it| excused.contains(&it)))
+            .any(|event| {
+                let counts = self.count(&event);
+                counts.failed + counts.errors > 0
+            })
     }
 
     fn count(&self, event: &Event) -> Counts {
@@ -231,12 +237,15 @@ impl Suite {
     }
 }
 
+/// Reads the lines of a stream that have this shape.
+fn read<T: serde::de::DeserializeOwned>(stream: &str) -> impl Iterator<Item = T> {
+    let lines = stream.lines();
+    lines.filter_map(|line| serde_json::from_str(line).ok())
+}
+
 /// Returns the events that tell the end of an item, unless its whole file took the place of its parts.
 fn finished(stream: &str) -> impl Iterator<Item = Event> {
-    let lines = stream.lines();
-    let events: Vec<Event> = lines
-        .filter_map(|line| serde_json::from_str(line).ok())
-        .collect();
+    let events: Vec<Event> = read(stream).collect();
     let mut replaced: BTreeSet<u32> = events.iter().flat_map(|it| it.parts.clone()).collect();
     // What failed after other files and is judged again counts as it did first.
     let reviews = events.iter().filter(|it| it.review.is_some());
@@ -263,6 +272,18 @@ struct Event {
     errors: Vec<serde_json::Value>,
     #[serde(default)]
     defined: Option<Vec<String>>,
+}
+
+/// The end of a job: its `tests` is a number.
+#[derive(Deserialize)]
+struct JobEnd {
+    /// What failed after other files, and passes alone.
+    order_dependent: Vec<OrderDependent>,
+}
+
+#[derive(Deserialize)]
+struct OrderDependent {
+    item: Option<u32>,
 }
 
 impl std::ops::AddAssign for Counts {
@@ -410,6 +431,19 @@ mod tests {
                 "c_spec.rb: right , seen 0/0/0/0"
             ]
         );
+    }
+
+    #[test]
+    fn an_order_dependent_file_is_not_red() {
+        let stream = |dependent: &str| {
+            format!(
+                r#"{{"event":"item_finished","filename":"b_spec.rb","item":4,"tests":[{{"name":"b","outcome":"failed"}}]}}
+                {{"event":"job_finished","tests":1,"order_dependent":[{dependent}]}}"#
+            )
+        };
+        assert!(suite().is_red(&stream("")));
+        assert!(suite().is_red(&stream(r#"{"filename":"a_spec.rb","item":3}"#)));
+        assert!(!suite().is_red(&stream(r#"{"filename":"b_spec.rb","item":4}"#)));
     }
 
     #[test]
