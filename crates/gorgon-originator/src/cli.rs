@@ -275,7 +275,9 @@ fn with_tip(mut error: clap::Error, words: &[OsString]) -> clap::Error {
     } else if error.get(ContextKind::SuggestedArg).is_some() {
         return error;
     } else {
-        format!("options of the framework (RSpec, Minitest, Test::Unit) follow two dashes: '-- {word}'")
+        format!(
+            "options of the framework (RSpec, Minitest, Test::Unit) follow two dashes: '-- {word}'"
+        )
     };
     error.insert(
         ContextKind::Suggested,

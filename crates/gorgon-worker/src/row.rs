@@ -30,7 +30,9 @@ impl Work {
         running.limit_at = None;
         if spent {
             self.end_child(now, no, out);
-            let error = broken_row("after one of these files its Ruby process can run no other file, so nothing tells whether the order matters");
+            let error = broken_row(
+                "after one of these files its Ruby process can run no other file, so nothing tells whether the order matters",
+            );
             self.finish_item(now, How::Refused(error), out);
         }
     }
