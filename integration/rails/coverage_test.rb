@@ -126,6 +126,7 @@ class CoverageTest < Minitest::Test
       write("lib/m#{n}.rb", format(LIBRARY, n))
       write("#{kind}/m#{n}_#{kind}.rb", format(kind == 'spec' ? SPEC : TEST, n: n))
     end
+    write('gorgon.json', '{ "coverage": true }')
     write('lib/not_loaded.rb', "# No test loads it.\nclass NotLoaded\n  def one\n    1\n  end\nend\n")
     write("#{kind}/#{kind}_helper.rb", START + (kind == 'spec' ? '' : "require 'minitest/autorun'\n"))
     write('.rspec', "--require spec_helper\n") if kind == 'spec'
@@ -137,7 +138,7 @@ class CoverageTest < Minitest::Test
   end
 
   def ours(config = {}, *arguments)
-    write('gorgon.json', JSON.generate(config))
+    write('gorgon.json', JSON.generate({ 'coverage' => true }.merge(config)))
     status = status_of('gorgon-originator', '--local=2', *arguments)
     [states, status]
   end

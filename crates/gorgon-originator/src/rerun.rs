@@ -37,7 +37,9 @@ pub fn read(settings: &Settings, ways: &[Way], options: &[String]) -> Commands {
         (None, []) => test_ways(root),
         (None, ways) => ways.to_vec(),
     };
-    let of_rakefile = ways.first().map(|way| way.environment.as_slice());
+    // What Rake has set while it loaded the Rakefile may be a secret. What stands in the Rakefile's text is none.
+    let said = test_ways(root);
+    let of_rakefile = said.first().map(|way| way.environment.as_slice());
     let environment_of_tests =
         of_tests(root, of_rakefile.unwrap_or_default(), &settings.config.env);
     let rails = is_rails(root);

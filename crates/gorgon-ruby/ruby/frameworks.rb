@@ -233,10 +233,12 @@ module Gorgon
 
       # Of the file of one class after another.
       def basename(path)
-        return @basename if @path == path
+        known, name = @basename
+        return name if known == path
 
-        @path = path
-        @basename = File.basename(path)
+        name = File.basename(path)
+        @basename = [path, name]
+        name
       end
 
       def switch_off(point)

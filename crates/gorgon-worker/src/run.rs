@@ -429,7 +429,7 @@ impl Shell {
         let code = match exit {
             Exit::Over if passed => exit::OK,
             Exit::Over => exit::FAILED,
-            Exit::Cancelled if self.broken_pipe => exit::OK,
+            Exit::Cancelled if self.broken_pipe => exit::FAILED,
             Exit::Cancelled => exit::CANCELLED,
             Exit::HandedBack | Exit::ListenerLost | Exit::SlotGiven => exit::OK,
             Exit::CallbackFailed(error) => {

@@ -82,7 +82,7 @@ impl Default for ProjectConfig {
             cluster_id: None,
             ruby: None,
             isolation: Isolation::default(),
-            coverage: true,
+            coverage: false,
             workspace: WorkspaceMode::default(),
             file_timeout: None,
             callback_timeout: CALLBACK_LIMIT,

@@ -33,6 +33,10 @@ module Gorgon
       !@coverage.nil?
     end
 
+    def whole?
+      @pieces.empty?
+    end
+
     def configure
       set(@settings)
       groups = @groups.transform_values { |files| SimpleCov::BlockFilter.new(->(file) { files[file.filename] }) }
@@ -146,7 +150,9 @@ module Gorgon
 end
 
 collated = Gorgon::Collated.new(shares_path)
-exit!(0) unless collated.any?
+# What is missing may be what would fail the run.
+missing = collated.whole? || tests == 'failed' ? 0 : 1
+exit!(missing) unless collated.any?
 collated.configure
 begin
   collated.report(tests == 'failed')
@@ -154,4 +160,4 @@ rescue SystemExit => e
   STDOUT.flush
   exit!(e.status)
 end
-exit!(0)
+exit!(missing)

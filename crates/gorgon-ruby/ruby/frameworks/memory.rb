@@ -40,7 +40,8 @@ module Gorgon
         @lost = []
         waits = @waiting.any?
         changed = {}.compare_by_identity
-        known = waited == @waiting.size ? unchanged(classes, opened) : 0
+        same = unchanged(classes, opened)
+        known = waited == @waiting.size ? same : 0
         @latest = classes.drop(known).each_with_object([]) do |klass, turns|
           next if waits && @waiting.key?(klass)
 
@@ -62,7 +63,14 @@ module Gorgon
       # defined in classes of its file.
       def pass_over(classes, ran)
         classes.each { |klass| pass(klass) unless @spent.key?(klass) || @waiting.key?(klass) }
-        [*ran, *@latest&.map(&:first)].each { |klass| spend(klass) if reshaped?(klass) }
+        [*ran, *@latest&.map(&:first)].each do |klass|
+          next unless reshaped?(klass)
+
+          spend(klass)
+          # A later file may bring the number of methods back.
+          @listed = []
+          @sizes = []
+        end
         @latest = nil
       end
 

@@ -62,7 +62,7 @@ impl Shell {
             }
         };
         if printed.is_err() && !self.broken_pipe {
-            // Who read our lines has seen enough.
+            // Who read our lines has seen enough. What has not run then has not passed.
             self.broken_pipe = true;
             self.caused.push_back(Event::Cancelled);
         }

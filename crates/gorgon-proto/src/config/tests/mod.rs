@@ -138,14 +138,14 @@ fn faults_are_one_line_with_the_place() {
 fn new_keys_are_read() {
     let text = r#"{
         "ruby": "docker run --rm 'my image' ruby",
-        "isolation": "file", "workspace": "slot", "coverage": false,
+        "isolation": "file", "workspace": "slot", "coverage": true,
         "file_timeout": 1.5, "callback_timeout": 30, "retries": 2, "split_over": 0,
         "env": {"A": "1", "B": null, "C": 3, "TEST_ENV_NUMBER": null,},
         "artifacts": ["coverage/**"], "advertise": "10.0.0.1", "host_name": "me",
         "job_secret": "s", "cluster_id": "", // none
     }"#;
     let config = project_of(text).unwrap().config;
-    assert!(!config.coverage && project_of("{}").unwrap().config.coverage);
+    assert!(config.coverage && !project_of("{}").unwrap().config.coverage);
     assert_eq!(
         config.ruby,
         Some(strings(&["docker", "run", "--rm", "my image", "ruby"]))
