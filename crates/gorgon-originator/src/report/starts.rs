@@ -8,14 +8,20 @@ use super::Results;
 use super::results::HostFailure;
 use super::visible::one_line;
 
-/// Returns what failed in one line: the exception, and where it was raised.
+/// Returns what failed in one line: the first line of the message, and where it was raised.
 fn first_words(error: &HostError) -> String {
     let mut lines = error.message.lines();
     let text = one_line(lines.next().unwrap_or_default());
-    match lines.next() {
+    match lines.find(|line| is_place(line)) {
         Some(place) => format!("{text} ({})", one_line(place.trim())),
         None => text,
     }
+}
+
+/// Tells whether a line is one of a backtrace, `FILE:LINE` and perhaps more. A message may have several lines before it.
+fn is_place(line: &str) -> bool {
+    let number = line.trim().split(':').nth(1).unwrap_or_default();
+    !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// Returns what is said about a failed start when it happens.
@@ -93,6 +99,31 @@ impl Results {
                 error.what,
                 first_words(error)
             ));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_place_of_an_error_is_a_line_of_its_backtrace() {
+        for (message, expected) in [
+            ("no\n  a.rb:5:in `x'\n  b.rb:1", "no (a.rb:5:in `x')"),
+            (
+                "uninitialized constant X\n\n    X: 1\n    ^\n  a.rb:5",
+                "uninitialized constant X (a.rb:5)",
+            ),
+            ("a\nb", "a"),
+        ] {
+            let error = HostError {
+                what: "before_start".into(),
+                message: message.into(),
+                command: String::new(),
+                output: String::new(),
+            };
+            assert_eq!(first_words(&error), expected);
         }
     }
 }
