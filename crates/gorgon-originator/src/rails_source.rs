@@ -73,7 +73,7 @@ fn patterns(tracked: &BTreeSet<String>) -> Vec<String> {
 }
 
 /// Returns the names at the top of the project below which Git tracks files of [`LEFT_OUT`]: the suite may need
-/// them. None without Git.
+/// them. None without a repository; all of them in one of which Git does not tell.
 fn tracked(root: &Path) -> BTreeSet<String> {
     let mut git = Command::new("git");
     git.arg("-C").arg(root).args(["ls-files", "-z", "--"]);
@@ -86,7 +86,11 @@ fn tracked(root: &Path) -> BTreeSet<String> {
         Ok(told) => tops(&told.stdout),
         Err(error) => {
             log::debug!(target: "gorgon::originator", error:%; "Git does not tell which files it tracks");
-            BTreeSet::new()
+            let repository = root.ancestors().any(|it| it.join(".git").exists());
+            let all = LEFT_OUT.iter().filter(|_| repository);
+            all.filter_map(|(pathspec, _)| pathspec.split('/').next())
+                .map(str::to_owned)
+                .collect()
         }
     }
 }
@@ -118,6 +122,14 @@ mod tests {
         let kept = patterns(&tops);
         assert!(!kept.iter().any(|it| it.contains("storage")), "{kept:?}");
         assert_eq!(all_patterns().len(), kept.len() + 2);
+    }
+
+    #[test]
+    fn where_git_does_not_tell_nothing_of_a_repository_is_left_out() {
+        let root = tempfile::tempdir().unwrap();
+        assert_eq!(patterns(&tracked(root.path())), all_patterns());
+        std::fs::write(root.path().join(".git"), "gitdir: nowhere\n").unwrap();
+        assert_eq!(patterns(&tracked(root.path())), Vec::<String>::new());
     }
 
     #[test]
