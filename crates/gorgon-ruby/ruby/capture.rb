@@ -33,6 +33,13 @@ module Gorgon
       $stderr = STDERR
     end
 
+    # What Ruby holds back of either stream goes where that points now.
+    def flush
+      [STDOUT, STDERR].each { |stream| stream.flush unless stream.closed? }
+    rescue IOError, SystemCallError
+      nil # A test has pointed it there: to a pipe that nobody reads, to a full disk.
+    end
+
     # Where stdout and stderr point now, there they are pointed from now on.
     def keep
       [STDOUT, STDERR].each do |stream|

@@ -53,6 +53,7 @@ module Gorgon
       # Without its line to the worker a child is of no use.
       raise unless Process.ppid && $$ == @pid
 
+      @capture.take
       STDERR.puts("gorgon: the descriptor to the worker was closed: #{e.class}: #{e.message}")
       Process.exit!(1)
     end
@@ -283,10 +284,11 @@ module Gorgon
     def end_file(path, time)
       # What a file without tests has loaded, others use.
       @restore.keep unless @reporter.tests?
+      @restore.note
       @restore.restore_encodings
       note_left(path)
       tell_closed if STDOUT.closed?
-      @capture.take
+      @capture.flush
       output = @reporter.failed ? @capture.text : ''
       @channel.send(event: 'file_finished', time: time, output: output, spent: @reporter.spent || false)
     end
@@ -300,8 +302,7 @@ module Gorgon
     def finish
       return leave_without_hooks if @loaded_foreign && !@ran
 
-      @restore.call
-      @restore.to_tests
+      @restore.to_the_end
       @capture.clear
       @reporter.begin_end
       take_coverage
@@ -337,7 +338,7 @@ module Gorgon
     end
 
     def after_complete
-      @restore ? @restore.outside { callback('after_complete') } : callback('after_complete')
+      @restore && @callbacks.any? ? @restore.outside { callback('after_complete') } : callback('after_complete')
     end
 
     # Returns whether it came back.

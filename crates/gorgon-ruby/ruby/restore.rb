@@ -9,39 +9,42 @@ module Gorgon
   # globals are the file's own business, as they would be in one plain process.
   #
   # What loading and hooks of the suite change is kept. A plain run loads all files, then runs these hooks, then the
-  # tests. So what loading changes holds for all later loading and all tests, and what hooks change for all tests.
+  # tests. So what loading changes holds for all later loading and all tests, and what hooks change for all tests. What
+  # ends the suite comes last, and finds what tests have left.
   class Restore
-    # By INT a child is told to stop: its handler is ours, and always put back.
-    INT = ::Signal.list['INT']
-    SIGNALS = %w[TERM HUP QUIT USR1 USR2 ALRM CHLD PIPE CONT WINCH].freeze
+    SIGNALS = %w[INT TERM HUP QUIT USR1 USR2 ALRM CHLD PIPE CONT WINCH].freeze
+    # Taken at load: tests replace Dir and File.
     TRAP = ::Signal.method(:trap)
+    UMASK = ::File.method(:umask)
+    PWD = ::Dir.method(:pwd)
+    CHDIR = ::Dir.method(:chdir)
+    private_constant :SIGNALS, :TRAP, :UMASK, :PWD, :CHDIR
 
-    # To be called before the first file.
+    # To be called before the first file, where our own handler of INT is set.
     def initialize(root, capture)
       @root = root
       @capture = capture
       @encodings = [::Encoding.default_external, ::Encoding.default_internal]
       @gem_paths = GemPaths.new
-      @int = first_handler(INT)
       # What files are loaded with.
-      @directory = root
-      @umask = File.umask
-      @out, @err, @in = STDOUT, STDERR, STDIN
-      @traps = handlers
+      @loading = { directory: root, umask: UMASK.call, out: STDOUT, err: STDERR, in: STDIN, **handlers }
       # What hooks of the suite have changed of that, for tests.
       @hooked = {}
+      # What tests have changed and not put back, for what ends the suite.
+      @left = {}
+      @kept = nil
+      @noted = {}
     end
 
     # To be called before each file: puts back what tests have changed.
     def call
-      @kept = false
+      changed = note.merge(@hooked)
+      @noted = @kept = nil
       restore_encodings
       @gem_paths.restore
       @capture.take
-      enter(@directory)
-      File.umask(@umask)
-      TRAP.call(INT, @int)
-      @traps.each { |number, handler| TRAP.call(number, handler) }
+      changed.each_key { |what| put(what, @loading[what]) }
+      enter(@loading[:directory])
       put_streams
     end
 
@@ -52,24 +55,32 @@ module Gorgon
       return (yield if block_given?) if @kept
 
       @kept = true
-      keep_what_loading_set
+      @loading.update(changes(@loading))
       to_tests
       yield if block_given?
-      @hooked = changes if due
+      @hooked = changes(@loading) if due
       @gem_paths.keep
       @capture.keep
     end
 
-    # As when tests begin. To be called before what ends the suite.
-    def to_tests
-      @hooked.each { |what, value| put(what, value) }
+    # To be called when the tests of a file have ended, and changes nothing.
+    def note
+      @noted ||= changes(@kept ? @loading.merge(@hooked) : @loading).each { |what, value| @left[what] = value }
+    end
+
+    # To be called before what ends the suite. It finds what the tests of all files have left, as in one process.
+    def to_the_end
+      note
+      to_tests unless @kept
+      @left.each { |what, value| put(what, value) unless what == :directory && directory.nil? }
     end
 
     # Runs the block, a callback, in the directory and with the streams that callbacks always have.
     def outside
       before = [directory, $stdout, $stderr, $stdin]
       enter(@root)
-      $stdout, $stderr, $stdin = STDOUT, STDERR, STDIN
+      @capture.take
+      $stdin = STDIN
       yield
     ensure
       directory, $stdout, $stderr, $stdin = before
@@ -93,39 +104,33 @@ module Gorgon
       ::Encoding.default_external.ascii_compatible? && ::Encoding.default_internal&.ascii_compatible? != false
     end
 
-    def keep_what_loading_set
-      @directory = directory || @directory
-      @umask = File.umask
-      @traps.each do |number, handler|
-        found = handler(number, handler)
-        @traps[number] = found unless found.equal?(handler)
-      end
-      @out, @err, @in = $stdout, $stderr, $stdin
+    # As when tests begin.
+    def to_tests
+      @hooked.each { |what, value| put(what, what == :out || what == :err ? usable(what, value) : value) }
     end
 
-    # What is set now, where it is not what files are loaded with.
-    def changes
-      now = { directory: [directory || @directory, @directory], umask: [File.umask, @umask],
-              out: [$stdout, @out], err: [$stderr, @err], in: [$stdin, @in] }
-      @traps.each { |number, handler| now[number] = [handler(number, @hooked.fetch(number, handler)), handler] }
-      now.reject { |_, (value, loading)| same?(value, loading) }.transform_values(&:first)
+    # What is set now, where it is not what was `expected`. A directory that is gone is no change.
+    def changes(expected)
+      now = { directory: directory || expected[:directory], umask: UMASK.call, out: $stdout, err: $stderr, in: $stdin }
+      expected.each { |what, value| now[what] = handler(what, value) if what.is_a?(::Integer) }
+      now.reject { |what, value| same?(value, expected[what]) }
     end
 
     def put(what, value)
       case what
       when :directory then enter(value)
-      when :umask then File.umask(value)
-      when :out then $stdout = usable(value, STDOUT)
-      when :err then $stderr = usable(value, STDERR)
+      when :umask then UMASK.call(value)
+      when :out then $stdout = value
+      when :err then $stderr = value
       when :in then $stdin = value
       else TRAP.call(what, value)
       end
     end
 
     def put_streams
-      $stdout = usable(@out, STDOUT)
-      $stderr = usable(@err, STDERR)
-      $stdin = @in
+      $stdout = usable(:out, @loading[:out])
+      $stderr = usable(:err, @loading[:err])
+      $stdin = @loading[:in]
     end
 
     # Ruby gives a command of a handler in a new string each time.
@@ -135,14 +140,14 @@ module Gorgon
 
     # One that is gone since cannot be entered: then it is the project's.
     def enter(path)
-      Dir.chdir(path) unless directory == path
+      CHDIR.call(path) unless directory == path
     rescue SystemCallError
-      Dir.chdir(@root)
+      CHDIR.call(@root)
     end
 
     # nil: it is gone.
     def directory
-      Dir.pwd
+      PWD.call
     rescue SystemCallError
       nil
     end
@@ -168,7 +173,8 @@ module Gorgon
     end
 
     # What stands for an output may have been closed by tests. It need not be an IO.
-    def usable(stream, usual)
+    def usable(what, stream)
+      usual = what == :out ? STDOUT : STDERR
       !stream.equal?(usual) && stream.closed? ? usual : stream
     rescue StandardError
       stream

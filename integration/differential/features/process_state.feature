@@ -251,3 +251,116 @@ Feature: what helpers and suite hooks change of the process holds for all files
       end
       """
     When I run `ruby -Itest test/a_test.rb test/b_test.rb test/c_test.rb test/d_test.rb`
+
+  Scenario: what ends a suite of RSpec finds what its tests have left
+    Given a file named "spec/spec_helper.rb" with:
+      """ruby
+      require 'stringio'
+      HEARD = []
+      RSpec.configure do |config|
+        config.after(:suite) { File.write(File.join(__dir__, 'suite.log'), [Dir.pwd, File.umask, $stdin.class].inspect) }
+        config.after(:suite) { Process.kill('TERM', $$) && sleep(0.001) until HEARD.any? }
+        config.after(:suite) { raise 'a test has left the directory' if Dir.pwd == '/' }
+      end
+      at_exit { File.write(File.join(__dir__, 'exit.log'), [Dir.pwd, File.umask, HEARD.any?].inspect) }
+      """
+    And a file named "spec/a_spec.rb" with:
+      """ruby
+      require 'spec_helper'
+      RSpec.describe 'A' do
+        it 'leaves much' do
+          trap('TERM') { HEARD << :term }
+          File.umask(0o007)
+          Dir.chdir('/')
+          $stdin = StringIO.new
+        end
+      end
+      """
+    And a file named "spec/b_spec.rb" with:
+      """ruby
+      require 'spec_helper'
+      RSpec.describe('B') { it('leaves nothing') { expect(HEARD).to be_empty } }
+      """
+    When I run `rspec`
+
+  Scenario: what ends a suite of RSpec finds that the directory is gone
+    Given a file named "spec/a_spec.rb" with:
+      """ruby
+      require 'tmpdir'
+      RSpec.describe 'A' do
+        after(:all) { RSpec.configuration.after(:suite) { raise 'never' } }
+        it('leaves no directory') { Dir.mktmpdir { |gone| Dir.chdir(gone) } }
+      end
+      at_exit do
+        Dir.pwd
+      rescue Errno::ENOENT
+        exit 7
+      end
+      """
+    When I run `rspec`
+
+  Scenario: what ends a suite of Minitest finds what its tests have left
+    Given a file named "test/a_test.rb" with:
+      """ruby
+      require 'minitest/autorun'
+      HEARD = []
+      Minitest.after_run { File.write(File.join(__dir__, 'suite.log'), [Dir.pwd, File.umask].inspect) }
+      Minitest.after_run { Process.kill('TERM', $$) && sleep(0.001) until HEARD.any? }
+      class ATest < Minitest::Test
+        def test_that_leaves_much
+          trap('TERM') { HEARD << :term }
+          File.umask(0o007)
+          Dir.chdir('/')
+        end
+      end
+      """
+    When I run `ruby -Itest test/a_test.rb`
+
+  Scenario: what ends a suite of Test::Unit finds what its tests have left
+    Given a file named "test/a_test.rb" with:
+      """ruby
+      require 'test/unit'
+      HEARD = []
+      Test::Unit.at_exit { File.write(File.join(__dir__, 'suite.log'), [Dir.pwd, File.umask].inspect) }
+      Test::Unit.at_exit { Process.kill('TERM', $$) && sleep(0.001) until HEARD.any? }
+      at_exit { exit 3 if Dir.pwd == '/' }
+      class ATest < Test::Unit::TestCase
+        def test_that_leaves_much
+          trap('TERM') { HEARD << :term }
+          File.umask(0o007)
+          Dir.chdir('/')
+          assert true
+        end
+      end
+      """
+    When I run `ruby -Itest test/a_test.rb`
+
+  Scenario: a helper that takes INT
+    Given a file named "spec/spec_helper.rb" with:
+      """ruby
+      HEARD = []
+      trap('INT') { HEARD << :int }
+      RSpec.shared_examples 'the process' do
+        it 'hears INT' do
+          before = HEARD.size
+          Process.kill('INT', $$)
+          sleep 0.001 until HEARD.size > before
+        end
+      end
+      """
+    And a file named "spec/a_spec.rb" with:
+      """ruby
+      require 'spec_helper'
+      RSpec.describe('A') { include_examples 'the process' }
+      """
+    And a file named "spec/b_spec.rb" with:
+      """ruby
+      require 'spec_helper'
+      RSpec.describe('B') { include_examples 'the process' }
+      """
+    And a file named "spec/c_spec.rb" with:
+      """ruby
+      require 'spec_helper'
+      RSpec.describe('C') { include_examples 'the process' }
+      """
+    When I run `rspec`

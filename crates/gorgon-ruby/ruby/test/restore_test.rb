@@ -11,6 +11,7 @@ require_relative '../restore'
 class RestoreTest < Minitest::Test
   def test_handlers_directory_and_umask_are_put_back
     seen = in_process do |restore|
+      restore.call
       Dir.mktmpdir { |gone| Dir.chdir(gone) }
       File.umask(0o777)
       Signal.trap('TERM') { raise 'never' }
@@ -23,6 +24,7 @@ class RestoreTest < Minitest::Test
 
   def test_streams_that_were_closed_or_replaced_are_put_back
     seen = in_process do |restore, capture|
+      restore.call
       STDOUT.close
       $stderr = StringIO.new
       $stdin = nil
@@ -81,15 +83,63 @@ class RestoreTest < Minitest::Test
     assert_equal 'true', seen
   end
 
-  def test_a_handler_of_int_is_never_kept
+  def test_a_handler_of_int_that_loading_sets_is_kept_and_one_of_tests_is_not
     seen = in_process do |restore|
       restore.call
-      Signal.trap('INT') { raise 'never' }
+      Signal.trap('INT', heard = proc {})
       restore.keep
+      Signal.trap('INT') { raise 'never' }
       restore.call
-      Signal.trap('INT', 'DEFAULT')
+      Signal.trap('INT', 'DEFAULT').equal?(heard)
     end
-    assert_equal 'DEFAULT'.inspect, seen
+    assert_equal 'true', seen
+  end
+
+  def test_what_ends_the_suite_finds_what_tests_of_all_files_have_left
+    seen = in_process do |restore|
+      restore.call
+      restore.keep(due: true) { Signal.trap('USR1', 'IGNORE') }
+      Signal.trap('TERM', left = proc {})
+      Dir.chdir('/')
+      restore.note
+      restore.call
+      restore.keep
+      File.umask(0o007)
+      ($stdout = StringIO.new).close
+      restore.to_the_end
+      [Dir.pwd, File.umask, $stdout.closed?, Signal.trap('TERM', nil).equal?(left), Signal.trap('USR1', nil)]
+    end
+    assert_equal ['/', 0o007, true, true, 'IGNORE'].inspect, seen
+  end
+
+  def test_what_ends_the_suite_finds_what_loading_and_hooks_have_set
+    seen = in_process do |restore|
+      restore.call
+      restore.keep(due: true) { File.umask(0o070) }
+      restore.note
+      restore.call
+      Dir.chdir('/')
+      restore.to_the_end
+      [Dir.pwd, File.umask]
+    end
+    assert_equal ['/', 0o070].inspect, seen
+  end
+
+  def test_what_ends_the_suite_finds_no_directory_where_the_last_one_is_gone
+    seen = in_process do |restore|
+      restore.call
+      restore.keep
+      Dir.chdir('/')
+      restore.note
+      restore.call
+      restore.keep
+      Dir.mktmpdir { |gone| Dir.chdir(gone) }
+      restore.to_the_end
+      Dir.pwd
+    rescue Errno::ENOENT
+      'gone'
+    end
+    assert_equal 'gone'.inspect, seen
   end
 
   def test_a_directory_that_is_gone_and_an_output_that_is_closed_are_replaced

@@ -30,13 +30,13 @@ module Gorgon
           tell('Minitest.run', nil, "Minitest.run, which the suite overrides, answers #{said.inspect}: the run did not pass") if passed && !@stand_in.passed?(said)
         end
 
-        # The last one first, as in Minitest. Handlers of at_exit that they register come after Minitest's own, whose
-        # exit they may override.
+        # The last one first, and none after one that raises or exits, as in Minitest. Handlers of at_exit that they
+        # register come after Minitest's own, whose exit they may override.
         def run_hooks
-          until hooks.empty?
-            hook = hooks.pop
-            guarded('Minitest.after_run') { @late.holding { hook.call } }
+          guarded('Minitest.after_run') do
+            @late.holding { hooks.pop.call } until hooks.empty?
           end
+          hooks.clear
           @over = true
         end
 
