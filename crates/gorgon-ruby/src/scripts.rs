@@ -61,6 +61,7 @@ const SCRIPTS: &[(&str, &str)] = scripts![
     "frameworks/rspec/warm.rb",
     "frameworks/scan.rb",
     "frameworks/selection.rb",
+    "frameworks/sources.rb",
     "frameworks/stand_in.rb",
     "frameworks/test_unit/adapter.rb",
     "frameworks/test_unit/hooks.rb",

@@ -1,5 +1,7 @@
 # frozen_string_literal: true
 
+require_relative 'sources'
+
 module Gorgon
   module Frameworks
     # Which test methods of which classes had their turn in this process: each has it once, with
@@ -21,6 +23,7 @@ module Gorgon
         @passed = {}.compare_by_identity  # classes that have no turn, unless a file opens them
         @shapes = {}.compare_by_identity  # class => what tells that it was reopened
         @bases = {}.compare_by_identity   # classes that others are below
+        @sources = Sources.new
         @listed = []                      # the classes after the last file, and how many methods each had
         @sizes = []
         @waiting = {}.compare_by_identity # class => the test file that it waits for, or nil
@@ -33,23 +36,28 @@ module Gorgon
       end
 
       # The turns that the loading of a file brought: [[class, names], …]. A class that was there
-      # before the first file has its turn with that. `opened` holds the classes that the file opened.
-      def fresh(classes, path, opened)
+      # before the first file has its turn with that. `opened` holds the classes and modules that the file opened; of
+      # `text`, where it is known, also what it changes from outside is seen.
+      def fresh(classes, path, opened, text = nil)
         waited = @waiting.size
         @waiting.delete_if { |_, home| home.nil? || home == path }
         @lost = []
         waits = @waiting.any?
         changed = {}.compare_by_identity
+        given = text && Sources::FROM_OUTSIDE.match?(text) ? @sources.changed : @sources.changed(opened.keys)
         same = unchanged(classes, opened)
-        known = waited == @waiting.size ? same : 0
+        known = waited == @waiting.size && given.empty? ? same : 0
         @latest = classes.drop(known).each_with_object([]) do |klass, turns|
           next if waits && @waiting.key?(klass)
 
           grown = reshaped?(klass, by: @bases.key?(klass) ? :all : :methods) || (!changed.empty? && changed.key?(klass.superclass))
-          next unless opened.key?(klass) || (grown && !@passed.key?(klass))
+          next unless opened.key?(klass) || ((grown || given.key?(klass)) && !@passed.key?(klass))
 
           changed[klass] = true
-          turns << [klass, take(klass, path)] unless of_another_file?(klass, path)
+          next if of_another_file?(klass, path)
+
+          names = grown || opened.key?(klass) ? take(klass, path) : spend(klass)
+          turns << [klass, names] if grown || opened.key?(klass) || names.any?
         end
       ensure
         @loaded[path] = true
@@ -63,8 +71,10 @@ module Gorgon
       # defined in classes of its file.
       def pass_over(classes, ran)
         classes.each { |klass| pass(klass) unless @spent.key?(klass) || @waiting.key?(klass) }
-        [*ran, *@latest&.map(&:first)].each do |klass|
-          next unless reshaped?(klass)
+        of_the_file = [*ran, *@latest&.map(&:first)].uniq
+        given = @sources.changed(of_the_file)
+        of_the_file.each do |klass|
+          next unless reshaped?(klass) || given.key?(klass)
 
           spend(klass)
           # A later file may bring the number of methods back.
@@ -76,8 +86,13 @@ module Gorgon
 
       # The full names of tests that no item has asked for, and that get no turn any more.
       def undone(classes)
-        classes.reject { |klass| @waiting.key?(klass) }.select { |klass| reshaped?(klass) }
-               .flat_map { |klass| spend(klass).map { |name| "#{klass.name || klass.inspect}##{name}" } }
+        changed = @sources.changed
+        classes.reject { |klass| @waiting.key?(klass) }.flat_map do |klass|
+          next [] unless reshaped?(klass) || changed.key?(klass) || changed.key?(klass.superclass)
+
+          changed[klass] = true
+          spend(klass).map { |name| "#{klass.name || klass.inspect}##{name}" }
+        end
       end
 
       # A base class, of the framework or of a helper.
@@ -150,6 +165,7 @@ module Gorgon
         return false if shape == known
 
         @bases[klass.superclass] = true unless known
+        @sources.see(klass) { |above| @shapes.key?(above) }
         @shapes[klass] = shape
         true
       end

@@ -86,6 +86,8 @@ end
 result, framework, seed, options, *files = ARGV
 ARGV.clear
 record = Record.new(result)
+Gorgon::Leaving.watch(record)
+at_exit { Gorgon::Leaving.tell($!) }
 Gorgon::Frameworks.disarmed { load 'callbacks.rb' } if File.exist?('callbacks.rb')
 Gorgon::Frameworks.disarmed { require 'minitest/spec' } if ENV['PRELOAD_SPEC']
 Gorgon::Frameworks.adapter(framework).preload if framework == 'rspec'
@@ -107,6 +109,8 @@ files.each do |file|
   lines, tests = wanted.partition { |word| word.match?(/\A\d+\z/) }
   selection = { tests: tests, lines: lines.map(&:to_i), part: !sign.nil?, except: [] }
   selection.update(tests: [], except: tests) if sign == '-'
+  # The child reads the file's text for it.
+  Gorgon::Frameworks.guess(path, framework)
   adapter.run(path, wanted.empty? ? nil : selection)
 rescue Gorgon::Frameworks::UnknownOption => e
   record.refused(e.message)

@@ -112,7 +112,7 @@ module Gorgon
         now = loaded || load_file(absolute)
         return unless exits_passed? && there? && prepared?
 
-        turns = @memory.fresh(runnables, absolute, Frameworks.opened)
+        turns = @memory.fresh(runnables, absolute, Frameworks.opened, Frameworks.scan.text(absolute))
         return had_their_turn if @results.any? && @memory.lost.any?
 
         tests = new_tests(turns)

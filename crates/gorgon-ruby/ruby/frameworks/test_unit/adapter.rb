@@ -111,7 +111,7 @@ module Gorgon
         ready
         return unless prepared?
 
-        turns = @memory.fresh(classes, absolute, Frameworks.opened).reject { |_, names| names.empty? }
+        turns = @memory.fresh(classes, absolute, Frameworks.opened, Frameworks.scan.text(absolute)).reject { |_, names| names.empty? }
         return had_their_turn if @results.any? && @memory.lost.any?
 
         @files[path] = turns

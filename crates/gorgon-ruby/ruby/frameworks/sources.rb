@@ -1,0 +1,51 @@
+# frozen_string_literal: true
+
+module Gorgon
+  module Frameworks
+    # The classes and modules that classes of tests have their methods from: which of them have changed since. A file
+    # may open a module that classes of earlier files include, or replace a method from outside, by `define_method`.
+    class Sources
+      # What a file says that gives methods to a class or module without opening it.
+      FROM_OUTSIDE = /[.:](?:(?:class|module)_(?:eval|exec)|define_method|alias_method|include|prepend)\b(?!\?)/.freeze
+
+      def initialize
+        @methods = {}.compare_by_identity # class or module => a number that says what its methods are
+        @users = {}.compare_by_identity   # class or module => the classes with methods of it
+      end
+
+      # To be called for each class when it is new, and when it has changed. The block tells whether the class above it
+      # is looked after by itself.
+      def see(klass)
+        above = klass.superclass
+        own = klass.ancestors.take_while { |mod| !mod.equal?(above) }
+        own << above unless yield(above)
+        own.each { |mod| note(mod, klass) }
+        @methods[klass] = state(klass)
+      end
+
+      # The classes with methods of those `among` which have changed since they were seen. Each change is told once.
+      def changed(among = @methods.keys)
+        among.each_with_object({}.compare_by_identity) do |mod, found|
+          known = @methods[mod] or next
+          now = state(mod)
+          next if now == known
+
+          @methods[mod] = now
+          @users[mod].each_key { |klass| found[klass] = true }
+        end
+      end
+
+      private
+
+      def note(mod, klass)
+        (@users[mod] ||= {}.compare_by_identity)[klass] = true
+        @methods[mod] ||= state(mod)
+      end
+
+      def state(mod)
+        names = mod.public_instance_methods(false)
+        [names, names.map { |name| mod.instance_method(name) }].hash
+      end
+    end
+  end
+end
