@@ -41,9 +41,6 @@ pub struct Args {
     /// stdin is a pipe from our originator. When the pipe ends, everything here ends at once.
     #[arg(long, hide = true)]
     pub parent_pipe: bool,
-    /// Added to the slot's number for TEST_ENV_NUMBER, if two runs share a directory.
-    #[arg(long, value_name = "N", default_value_t = 0, hide = true)]
-    pub test_env_offset: u32,
 }
 
 impl Args {

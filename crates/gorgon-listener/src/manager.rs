@@ -41,7 +41,6 @@ pub(crate) struct Place<'a> {
     pub(crate) slots: Vec<u32>,
     pub(crate) workspace: &'a Path,
     pub(crate) in_place: bool,
-    pub(crate) test_env_offset: u32,
     pub(crate) log_file: Option<&'a PathBuf>,
 }
 
@@ -84,9 +83,6 @@ impl Manager {
         }
         if place.in_place {
             command.arg("--in-place");
-        }
-        if place.test_env_offset > 0 {
-            command.args(["--test-env-offset", &place.test_env_offset.to_string()]);
         }
         if let Some(run_dir) = place.run_dir {
             command.arg("--run-dir").arg(run_dir);

@@ -100,7 +100,6 @@ pub fn run(args: &Args, broker_url: Option<&str>) -> Result<u8, RunError> {
         ),
         replays,
         place,
-        test_env_offset: args.test_env_offset,
         log_file: config.log_file,
         voice,
         session,
@@ -201,7 +200,6 @@ struct Shell {
     /// None where no signature is asked for.
     replays: Option<Replays>,
     place: Place,
-    test_env_offset: u32,
     log_file: Option<PathBuf>,
     voice: Voice,
     session: Session,

@@ -18,8 +18,8 @@ use serde::{Deserialize, Serialize};
 use crate::ledger::LastFailed;
 use crate::split::{Piece, Pieces};
 
+pub(crate) use store::fnv1a;
 pub use store::{HistoryError, Store};
-pub(crate) use store::{LOCK_LIMIT, fnv1a};
 
 /// What is known of the files of a project, by their paths.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

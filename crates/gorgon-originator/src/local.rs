@@ -1,6 +1,6 @@
 //! `--local`: a broker inside this process, a listener below it, and the numbers of its slots.
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
@@ -14,14 +14,10 @@ use gorgon_process::child::{self, Child, End, Options, SpawnError};
 use gorgon_process::exit::Hint;
 use gorgon_process::lease::{self, Lease, Tenancy};
 use gorgon_process::liveness;
-use gorgon_process::lock;
-use gorgon_process::patient;
 use gorgon_process::sibling::{self, SiblingError};
 use gorgon_proto::config::{Connection, Secret};
 use gorgon_proto::names::LOCAL_DIRECTORY_PREFIX;
 use gorgon_ruby::WrongEnvironment;
-
-use crate::history::{LOCK_LIMIT, Store};
 
 /// The heartbeat on the loopback: a broker that died takes us with it anyway.
 const HEARTBEAT: Duration = Duration::from_secs(60);
@@ -72,8 +68,6 @@ pub struct LocalPlan {
     pub slots: u32,
     /// In the project's directory itself; else in a workspace.
     pub in_place: bool,
-    /// Added to a slot to get its TEST_ENV_NUMBER.
-    pub offset: u32,
     /// Name of this host.
     pub host_name: String,
 }
@@ -266,7 +260,6 @@ fn start_listener(
         .arg("--config")
         .arg(config)
         .args(["--once", "--parent-pipe"]);
-    command.arg(format!("--test-env-offset={}", plan.offset));
     if plan.in_place {
         command.arg("--in-place").arg(&plan.root);
     }
@@ -279,77 +272,6 @@ fn start_listener(
     let mut listener = child::spawn(command, Options::default())?;
     let pipe = listener.take_stdin();
     Ok((listener, pipe))
-}
-
-/// The numbers of slots that this run has for itself, as long as it lives.
-#[derive(Debug)]
-pub struct Numbers {
-    /// Added to a slot to get its TEST_ENV_NUMBER.
-    pub offset: u32,
-    _locks: Vec<File>,
-}
-
-/// Takes numbers above those that other in-place runs of this directory use. A number is in use
-/// while the lock on its file is held; the kernel gives it free with its process.
-///
-/// Without a place for the locks the run is taken to be the only one.
-#[must_use]
-pub fn take_numbers(root: &Path, slots: u32) -> Numbers {
-    let alone = Numbers {
-        offset: 0,
-        _locks: Vec::new(),
-    };
-    let Some(store) = Store::of(root) else {
-        return alone;
-    };
-    match store
-        .make_directory()
-        .and_then(|()| try_take(store.directory(), slots))
-    {
-        Ok(numbers) => numbers,
-        Err(error) => {
-            log::warn!(target: "gorgon::originator", error:%; "no lock for runs in one directory");
-            alone
-        }
-    }
-}
-
-fn open_lock(directory: &Path, name: &str) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(false);
-    patient::open(&options, &directory.join(name))
-}
-
-fn try_take(directory: &Path, slots: u32) -> io::Result<Numbers> {
-    let choosing = open_lock(directory, "in-place.lock")?;
-    let _choosing = lock::within(choosing, LOCK_LIMIT)?;
-    let mut offset = 0;
-    for entry in std::fs::read_dir(directory)? {
-        let name = entry?.file_name();
-        let number = name.to_str().and_then(|name| {
-            name.strip_prefix("in-place.")?
-                .strip_suffix(".lock")?
-                .parse::<u32>()
-                .ok()
-        });
-        let Some(number) = number else { continue };
-        let file = open_lock(directory, &format!("in-place.{number}.lock"))?;
-        if file.try_lock().is_err() {
-            offset = offset.max(number);
-        } else if number > slots {
-            // Of a larger run of old; a new one makes it again.
-            let _ = std::fs::remove_file(directory.join(&name));
-        }
-    }
-    let mut locks = Vec::new();
-    for number in offset + 1..=offset + slots {
-        let file = open_lock(directory, &format!("in-place.{number}.lock"))?;
-        locks.push(lock::within(file, LOCK_LIMIT)?);
-    }
-    Ok(Numbers {
-        offset,
-        _locks: locks,
-    })
 }
 
 #[cfg(test)]
@@ -373,19 +295,5 @@ mod tests {
         sweep(place.path());
         let there = ["held", "left", "without"].map(|name| path(name).exists());
         assert_eq!(there, [true, false, false]);
-    }
-
-    #[test]
-    fn two_runs_have_different_numbers() {
-        let directory = tempfile::tempdir().unwrap();
-        let first = try_take(directory.path(), 2).unwrap();
-        assert_eq!(first.offset, 0);
-        let second = try_take(directory.path(), 4).unwrap();
-        assert_eq!(second.offset, 2);
-        drop(first);
-        let third = try_take(directory.path(), 2).unwrap();
-        assert_eq!(third.offset, 6);
-        drop((second, third));
-        assert_eq!(try_take(directory.path(), 2).unwrap().offset, 0);
     }
 }

@@ -23,7 +23,7 @@ use crate::coverage::{Judged, Shares};
 use crate::drive::Drive;
 use crate::job::{Job, define};
 use crate::ledger::{Ending, Ledger, Rules};
-use crate::local::{Local, LocalError, LocalPlan, Numbers, take_numbers};
+use crate::local::{Local, LocalError, LocalPlan};
 use crate::report::junit::JobFacts;
 use crate::report::{Results, json, status};
 use crate::screen::{Screen, Stream};
@@ -157,37 +157,27 @@ impl Run<'_> {
     }
 
     /// Starts broker and listener of `--local`, where it is wanted.
-    fn local(&mut self, items: usize) -> Result<Option<(Local, bool, Option<Numbers>)>, RunError> {
+    fn local(&mut self) -> Result<Option<(Local, bool)>, RunError> {
         let Some(slots) = self.args.local else {
             return Ok(None);
         };
         let slots = local_slots(slots);
         let in_place = !self.args.sync && self.settings.config.workspace == WorkspaceMode::Job;
-        let used = slots.min(u32::try_from(items).unwrap_or(u32::MAX));
         if in_place {
             gorgon_ruby::check_environment(&self.ruby()).map_err(LocalError::from)?;
-        }
-        let numbers = in_place.then(|| take_numbers(&self.settings.root, used));
-        let offset = numbers.as_ref().map_or(0, |numbers| numbers.offset);
-        if offset > 0 {
-            self.screen.say(&format!(
-                "warning: another run is going on in this directory; TEST_ENV_NUMBER begins at {} here",
-                offset + 1
-            ));
         }
         let local = Local::start(LocalPlan {
             root: self.settings.root.clone(),
             slots,
             in_place,
-            offset,
             host_name: self.settings.host_name(),
         })?;
-        Ok(Some((local, in_place, numbers)))
+        Ok(Some((local, in_place)))
     }
 
     fn job(&mut self, files: &mut Files) -> Result<Ended, RunError> {
         let (started, clock) = (SystemTime::now(), Instant::now());
-        let local = self.local(files.queued())?;
+        let local = self.local()?;
         let now = match local {
             Some(_) => self.did("local", clock),
             None => clock,
@@ -202,7 +192,7 @@ impl Run<'_> {
         let target = local
             .as_ref()
             .map_or_else(|| self.settings.target(), |(local, ..)| local.target());
-        let in_place = local.as_ref().is_some_and(|(_, in_place, _)| *in_place);
+        let in_place = local.as_ref().is_some_and(|(_, in_place)| *in_place);
         let names = files.names();
         let mut job = Job {
             definition: JobDefinition {
@@ -296,10 +286,7 @@ impl Run<'_> {
                 CANCEL_LIMIT
             },
         };
-        let (local, numbers) = match local {
-            Some((local, _, numbers)) => (Some(local), numbers),
-            None => (None, None),
-        };
+        let local = local.map(|(local, _)| local);
         let mut drive = Drive {
             job: &job,
             results: Results::new(&work),
@@ -337,7 +324,7 @@ impl Run<'_> {
         if let Some(local) = &mut local {
             local.end_listener(limit);
         }
-        drop((served, numbers));
+        drop(served);
         if let Some(session) = session {
             discard(session, &job);
         }

@@ -71,9 +71,6 @@ pub struct Args {
     /// How many slots the listener has: GORGON_SLOTS [default: the highest of --slots].
     #[arg(long, value_name = "N")]
     pub host_slots: Option<u32>,
-    /// Added to the slot's number for TEST_ENV_NUMBER, if two runs share a directory.
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub test_env_offset: u32,
     /// The directory for the sockets of preloaders [default: a new directory in TMPDIR].
     #[arg(long, value_name = "DIR")]
     pub run_dir: Option<PathBuf>,

@@ -9,6 +9,7 @@ pub mod cli;
 pub mod deaths;
 pub mod event;
 pub mod lookout;
+mod number;
 pub mod parent;
 mod preloaders;
 pub mod replies;

@@ -1,5 +1,7 @@
 //! The shell: the only place of the manager that waits, and the one that performs.
 
+mod starts;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -13,12 +15,13 @@ use gorgon_process::signals::{self, Signal};
 use gorgon_process::{logging, orphan};
 use gorgon_proto::job::{JobDefinition, SCHEMA, WorkspaceMode};
 use gorgon_proto::local::{ListenerLine, MANAGER_GONE, MANAGER_UNHEARD, WorkerLine};
-use gorgon_proto::message::{self, HostError, LeaveReason};
+use gorgon_proto::message::{HostError, LeaveReason};
 use gorgon_ruby::{Callback, Preloader, PreloaderEvent};
 use log::{debug, error, info, warn};
 
 use crate::cli::Args;
 use crate::event::{Effect, Event};
+use crate::number::Numbers;
 use crate::parent;
 use crate::replies::Replies;
 use crate::ruby;
@@ -67,6 +70,7 @@ pub fn run(args: &Args) -> Result<u8, RunError> {
         sockets,
         preloaders: BTreeMap::new(),
         workers: BTreeMap::new(),
+        numbers: Numbers::default(),
         caused: Vec::new(),
         signals,
         has_parent: parent.is_some(),
@@ -91,6 +95,7 @@ struct Shell<'a> {
     sockets: Sockets,
     preloaders: BTreeMap<u32, Running>,
     workers: BTreeMap<u32, Worker>,
+    numbers: Numbers,
     /// Events that effects have caused at once, latest last.
     caused: Vec<Event>,
     signals: Receiver<Signal>,
@@ -256,6 +261,7 @@ impl Shell<'_> {
         let Some(worker) = self.workers.remove(&slot) else {
             return Vec::new();
         };
+        self.numbers.give_free(slot);
         info!(target: "gorgon::manager", slot, pid = worker.pid(), end:%; "worker ended");
         let mut last = worker.last_words();
         if let Some(start) = worker.take_note() {
@@ -352,76 +358,6 @@ impl Shell<'_> {
             Effect::Look => self.replies.look(),
             Effect::LookAtFiles => self.replies.look_at_files(),
             Effect::Leave(..) => {}
-        }
-    }
-
-    fn directory(&self, no: u32) -> PathBuf {
-        match self.definition.workspace {
-            WorkspaceMode::Job => self.args.workspace.clone(),
-            WorkspaceMode::Slot => self.args.workspace.join(format!("slot-{no}")),
-        }
-    }
-
-    fn start_preloader(&mut self, no: u32) {
-        let settings = ruby::settings(
-            &self.definition,
-            self.directory(no),
-            self.args.in_place,
-            self.args.host(),
-            self.callback_limit,
-        );
-        let socket = self.sockets.another();
-        match Preloader::start(&settings, &socket) {
-            Ok(preloader) => {
-                info!(target: "gorgon::manager", preloader = no, pid = preloader.pid(); "preloader started");
-                self.preloaders.insert(no, Running { preloader, socket });
-            }
-            Err(failed) => {
-                let error = ruby::not_started(&failed);
-                error!(target: "gorgon::manager", "{}", error.message);
-                let failed = Event::PreloaderFailed(no, LeaveReason::PreloaderFailed, error);
-                self.caused.push(failed);
-            }
-        }
-    }
-
-    fn start_worker(&mut self, slot: u32, preloader: u32) {
-        let Some(socket) = self
-            .preloaders
-            .get(&preloader)
-            .map(|running| running.socket.clone())
-        else {
-            // Its end is on its way to the core, which then thinks again.
-            self.caused.push(Event::WorkerEnded(
-                slot,
-                End::Exited(gorgon_proto::local::WORKER_PRELOADER_LOST.into()),
-            ));
-            return;
-        };
-        let directory = self.directory(preloader);
-        let started = Worker::start(
-            self.args,
-            slot,
-            directory,
-            socket,
-            message::write(&self.definition),
-            self.replies.was_down(),
-        );
-        match started {
-            Ok(worker) => {
-                info!(target: "gorgon::manager", slot, pid = worker.pid(); "worker started");
-                self.caused.push(Event::WorkerStarted(slot, worker.pid()));
-                self.workers.insert(slot, worker);
-            }
-            Err(failed) => {
-                let error = HostError {
-                    what: "gorgon-worker".to_owned(),
-                    message: exit::chain(&failed),
-                    command: String::new(),
-                    output: String::new(),
-                };
-                self.caused.push(Event::WorkerNotStarted(slot, error));
-            }
         }
     }
 

@@ -72,6 +72,7 @@ impl Worker {
     pub fn start(
         args: &Args,
         slot: u32,
+        number: u32,
         workspace: PathBuf,
         socket: PathBuf,
         definition: Vec<u8>,
@@ -90,6 +91,7 @@ impl Worker {
                 &args.reply_queue,
             ])
             .args(["--worker-id", &slot.to_string()])
+            .args(["--test-env-number", &number.to_string()])
             .arg("--workspace")
             .arg(workspace)
             .arg("--preloader")
@@ -101,9 +103,6 @@ impl Worker {
             .stdout(Stdio::piped());
         if queue_may_be_late {
             command.arg("--queue-may-be-late");
-        }
-        if args.test_env_offset > 0 {
-            command.args(["--test-env-offset", &args.test_env_offset.to_string()]);
         }
         let options = Options {
             parent_death: Some(Signal::Kill),

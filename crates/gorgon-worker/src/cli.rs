@@ -68,7 +68,7 @@ pub struct Args {
     /// The queue for its replies [default by hand: the reply queue of the same job].
     #[arg(long, value_name = "QUEUE")]
     pub reply_queue: Option<String>,
-    /// The slot: GORGON_WORKER_ID and TEST_ENV_NUMBER.
+    /// The slot: GORGON_WORKER_ID.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub worker_id: u32,
     /// The project's directory.
@@ -83,9 +83,9 @@ pub struct Args {
     /// Name of this host in messages [default: the kernel's].
     #[arg(long, value_name = "NAME")]
     pub host_name: Option<String>,
-    /// Added to the slot's number for TEST_ENV_NUMBER, if two runs share a directory.
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub test_env_offset: u32,
+    /// TEST_ENV_NUMBER [default: the slot's number].
+    #[arg(long, value_name = "N")]
+    pub test_env_number: Option<u32>,
     /// The broker was away: if the file queue is missing, wait for the originator to declare it again.
     #[arg(long)]
     pub queue_may_be_late: bool,

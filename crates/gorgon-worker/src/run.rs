@@ -170,7 +170,7 @@ impl Shell {
             managed: own.is_none(),
             own,
             slot: args.worker_id,
-            test_env_number: args.worker_id + args.test_env_offset,
+            test_env_number: args.test_env_number.unwrap_or(args.worker_id),
             idle: Idleness::default(),
             begun: None,
             note: args.preloader.as_deref().and_then(telling::note),

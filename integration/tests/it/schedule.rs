@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use integration::{
     cluster::Cluster,
-    gate::Gate,
+    gate::{Gate, Visit},
     home::Home,
     project::Project,
     run,
@@ -182,4 +182,33 @@ fn a_second_run_in_the_same_place_has_numbers_of_its_own() {
     first.finished(run::RUN_LIMIT).exited(0);
     second.finished(run::RUN_LIMIT).exited(0);
     home.assert_nothing_left();
+}
+
+#[test]
+fn two_listeners_of_one_machine_have_numbers_of_their_own() {
+    let cluster = Cluster::start(&[("a", 1), ("b", 1)]);
+    let gate = Gate::open(cluster.home());
+    let spec = |name: &str| {
+        format!(
+            "require_relative '../gate'\nRSpec.describe('n') {{ it('waits') {{ Gate.pass('{name}') }} }}\n"
+        )
+    };
+    let (one, two) = (spec("one"), spec("two"));
+    let project = Project::of(
+        cluster.home(),
+        &[("spec/a_spec.rb", &one), ("spec/b_spec.rb", &two)],
+    );
+    gate.write_into(&project);
+    let run = cluster.begin(&project, &[]);
+    let visits = [gate.next(), gate.next()];
+    let mut numbers = visits
+        .each_ref()
+        .map(|visit| visit.who.test_env_number.clone());
+    numbers.sort();
+    assert_eq!(numbers, ["", "2"]);
+    visits.into_iter().for_each(Visit::release);
+    run.finished(run::RUN_LIMIT)
+        .exited(0)
+        .says(&["TEST_ENV_NUMBER of slot 1 is 2"]);
+    cluster.assert_nothing_left();
 }

@@ -118,7 +118,6 @@ impl Shell {
             slots: self.host.slots_of(job),
             workspace: &ready.directory,
             in_place: matches!(self.place, Place::InPlace { .. }),
-            test_env_offset: self.test_env_offset,
             log_file: self.log_file.as_ref(),
         };
         match Manager::start(definition, &place) {

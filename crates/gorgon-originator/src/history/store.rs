@@ -31,7 +31,7 @@ impl Hint for HistoryError {
 }
 
 /// How long to wait for another process that holds the history.
-pub(crate) const LOCK_LIMIT: Duration = Duration::from_secs(5);
+const LOCK_LIMIT: Duration = Duration::from_secs(5);
 
 /// The version of the file's format: another one is not read.
 const FORMAT: u32 = 1;
