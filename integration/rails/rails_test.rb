@@ -69,6 +69,27 @@ class RailsTest < Minitest::Test
     assert_databases(application) { |number| "#{application.databases}/test.sqlite3-gorgon-#{number}" }
   end
 
+  def test_what_init_writes_runs_the_same_also_with_its_callbacks_in_force
+    application = make
+    application.add_tests(8)
+    application.write('test/system/never_test.rb', "raise 'system tests are left out'\n")
+    written = application.run!('gorgon-originator', 'init')
+    callbacks = 'test/gorgon_callbacks/gorgon_callbacks.rb'
+    assert_includes written, "wrote #{callbacks}"
+    files = -> { Dir.glob("#{application.root}/{.gitignore,gorgon.json,#{callbacks}}").to_h { |path| [path, File.read(path)] } }
+    before = files.call
+    assert_includes application.run!('gorgon-originator', 'init', 'rails'), 'nothing written'
+    assert_equal before, files.call
+    assert_summary application, '15 tests: 15 passed'
+    text = before.fetch("#{application.root}/#{callbacks}")
+    application.write(callbacks, text.gsub(/^  # ((?:  )*(?:def|end|ENV|require|Active|number|config|system).*)$/, '  \1'))
+    assert_match(/^  def before_start$/, files.call.values.join)
+    application.forget_seen
+    assert_summary application, '15 tests: 15 passed'
+    assert_databases(application) { |number| "#{application.databases}/test.sqlite3-gorgon-#{number}" }
+    assert_equal 3, application.development_rows
+  end
+
   def test_the_same_for_rspec
     application = make(framework: 'rspec')
     application.add_tests(8)

@@ -66,8 +66,12 @@ pub enum Command {
         #[arg(long, value_name = "PATH")]
         config: Option<PathBuf>,
     },
-    /// Writes a gorgon.json to start from; overwrites nothing.
-    Init,
+    /// Writes a gorgon.json to start from, for a Rails application a callbacks file too; overwrites nothing.
+    Init {
+        /// What the project is, if `config/application.rb` does not say so.
+        #[arg(value_enum)]
+        kind: Option<Kind>,
+    },
     /// Waits for the end of stdin, then removes a directory of ours.
     #[command(hide = true)]
     Guard {
@@ -209,6 +213,13 @@ fn some_seconds(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// A kind of project that `init` knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Kind {
+    /// A Rails application.
+    Rails,
+}
+
 impl Cli {
     /// Reads the command line. Help and version are printed and end with 0, a usage error with 3.
     ///
@@ -236,7 +247,10 @@ impl Cli {
             Some(Command::Start(start)) => start,
             None => &cli.start,
             Some(
-                Command::List(_) | Command::Ping { .. } | Command::Init | Command::Guard { .. },
+                Command::List(_)
+                | Command::Ping { .. }
+                | Command::Init { .. }
+                | Command::Guard { .. },
             ) => return Ok(cli),
         };
         let stdout = Some(PathBuf::from("-"));

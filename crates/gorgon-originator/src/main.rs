@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use gorgon_originator::cli::{Cli, Command};
+use gorgon_originator::cli::{Cli, Command, Kind};
 use gorgon_originator::settings::Settings;
 use gorgon_originator::{choose, guard, init, ping, run};
 use gorgon_process::{environment, exit, signals};
@@ -26,7 +26,9 @@ fn main() -> ExitCode {
         Some(Command::Start(args)) => exit::report(NAME, run::start(args, broker_url)),
         Some(Command::List(args)) => exit::report(NAME, choose::list(args, broker_url)),
         Some(Command::Guard { directory }) => ExitCode::from(guard::run(directory)),
-        Some(Command::Init) => exit::report(NAME, init::run(Path::new("."))),
+        Some(Command::Init { kind }) => {
+            exit::report(NAME, init::run(Path::new("."), *kind == Some(Kind::Rails)))
+        }
         Some(Command::Ping { json, config }) => {
             match Settings::load(config.as_deref(), broker_url) {
                 Ok(settings) => {

@@ -57,11 +57,6 @@ pub(crate) fn excludes(root: &Path, config: &ProjectConfig) -> Vec<String> {
     patterns(&tracked(root))
 }
 
-/// Returns all of these patterns, whatever Git tracks.
-pub(crate) fn all_patterns() -> Vec<String> {
-    patterns(&BTreeSet::new())
-}
-
 /// Leaves out what Git does not track a file of.
 fn patterns(tracked: &BTreeSet<String>) -> Vec<String> {
     let left_out = LEFT_OUT.iter().filter(|(pathspec, _)| {
@@ -113,6 +108,10 @@ fn tops(told: &str) -> BTreeSet<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn all_patterns() -> Vec<String> {
+        patterns(&BTreeSet::new())
+    }
 
     #[test]
     fn what_git_tracks_is_not_left_out_but_for_placeholders() {
