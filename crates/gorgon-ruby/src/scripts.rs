@@ -53,6 +53,7 @@ const SCRIPTS: &[(&str, &str)] = scripts![
     "frameworks/rspec/formatters.rb",
     "frameworks/rspec/globals.rb",
     "frameworks/rspec/keys.rb",
+    "frameworks/rspec/late.rb",
     "frameworks/rspec/options.rb",
     "frameworks/rspec/parts.rb",
     "frameworks/rspec/reruns.rb",

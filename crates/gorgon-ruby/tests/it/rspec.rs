@@ -310,3 +310,37 @@ fn a_test_that_a_hook_of_the_end_runs_counts_only_when_it_fails() {
     assert_eq!((end.tests.len(), end.errors.len()), (0, 1), "{end:?}");
     assert!(end.errors[0].starts_with("coverage suffices: "), "{end:?}");
 }
+
+/// A plain run loads all files first, so these run with their group.
+#[test]
+fn examples_that_a_file_gives_to_groups_of_earlier_files_run_with_the_file() {
+    let first = (
+        "spec/a_spec.rb",
+        "GROUP = RSpec.describe('A') { it('is first') {} }",
+    );
+    let given = "GROUP.it('is late') { raise }\n\
+                 GROUP.describe('inner') { it('is later') {} }\n\
+                 RSpec.describe('B') { it('is own') {} }";
+    let project = Project::new(&[first, ("spec/b_spec.rb", given), GOOD]);
+    let mut running = project.start();
+    assert_eq!(running.run("spec/a_spec.rb").tests, ["passed A is first"]);
+    let late = [
+        "passed B is own",
+        "failed A is late",
+        "passed A inner is later",
+    ];
+    assert_eq!(running.run("spec/b_spec.rb").tests, late);
+    assert_eq!(
+        running.run("spec/good_spec.rb").tests,
+        ["passed good works"]
+    );
+    assert_eq!(running.finish().errors, [""; 0]);
+    let hidden = ("spec/c_spec.rb", "load 'spec/give.rb'");
+    let give = ("spec/give.rb", "GROUP.it('is late') {}");
+    let project = Project::new(&[first, hidden, give]);
+    let mut running = project.start();
+    running.run("spec/a_spec.rb");
+    assert_eq!(running.run("spec/c_spec.rb").tests, [""; 0]);
+    let told = running.finish().errors;
+    assert!(told[0].contains("did not run: A is late"), "{told:?}");
+}

@@ -14,7 +14,7 @@ module Gorgon
   end
 end
 
-%w[beside command faults filters formatters globals keys options parts reruns results statuses warm].each { |name| require_relative name }
+%w[beside command faults filters formatters globals keys late options parts reruns results statuses warm].each { |name| require_relative name }
 
 module Gorgon
   module Frameworks
@@ -66,6 +66,7 @@ module Gorgon
         @results.parts = @parts = Parts.new(@world, @results, @reporter)
         @filters = Filters.new(@config, @world, @reporter, @places)
         @globals = Globals.new(@config, @world)
+        @late = Late.new(@world, @config)
         @statuses = Statuses.new(@config, @world, @reporter)
         @formatters = Formatters.new(@config)
         configure
@@ -107,6 +108,7 @@ module Gorgon
         after_suite
         @statuses.write
         tell(@faults.told('files', @left_out)) if @left_out
+        tell_late_examples
         @results.count_deprecations
         finish_reporter
         judge_end
@@ -244,6 +246,9 @@ module Gorgon
       # Which examples run.
       def begin_run
         settle
+        # A part, and what was asked for by id, is of this file alone.
+        @late.ignore if @part || @filters.selected?
+        @has_late = @late.take_up(Frameworks.scan.text(@file))
         seed = Reruns.seed(@config)
         @reporter.plain_run(seed: seed) if seed
         @results.expect(@world.example_count)
@@ -255,6 +260,8 @@ module Gorgon
         @runner.gorgon_passed = nil
         status = @formatters.at_hand { @command.run }
         return unless @reporter.ours?
+
+        @late.give_back
 
         passed = @runner.gorgon_passed
         # `passed` is nil for a file without examples, which is judged for the whole job, and with an RSpec before 3.10.
@@ -281,7 +288,7 @@ module Gorgon
 
       # A focus comes and goes with the file that is loaded.
       def before_groups
-        @reporter.divisible if !@told && !@filters.selected? && !@filters.of_the_file? && @parts.divisible?
+        @reporter.divisible if !@told && !@has_late && !@filters.selected? && !@filters.of_the_file? && @parts.divisible?
         @reporter.needs_tests if no_examples_fail? && !@filters.all_filtered?
       end
 
@@ -353,6 +360,14 @@ module Gorgon
         tell(@faults.told('end of RSpec', "rspec exits with #{status}"))
       end
 
+      # What no file shows that it gave them.
+      def tell_late_examples
+        names = @late.left
+        return if names.empty?
+
+        tell(@faults.told('late examples', "#{names.size} examples were given to groups of earlier files, and did not run: #{Faults.first_names(names)}"))
+      end
+
       # `rspec` runs no group that a handler of at_exit defines, but `ruby FILE` does, with rspec/autorun.
       def tell_late_groups
         return unless Choice.rspec_asked?
@@ -370,6 +385,8 @@ module Gorgon
         @outside_failed ||= @world.non_example_failure
         @filters.end_file
         Choice.ran_groups += @world.example_groups.size
+        @late.give_back
+        @late.remember
         @globals.forget_groups
         @world.wants_to_quit = false
         @world.non_example_failure = false

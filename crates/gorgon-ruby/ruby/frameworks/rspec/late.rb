@@ -1,0 +1,70 @@
+# frozen_string_literal: true
+
+module Gorgon
+  module Frameworks
+    class Rspec
+      # Examples that a file gives to groups of earlier files, by a constant or a variable that holds the group. In a plain
+      # run, which loads all files first, they run with their group.
+      class Late
+        # What such a file says; what says it elsewhere is found at the end of the child, as an error.
+        TO_ANOTHER = /[\w)\]]\s*\.\s*(?:[xf]?(?:it|specify|example|describe|context)|pending|skip|include_examples|it_(?:behaves_like|should_behave_like)|class_e(?:xec|val)|send)\b/.freeze
+        RSPECS = /\bRSpec\s*\.\s*describe\b/.freeze
+
+        def initialize(world, config)
+          @world = world
+          @config = config
+          @known = {}.compare_by_identity # group of a file that has run => how many examples it had
+        end
+
+        # To be called when a file has run, with its groups in the world.
+        def remember
+          @world.all_example_groups.each { |group| @known[group] = group.examples.size }
+        end
+
+        # From now on none is looked for: not all of each file runs.
+        def ignore
+          @ignored = true
+        end
+
+        # Has the world run what the file gave to groups of earlier ones. Returns whether that was anything.
+        def take_up(text)
+          return false unless !@ignored && @known.any? && text && TO_ANOTHER.match?(text.gsub(RSPECS, ''))
+
+          given = fresh
+          @groups = given.keys.map { |group| group.parent_groups.last }.uniq - @world.example_groups
+          return false if @groups.empty?
+
+          @groups.flat_map(&:descendants).each do |group|
+            group.instance_variable_set(:@descendant_filtered_examples, nil)
+            @world.filtered_examples[group] = @config.filter_manager.prune(given.fetch(group, []))
+            @known[group] = group.examples.size
+          end
+          @world.example_groups.concat(@groups)
+          true
+        end
+
+        # Takes the groups of earlier files out of the world again.
+        def give_back
+          @groups&.each { |group| @world.example_groups.delete(group) }
+          @groups = nil
+        end
+
+        # Names of examples that nobody ran.
+        def left
+          @ignored ? [] : fresh.values.flatten(1).map(&:full_description)
+        end
+
+        private
+
+        # Group => its examples that came since it ran, of all groups below the known ones.
+        def fresh
+          tops = @known.keys.map { |group| group.parent_groups.last }.uniq
+          tops.flat_map(&:descendants).each_with_object({}.compare_by_identity) do |group, found|
+            some = group.examples.drop(@known.fetch(group, 0))
+            found[group] = some if some.any?
+          end
+        end
+      end
+    end
+  end
+end
