@@ -4,6 +4,7 @@ require 'json'
 require 'minitest/autorun'
 require 'tmpdir'
 require_relative 'application'
+require_relative 'mariadb'
 require_relative 'postgresql'
 
 # What a team with a Rails application sees, beside what Rails' own command says. Runs where Rails is installed and
@@ -14,7 +15,7 @@ class RailsTest < Minitest::Test
   end
 
   def teardown
-    @postgresql&.stop
+    @server&.stop
     FileUtils.rm_rf(@directory)
   end
 
@@ -120,8 +121,8 @@ class RailsTest < Minitest::Test
   end
 
   def test_rspec_and_postgresql_with_structure_sql_and_a_second_database
-    @postgresql = Postgresql.new(@directory)
-    application = make(database: 'postgresql', framework: 'rspec', environment: @postgresql.environment)
+    @server = Postgresql.new(@directory)
+    application = make(database: 'postgresql', framework: 'rspec', environment: @server.environment)
     application.write('config/initializers/schema.rb', "Rails.application.config.active_record.schema_format = :sql\n")
     application.write('config/database.yml', <<~YAML)
       development:
@@ -151,6 +152,19 @@ class RailsTest < Minitest::Test
     application.forget_seen
     output = application.run!('gorgon-originator', '--local=2')
     assert_match(/^#{examples} tests: /, output)
+    assert_databases(application) { |number| "app_test-gorgon-#{number}" }
+    assert_equal 3, application.development_rows
+  end
+
+  def test_mariadb
+    @server = Mariadb.new(@directory)
+    application = make
+    application.write('Gemfile', "#{Application::GEMFILE}gem 'mysql2'\n")
+    application.run!('bundle', 'install', '--local', '--quiet')
+    application.write('config/database.yml', %w[development test].map { |name| "#{name}: #{@server.yaml("app_#{name}")}\n" }.join)
+    application.migrate
+    application.add_tests(8)
+    assert_summary application, '15 tests: 15 passed'
     assert_databases(application) { |number| "app_test-gorgon-#{number}" }
     assert_equal 3, application.development_rows
   end
