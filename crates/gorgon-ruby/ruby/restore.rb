@@ -27,7 +27,9 @@ module Gorgon
       @encodings = [::Encoding.default_external, ::Encoding.default_internal]
       @gem_paths = GemPaths.new
       # What files are loaded with.
-      @loading = { directory: root, umask: UMASK.call, out: STDOUT, err: STDERR, in: STDIN, **handlers }
+      traps = handlers
+      @signals = traps.keys
+      @loading = { directory: root, umask: UMASK.call, out: STDOUT, err: STDERR, in: STDIN, **traps }
       # What hooks of the suite have changed of that, for tests.
       @hooked = {}
       # What tests have changed and not put back, for what ends the suite.
@@ -38,12 +40,12 @@ module Gorgon
 
     # To be called before each file: puts back what tests have changed.
     def call
-      changed = note.merge(@hooked)
+      changed = [*note.keys, *@hooked.keys]
       @noted = @kept = nil
       restore_encodings
       @gem_paths.restore
       @capture.take
-      changed.each_key { |what| put(what, @loading[what]) }
+      changed.each { |what| put(what, @loading[what]) }
       enter(@loading[:directory])
       put_streams
     end
@@ -59,13 +61,14 @@ module Gorgon
       to_tests
       yield if block_given?
       @hooked = changes(@loading) if due
+      @testing = @hooked.empty? ? @loading : @loading.merge(@hooked)
       @gem_paths.keep
       @capture.keep
     end
 
     # To be called when the tests of a file have ended, and changes nothing.
     def note
-      @noted ||= changes(@kept ? @loading.merge(@hooked) : @loading).each { |what, value| @left[what] = value }
+      @noted ||= changes(@kept ? @testing : @loading).each { |what, value| @left[what] = value }
     end
 
     # To be called before what ends the suite. It finds what the tests of all files have left, as in one process.
@@ -111,9 +114,15 @@ module Gorgon
 
     # What is set now, where it is not what was `expected`. A directory that is gone is no change.
     def changes(expected)
-      now = { directory: directory || expected[:directory], umask: UMASK.call, out: $stdout, err: $stderr, in: $stdin }
-      expected.each { |what, value| now[what] = handler(what, value) if what.is_a?(::Integer) }
-      now.reject { |what, value| same?(value, expected[what]) }
+      found = {}
+      place = directory
+      found[:directory] = place if place && place != expected[:directory]
+      found[:umask] = UMASK.call unless UMASK.call == expected[:umask]
+      found[:out] = $stdout unless $stdout.equal?(expected[:out])
+      found[:err] = $stderr unless $stderr.equal?(expected[:err])
+      found[:in] = $stdin unless $stdin.equal?(expected[:in])
+      @signals.each { |number| see_handler(number, expected[number], found) }
+      found
     end
 
     def put(what, value)
@@ -131,11 +140,6 @@ module Gorgon
       $stdout = usable(:out, @loading[:out])
       $stderr = usable(:err, @loading[:err])
       $stdin = @loading[:in]
-    end
-
-    # Ruby gives a command of a handler in a new string each time.
-    def same?(one, other)
-      one.equal?(other) || ((String === one || Integer === one) && one == other)
     end
 
     # One that is gone since cannot be entered: then it is the project's.
@@ -166,10 +170,13 @@ module Gorgon
     end
 
     # To read a handler is to set another one, for a moment: the one that is likely there. nil: the signal is ignored.
-    def handler(number, likely)
-      found = TRAP.call(number, likely)
-      TRAP.call(number, found) unless same?(found, likely)
-      found
+    # Ruby gives a command of a handler in a new string each time.
+    def see_handler(number, likely, found)
+      now = TRAP.call(number, likely)
+      return if now.equal?(likely) || (String === now && now == likely)
+
+      TRAP.call(number, now)
+      found[number] = now
     end
 
     # What stands for an output may have been closed by tests. It need not be an IO.
