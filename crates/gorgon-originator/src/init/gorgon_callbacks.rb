@@ -10,7 +10,7 @@ class GorgonCallbacks < Gorgon::DefaultCallbacks
 
   # Once a host, in the workspace, as soon as the source is there. Gorgon does nothing here.
   # def after_sync
-  #   system('bundle', 'install', '--quiet') || raise('bundle install failed')
+  #   system('bundle check >/dev/null || bundle install --quiet') || raise('bundle install failed')
   # end
 
   # Once a host: loads the application. All workers are forked from this process.
