@@ -27,7 +27,7 @@ impl Numbers {
         self.taken.insert(slot, number);
         let warns = value != slot && !std::mem::replace(&mut self.told, true);
         let warning = format!(
-            "another run of this project on this machine has number {slot}: TEST_ENV_NUMBER of slot {slot} is {value}"
+            "another worker of this project on this machine has number {slot}: TEST_ENV_NUMBER of slot {slot} is {value}"
         );
         (value, warns.then_some(warning))
     }
