@@ -11,7 +11,7 @@ use crate::children::{Child, ChildNo, Stage};
 use crate::event::{Effect, Exit};
 use crate::notices::{coverage_of_one, end_of_child, host_error, status_after_tests, unread_line};
 use crate::record::How;
-use crate::work::{Phase, START_TRIES, Work};
+use crate::work::{Owed, Phase, START_TRIES, Work};
 
 impl Work {
     /// A Ruby child has ended, and nothing of it lives; `left` are processes that outlived it, which were killed.
@@ -35,7 +35,7 @@ impl Work {
             // One that ran into its limit would do so again.
             && !(child.overdue && child.after_complete)
         {
-            self.owed = Some(child.framework);
+            self.owed = Some(Owed::by(child.framework));
         }
         match &mut self.phase {
             Phase::Running(running) if running.child == Some(no) => {
@@ -172,6 +172,35 @@ impl Work {
                 self.warn(format!("a Ruby child ended between two files: {end}"), out);
             }
             Stage::Ending | Stage::Idle | Stage::Busy => {}
+        }
+    }
+
+    /// A Ruby child could not be forked. One for after_complete is tried once more, too; after that it is an error of
+    /// after_complete, which has not run.
+    pub(crate) fn fork_failed(
+        &mut self,
+        now: Instant,
+        no: ChildNo,
+        message: String,
+        out: &mut Vec<Effect>,
+    ) {
+        let Some(child) = self.children.ended(no) else {
+            return;
+        };
+        if child.purpose == Purpose::Items {
+            let error = host_error("forking a Ruby child", message, String::new());
+            return self.start_failed(now, error, out);
+        }
+        let what = "forking a Ruby child for after_complete";
+        let error = host_error(what, message, String::new());
+        if !child.again {
+            self.owed = Some(Owed {
+                framework: child.framework,
+                again: true,
+            });
+            self.tell_start_failed(error, true, out);
+        } else if self.leaving != Some(Exit::Cancelled) {
+            self.end_error.get_or_insert(error);
         }
     }
 

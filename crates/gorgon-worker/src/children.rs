@@ -41,6 +41,8 @@ pub struct Child {
     pub ran: Vec<(ItemId, String)>,
     /// Whether a test ran in it.
     pub tested: bool,
+    /// Whether it is the second try, as the first one could not be forked.
+    pub again: bool,
     /// Whether before_start has run in it.
     pub started: bool,
     /// Whether it said that its hooks and after_complete have run.
@@ -103,6 +105,7 @@ impl Children {
             },
             ran: Vec::new(),
             tested: false,
+            again: false,
             started: false,
             finished: false,
             stop: None,

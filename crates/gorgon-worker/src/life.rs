@@ -289,7 +289,7 @@ impl Work {
         if self.children.any_leaving() {
             return;
         }
-        if let Some(framework) = self.owed.take() {
+        if let Some(owed) = self.owed.take() {
             if self.hurry_until.is_some_and(|at| at <= now) {
                 // Its seconds are spent, by an after_complete without end or by what came before it.
                 return;
@@ -297,8 +297,11 @@ impl Work {
             let limit_at = self.end_limit_at(now);
             let no = self
                 .children
-                .fork(framework, Purpose::AfterComplete, limit_at);
-            out.push(Effect::Fork(no, framework, Purpose::AfterComplete));
+                .fork(owed.framework, Purpose::AfterComplete, limit_at);
+            if let Some(child) = self.children.get_mut(no) {
+                child.again = owed.again;
+            }
+            out.push(Effect::Fork(no, owed.framework, Purpose::AfterComplete));
         }
     }
 

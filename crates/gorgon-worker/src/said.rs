@@ -44,11 +44,7 @@ impl Work {
             ChildEvent::Ended { end, output, left } => {
                 self.child_ended(now, no, end, output, &left, out)
             }
-            ChildEvent::ForkFailed(message) => {
-                self.children.ended(no);
-                let error = host_error("forking a Ruby child", message, String::new());
-                self.start_failed(now, error, out);
-            }
+            ChildEvent::ForkFailed(message) => self.fork_failed(now, no, message, out),
             ChildEvent::PreloaderLost => {
                 self.preloader_lost("its connection ended".to_owned(), out)
             }

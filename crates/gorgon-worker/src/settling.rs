@@ -1,5 +1,7 @@
 //! The last reply of an item on its way, its confirm, and the acknowledgement that follows, in the core.
 
+use std::time::Instant;
+
 use gorgon_proto::message::{ItemNote, Reply};
 
 use crate::event::Effect;
@@ -30,7 +32,8 @@ impl Settling {
 
 impl Work {
     /// The broker has a reply; `acked`: and what was to be acknowledged then is.
-    pub(crate) fn confirmed(&mut self, tag: u64, acked: bool, out: &mut Vec<Effect>) {
+    pub(crate) fn confirmed(&mut self, now: Instant, tag: u64, acked: bool, out: &mut Vec<Effect>) {
+        self.renew_leave(now);
         self.unroutable.remove(&tag);
         self.unheard_since = None;
         self.stale_words.remove(&tag);

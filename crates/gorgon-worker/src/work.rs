@@ -29,7 +29,8 @@ pub const CANCELLED_END_LIMIT: Duration = Duration::from_secs(5);
 /// How long the preloader may take to tell the end of a child that it was asked to kill. One that hangs would be
 /// waited for without end.
 pub const KILLED_LIMIT: Duration = Duration::from_secs(10);
-/// How long the last message may wait for its confirm before the worker leaves without it.
+/// How long the broker may confirm nothing, while the last message waits for its confirm, before the worker leaves
+/// without it.
 pub const LEAVE_LIMIT: Duration = Duration::from_secs(5);
 /// After how long a reply that found no queue is sent again.
 pub const RESEND_AFTER: Duration = Duration::from_secs(1);
@@ -45,6 +46,24 @@ pub(crate) enum Consuming {
     Yes,
     Stopping,
     No,
+}
+
+/// An after_complete that has not run: the child died that had run before_start.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Owed {
+    pub(crate) framework: Framework,
+    /// Whether a child for it could not be forked.
+    pub(crate) again: bool,
+}
+
+impl Owed {
+    /// Owed by a child of this framework.
+    pub(crate) fn by(framework: Framework) -> Self {
+        Self {
+            framework,
+            again: false,
+        }
+    }
 }
 
 /// An item in execution.
@@ -128,8 +147,7 @@ pub struct Work {
     pub(crate) up: bool,
     /// The broker was away: it may have lost the file queue.
     pub(crate) outage: bool,
-    /// A child died that had run before_start: its framework.
-    pub(crate) owed: Option<Framework>,
+    pub(crate) owed: Option<Owed>,
     pub(crate) next_tag: u64,
     pub(crate) unroutable: BTreeSet<u64>,
     /// Since when no reply has found a queue.
@@ -198,8 +216,8 @@ impl Work {
         }
         match event {
             Event::Delivered(delivered) => self.extra.push_back(delivered),
-            Event::Confirmed(tag) => self.confirmed(tag, false, &mut out),
-            Event::Acked(tag) => self.confirmed(tag, true, &mut out),
+            Event::Confirmed(tag) => self.confirmed(now, tag, false, &mut out),
+            Event::Acked(tag) => self.confirmed(now, tag, true, &mut out),
             Event::Unroutable(tag) if self.stale_words.remove(&tag) => {}
             Event::Unroutable(tag) => {
                 self.unroutable.insert(tag);
@@ -393,6 +411,14 @@ impl Work {
     /// Sets the limit of what must still be confirmed or drained, once, when leaving.
     pub(crate) fn arm_leave(&mut self, now: Instant) {
         self.leave_at.get_or_insert(now + LEAVE_LIMIT);
+    }
+
+    /// The broker goes on confirming, much of coverage perhaps: the last message may wait for its turn. A cancelled job
+    /// has nobody who would read it.
+    pub(crate) fn renew_leave(&mut self, now: Instant) {
+        if self.leave_at.is_some() && self.leaving != Some(Exit::Cancelled) {
+            self.leave_at = Some(now + LEAVE_LIMIT);
+        }
     }
 
     pub(crate) fn disarm_leave(&mut self) {

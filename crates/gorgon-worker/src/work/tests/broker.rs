@@ -298,3 +298,47 @@ fn a_worker_that_came_after_an_outage_waits_for_its_queue() {
         ],
     );
 }
+
+#[test]
+fn the_last_message_waits_as_long_as_the_broker_goes_on_confirming() {
+    let begin = [
+        ("item 1", "start 1; fork c1 rspec"),
+        ("c1 ready", "run c1 1"),
+        ("c1 done", "finish 1 pass"),
+        ("ok", "ack 1"),
+    ];
+    let end = |told: &'static str| {
+        [
+            ("c1 share one", "coverage: one"),
+            ("c1 share two", "coverage: two"),
+            ("c1 finished", ""),
+            ("c1 exited 0", told),
+            ("4s", ""),
+            ("confirmed 3", ""),
+        ]
+    };
+    let over = [
+        ("4s", ""),
+        ("confirmed 4", ""),
+        ("4s", ""),
+        ("confirmed 5", "exit over"),
+    ];
+    let deleted = [("deleted", "end c1")];
+    let told = "ended after 1";
+    check(
+        settings(),
+        &[&begin[..], &deleted, &end(told), &over].concat(),
+    );
+    let silent = [("4s", ""), ("1s", "exit over")];
+    check(
+        settings(),
+        &[&begin[..], &deleted, &end(told), &silent].concat(),
+    );
+    // Nobody would read it.
+    let cancelled = [("cancel", "stop consuming; end c1"), ("drained", "")];
+    let gone = [("1s", "exit cancelled")];
+    check(
+        settings(),
+        &[&begin[..], &cancelled, &end(told), &gone].concat(),
+    );
+}

@@ -226,3 +226,56 @@ fn an_after_complete_that_ran_into_its_limit_is_not_run_again() {
         );
     }
 }
+
+#[test]
+fn an_after_complete_whose_child_cannot_be_forked_is_tried_once_more_and_is_an_error_then() {
+    let owed = [
+        ("item 1", "start 1; fork c1 rspec"),
+        ("c1 ready", "run c1 1"),
+        ("c1 loading", ""),
+        ("c1 killed", "finish 1 crash; fork c2 after_complete"),
+        ("ok", ""),
+        (
+            "c2 unforkable",
+            "start failed: forking a Ruby child for after_complete; fork c3 after_complete",
+        ),
+        ("ok", ""),
+    ];
+    let callbacks = || Settings {
+        callbacks: true,
+        ..settings()
+    };
+    let runs = [
+        ("c3 finished", ""),
+        ("c3 exited 0", "ack 1"),
+        ("deleted", "ended after 1"),
+    ];
+    check(callbacks(), &[&owed[..], &runs].concat());
+    let fails = [
+        ("c3 unforkable", "ack 1"),
+        (
+            "deleted",
+            "ended after 1: forking a Ruby child for after_complete",
+        ),
+    ];
+    check(callbacks(), &[&owed[..], &fails].concat());
+    // The next one has two tries again; also at the end, when no item is waited for any more.
+    let next = [
+        ("c3 finished", ""),
+        ("c3 exited 0", "ack 1"),
+        ("item 2", "start 2; fork c4 rspec"),
+        ("c4 ready", "run c4 2"),
+        ("c4 done", "finish 2 pass"),
+        ("ok", "ack 2"),
+        ("deleted", "end c4"),
+        (
+            "c4 killed",
+            "suite hook: the Ruby child ended before its hooks were done: SIGKILL; fork c5 after_complete",
+        ),
+        (
+            "c5 unforkable",
+            "start failed: forking a Ruby child for after_complete; fork c6 after_complete",
+        ),
+    ];
+    check(callbacks(), &[&owed[..], &next].concat());
+}

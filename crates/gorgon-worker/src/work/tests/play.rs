@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use gorgon_process::child::End;
 use gorgon_proto::item::{ItemId, WorkItem};
 use gorgon_proto::job::{Framework, Isolation, ListenerId};
-use gorgon_proto::message::Reply;
+use gorgon_proto::message::{CoveragePiece, Reply};
 use gorgon_proto::outcome::{FileError, FinishType, Outcome, TestResult};
 use gorgon_ruby::{Callback, CallbackFailure, ChildEvent, Purpose};
 
@@ -233,6 +233,7 @@ fn event(line: &str) -> Event {
             })
         }
         ["unroutable", tag] => Event::Unroutable(tag.parse().unwrap()),
+        ["confirmed", tag] => Event::Confirmed(tag.parse().unwrap()),
         ["refused"] => Event::Refused,
         ["down"] => Event::BrokerDown { answered: false },
         ["channel", "closed"] => Event::BrokerDown { answered: true },
@@ -308,6 +309,12 @@ fn child_event(words: &[&str]) -> ChildEvent {
         ["interrupted"] => ChildEvent::Interrupted,
         ["after_complete"] => ChildEvent::AfterComplete,
         ["finished"] => ChildEvent::Finished,
+        ["share", text] => ChildEvent::Coverage(CoveragePiece {
+            share: 1,
+            piece: 0,
+            pieces: 1,
+            text: (*text).to_owned(),
+        }),
         ["exited", code] => ended(End::Exited(code.parse().unwrap())),
         ["killed"] => ended(End::Signaled(9)),
         ["terminated"] => ended(End::Signaled(15)),
