@@ -82,9 +82,15 @@ pub fn of(directory: &Path) -> Tenancy {
             Ok(()) => Tenancy::Free,
             Err(TryLockError::WouldBlock | TryLockError::Error(_)) => Tenancy::Held,
         },
-        Err(_) if directory.join(NEWBORN_LOCK).exists() => Tenancy::Newborn,
+        Err(_) if is_unfinished(directory) => Tenancy::Newborn,
         Err(_) => Tenancy::NotOurs,
     }
+}
+
+/// Tells whether the lock of this directory was begun, and not finished: nobody has held the directory yet.
+#[must_use]
+pub fn is_unfinished(directory: &Path) -> bool {
+    directory.join(NEWBORN_LOCK).exists()
 }
 
 /// A directory that nobody holds, and that nobody else can hold or claim until this is dropped.

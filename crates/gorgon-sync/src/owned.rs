@@ -153,24 +153,30 @@ pub(crate) fn sweep(parent: &Path, prefix: &str) -> Swept {
         match tenancy(&path) {
             Tenancy::NotOurs | Tenancy::Newborn => {}
             Tenancy::Held => swept.held.push(path),
-            Tenancy::Free => {
-                let claim = lease::claim(&path);
-                // One whose lock was never finished cannot be claimed.
-                if claim.is_none() && path.join(lease::LOCK).exists() {
-                    swept.held.push(path);
-                    continue;
-                }
-                match retire(&path) {
-                    Ok(()) => swept.removed.push(path),
-                    Err(error) => {
-                        log::warn!(target: "gorgon::sync", path:% = path.display(), cause:% = error;
-                            "a left-over directory cannot be removed");
-                    }
-                }
-            }
+            Tenancy::Free => sweep_free(path, &mut swept),
         }
     }
     swept
+}
+
+/// Removes a directory that was seen to be free. One whose lock was never finished cannot be claimed, and has a name
+/// that nobody takes again. Any other without a claim has an owner by now, or is gone, and its name may have the next
+/// owner in a moment.
+fn sweep_free(path: PathBuf, swept: &mut Swept) {
+    let claim = lease::claim(&path);
+    if claim.is_none() && !lease::is_unfinished(&path) {
+        if path.exists() {
+            swept.held.push(path);
+        }
+        return;
+    }
+    match retire(&path) {
+        Ok(()) => swept.removed.push(path),
+        Err(error) => {
+            log::warn!(target: "gorgon::sync", path:% = path.display(), cause:% = error;
+                "a left-over directory cannot be removed");
+        }
+    }
 }
 
 /// Waits until nobody works in a directory that [`sweep`] found held, and removes it; false when
@@ -291,6 +297,30 @@ mod tests {
         assert!(parent.join("other").exists() && parent.join("w-newborn").exists());
         assert!(parent.join("w-users-own").exists());
         assert_eq!(sweep(Path::new("/nowhere"), "w-"), Swept::default());
+    }
+
+    /// Each directory is what stands under the name of one that was free a moment ago.
+    #[test]
+    fn without_a_claim_only_a_directory_without_a_finished_lock_is_removed() {
+        let parent = tempfile::tempdir().unwrap();
+        let path = |name: &str| parent.path().join(name);
+        let owned = OwnedDir::create(parent.path(), "w-held").unwrap();
+        for name in ["w-unknown", "w-unfinished"] {
+            fs::create_dir(path(name)).unwrap();
+        }
+        fs::write(path("w-unfinished/.gorgon-lock.new"), "").unwrap();
+        let mut swept = Swept::default();
+        for path in [
+            owned.path().to_owned(),
+            path("w-unknown"),
+            path("w-unfinished"),
+            path("w-gone"),
+        ] {
+            sweep_free(path, &mut swept);
+        }
+        assert_eq!(swept.held, [owned.path().to_owned(), path("w-unknown")]);
+        assert_eq!(swept.removed, [path("w-unfinished")]);
+        assert!(owned.path().exists() && path("w-unknown").exists());
     }
 
     #[test]
