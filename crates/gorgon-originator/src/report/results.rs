@@ -6,9 +6,7 @@ use std::time::Duration;
 
 use gorgon_proto::item::{ItemId, WorkItem};
 use gorgon_proto::job::ListenerId;
-use gorgon_proto::message::{
-    Answer, Finish, HostError, LeaveReason, StartFailed, SuiteHookFailed, Warning,
-};
+use gorgon_proto::message::{Answer, Finish, HostError, LeaveReason, SuiteHookFailed, Warning};
 use gorgon_proto::outcome::Verdict;
 
 use super::file::{FileResult, asked};
@@ -16,6 +14,7 @@ use super::files::Progress;
 use super::repeats::{Repeats, SickHost};
 use super::retries::Open;
 use super::reviews::{OrderDependent, Reviews};
+use super::starts::FailedStarts;
 use crate::ledger::{Ending, Happening};
 
 /// Returns whether a verdict makes the job fail.
@@ -54,7 +53,7 @@ pub struct Results {
     /// Hosts and workers that left by an error.
     pub host_failures: Vec<HostFailure>,
     /// Starts of Ruby children that failed.
-    pub(super) failed_starts: Vec<StartFailed>,
+    pub(super) failed_starts: FailedStarts,
     /// Hosts that refused or are busy, with their reasons.
     pub answers: BTreeMap<ListenerId, (String, Answer, String)>,
     /// Hosts that were found sick, in order.

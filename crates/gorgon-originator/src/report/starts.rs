@@ -1,12 +1,44 @@
 //! Ruby children and workers that could not be started, as the summary tells it.
 
-use std::collections::BTreeSet;
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
+use gorgon_proto::job::ListenerId;
 use gorgon_proto::message::{HostError, HostLeft, LeaveReason, StartFailed, WorkerEnded};
 
 use super::Results;
 use super::results::HostFailure;
 use super::visible::one_line;
+
+/// Maximum number of failures that the summary names one by one, and of those that are told apart while the job runs. A
+/// host that is out of memory may fail before each file.
+const MOST: usize = 200;
+
+/// What failed, and was tried once more.
+#[derive(Debug, Default)]
+pub(super) struct FailedStarts {
+    /// How often each failure came, by the hash of what it says.
+    seen: HashMap<u64, u32>,
+    /// For the summary: by worker, as one that fails a second time says so at its end.
+    tried: Vec<(Worker, String)>,
+    /// Those that were too many for it.
+    more: usize,
+}
+
+/// A worker: listener, slot, process.
+type Worker = (ListenerId, u32, u32);
+
+fn worker(message: &StartFailed) -> Worker {
+    (message.listener_id.clone(), message.worker_id, message.pid)
+}
+
+fn hash(message: &StartFailed) -> u64 {
+    let error = &message.error;
+    let mut hasher = DefaultHasher::new();
+    (&error.what, &error.message, &error.command, &error.output).hash(&mut hasher);
+    message.again.hash(&mut hasher);
+    hasher.finish()
+}
 
 /// Returns what failed in one line: the first line of the message, and where it was raised.
 fn first_words(error: &HostError) -> String {
@@ -42,13 +74,31 @@ pub(super) fn start_failed(message: &StartFailed) -> String {
 
 impl Results {
     pub(super) fn start_failed(&mut self, message: &StartFailed) {
-        self.failed_starts.push(message.clone());
+        let starts = &mut self.failed_starts;
+        let known = starts.seen.len() < MOST || starts.seen.contains_key(&hash(message));
+        if known {
+            *starts.seen.entry(hash(message)).or_default() += 1;
+        }
+        let worker = worker(message);
+        if !message.again {
+            starts.tried.retain(|(of, _)| *of != worker);
+        } else if starts.tried.len() < MOST {
+            let (error, slot) = (&message.error, message.worker_id);
+            let text = format!(
+                "{}:{slot}: {} failed, and was tried once more: {}",
+                message.hostname,
+                error.what,
+                first_words(error)
+            );
+            starts.tried.push((worker, text));
+        } else {
+            starts.more += 1;
+        }
     }
 
     /// Returns whether no other worker has reported the same failure before.
     pub(super) fn is_news(&self, message: &StartFailed) -> bool {
-        let same = |it: &&StartFailed| it.error == message.error && it.again == message.again;
-        self.failed_starts.iter().filter(same).count() == 1
+        self.failed_starts.seen.get(&hash(message)) == Some(&1)
     }
 
     pub(super) fn worker_ended(&mut self, message: &WorkerEnded) {
@@ -88,16 +138,14 @@ impl Results {
 
     /// At the end: these failed once, and no second time.
     pub(super) fn warn_of_failed_starts(&mut self) {
-        let all = std::mem::take(&mut self.failed_starts);
-        let worker = |it: &StartFailed| (it.listener_id.clone(), it.worker_id, it.pid);
-        let failed: BTreeSet<_> = all.iter().filter(|it| !it.again).map(worker).collect();
-        for message in all.iter().filter(|it| !failed.contains(&worker(it))) {
-            let (error, slot) = (&message.error, message.worker_id);
+        let starts = std::mem::take(&mut self.failed_starts);
+        for (_, text) in starts.tried {
+            self.warn(text);
+        }
+        if starts.more > 0 {
+            let more = starts.more;
             self.warn(format!(
-                "{}:{slot}: {} failed, and was tried once more: {}",
-                message.hostname,
-                error.what,
-                first_words(error)
+                "{more} more starts failed, and were tried once more"
             ));
         }
     }
@@ -125,5 +173,39 @@ mod tests {
             };
             assert_eq!(first_words(&error), expected);
         }
+    }
+
+    #[test]
+    fn a_host_that_fails_without_end_is_told_in_so_many_words() {
+        let mut results = Results::default();
+        let failed = |number: usize, again| StartFailed {
+            hostname: "web".into(),
+            listener_id: ListenerId("L1".into()),
+            worker_id: 1,
+            pid: u32::try_from(number / 500).unwrap(),
+            error: HostError {
+                what: "forking a Ruby child".into(),
+                message: format!("no memory for {}", number % 500),
+                command: String::new(),
+                output: String::new(),
+            },
+            again,
+        };
+        for number in 0..1000 {
+            results.start_failed(&failed(number, true));
+            assert_eq!(results.is_news(&failed(number, true)), number < MOST);
+        }
+        assert!(results.failed_starts.seen.len() <= MOST);
+        // What the worker itself says at its end.
+        results.start_failed(&failed(0, false));
+        results.start_failed(&failed(1000, true));
+        results.warn_of_failed_starts();
+        assert_eq!(
+            results.warnings,
+            [
+                "web:1: forking a Ruby child failed, and was tried once more: no memory for 0",
+                "800 more starts failed, and were tried once more"
+            ]
+        );
     }
 }
