@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crossbeam_channel::Receiver;
 use gorgon_process::Signal;
-use gorgon_process::exit::{self, ERROR, FAILED, OK};
+use gorgon_process::exit::{self, CANCELLED, ERROR, FAILED, OK};
 use gorgon_proto::message::CoverageShare;
 use gorgon_ruby::{CollateError, Collated, RubySettings, Waiting, collate};
 use serde::Serialize;
@@ -105,7 +105,7 @@ fn judged(collated: Option<Result<Collated, CollateError>>, tests_failed: bool) 
     match collated {
         None => Judged {
             said: vec!["coverage: the report was ended by a signal".to_owned()],
-            status: ERROR,
+            status: CANCELLED,
             ..Judged::default()
         },
         Some(Err(error)) => Judged {
@@ -152,6 +152,8 @@ mod tests {
         check(1, true, ("too small", OK));
         let refused = "too small|coverage: the run fails, as SimpleCov ended with exit status 2";
         check(2, false, (refused, FAILED));
+        let cancelled = super::judged(None, false);
+        assert_eq!(cancelled.status, CANCELLED);
         let shares = Shares::default();
         let settings = RubySettings::in_place(".");
         let signals = crossbeam_channel::never();
