@@ -111,12 +111,77 @@ class CoverageTest < Minitest::Test
     write('spec/spec_helper.rb', "#{formatter}#{START}SimpleCov.formatter = Own\nSimpleCov.at_exit { puts 'ended' }\n")
     assert_equal 0, status_of('gorgon-originator', '--local=2')
     assert_match(/the formatter Own \(spec\/spec_helper.rb\) writes nothing/, @said)
-    assert_match(/SimpleCov.at_exit in .*spec_helper.rb:\d+ does not run/, @said)
+    assert_match(/^ended$/, @said)
     settings = START.sub("require 'simplecov'\n", '').sub('SimpleCov.start', 'SimpleCov.configure')
     write('.simplecov', "#{formatter}#{settings}SimpleCov.formatter = Own\nSimpleCov.at_exit { SimpleCov.result.format!; puts 'ended' }\n")
     write('spec/spec_helper.rb', "require 'simplecov'\nSimpleCov.start\n")
     assert_equal 0, status_of('gorgon-originator', '--local=2')
     assert_match(/^own: RSpec \d+\nended$/, @said)
+  end
+
+  # Callbacks that load the helper, and what it loads, before the processes of the tests begin.
+  %w[spec test].each do |kind|
+    define_method("test_#{kind}_has_the_lines_that_ran_before_the_fork") do
+      make(kind)
+      write("#{kind}/#{kind}_helper.rb", read("#{kind}/#{kind}_helper.rb") + FILES.map { |n| "require 'm#{n}'\n" }.join)
+      plain = plain(kind)
+      write('callbacks.rb', "class C < Gorgon::DefaultCallbacks\n  def before_creating_workers\n    require 'rspec/core' if '#{kind}' == 'spec'\n" \
+                            "    $LOAD_PATH.unshift('lib', '#{kind}')\n    require '#{kind}_helper'\n  end\nend\nGorgon.callbacks = C.new\n")
+      callbacks = { 'job' => { 'callbacks' => { 'callbacks_class_file' => 'callbacks.rb' } } }
+      [{}, { 'isolation' => 'file' }].each { |config| assert_equal [plain, 0], ours(callbacks.merge(config)), config.inspect }
+    end
+  end
+
+  def test_a_judgement_in_at_exit_is_that_of_a_plain_run
+    make('spec')
+    all = percent(plain('spec'))
+    helper = read('spec/spec_helper.rb')
+    [all.floor, all.ceil + 1].each do |least|
+      write('spec/spec_helper.rb', "#{helper}SimpleCov.at_exit do\n  SimpleCov.result.format!\n  exit 4 if SimpleCov.result.covered_percent < #{least}\nend\n")
+      plain = status_of('rspec')
+      assert_equal least > all ? 4 : 0, plain
+      assert_equal plain.clamp(0, 1), status_of('gorgon-originator', '--local=2'), @said
+      assert_includes @said, 'Coverage report generated'
+    end
+    assert_includes @said, 'the run fails, as SimpleCov ended with exit status 4'
+    write('spec/spec_helper.rb', "#{helper}least = 0\nSimpleCov.at_exit { exit 4 if SimpleCov.result.covered_percent < least }\n")
+    assert_equal 1, status_of('gorgon-originator', '--local=2')
+    assert_match(%r{the block of SimpleCov.at_exit in spec/spec_helper.rb:\d+ cannot run outside of its file, move it to .simplecov: NameError}, @said)
+  end
+
+  def test_a_file_that_is_not_here_is_named
+    make('spec')
+    write('spec/made_spec.rb', "File.write('lib/made.rb', 'MADE = 1') && require('./lib/made')\nRSpec.describe('made') { it('loads') { MADE } }\n")
+    assert_equal 0, status_of('gorgon-originator', '--local=2', '--sync')
+    assert_includes @said, 'coverage: files that were measured are not in this directory, so the report is without them: lib/made.rb'
+  end
+
+  def test_an_interrupt_during_the_report_cancels_the_run
+    make('spec')
+    write('.simplecov', "SimpleCov.at_exit { File.write('begun', ''); sleep }\n")
+    Open3.popen2e('gorgon-originator', '--local=2', chdir: @root) do |input, output, run|
+      input.close
+      said = Thread.new { output.read }
+      Thread.pass until File.exist?("#{@root}/begun") || !run.alive?
+      Process.kill('INT', run.pid) if run.alive?
+      assert_equal 130, run.value.exitstatus, said.value
+      assert_includes said.value, 'coverage: the report was ended by a signal'
+    end
+  end
+
+  # All of them load all of the application.
+  def test_processes_of_one_file_each_send_what_no_other_has_sent
+    make('spec')
+    FILES.each { |n| write("lib/m#{n}.rb", format(LIBRARY, n) * (100 + n)) }
+    # Registered before SimpleCov's own, so it runs after it.
+    written = "at_exit { File.write(\"written\#{$$}\", File.read('/proc/self/io')[/wchar: (\\d+)/, 1]) }\n"
+    write('spec/spec_helper.rb', "#{written}#{START.sub("'50'", "'1'")}Dir['./lib/m*.rb'].sort.each { |file| require file }\n")
+    assert_equal [plain('spec'), 0], ours({ 'isolation' => 'file' })
+    FileUtils.rm_f(Dir["#{@root}/written*"])
+    ours({ 'isolation' => 'file' })
+    *others, most = Dir["#{@root}/written*"].map { |path| File.read(path).to_i }.sort
+    assert_equal FILES.size - 1, others.size
+    assert_operator others.sum, :<, 2 * most
   end
 
   private

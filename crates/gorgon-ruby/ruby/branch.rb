@@ -36,6 +36,7 @@ module Gorgon
       @dying = []
       @askers = {}
       @compiled = Compiled.new(framework)
+      CoverageShare.known = File.join(directory, "coverage-#{$$}")
     end
 
     # Lives until the preloader closes the pipe of its orders.
@@ -45,6 +46,7 @@ module Gorgon
       # Set before the framework is loaded: the project may be the framework itself.
       take_ruby_options if @framework != 'rspec'
       preload
+      CoverageCounts.keep if @settings['coverage']
       @ways.living.write('.')
       nil while serve
       @compiled.finish

@@ -67,7 +67,7 @@ module Gorgon
       environment
       ARGV.replace(@settings['options'])
       ::Kernel.srand(seed_of_slot)
-      Leaving.watch(@channel)
+      Leaving.watch(@channel, merged: @settings['coverage'])
       @reporter = Reporter.new(@channel, @capture, @root)
       ::Signal.trap('INT') { interrupt }
     end

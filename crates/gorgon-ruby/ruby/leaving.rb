@@ -4,14 +4,16 @@ require_relative 'raised'
 
 module Gorgon
   # How a Ruby child ends. If a handler of at_exit gives it a status other than 0, the run fails, as a plain one does. The
-  # exception is SimpleCov's exit for too little coverage: that can only be judged when all processes are merged.
+  # exception is SimpleCov's exit for too little coverage, if the coverage of all processes is not asked for: that of one
+  # says nothing. If it is, SimpleCov exits only where nothing was merged, and nobody else would judge.
   module Leaving
     LIBRARY = %r{/simplecov\.rb\z}.freeze
 
     class << self
       # Called where a child begins to live.
-      def watch(channel)
+      def watch(channel, merged: false)
         @channel = channel
+        @merged = merged
         @pid = $$
       end
 
@@ -32,7 +34,7 @@ module Gorgon
 
       # Whether SimpleCov exits because the coverage is too small; that becomes a warning.
       def coverage?(error)
-        return false unless of_coverage?(error)
+        return false if @merged || !of_coverage?(error)
 
         @channel&.send(event: 'coverage_failed', status: error.status)
         true

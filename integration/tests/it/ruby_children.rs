@@ -115,6 +115,8 @@ const SIMPLECOV: &str = "module SimpleCov
     attr_accessor :external_at_exit
 
     def at_exit_behavior; end
+
+    def running = true
   end
 
   def self.start
@@ -127,24 +129,46 @@ const SIMPLECOV: &str = "module SimpleCov
 end
 ";
 
+/// A file for RSpec, and one for Minitest.
+const COVERED: [(&str, &str); 2] = [
+    (
+        "spec/a_spec.rb",
+        "require 'simplecov'\nSimpleCov.start\nRSpec.describe('a') { it('b') { } }\n",
+    ),
+    (
+        "test/a_test.rb",
+        "require 'minitest/autorun'\nrequire 'simplecov'\nSimpleCov.start\nclass ATest < Minitest::Test\n  def test_a; end\nend\n",
+    ),
+];
+
 #[test]
 fn too_small_a_coverage_of_one_process_is_a_warning() {
-    for (file, text) in [
-        (
-            "spec/a_spec.rb",
-            "require 'simplecov'\nSimpleCov.start\nRSpec.describe('a') { it('b') { } }\n",
-        ),
-        (
-            "test/a_test.rb",
-            "require 'minitest/autorun'\nrequire 'simplecov'\nSimpleCov.start\nclass ATest < Minitest::Test\n  def test_a; end\nend\n",
-        ),
-    ] {
+    for (file, text) in COVERED {
         let home = Home::new();
         let project = Project::of(&home, &[(file, text), ("lib/simplecov.rb", SIMPLECOV)]);
         let said = format!("(exit status 2 after {file}); what counts is that of all");
         run::run(&home, &project, &["--local=1"])
             .exited(0)
             .says(&[&said]);
+    }
+}
+
+/// Nobody else would judge.
+#[test]
+fn a_simplecov_that_cannot_merge_judges_each_process_if_the_coverage_of_all_is_wanted() {
+    for (file, text) in COVERED {
+        let home = Home::new();
+        let project = Project::of(
+            &home,
+            &[
+                (file, text),
+                ("lib/simplecov.rb", SIMPLECOV),
+                ("gorgon.json", r#"{ "coverage": true }"#),
+            ],
+        );
+        run::run(&home, &project, &["--local=1"])
+            .exited(1)
+            .says(&["which takes 0.18 or later", "exit"]);
     }
 }
 

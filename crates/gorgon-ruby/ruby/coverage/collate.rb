@@ -8,6 +8,7 @@
 shares_path, tests = ARGV.reject { |argument| argument.strip.empty? }
 ARGV.clear
 
+require_relative 'at_exit'
 require 'simplecov' # It brings JSON.
 # It runs its tasks when it collates, not once more at the end.
 SimpleCov.external_at_exit = true
@@ -16,25 +17,34 @@ module Gorgon
   # What came from all children.
   class Collated
     CRITERIA = %w[line branch method oneshot_line eval].freeze
+    # Maximum number of files that a warning names.
+    MOST_NAMES = 5
 
     def initialize(path)
       @root = Dir.pwd
-      @coverage = nil
-      @commands = []
-      @groups = {}
-      @limits = {}
+      @values = Hash.new { |all, known| all[known] = {} }
+      @shares = []
       @pieces = {}
       @whole = {}
+      @groups = {}
+      @limits = {}
+      @at_exit = []
       File.foreach(path, encoding: 'UTF-8') { |line| piece(JSON.parse(line)) }
-      warn "coverage: the results of #{@pieces.size} Ruby processes did not arrive whole and are left out" if @pieces.any?
+      @whole_shares, others = @shares.partition { |share| share['numbers'].all? { |number| @values[share['known']].key?(number) } }
+      @lost = @pieces.size + others.size
+      warn "coverage: the results of #{@lost} Ruby processes did not arrive whole and are left out" if @lost.positive?
+      distinct { |share| share['numbers'][0] }.each { |settings| take_settings(settings) }
+      distinct { |share| share['numbers'][1] }.each { |groups| take_groups(groups) }
+      @coverage = merged
+      tell_absent
     end
 
     def any?
-      !@coverage.nil?
+      @whole_shares.any?
     end
 
     def whole?
-      @pieces.empty?
+      @lost.zero?
     end
 
     def configure
@@ -73,14 +83,59 @@ module Gorgon
     end
 
     def share(share)
-      # What is not enabled is not merged.
-      share['settings']['criteria'].each { |criterion| SimpleCov.enable_coverage(criterion.to_sym) }
-      coverage = share['coverage'].transform_keys { |path| outside(path) }
-      @coverage = @coverage ? SimpleCov::Combine.combine(SimpleCov::Combine::ResultsCombiner, @coverage, coverage) : coverage
-      @commands |= [share['command']]
-      share['groups'].each { |name, files| files.each { |file| (@groups[name] ||= {})[outside(file)] = true } }
-      @settings ||= share['settings']
-      share['settings']['limits'].each { |name, limits| @limits[name] = strictest(name, @limits[name], named(limits || {})) }
+      share.delete('values').each { |number, value| @values[share['known']][number.to_i] = value }
+      @shares << share
+    end
+
+    # The values behind one number of each share, each once.
+    def distinct
+      @whole_shares.map { |share| [share['known'], yield(share)] }.uniq.map { |known, number| @values[known][number] }.uniq
+    end
+
+    # What is not enabled is not merged.
+    def take_settings(settings)
+      settings['criteria'].each { |criterion| SimpleCov.enable_coverage(criterion.to_sym) }
+      @settings ||= settings
+      @at_exit << settings['at_exit'] if settings['at_exit']
+      settings['limits'].each { |name, limits| @limits[name] = strictest(name, @limits[name], named(limits || {})) }
+    end
+
+    def take_groups(groups)
+      groups.each { |name, files| files.each { |file| (@groups[name] ||= {})[outside(file)] = true } }
+    end
+
+    # Most processes have the same of a file, by the same number: it is merged once, as often as it was counted.
+    def merged
+      found = Hash.new { |all, path| all[path] = Hash.new(0).compare_by_identity }
+      @whole_shares.each do |share|
+        known, (_, _, paths, *numbers) = share.values_at('known', 'numbers')
+        @values[known][paths].zip(numbers) { |path, number| found[path][@values[known][number]] += 1 }
+      end
+      found.map do |path, counts|
+        [outside(path), counts.map { |value, times| times(value, times) }.reduce { |one, other| combined(one, other) }]
+      end.to_h
+    end
+
+    def times(value, times)
+      case value
+      when Hash then value.transform_values { |inner| times(inner, times) }
+      when Array then value.map { |inner| times(inner, times) }
+      else value && value * times
+      end
+    end
+
+    def combined(one, other)
+      SimpleCov::Combine.combine(SimpleCov::Combine::ResultsCombiner, { 'file' => one }, { 'file' => other })['file']
+    end
+
+    # SimpleCov reads the files that it reports.
+    def tell_absent
+      absent = @coverage.keys.reject { |path| File.file?(path) }.map { |path| path.delete_prefix("#{@root}/") }.sort
+      return if absent.empty?
+
+      names = absent.first(MOST_NAMES).join(', ')
+      names += " and #{absent.size - MOST_NAMES} more" if absent.size > MOST_NAMES
+      warn "coverage: files that were measured are not in this directory, so the report is without them: #{names}"
     end
 
     # Of two helpers with limits of their own, the stricter one counts.
@@ -108,8 +163,7 @@ module Gorgon
       SimpleCov.print_error_status = settings['says_status'] unless settings['says_status'].nil?
       @limits.each { |name, limits| SimpleCov.public_send(name, limits) unless limits.empty? }
       formatters(settings['formatters'])
-      at_exit = settings['at_exit'] or return
-      warn "coverage: the block of SimpleCov.at_exit in #{at_exit} does not run: it has to stand in .simplecov"
+      AtExit.set(@at_exit.uniq, @root) if @at_exit.any?
     end
 
     def formatters(told)
@@ -137,7 +191,8 @@ module Gorgon
 
     # SimpleCov reads a file. This one has no name, so that nothing is left of it.
     def in_a_file
-      result = { @commands.sort.join(', ') => { 'coverage' => @coverage, 'timestamp' => Time.now.to_i } }
+      commands = @whole_shares.map { |share| share['command'] }.uniq
+      result = { commands.sort.join(', ') => { 'coverage' => @coverage, 'timestamp' => Time.now.to_i } }
       path = File.join(ENV['TMPDIR'] || '/tmp', "gorgon-coverage-#{Process.pid}-#{Random.rand(1 << 64)}")
       File.open(path, File::RDWR | File::CREAT | File::EXCL, 0o600) do |file|
         File.unlink(path)

@@ -1,33 +1,51 @@
 # frozen_string_literal: true
 
+require_relative 'counts'
+
 module Gorgon
   # The share of a Ruby child in the coverage of a job. When SimpleCov would write its report, the child sends its result
-  # and the settings of SimpleCov instead. It writes no file, as other children write the same one, and judges nothing.
+  # and the settings of SimpleCov instead. It writes no report, as other children write the same one, and judges nothing.
   # Filters and groups are applied here: they may be blocks. `collate.rb` makes the report of all shares.
   class CoverageShare
     # Size of a piece, in characters: small beside what a broker takes in one message.
-    PIECE = 1 << 20
+    PIECE = 1 << 18
     LIMITS = %i[minimum_coverage minimum_coverage_by_file minimum_coverage_by_group maximum_coverage_drop].freeze
 
     class << self
+      # Where all children write down what they have sent.
+      attr_accessor :known
+
       # Called when a child begins to live. If SimpleCov measures since before the fork, it measures for this child too.
       def begin
+        CoverageCounts.give_back
         ::SimpleCov.pid = $$ if ready? && ::SimpleCov.running && ::SimpleCov.pid
       end
 
       # From now on SimpleCov's end is ours. Called when the child has run its last test.
       def take(channel, root)
-        return unless !@taken && ready? && ::SimpleCov.pid == $$
+        return if @taken || !defined?(::SimpleCov)
+        return too_old(channel) unless ready?
+        return unless ::SimpleCov.pid == $$
 
         @taken = true
         pid = $$
         share = new(channel, root)
         ::SimpleCov.singleton_class.prepend(Module.new do
-          define_method(:run_exit_tasks!) { $$ == pid ? share.deliver : super() }
+          define_method(:run_exit_tasks!) { ($$ == pid && share.deliver) || super() }
         end)
       end
 
       private
+
+      # It goes on as if nobody merged: it writes a report of this process, and its verdict counts.
+      def too_old(channel)
+        return unless %i[start running].all? { |name| ::SimpleCov.respond_to?(name) } && ::SimpleCov.running
+
+        @taken = true
+        version = ::SimpleCov.const_defined?(:VERSION) ? ::SimpleCov::VERSION : 'of an unknown version'
+        channel.send(event: 'warning', message: "coverage: SimpleCov #{version} cannot merge the results of all Ruby processes, " \
+                                                'which takes 0.18 or later; what it says of each process counts')
+      end
 
       # Older versions than 0.18 cannot collate; another library may have the name.
       def ready?
@@ -40,24 +58,31 @@ module Gorgon
       @roots = [root, File.realpath(root)].uniq.map { |path| "#{path}/" }
     end
 
+    # Returns whether there was something to send.
     def deliver
       ::SimpleCov.use_merging(false)
-      result = ::SimpleCov.result or return
-      text = ::JSON.generate(share(result))
+      result = ::SimpleCov.result or return false
+      text = text(result)
       pieces = (0...text.size).step(PIECE).map { |start| text[start, PIECE] }
       share = (System.now * 1_000_000).to_i
       pieces.each_with_index do |piece, number|
         @channel.send(event: 'coverage', share: share, piece: number, pieces: pieces.size, text: piece)
       end
+      true
     end
 
     private
 
-    def share(result)
+    # Numbers, and the values of those that no child has sent.
+    def text(result)
+      Hidden.shown { require_relative 'known' } # Only now: a test may ask for what it loads.
       name, data = result.to_hash.first
-      { command: name, coverage: data.fetch('coverage').transform_keys { |path| inside(path) },
-        groups: result.groups.map { |group, files| [group, files.map { |file| inside(file.filename) }] },
-        settings: settings }
+      coverage = data.fetch('coverage')
+      groups = result.groups.map { |group, files| [group, files.map { |file| inside(file.filename) }] }
+      values = [settings, groups, coverage.keys.map { |path| inside(path) }, *coverage.values]
+      known, numbers, news = CoverageKnown.new(self.class.known).numbers(values.map { |value| ::JSON.generate(value) })
+      values = news.map { |number, value| "\"#{number}\":#{value}" }.join(',')
+      "#{::JSON.generate(command: name, known: known, numbers: numbers).chop},\"values\":{#{values}}}"
     end
 
     def settings
@@ -86,10 +111,12 @@ module Gorgon
       directory && !file.start_with?(*@roots) ? file[(directory.size + 1)..-1].delete_suffix('.rb') : nil
     end
 
-    # Where the suite's own block of SimpleCov.at_exit stands, if a file has one that the collating process does not load.
+    # File and line of the suite's own block of SimpleCov.at_exit, if the collating process does not load that file.
     def at_exit
-      place = ::SimpleCov.instance_variable_get(:@at_exit)&.source_location or return
-      place.join(':') unless place[0].end_with?('/simplecov/configuration.rb', '/.simplecov')
+      file, line = ::SimpleCov.instance_variable_get(:@at_exit)&.source_location
+      return if !file || file.end_with?('/simplecov/configuration.rb', '/.simplecov')
+
+      [inside(::File.expand_path(file, @roots.first)), line]
     end
 
     # A path in the project, without the project's own: that is another one on each host.
