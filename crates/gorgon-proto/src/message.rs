@@ -262,7 +262,7 @@ pub struct StartFailed {
     pub pid: u32,
     /// What failed.
     pub error: HostError,
-    /// It is tried once more; else the worker ends. What was for after_complete is an error at the worker's end then.
+    /// It is tried once more; else the worker ends. What was for after_complete is an error of the suite's hooks then.
     pub again: bool,
 }
 

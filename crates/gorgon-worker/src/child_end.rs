@@ -131,12 +131,8 @@ impl Work {
             Stage::Ending
                 if child.purpose == Purpose::AfterComplete && !child.finished && !hurried =>
             {
-                let error = host_error(
-                    "after_complete",
-                    format!("the Ruby child ended: {end}"),
-                    output,
-                );
-                self.end_error.get_or_insert(error);
+                let text = format!("the Ruby child ended before after_complete had run: {end}");
+                self.suite_hook_failed(end_of_child(text), output, out);
             }
             // Its host is being ended above it: no fault of a hook.
             Stage::Ending
@@ -175,8 +171,8 @@ impl Work {
         }
     }
 
-    /// A Ruby child could not be forked. One for after_complete is tried once more, too; after that it is an error of
-    /// after_complete, which has not run.
+    /// A Ruby child could not be forked. One for after_complete is tried once more, too; after that the job fails, as if
+    /// a child had ended before its after_complete.
     pub(crate) fn fork_failed(
         &mut self,
         now: Instant,
@@ -192,15 +188,16 @@ impl Work {
             return self.start_failed(now, error, out);
         }
         let what = "forking a Ruby child for after_complete";
-        let error = host_error(what, message, String::new());
         if !child.again {
+            let error = host_error(what, message, String::new());
             self.owed = Some(Owed {
                 framework: child.framework,
                 again: true,
             });
             self.tell_start_failed(error, true, out);
         } else if self.leaving != Some(Exit::Cancelled) {
-            self.end_error.get_or_insert(error);
+            let text = format!("after_complete has not run, {what} failed twice: {message}");
+            self.suite_hook_failed(end_of_child(text), String::new(), out);
         }
     }
 

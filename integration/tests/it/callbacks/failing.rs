@@ -203,3 +203,43 @@ fn a_before_start_that_fails_in_one_slot_is_told_at_once_and_tried_once_more() {
     }
     home.assert_nothing_left();
 }
+
+/// The Ruby child dies, and its after_complete runs in another one, which cannot be forked so many times.
+fn fork_fails(home: &Home, times: u32) -> Project {
+    let class = "class C < Gorgon::DefaultCallbacks\n  def before_creating_workers\n    \
+                 Process.singleton_class.prepend(Module.new { def fork\n      \
+                 left = File.exist?('left') ? File.read('left').to_i : 0\n      \
+                 return super if left == 0\n      \
+                 File.write('left', left - 1)\n      \
+                 raise Errno::EAGAIN\n    end })\n  end\n  \
+                 def after_complete = File.write('completed', \"one\\n\", mode: 'a')\nend\n\
+                 Gorgon.callbacks = C.new\n";
+    let spec = format!(
+        "RSpec.describe('a') {{ it('dies') {{ File.write('left', {times}); Process.kill(:KILL, $$) }} }}\n"
+    );
+    let files = [
+        ("gorgon.json", CONFIG),
+        ("callbacks.rb", class),
+        ("spec/a_spec.rb", &spec),
+    ];
+    Project::of(home, &files)
+}
+
+#[test]
+fn an_after_complete_that_could_not_be_forked_runs_at_the_second_try_or_is_an_error() {
+    let home = Home::new();
+    let told = "forking a Ruby child for after_complete failed";
+    let never = "after_complete has not run";
+
+    let project = fork_fails(&home, 1);
+    let run = run::run(&home, &project, &["--local=1"]);
+    run.exited(1).says(&[told, "it is tried once more"]);
+    assert!(!run.stdout.contains(never), "{}", run.stdout);
+    assert_eq!(project.read("completed"), "one\n");
+
+    let project = fork_fails(&home, 2);
+    let run = run::run(&home, &project, &["--local=1"]);
+    run.exited(1).says(&[never, &format!("{told} twice")]);
+    assert!(!project.path().join("completed").exists());
+    home.assert_nothing_left();
+}

@@ -252,12 +252,22 @@ fn an_after_complete_whose_child_cannot_be_forked_is_tried_once_more_and_is_an_e
     ];
     check(callbacks(), &[&owed[..], &runs].concat());
     let fails = [
-        ("c3 unforkable", "ack 1"),
         (
-            "deleted",
-            "ended after 1: forking a Ruby child for after_complete",
+            "c3 unforkable",
+            "suite hook: after_complete has not run, forking a Ruby child for after_complete failed twice: no memory; ack 1",
         ),
+        ("ok", ""),
+        ("deleted", "ended after 1"),
     ];
+    let dies = [
+        (
+            "c3 killed",
+            "suite hook: the Ruby child ended before after_complete had run: SIGKILL; ack 1",
+        ),
+        ("ok", ""),
+        ("deleted", "ended after 1"),
+    ];
+    check(callbacks(), &[&owed[..], &dies].concat());
     check(callbacks(), &[&owed[..], &fails].concat());
     // The next one has two tries again; also at the end, when no item is waited for any more.
     let next = [
