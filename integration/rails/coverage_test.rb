@@ -53,6 +53,7 @@ class CoverageTest < Minitest::Test
     end
   RUBY
   PLAIN = { 'spec' => %w[rspec], 'test' => ['ruby', '-Ilib', '-Itest', '-e', 'Dir["./test/*_test.rb"].sort.each { |f| require f }'] }.freeze
+  COLLATE = File.expand_path('../../crates/gorgon-ruby/ruby/coverage/collate.rb', __dir__)
   # What is tried besides two workers in place.
   WAYS = {
     'a copy' => [{}, '--sync'], 'a process a file' => [{ 'isolation' => 'file' }], 'a copy a slot' => [{ 'workspace' => 'slot' }],
@@ -136,8 +137,9 @@ class CoverageTest < Minitest::Test
     make('spec')
     all = percent(plain('spec'))
     helper = read('spec/spec_helper.rb')
-    [all.floor, all.ceil + 1].each do |least|
-      write('spec/spec_helper.rb', "#{helper}SimpleCov.at_exit do\n  SimpleCov.result.format!\n  exit 4 if SimpleCov.result.covered_percent < #{least}\nend\n")
+    ["SimpleCov.at_exit do\n  SimpleCov.result.format!\n  exit 4 if SimpleCov.result.covered_percent < %d\nend\n",
+     "SimpleCov.configure do\n  SimpleCov.at_exit { result.format! && result.covered_percent < %d && exit(4) }\nend\n"].product([all.floor, all.ceil + 1]).each do |block, least|
+      write('spec/spec_helper.rb', helper + format(block, least))
       plain = status_of('rspec')
       assert_equal least > all ? 4 : 0, plain
       assert_equal plain.clamp(0, 1), status_of('gorgon-originator', '--local=2'), @said
@@ -154,6 +156,16 @@ class CoverageTest < Minitest::Test
     write('spec/made_spec.rb', "File.write('lib/made.rb', 'MADE = 1') && require('./lib/made')\nRSpec.describe('made') { it('loads') { MADE } }\n")
     assert_equal 0, status_of('gorgon-originator', '--local=2', '--sync')
     assert_includes @said, 'coverage: files that were measured are not in this directory, so the report is without them: lib/made.rb'
+  end
+
+  # What a process that was killed should have sent.
+  def test_a_result_that_refers_to_what_never_arrived_fails_a_run_that_passed
+    share = { command: 'RSpec', known: 'a', numbers: [0, 1, 2, 3], values: { '0' => {} } }
+    write('shares', JSON.generate(from: 'a', piece: 0, pieces: 1, text: JSON.generate(share)))
+    { 'passed' => 1, 'failed' => 0 }.each do |tests, status|
+      assert_equal status, status_of('ruby', COLLATE, 'shares', tests)
+      assert_includes @said, 'coverage: the results of 1 Ruby processes did not arrive whole and are left out'
+    end
   end
 
   def test_an_interrupt_during_the_report_cancels_the_run

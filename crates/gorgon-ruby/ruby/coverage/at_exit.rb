@@ -18,11 +18,12 @@ module Gorgon
 
       private
 
-      # If it cannot run, the coverage is not judged, so the run may not pass.
+      # In a block of `SimpleCov.start` or `configure` the methods of SimpleCov have no receiver. If it cannot run, the
+      # coverage is not judged, so the run may not pass.
       def call(place, block)
         raise ArgumentError, 'its text is not found there' unless block
 
-        block.call
+        SimpleCov.instance_exec(&block)
       rescue StandardError, ScriptError => e
         warn "coverage: the block of SimpleCov.at_exit in #{place} cannot run outside of its file, move it to .simplecov: " \
              "#{e.class}: #{e.message}"
