@@ -166,11 +166,20 @@ fn without_tests(results: &Results, root: &Path) -> Option<String> {
 /// most, and cannot tell that of all.
 fn unloaded(results: &Results) -> Option<String> {
     const MISSING: &str = "cannot load such file -- ";
-    let names = results.files.iter().filter_map(|file| {
+    let mut names = Vec::new();
+    for file in &results.files {
         let mut texts = file.errors.iter().map(|error| error.message.as_str());
-        texts.find_map(|text| text.split_once(MISSING)?.1.lines().next())
-    });
-    let names: Vec<&str> = names.collect();
+        let Some(name) = texts.find_map(|text| text.split_once(MISSING)?.1.lines().next()) else {
+            continue;
+        };
+        if Path::new(name).ends_with(&file.filename) {
+            let file = one_line(&file.filename);
+            return Some(format!(
+                "hint: Ruby cannot open {file} itself: it is a link that leads nowhere, or may not be read"
+            ));
+        }
+        names.push(name);
+    }
     let first = one_line(names.first()?);
     let files = match names.len() {
         1 => "1 file does".to_owned(),

@@ -12,7 +12,9 @@ mod tree;
 mod walk;
 
 use std::collections::HashSet;
+use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Component, Path, PathBuf};
 
 use crate::name_list::first_names;
@@ -110,7 +112,8 @@ pub fn dir(root: &Path, glob: &str) -> Vec<Vec<u8>> {
 enum Why {
     Directory,
     NoRuby,
-    NoFile,
+    /// Named like a test file, but something else: what it is.
+    NoFile(&'static str),
     NotUtf8,
     Outside,
 }
@@ -120,7 +123,7 @@ impl Why {
     fn refusal(self) -> Option<&'static str> {
         match self {
             Self::Directory | Self::NoRuby => None,
-            Self::NoFile => Some("it is neither a file nor a link"),
+            Self::NoFile(what) => Some(what),
             Self::NotUtf8 => Some("its name is not UTF-8"),
             Self::Outside => Some("it lies outside the project"),
         }
@@ -130,17 +133,15 @@ impl Why {
 /// Returns the path as it is queued, or why it cannot be.
 fn judge(root: &Path, path: &[u8]) -> Result<String, Why> {
     let full = root.join(std::ffi::OsStr::from_bytes(path));
-    let found = std::fs::metadata(&full);
-    if found.as_ref().is_ok_and(std::fs::Metadata::is_dir) {
-        return Err(Why::Directory);
-    }
     if !is_ruby(path) {
-        return Err(Why::NoRuby);
+        return Err(if full.is_dir() {
+            Why::Directory
+        } else {
+            Why::NoRuby
+        });
     }
-    // A link that leads nowhere cannot be loaded, which the framework says.
-    let there = found.or_else(|_| std::fs::symlink_metadata(&full));
-    if !there.is_ok_and(|it| it.is_file() || it.is_symlink()) {
-        return Err(Why::NoFile);
+    if let Some(what) = no_file(&full) {
+        return Err(Why::NoFile(what));
     }
     let text = std::str::from_utf8(path).map_err(|_| Why::NotUtf8)?;
     let mut plain = PathBuf::new();
@@ -153,6 +154,29 @@ fn judge(root: &Path, path: &[u8]) -> Result<String, Why> {
     }
     let inside = plain.strip_prefix(root).map_err(|_| Why::Outside)?;
     inside.to_str().map(str::to_owned).ok_or(Why::NotUtf8)
+}
+
+/// Says what a path is that Ruby cannot load. None for a file, and for a link that leads nowhere: the framework says that.
+pub(crate) fn no_file(path: &Path) -> Option<&'static str> {
+    let found = std::fs::metadata(path).or_else(|_| std::fs::symlink_metadata(path));
+    let kind = match found {
+        Ok(metadata) => metadata.file_type(),
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+            return Some("permission denied in its directory");
+        }
+        Err(_) => return Some("it cannot be found"),
+    };
+    if kind.is_file() || kind.is_symlink() {
+        None
+    } else if kind.is_dir() {
+        Some("it is a directory")
+    } else if kind.is_fifo() {
+        Some("it is a named pipe")
+    } else if kind.is_socket() {
+        Some("it is a socket")
+    } else {
+        Some("it is a device")
+    }
 }
 
 /// Returns whether a file's name says that it holds Ruby.

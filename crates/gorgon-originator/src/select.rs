@@ -291,6 +291,7 @@ pub fn select(tree: &Tree, words: &[String], suite: &Suite) -> Result<Selection,
             selection.hints.extend(usual.hints(tree, &found.files));
         }
         selection.take(found, &mut places)?;
+        selection.warnings.extend(tree.unread());
         return Ok(selection);
     }
     selection.named = true;
@@ -312,6 +313,9 @@ pub fn select(tree: &Tree, words: &[String], suite: &Suite) -> Result<Selection,
             }
             selection.take(found, &mut places)?;
         } else if path.exists() {
+            if let Some(what) = glob::no_file(&path) {
+                return Err(SelectError::Refused(vec![(one_line(word), what)]));
+            }
             let file = relative(root, word).ok_or_else(outside)?;
             selection.add(&mut places, whole(file));
         } else if let Some((file, lines)) =
@@ -348,6 +352,7 @@ pub fn select(tree: &Tree, words: &[String], suite: &Suite) -> Result<Selection,
             selection.take(found, &mut places)?;
         }
     }
+    selection.warnings.extend(tree.unread());
     Ok(selection)
 }
 

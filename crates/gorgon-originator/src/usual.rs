@@ -184,9 +184,8 @@ impl Usual {
     #[must_use]
     pub fn below(&self, tree: &Tree, directory: &str) -> Found {
         let literal = glob::literal(directory);
-        let below = |path: &str| path == directory || is_below(path, directory);
         let mut found = self.files(tree);
-        found.keep(&below);
+        found.keep(&|path| is_below(path, directory));
         if directory == self.rspec.path || is_below(directory, &self.rspec.path) {
             // `rspec DIRECTORY` follows a link in it, wherever it lies itself.
             let own = tree.expand(&[self.rspec.glob(&literal)]);
@@ -246,8 +245,10 @@ fn is_below(path: &str, directory: &str) -> bool {
 
 /// What was found, but for what the excludes find.
 fn without(tree: &Tree, mut found: Found, excludes: &[String]) -> Found {
-    let out = tree.expand(excludes).files;
-    let out: std::collections::HashSet<&str> = out.iter().map(String::as_str).collect();
+    let out = tree.expand(excludes);
+    let files = out.files.iter().map(String::as_str);
+    let refused = out.refused.iter().map(|(path, _)| path.as_str());
+    let out: std::collections::HashSet<&str> = files.chain(refused).collect();
     found.keep(&|path| !out.contains(path));
     found
 }

@@ -75,6 +75,30 @@ fn specs_that_a_link_brings_from_outside_run_in_place_alone() {
         .says(&["leads out of the workspace"]);
 }
 
+/// Plain RSpec cannot load the directory, and is red.
+#[test]
+fn a_directory_named_like_a_spec_is_no_green_run() {
+    let home = Home::new();
+    let project = Project::of(&home, &[GREEN, ("spec/d_spec.rb/notes.txt", "")]);
+    let says = ["spec/d_spec.rb (it is a directory)", "hint: rename or move"];
+    run::run(&home, &project, &["--local=1"])
+        .exited(3)
+        .says(&says);
+}
+
+#[test]
+fn a_spec_that_ruby_cannot_open_fails_and_a_hint_says_why() {
+    let home = Home::new();
+    let project = Project::of(&home, &[GREEN]);
+    symlink("nowhere", project.path().join("spec/l_spec.rb")).expect("a link");
+    let run = run::run(&home, &project, &["--local=1"]);
+    run.exited(1).says(&[
+        "cannot load such file",
+        "hint: Ruby cannot open spec/l_spec.rb itself",
+    ]);
+    assert!(!run.stderr.contains("-Itest"), "{}", run.stderr);
+}
+
 /// The tests of `b_test.rb` are there only for who has loaded `a_test.rb` before it.
 #[test]
 fn files_that_pass_without_a_test_are_named_where_their_text_has_some() {

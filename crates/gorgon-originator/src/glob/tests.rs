@@ -324,6 +324,50 @@ fn odd_names_are_found_and_names_that_are_not_utf8_are_refused() {
 }
 
 #[test]
+fn what_is_named_like_a_test_file_and_is_none_is_refused() {
+    let root = project(&["a.rb", "directory.rb/b.rb"]);
+    let at = |name: &str| root.path().join(name);
+    let _socket = std::os::unix::net::UnixListener::bind(at("socket.rb")).unwrap();
+    for (target, link) in [("directory.rb", "link.rb"), ("/dev/null", "device.rb")] {
+        std::os::unix::fs::symlink(target, at(link)).unwrap();
+    }
+    let found = expanded(&root, &["**/*.rb", "*/"]);
+    assert_eq!(found.files, ["a.rb", "directory.rb/b.rb"]);
+    let refused: Vec<String> = found
+        .refused
+        .iter()
+        .map(|(path, why)| format!("{path}: {why}"))
+        .collect();
+    assert_eq!(
+        refused,
+        [
+            "device.rb: it is a device",
+            "directory.rb: it is a directory",
+            "link.rb: it is a directory",
+            "socket.rb: it is a socket",
+        ]
+    );
+}
+
+#[test]
+fn a_directory_that_cannot_be_read_is_told_once_and_a_missing_one_never() {
+    let root = project(&["test/a.rb"]);
+    std::os::unix::fs::symlink("loop", root.path().join("loop")).unwrap();
+    let tree = Tree::new(root.path());
+    assert_eq!(
+        tree.expand(&["gone/*.rb".into(), "test/a.rb/*".into()]),
+        Found::default()
+    );
+    assert_eq!(tree.unread(), None);
+    for _ in 0..2 {
+        assert_eq!(tree.expand(&["loop/*.rb".into()]), Found::default());
+    }
+    let told = tree.unread().unwrap();
+    let says = "no test is found in directories that cannot be read: loop (Too many levels of symbolic links";
+    assert!(told.starts_with(says), "{told}");
+}
+
+#[test]
 fn what_lies_outside_of_the_project_is_refused() {
     let outer = project(&["project/a.rb", "b.rb"]);
     let root = outer.path().join("project");

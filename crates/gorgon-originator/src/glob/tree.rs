@@ -1,14 +1,16 @@
 //! A project as globs see it while files are chosen: each directory is read once, each file looked at once.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsStr;
 use std::fs::{self, FileType};
+use std::io::ErrorKind;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use super::{Found, Why, found_in, judge};
+use super::{Found, Why, found_in, judge, shown};
+use crate::name_list::first_names;
 
 /// A name in a directory, and what it names where that is known.
 pub(super) type Entry = (Vec<u8>, Option<FileType>);
@@ -19,6 +21,8 @@ pub struct Tree {
     root: PathBuf,
     directories: RefCell<HashMap<Vec<u8>, Rc<[Entry]>>>,
     judged: RefCell<HashMap<Vec<u8>, Result<String, Why>>>,
+    /// Directories that could not be read, and why.
+    unread: RefCell<BTreeMap<String, String>>,
 }
 
 impl Tree {
@@ -29,6 +33,7 @@ impl Tree {
             root: root.to_owned(),
             directories: RefCell::default(),
             judged: RefCell::default(),
+            unread: RefCell::default(),
         }
     }
 
@@ -54,7 +59,14 @@ impl Tree {
         if let Some(known) = self.directories.borrow().get(path) {
             return Rc::clone(known);
         }
-        let mut entries: Vec<Entry> = fs::read_dir(self.at(path))
+        let directory = fs::read_dir(self.at(path));
+        if let Err(error) = &directory
+            && !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
+        {
+            let mut unread = self.unread.borrow_mut();
+            unread.insert(shown(path), error.to_string());
+        }
+        let mut entries: Vec<Entry> = directory
             .into_iter()
             .flatten()
             .flatten()
@@ -66,6 +78,19 @@ impl Tree {
             .borrow_mut()
             .insert(path.to_owned(), Rc::clone(&entries));
         entries
+    }
+
+    /// Says which directories could not be read so far: tests in them are not found.
+    pub(crate) fn unread(&self) -> Option<String> {
+        let unread = self.unread.borrow();
+        let (_, why) = unread.first_key_value()?;
+        let paths: Vec<&String> = unread.keys().collect();
+        let paths = first_names(&paths, |&path| {
+            if path.is_empty() { "." } else { path }.to_owned()
+        });
+        Some(format!(
+            "no test is found in directories that cannot be read: {paths} ({why})"
+        ))
     }
 
     /// Returns the path as it is queued, or why it cannot be.

@@ -155,3 +155,31 @@ fn what_means_nothing_is_an_error() {
         assert!(got.starts_with(error), "{got}");
     }
 }
+
+#[test]
+fn what_is_no_file_is_refused_also_by_its_name() {
+    let project = project(&["spec/a_spec.rb", "spec/d_spec.rb/e_spec.rb"]);
+    let _socket = std::os::unix::net::UnixListener::bind(project.path().join("spec/s.rb")).unwrap();
+    let tree = Tree::new(project.path());
+    let selected = |excludes: &[&str], words: &[&str]| {
+        let excludes: Vec<String> = excludes.iter().map(|&it| it.to_owned()).collect();
+        let ruby = gorgon_ruby::RubySettings::in_place(project.path());
+        let suite = Suite::Usual(Box::new(Usual::of(&tree, &ruby, &excludes)));
+        let words: Vec<String> = words.iter().map(|&it| it.to_owned()).collect();
+        match select(&tree, &words, &suite) {
+            Ok(selection) => shown(&selection),
+            Err(error) => error.to_string(),
+        }
+    };
+    let directory = "test files that cannot be run: spec/d_spec.rb (it is a directory)";
+    assert_eq!(selected(&[], &[]), directory);
+    assert_eq!(selected(&[], &["spec"]), directory);
+    let socket = "test files that cannot be run: spec/s.rb (it is a socket)";
+    assert_eq!(selected(&[], &["spec/s.rb"]), socket);
+    // Named itself, it is searched, as by `rspec DIRECTORY`.
+    let inside = "spec/d_spec.rb/e_spec.rb";
+    assert_eq!(selected(&[], &["spec/d_spec.rb"]), inside);
+    // RSpec does not load what its options exclude.
+    let excluded = ["--exclude-pattern", "d_spec.rb"];
+    assert_eq!(selected(&excluded, &[]), format!("spec/a_spec.rb {inside}"));
+}
