@@ -153,6 +153,11 @@ module Gorgon
       @divisible = true
     end
 
+    # Parts of the file would run other tests than the whole file does.
+    def indivisible
+      @divisible = false
+    end
+
     # A test that the item asks for and an adapter does not know.
     def no_test(text)
       @not_found << text

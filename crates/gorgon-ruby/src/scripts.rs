@@ -58,6 +58,7 @@ const SCRIPTS: &[(&str, &str)] = scripts![
     "frameworks/rspec/keys.rb",
     "frameworks/rspec/late.rb",
     "frameworks/rspec/options.rb",
+    "frameworks/rspec/orderings.rb",
     "frameworks/rspec/parts.rb",
     "frameworks/rspec/reruns.rb",
     "frameworks/rspec/results.rb",

@@ -344,3 +344,33 @@ fn examples_that_a_file_gives_to_groups_of_earlier_files_run_with_the_file() {
     let told = running.finish().errors;
     assert!(told[0].contains("did not run: A is late"), "{told:?}");
 }
+
+#[test]
+fn what_an_ordering_leaves_out_does_not_excuse_what_ended_early() {
+    let project = Project::new(&[
+        (
+            "spec/quit_spec.rb",
+            "RSpec.configure { |c| c.register_ordering(:short) { |items| items.first(2) } }
+             RSpec.describe('quit', order: :short) do
+               it('quits') { RSpec.world.wants_to_quit = true }
+               it('two') {}
+               it('three') {}
+             end",
+        ),
+        (
+            "spec/orders_spec.rb",
+            "RSpec.describe('orders', order: :short) { 3.times { |n| it(\"runs #{n}\") {} } }",
+        ),
+    ]);
+    let mut running = project.start();
+    let quit = running.run("spec/quit_spec.rb");
+    assert_eq!(quit.tests, ["passed quit quits"]);
+    let error = "quit: RSpec was told to quit (wants_to_quit): 1 of 3 examples did not run";
+    assert_eq!(quit.errors, [error]);
+    let orders = running.run("spec/orders_spec.rb");
+    assert_eq!(
+        orders.tests,
+        ["passed orders runs 0", "passed orders runs 1"]
+    );
+    assert_eq!(orders.errors, [""; 0]);
+}

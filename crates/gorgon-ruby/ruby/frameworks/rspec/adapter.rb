@@ -14,7 +14,7 @@ module Gorgon
   end
 end
 
-%w[beside command faults filters formatters globals keys late options parts reruns results statuses warm].each { |name| require_relative name }
+%w[beside command faults filters formatters globals keys late options orderings parts reruns results statuses warm].each { |name| require_relative name }
 
 module Gorgon
   module Frameworks
@@ -65,6 +65,7 @@ module Gorgon
         @results.reruns = Reruns.new(@world, @places)
         @results.parts = @parts = Parts.new(@world, @results, @reporter)
         @filters = Filters.new(@config, @world, @reporter, @places)
+        @orderings = Orderings.new(@config)
         @globals = Globals.new(@config, @world)
         @late = Late.new(@world, @config)
         @statuses = Statuses.new(@config, @world, @reporter)
@@ -213,6 +214,7 @@ module Gorgon
         @part = Part.of(selection)
         @filters.begin_file(@file, selection)
         @results.begin_file(@file)
+        @orderings.begin_file
         @parts.begin_file(path)
       end
 
@@ -325,7 +327,7 @@ module Gorgon
       def judge_file(passed, status)
         return if @told
 
-        missing = @results.missing
+        missing = @results.missing - tell_left_out
         if missing.positive?
           why = @world.wants_to_quit ? 'RSpec was told to quit (wants_to_quit)' : 'RSpec ended early'
           tell(@faults.told('quit', "#{why}: #{missing} of #{@results.expected} examples did not run"))
@@ -336,6 +338,17 @@ module Gorgon
         elsif passed && status != 0
           tell(@faults.told('run', "rspec exits with #{status}, which RSpec::Core::Runner#run_specs gave for the groups of the file"))
         end
+      end
+
+      # What an ordering leaves out does not run plainly either. A part would leave out others than the whole file.
+      def tell_left_out
+        left = @orderings.left_out(@results)
+        return left if left.zero?
+
+        @reporter.indivisible
+        examples = left == 1 ? '1 example' : "#{left} examples"
+        @reporter.warning("#{examples} of #{@places.relative(@file)} did not run: an ordering of the suite (register_ordering) leaves them out")
+        left
       end
 
       # Its listeners sum up. Where tests have failed, one that raises may have been asked for the text of a strange

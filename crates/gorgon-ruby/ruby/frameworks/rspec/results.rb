@@ -41,6 +41,10 @@ module Gorgon
           @expected - @told.size
         end
 
+        def ended?(example)
+          @told.key?(example)
+        end
+
         # Whether one failed.
         def failed?
           @failed
