@@ -35,6 +35,14 @@ module Gorgon
           message: "a handler of at_exit, which a plain run calls before the tests, called exit, status #{error.status}#{said}: no test runs" }
       end
 
+      # The fault of a file that calls `exit` while it is loaded: its framework runs no test at exit then.
+      def exited(error, names)
+        tests = names.size == 1 ? '1 test' : "#{names.size} tests"
+        { what: 'exit', exception: 'SystemExit', backtrace: @places.backtrace(Raised.backtrace(error)),
+          message: "the file called exit while it was loaded, and a plain run ends there, with status 0: " \
+                   "#{tests} of it did not run (#{Faults.first_names(names)})" }
+      end
+
       # The fault of a file that shares tests with an earlier file, which ran them: it is loaded once more in a fresh
       # process.
       def had_their_turn(names)

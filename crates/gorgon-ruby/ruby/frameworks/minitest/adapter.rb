@@ -107,6 +107,7 @@ module Gorgon
       end
 
       def load_tests(path, loaded)
+        @exited = nil
         absolute = @places.absolute(path)
         @options.expose
         now = loaded || load_file(absolute)
@@ -116,6 +117,8 @@ module Gorgon
         return had_their_turn if @results.any? && @memory.lost.any?
 
         tests = new_tests(turns)
+        return tell_exit(tests) if @exited && tests.any?
+
         @reporter.warning(Frameworks.loaded_before(path)) if !now && tests.empty?
         @files[path] = Loaded.new(classes(turns), tests, @ids.distinct?, @had, @parsed, @options.of_the_file?)
       rescue *PASSED_UP
@@ -133,10 +136,16 @@ module Gorgon
           @exits.held { there? ? Frameworks.load_file(path) : AHEAD.used { Frameworks.load_file(path) } }
         end
       rescue SystemExit => e
-        # A successful exit, as of `exit Minitest.run`: Minitest would still run its tests at exit.
-        raise unless e.success? && (@stand_in.asked || Frameworks.minitest_asked?)
+        raise unless e.success?
 
+        # After a successful exit, as of `exit Minitest.run`, Minitest still runs the tests if it was asked to.
+        @exited = e unless @stand_in.asked || Frameworks.minitest_asked?
         true
+      end
+
+      def tell_exit(tests)
+        @reporter.file_error(**@faults.exited(@exited, tests.map(&:name)))
+        nil
       end
 
       def had_their_turn

@@ -104,6 +104,7 @@ module Gorgon
       end
 
       def load_turns(path, loaded)
+        @exited = nil
         absolute = @places.absolute(path)
         now = loaded || load_file(absolute)
         return unless exits_passed? && there?
@@ -113,6 +114,7 @@ module Gorgon
 
         turns = @memory.fresh(classes, absolute, Frameworks.opened, Frameworks.scan.text(absolute)).reject { |_, names| names.empty? }
         return had_their_turn if @results.any? && @memory.lost.any?
+        return tell_exit(turns) if @exited && turns.any?
 
         @files[path] = turns
         @reporter.warning(Frameworks.loaded_before(path)) if !now && @files[path].empty?
@@ -131,12 +133,19 @@ module Gorgon
           @exits.held { there? ? Frameworks.load_file(path) : AHEAD.used { Frameworks.load_file(path) } }
         end
       rescue SystemExit => e
-        # `exit Test::Unit::AutoRunner.run`. Without it, Test::Unit runs nothing after an exit.
-        raise unless TestUnitRuns.asked && e.success?
+        raise unless e.success?
 
+        # `exit Test::Unit::AutoRunner.run`. Without it, Test::Unit runs nothing after an exit.
+        @exited = e unless TestUnitRuns.asked
         true
       ensure
         @options.offer if TestUnitRuns.asked && !@runner
+      end
+
+      def tell_exit(turns)
+        names = turns.flat_map { |klass, tests| tests.map { |name| "#{klass.name || klass.inspect}##{name}" } }
+        @reporter.file_error(**@faults.exited(@exited, names))
+        nil
       end
 
       def had_their_turn
