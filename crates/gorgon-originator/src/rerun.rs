@@ -19,14 +19,6 @@ const RAILS_HELPERS: [&str; 3] = [
 ];
 const RAILS_ENV: &str = "RAILS_ENV";
 const BIN_RAILS: &str = "bin/rails";
-/// Variables that a run sets itself, for each worker another value.
-const OURS: [&str; 4] = [
-    "TEST_ENV_NUMBER",
-    "PARALLEL_WORKERS",
-    "GORGON_WORKER_ID",
-    "GORGON_JOB_ID",
-];
-
 /// Returns how they start. `ways` are what Rake said, if it was asked.
 #[must_use]
 pub fn read(settings: &Settings, ways: &[Way], options: &[String]) -> Commands {
@@ -65,9 +57,7 @@ fn is_set(name: &str) -> bool {
 }
 
 fn of_all(env: &BTreeMap<String, Option<String>>) -> Vec<(String, Option<String>)> {
-    let needed = |(name, value): &(&String, &Option<String>)| {
-        !OURS.contains(&name.as_str()) && (value.is_some() || is_set(name))
-    };
+    let needed = |(name, value): &(&String, &Option<String>)| value.is_some() || is_set(name);
     let env = env.iter().filter(needed);
     env.map(|(name, value)| (name.clone(), value.clone()))
         .collect()

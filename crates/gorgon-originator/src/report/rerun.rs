@@ -38,7 +38,10 @@ impl Commands {
         let rerun = test.rerun.as_ref()?;
         let at_line = rerun.alone_at_line && test.file == file.filename;
         let (target, words) = match rerun.framework {
-            Framework::Rspec => (rerun.words.first()?.clone(), &[][..]),
+            Framework::Rspec => {
+                let (target, options) = rerun.words.split_first()?;
+                (target.clone(), options)
+            }
             Framework::Minitest if at_line && self.bin_rails => {
                 (format!("{}:{}", test.file, test.line), &[][..])
             }

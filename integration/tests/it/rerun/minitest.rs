@@ -20,6 +20,7 @@ class ZTest < Minitest::Test
   define_method(\"test_2 it's \\\"quoted\\\" $HOME\") { noted('two') }
   define_method('test_3 a/b and c/d (e.f)?') { noted('three') }
   define_method('test_4 a/b') { noted('four') }
+  define_method(\"test_5 (\\0001)\") { noted('five') }
 end
 ";
     let spec = "require 'test_helper'
@@ -49,6 +50,8 @@ Class.new(Minitest::Test) { def test_nameless = noted('nameless') }
         ("two", "'ZTest#test_2 it'\\''s \"quoted\" $HOME'"),
         ("three", "'/^ZTest#test_3 a/b and c/d \\(e\\.f\\)\\?$/'"),
         ("four", "'ZTest#test_4 a/b'"),
+        // No argument can hold a NUL.
+        ("five", "'/^ZTest#test_5 \\(\\x001\\)$/'"),
     ];
     let lines =
         lines.map(|(name, quoted)| (name, format!("{start}/a_test.rb -n {quoted} --seed 7")));

@@ -54,6 +54,59 @@ end
     run.says(&["\n\n  with what ran before it in its Ruby process:\n  reproduce: gorgon-worker "]);
 }
 
+/// `rspec FILE:LINE` runs all examples of the other files that FILE loads.
+#[test]
+fn an_example_runs_alone_if_its_file_loads_others_with_examples() {
+    let home = Home::new();
+    let spec = "require './notes'
+require_relative 'part'
+RSpec.describe('a') do
+  it { noted('own') }
+  it('x') { noted('two') }; it('y') { noted('three') }
+end
+eval \"RSpec.describe('made') { 2.times { it('twice') { noted('made twice') } } }\"
+";
+    let part = "RSpec.describe('part of a') do
+  it('is') { noted('is') }
+  it('is (not)') { noted('is-not') }
+end
+";
+    let files = [("spec/a_spec.rb", spec), ("spec/part.rb", part)];
+    let project = project(&home, &files);
+    let lines = [
+        ("is", "rspec spec/a_spec.rb -E '^part\\ of\\ a\\ is$'"),
+        ("is-not", "rspec spec/a_spec.rb -e 'part of a is (not)'"),
+        ("own", "rspec spec/a_spec.rb:4 --tag no_other_file"),
+        ("two", "rspec 'spec/a_spec.rb[1:2]' --tag no_other_file"),
+        ("three", "rspec 'spec/a_spec.rb[1:3]' --tag no_other_file"),
+    ];
+    // Those that no command can run alone have no line.
+    check(&project, &home, &[], &lines).says(&["made twice fails"]);
+}
+
+#[test]
+fn variables_that_the_configuration_unsets_are_unset_in_the_line() {
+    let home = Home::new();
+    let spec = "require './notes'
+RSpec.describe('a') {
+  it('x') { noted(ENV.values_at('MODE', 'TEST_ENV_NUMBER').compact.join.prepend('x')) } }
+";
+    let settings = r#"{ "env": { "MODE": null, "TEST_ENV_NUMBER": null, "NOT_SET": null } }"#;
+    let project = project(
+        &home,
+        &[("spec/a_spec.rb", spec), ("gorgon.json", settings)],
+    );
+    let run = run::start_with(&home, &project, &["--local=1"], |command| {
+        command.envs([("MODE", "m"), ("TEST_ENV_NUMBER", "7")]);
+    });
+    let run = run.finished(run::RUN_LIMIT);
+    run.exited(1);
+    let line = "env -u MODE -u TEST_ENV_NUMBER rspec spec/a_spec.rb:3";
+    assert_eq!(lines(&run, "rerun: "), [line]);
+    let line = format!("export MODE=m TEST_ENV_NUMBER=7; {line}");
+    assert_eq!(paste(&home, &project, &line).ran, ["x"]);
+}
+
 #[test]
 fn a_random_order_has_its_seed_and_options_that_matter_stay() {
     let home = Home::new();

@@ -18,6 +18,7 @@ class ZTest < Test::Unit::TestCase
   data('one' => 'one', \"it's [2, 3]\" => 'label')
   def test_data(name) = noted(name)
   test('with \"spaces\" and a/b/c') { noted('spaces') }
+  test(\"nul \\0001\") { noted('nul') }
   sub_test_case('inner part') do
     def test_inner = noted('inner')
     sub_test_case('part') do
@@ -37,6 +38,7 @@ end
         ),
         ("innermost", "-t 'ZTest::inner part::part' -n test_inner"),
         ("spaces", "-n 'ZTest#test: with \"spaces\" and a/b/c'"),
+        ("nul", "-t ZTest -n '/\\Atest:\\ nul\\ \\x001\\z/'"),
         ("one", "-n 'ZTest#test_data[one]'"),
         ("label", "-n 'ZTest#test_data[it'\\''s [2, 3]]'"),
     ];

@@ -9,6 +9,8 @@ module Gorgon
       class Rerun
         # What Minitest reads as a regular expression, wherever it stands in a name.
         SLASHES = %r{/.*/}.freeze
+        # No argument of a command can hold it.
+        NUL = "\0"
         # Characters that mean themselves in a regular expression.
         PLAIN = %r{[^\w:# /]}.freeze
 
@@ -35,9 +37,10 @@ module Gorgon
         # regular expression.
         def name(test, rails)
           name = Json.utf8("#{test.klass}##{test.method_name}")
-          return name unless rails || SLASHES.match?(name) || Ids::ADDRESS.match?(name)
+          return name unless rails || SLASHES.match?(name) || Ids::ADDRESS.match?(name) || name.include?(NUL)
 
-          "/^#{name.gsub(PLAIN) { |found| Regexp.escape(found) }.gsub(Ids::ADDRESS, '0x\\h+')}$/"
+          pattern = name.gsub(PLAIN) { |found| found == NUL ? '\\x00' : Regexp.escape(found) }
+          "/^#{pattern.gsub(Ids::ADDRESS, '0x\\h+')}$/"
         end
 
         # Rails runs all tests whose text, from its first line to its last, has the line in it.

@@ -5,7 +5,13 @@ module Gorgon
     class Rspec
       # What RSpec's own command is given to run one example alone: FILE:LINE, or the example's id if the line names
       # other examples, too.
+      #
+      # A file may load other files with examples. A line or an id chooses only among the examples of its own file, so a
+      # tag leaves out the others. An example of another file is named by its description.
       class Reruns
+        # A tag that no example has. What is chosen by line or id runs all the same.
+        NO_OTHERS = %w[--tag no_other_file].freeze
+
         # The seed of a random order; nil: the order is another one.
         def self.seed(config)
           config.seed if ::RSpec::Core::Ordering::Random === config.ordering_registry.fetch(:global)
@@ -16,17 +22,54 @@ module Gorgon
           @places = places
         end
 
-        # By its absolute path.
-        def begin_file(path)
+        # By its absolute path, and by the path that RSpec gives it.
+        def begin_file(path, named)
           @path = path
-          @counts = nil
+          @named = named
+          @counts = @alone = nil
         end
 
+        # nil: no command runs it alone.
         def of(example)
-          { framework: 'rspec', words: [place(example) || example.id.delete_prefix('./')] }
+          words = own?(example) ? [named(example), *(NO_OTHERS unless alone?)] : of_another_file(example)
+          words && { framework: 'rspec', words: words }
         end
 
         private
+
+        # Whether all examples are the file's own.
+        def alone?
+          @alone = @world.all_examples.all? { |example| own?(example) } if @alone.nil?
+          @alone
+        end
+
+        # Of shared examples it is the file of the group that has them that counts.
+        def own?(example)
+          example.metadata[:rerun_file_path] == @named
+        end
+
+        def named(example)
+          place(example) || example.id.delete_prefix('./')
+        end
+
+        def of_another_file(example)
+          option = by_description(example)
+          return [@places.relative(@path), *option] if option
+
+          # Its file may be one that runs alone.
+          [named(example)] if ::File.file?(@places.absolute(example.metadata[:rerun_file_path]))
+        end
+
+        # nil where RSpec makes the description only when the example runs, and where others have it.
+        def by_description(example)
+          said = example.metadata[:full_description].to_s
+          return if example.metadata[:description_args].empty? || said.match?(/[[:cntrl:]]/)
+
+          all = @world.all_examples.map { |other| other.metadata[:full_description].to_s }
+          return ['-e', said] if all.one? { |other| other.include?(said) }
+
+          ['-E', "^#{::Regexp.escape(said)}$"] if all.one? { |other| other == said }
+        end
 
         # nil where it is none that RSpec finds only this example by.
         def place(example)

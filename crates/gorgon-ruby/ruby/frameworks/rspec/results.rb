@@ -58,7 +58,7 @@ module Gorgon
           @from_root = named == "./#{@places.relative(path)}"
           @group_names.clear
           @keys.begin_file
-          @reruns.begin_file(path)
+          @reruns.begin_file(path, named)
           @told.clear
           @expected = 0
           @failed = @failed_again = false

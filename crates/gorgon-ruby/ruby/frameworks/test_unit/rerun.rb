@@ -7,6 +7,8 @@ module Gorgon
     module TestUnitRerun
       # Since this version a name may have the class in it.
       WITH_CLASS = '3.5'
+      # No argument of a command can hold it.
+      NUL = "\0"
 
       class << self
         # nil where the test has no name that a command could give. `all`: the tests of the file.
@@ -20,10 +22,18 @@ module Gorgon
 
         def words(test, all)
           klass = test.class
-          return ['-n', name(test)] if klass.name.nil?
-          return ['-n', "#{klass}##{name(test)}"] if klass.to_s == klass.name && !old?
+          return ['-n', pattern(test)] if klass.name.nil?
+          return ['-n', "#{klass}##{name(test)}"] if klass.to_s == klass.name && !old? && !name(test).include?(NUL)
 
-          ['-t', klass.name, *ignored(test, all), '-n', name(test)]
+          ['-t', klass.name, *ignored(test, all), '-n', pattern(test)]
+        end
+
+        # The name, or a regular expression where a command cannot have the name.
+        def pattern(test)
+          name = name(test)
+          return name unless name.include?(NUL)
+
+          "/\\A#{name.split(NUL, -1).map { |part| Regexp.escape(part) }.join('\\x00')}\\z/"
         end
 
         def name(test)
