@@ -46,7 +46,7 @@ impl Work {
                     };
                     self.finish_item(now, how, out);
                 } else if self.leaving.is_some() {
-                    self.give_up_item(out);
+                    self.give_up_item(now, out);
                 } else if let Some(fault) = child.ended_as_unread(end) {
                     let error = unread_line(fault);
                     self.finish_item(now, How::Refused(error), out);

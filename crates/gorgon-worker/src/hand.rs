@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use gorgon_proto::item::WorkItem;
+use gorgon_proto::item::{ItemId, WorkItem};
 use gorgon_proto::message::Reply;
 use gorgon_proto::outcome::FinishType;
 
@@ -12,6 +12,8 @@ use crate::event::{Delivered, Event};
 #[derive(Debug)]
 pub struct Hand {
     items: VecDeque<WorkItem>,
+    /// Items that have not begun. After a cancel the rest is given, and does not begin.
+    waiting: Vec<(ItemId, String)>,
     given: u64,
     passed: bool,
 }
@@ -21,6 +23,10 @@ impl Hand {
     #[must_use]
     pub fn new(items: Vec<WorkItem>) -> Self {
         Self {
+            waiting: items
+                .iter()
+                .map(|it| (it.item, it.filename.clone()))
+                .collect(),
             items: items.into(),
             given: 0,
             passed: true,
@@ -42,9 +48,17 @@ impl Hand {
         }
     }
 
-    /// Remembers whether a reply is good news.
+    /// Remembers which item has begun, and whether a reply is good news.
     pub fn note(&mut self, reply: &Reply) {
+        if let Reply::Start(start) = reply {
+            self.waiting.retain(|(item, _)| *item != start.item);
+        }
         self.passed &= is_good(reply);
+    }
+
+    /// Returns the files of the items that have not begun.
+    pub fn left(&self) -> impl Iterator<Item = &str> {
+        self.waiting.iter().map(|(_, file)| file.as_str())
     }
 
     /// Returns whether everything told was good news.

@@ -14,7 +14,7 @@ use crate::event::{Delivered, Effect, Exit};
 use crate::record::{How, Record};
 use crate::row::broken_row;
 use crate::settling::Settling;
-use crate::work::{Consuming, Phase, Running, Work};
+use crate::work::{Consuming, Interrupted, Phase, Running, Work};
 
 impl Work {
     /// Does what the state allows until nothing more follows.
@@ -141,7 +141,7 @@ impl Work {
             return false;
         }
         if self.leaving.is_some() {
-            self.give_up_item(out);
+            self.give_up_item(now, out);
             return true;
         }
         if self.children.any_leaving() || self.owed.is_some() {
@@ -314,11 +314,19 @@ impl Work {
     }
 
     /// The item that runs will have no finish from here: what is said of it depends on why.
-    pub(crate) fn give_up_item(&mut self, out: &mut Vec<Effect>) {
+    pub(crate) fn give_up_item(&mut self, now: Instant, out: &mut Vec<Effect>) {
         let Phase::Running(running) = &self.phase else {
             return;
         };
-        let note = self.settings.me.about(&running.record.item);
+        let me = &self.settings.me;
+        let note = me.about(&running.record.item);
+        if self.leaving == Some(Exit::Cancelled) && me.manager_pid == 0 {
+            let record = running.record.clone();
+            self.interrupted = Some(Interrupted {
+                test: record.running().map(str::to_owned),
+                finish: Box::new(record.close(me, now, How::Finished)),
+            });
+        }
         let reply = match &self.leaving {
             Some(Exit::HandedBack | Exit::CallbackFailed(_) | Exit::Refused(_)) => {
                 Some(Reply::HandedBack(note))

@@ -7,6 +7,7 @@ use gorgon_proto::message::{self, Reply};
 
 use crate::cli::Format;
 use crate::told::Told;
+use crate::work::Interrupted;
 
 /// Prints replies to stdout.
 #[derive(Debug)]
@@ -43,6 +44,17 @@ impl Printer {
                 line.push(b'\n');
                 write(&line)
             }
+        }
+    }
+
+    /// Prints what a cancel stopped and the files that did not begin, for a person.
+    ///
+    /// # Errors
+    /// When nobody reads our stdout any more.
+    pub fn interrupted(&mut self, stopped: Option<&Interrupted>, left: &[&str]) -> io::Result<()> {
+        match &mut self.told {
+            Some(told) => write(told.interrupted(stopped, left).as_bytes()),
+            None => Ok(()),
         }
     }
 

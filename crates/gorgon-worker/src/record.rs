@@ -189,6 +189,12 @@ impl Record {
         self.running = Some(name);
     }
 
+    /// Returns the name of the test that runs.
+    #[must_use]
+    pub fn running(&self) -> Option<&str> {
+        self.running.as_deref()
+    }
+
     /// Notes the result of a test.
     pub fn test_finished(&mut self, result: TestResult) {
         self.running = None;

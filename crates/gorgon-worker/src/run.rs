@@ -257,7 +257,7 @@ impl Shell {
         let index = ready.index();
         if index == signals {
             return match ready.recv(&self.signals) {
-                Ok(Signal::Term) => Woken::Event(Event::HandBack),
+                Ok(Signal::Term) if !self.is_by_hand() => Woken::Event(Event::HandBack),
                 Ok(Signal::Quit) => Woken::Event(Event::ListenerLost),
                 Ok(Signal::Usr1) => {
                     Woken::Event(Event::PreloaderLost("its manager says so".to_owned()))
@@ -416,8 +416,7 @@ impl Shell {
     fn end(mut self, exit: Exit) -> (u8, Option<OwnPreloader>) {
         self.tell_begun();
         if !self.managed {
-            // Who has seen enough does not miss it.
-            let _ = self.printer.end();
+            self.print_end(&exit);
         }
         let passed = match self.source {
             Source::Queue(queue) => {

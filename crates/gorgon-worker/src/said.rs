@@ -187,7 +187,7 @@ impl Work {
             running.interrupted = true;
             running.limit_at = None;
             if self.leaving.is_some() {
-                self.give_up_item(out);
+                self.give_up_item(now, out);
             }
         }
     }
@@ -280,7 +280,7 @@ impl Work {
         }
         if self.leaving.is_some() {
             // It was stopped: what it says of itself is not a result.
-            return self.give_up_item(out);
+            return self.give_up_item(now, out);
         }
         self.guess.learn(&filename, running.framework);
         if running.earlier < running.record.item.before.len() {

@@ -7,6 +7,11 @@ use gorgon_proto::outcome::{FinishType, Outcome};
 use gorgon_proto::text::failure::{Paint, indented, push_error, push_output, push_test};
 use gorgon_proto::text::visible::one_line;
 
+use crate::work::Interrupted;
+
+/// The word for a file that passed.
+const PASSED: &str = "passed";
+
 /// What has been told so far.
 #[derive(Debug)]
 pub struct Told {
@@ -144,11 +149,33 @@ impl Told {
 
     fn file(&mut self, out: &mut String, finish: &Finish) {
         let how = match finish.kind {
-            FinishType::Pass => "passed",
+            FinishType::Pass => PASSED,
             FinishType::Fail => "failed",
             FinishType::Crash => "crashed",
             FinishType::Timeout => "timed out",
         };
+        self.ended(out, finish, how);
+    }
+
+    /// Returns what a cancel stopped, and the files that did not begin.
+    #[must_use]
+    pub fn interrupted(&mut self, stopped: Option<&Interrupted>, left: &[&str]) -> String {
+        let mut out = String::new();
+        if let Some(stopped) = stopped {
+            self.ended(&mut out, &stopped.finish, "interrupted");
+            if let Some(test) = &stopped.test {
+                let _ = writeln!(out, "Interrupted test: {}\n", one_line(test));
+            }
+        }
+        for file in left {
+            self.files.add("not run");
+            let text = format!("{} not run", one_line(file));
+            let _ = writeln!(out, "{}", self.paint.red(&text));
+        }
+        out
+    }
+
+    fn ended(&mut self, out: &mut String, finish: &Finish, how: &'static str) {
         self.files.add(how);
         self.errors += finish.errors.len();
         let mut tests = of_tests();
@@ -162,7 +189,7 @@ impl Told {
             finish.runtime,
             tests.line("test")
         );
-        let head = if finish.kind == FinishType::Pass {
+        let head = if how == PASSED {
             self.paint.green(&head)
         } else {
             self.paint.red(&head)
@@ -183,7 +210,7 @@ impl Told {
         for warning in &finish.warnings {
             self.warning(out, warning);
         }
-        if finish.kind != FinishType::Pass {
+        if how != PASSED {
             out.push('\n');
         }
     }

@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use gorgon_proto::job::Framework;
-use gorgon_proto::message::{HostError, Reply};
+use gorgon_proto::message::{Finish, HostError, Reply};
 
 use crate::children::{ChildNo, Children};
 use crate::event::{Delivered, Effect, Event, Exit, Settings};
@@ -116,6 +116,15 @@ impl Running {
     }
 }
 
+/// The item that a cancel stopped, for the person who runs files by hand.
+#[derive(Debug)]
+pub struct Interrupted {
+    /// The test that ran.
+    pub test: Option<String>,
+    /// What had come of the item until then.
+    pub finish: Box<Finish>,
+}
+
 #[derive(Debug)]
 pub(crate) enum Phase {
     Idle,
@@ -167,6 +176,8 @@ pub struct Work {
     /// A callback of the end that raised.
     pub(crate) end_error: Option<HostError>,
     pub(crate) items: u32,
+    /// By hand: what a cancel stopped.
+    pub(crate) interrupted: Option<Interrupted>,
     /// Children in a row that a signal ended before they were ready.
     pub(crate) false_starts: u32,
     /// Why the last Ruby child did not become ready, if another one is tried for that.
@@ -203,6 +214,7 @@ impl Work {
             leave_at: None,
             end_error: None,
             items: 0,
+            interrupted: None,
             false_starts: 0,
             start_error: None,
         }
@@ -254,6 +266,12 @@ impl Work {
         }
         self.advance(now, &mut out);
         out
+    }
+
+    /// Returns what a cancel stopped, by hand.
+    #[must_use]
+    pub fn stopped_by_cancel(&self) -> Option<&Interrupted> {
+        self.interrupted.as_ref()
     }
 
     /// Returns when `DeadlinePassed` is due.

@@ -181,33 +181,61 @@ Gorgon.callbacks = Hooks.new
     home.assert_nothing_left();
 }
 
-#[test]
-fn ctrl_c_ends_it_with_130() {
+fn interrupted_by(signal: Signal) {
     let home = Home::new();
     let project = Project::of(
         &home,
         &[(
             "spec/g_spec.rb",
-            "require_relative '../gate'\nRSpec.describe('g') { it('waits') { Gate.pass('g') } }\n",
+            "require_relative '../gate'
+RSpec.describe('g') { it('fails') { raise 'no' }; it('waits') { Gate.pass('g') } }
+",
         )],
     );
     let gate = Gate::open(&home);
     gate.write_into(&project);
+    let stdout = home.fresh("stdout");
     let mut command = home.command("gorgon-worker");
     command
         .arg("--workspace")
         .arg(project.path())
-        .args(["--file", "spec/g_spec.rb"])
-        .stdout(std::process::Stdio::null());
+        .args(["--format", "text", "--file", "spec/g_spec.rb"])
+        .args(["--file", "spec/later_spec.rb"])
+        .stdout(std::fs::File::create(&stdout).unwrap());
     let worker = child::spawn(command, Options::default()).unwrap();
     let visit = gate.next();
-    worker.signal(Signal::Int);
+    worker.signal(signal);
     visit.closed();
     assert_eq!(
         worker.end().recv_timeout(secs(20)).unwrap().to_string(),
         "exit status 130"
     );
+    let said = std::fs::read_to_string(&stdout).unwrap();
+    let (head, rest) = said.split_once(" (").unwrap();
+    assert_eq!(head, "spec/g_spec.rb interrupted");
+    let (_, rest) = rest.split_once(" s), ").unwrap();
+    let (tests, end) = rest.split_once("Interrupted test: ").unwrap();
+    assert!(
+        tests.starts_with("1 test: 1 failed\n\nTest name: g fails\n"),
+        "{said}"
+    );
+    assert_eq!(
+        end,
+        "g waits\n\nspec/later_spec.rb not run\n\
+         2 files: 1 interrupted, 1 not run; 1 test: 1 failed\n"
+    );
     home.assert_nothing_left();
+}
+
+#[test]
+fn ctrl_c_ends_it_with_130_and_it_says_what_was_interrupted() {
+    interrupted_by(Signal::Int);
+}
+
+/// Nobody is there to whom a file could be handed back.
+#[test]
+fn a_term_ends_it_in_the_same_way() {
+    interrupted_by(Signal::Term);
 }
 
 #[test]

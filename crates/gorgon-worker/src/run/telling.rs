@@ -9,7 +9,7 @@ use log::{info, warn};
 
 use super::{Shell, Source};
 use crate::begun::Begun;
-use crate::event::Event;
+use crate::event::{Event, Exit};
 use crate::manager;
 use crate::note::Note;
 
@@ -66,6 +66,24 @@ impl Shell {
             self.broken_pipe = true;
             self.caused.push_back(Event::Cancelled);
         }
+    }
+
+    /// Returns whether there is no queue, to which items could be handed back.
+    pub(super) fn is_by_hand(&self) -> bool {
+        matches!(self.source, Source::Hand(_))
+    }
+
+    /// Prints what is left to say to a person. Who has seen enough does not miss it.
+    pub(super) fn print_end(&mut self, exit: &Exit) {
+        if *exit == Exit::Cancelled && !self.broken_pipe {
+            let left = match &self.source {
+                Source::Hand(hand) => hand.left().collect(),
+                Source::Queue(_) => Vec::new(),
+            };
+            let stopped = self.work.stopped_by_cancel();
+            let _ = self.printer.interrupted(stopped, &left);
+        }
+        let _ = self.printer.end();
     }
 
     /// Has the manager know on what we die, if we do.
