@@ -24,7 +24,10 @@ module Gorgon
 
     # Taken at load: tests stub File.
     REALPATH = File.method(:realpath)
-    private_constant :REALPATH
+    CALLER = ::Kernel.method(:caller)
+    # Where our scripts lie.
+    OURS = "#{__dir__}/"
+    private_constant :REALPATH, :CALLER, :OURS
 
     LOADING = Channel.line(event: 'loading')
     HAS_NO_TESTS = Channel.line(event: 'has_no_tests')
@@ -77,13 +80,13 @@ module Gorgon
       ::Random.new((@settings['seed'] << 32) + @request.slot).rand(1 << 32)
     end
 
-    # As Ruby's own handler; besides, if the worker wants the child to stop, a test that swallows the exception is the last
-    # one.
+    # As Ruby's own handler, and with a backtrace as it has it; besides, if the worker wants the child to stop, a test that
+    # swallows the exception is the last one.
     def interrupt
       return if @late
 
       @reporter.interrupted = true if $$ == @pid && @channel.asked_to_stop?
-      ::Thread.main.raise(Interrupt, '')
+      ::Thread.main.raise(Interrupt, '', CALLER.call(0).reject { |line| line.start_with?(OURS) })
     end
 
     # Set before before_start, and never again: callbacks change it.

@@ -9,7 +9,9 @@ use gorgon_ruby::Purpose;
 
 use crate::children::{Child, ChildNo, Stage};
 use crate::event::{Effect, Exit};
-use crate::notices::{coverage_of_one, end_of_child, host_error, status_after_tests, unread_line};
+use crate::notices::{
+    after_complete, coverage_of_one, end_of_child, host_error, status_after_tests, unread_line,
+};
 use crate::record::How;
 use crate::work::{Owed, Phase, START_TRIES, Work};
 
@@ -32,8 +34,8 @@ impl Work {
             && child.started
             && !child.finished
             && self.settings.callbacks
-            // One that ran into its limit would do so again.
-            && !(child.overdue && child.after_complete)
+            // Once begun it is not run again: it would end the next process as well.
+            && !child.after_complete
         {
             self.owed = Some(Owed::by(child.framework));
         }
@@ -125,8 +127,14 @@ impl Work {
                 }
             }
             Stage::Ending if child.overdue && child.purpose == Purpose::Items && !hurried => {
-                let text = format!("the end of the Ruby child took longer than {seconds} s");
-                self.suite_hook_failed(end_of_child(text), output, out);
+                let error = if child.in_after_complete() {
+                    after_complete(format!("it did not end within {seconds} s"))
+                } else {
+                    end_of_child(format!(
+                        "the end of the Ruby child took longer than {seconds} s"
+                    ))
+                };
+                self.suite_hook_failed(error, output, out);
             }
             Stage::Ending
                 if child.purpose == Purpose::AfterComplete && !child.finished && !hurried =>
@@ -144,6 +152,10 @@ impl Work {
                     "a Ruby child was killed before its hooks were done".to_owned(),
                     out,
                 );
+            }
+            Stage::Ending if by_itself && child.in_after_complete() => {
+                let text = format!("it ended the Ruby child: {end}");
+                self.suite_hook_failed(after_complete(text), output, out);
             }
             Stage::Ending if by_itself && !child.finished => {
                 let text = format!("the Ruby child ended before its hooks were done: {end}");

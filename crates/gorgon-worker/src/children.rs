@@ -82,6 +82,12 @@ impl Child {
         let by_us = ladder.rung() == Rung::Kill || end == End::Signaled(Signal::Term.number());
         self.unread.as_deref().filter(|_| by_us)
     }
+
+    /// Returns whether its after_complete has begun and not ended.
+    #[must_use]
+    pub fn in_after_complete(&self) -> bool {
+        self.after_complete && !self.finished
+    }
 }
 
 /// All children that have not ended.

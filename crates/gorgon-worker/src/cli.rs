@@ -36,7 +36,7 @@ Debugging with it:
 
 Signals:
   INT, HUP  cancel the job here; a second one kills at once
-  TERM      hands the running item back
+  TERM      hands the running item back; with --file as INT
   USR1      from the manager: the preloader is gone
   QUIT      from the manager: the listener has died; the running item goes back, and that counts
             as one of its attempts

@@ -33,12 +33,26 @@ pub fn meet() -> Result<(JobDefinition, Receiver<()>), StartError> {
     Ok((definition, gone))
 }
 
-/// Tells why this worker ends early, to the log and to the manager if there is one; returns the exit code.
-pub fn tell_end(managed: bool, line: WorkerLine) -> u8 {
-    if let WorkerLine::Failed { error } | WorkerLine::Refused { error } = &line {
+/// Who reads our stdout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reader {
+    /// The manager.
+    Manager,
+    /// By hand: a program, which gets lines of JSON.
+    Program,
+    /// By hand: a person.
+    Person,
+}
+
+/// Tells why this worker ends early, to the manager if there is one, and to the log; returns the exit code. A person
+/// has read it on stdout already.
+pub fn tell_end(reader: Reader, line: WorkerLine) -> u8 {
+    if let WorkerLine::Failed { error } | WorkerLine::Refused { error } = &line
+        && reader != Reader::Person
+    {
         log::error!(target: "gorgon::worker", what:% = error.what, output = error.output; "{}", error.message);
     }
-    if managed {
+    if reader == Reader::Manager {
         tell(&line);
     }
     WORKER_CALLBACK_FAILED

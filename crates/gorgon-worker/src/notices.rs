@@ -5,7 +5,7 @@ use gorgon_proto::message::{
     CoveragePiece, CoverageShare, HostError, Reply, SuiteHookFailed, Warning,
 };
 use gorgon_proto::outcome::FileError;
-use gorgon_ruby::CallbackFailure;
+use gorgon_ruby::{Callback, CallbackFailure};
 
 use crate::event::Effect;
 use crate::work::Work;
@@ -135,8 +135,17 @@ pub(crate) fn status_after_tests(end: End, file: &str) -> FileError {
 }
 
 pub(crate) fn end_of_child(message: String) -> FileError {
+    at_end("end of the Ruby child", message)
+}
+
+/// The callback ended its process, or was ended in it.
+pub(crate) fn after_complete(message: String) -> FileError {
+    at_end(Callback::AfterComplete.name(), message)
+}
+
+fn at_end(what: &str, message: String) -> FileError {
     FileError {
-        what: "end of the Ruby child".to_owned(),
+        what: what.to_owned(),
         exception: None,
         message,
         backtrace: Vec::new(),

@@ -32,6 +32,12 @@ impl Printer {
         }
     }
 
+    /// Returns whether it prints text for a person.
+    #[must_use]
+    pub fn is_for_a_person(&self) -> bool {
+        self.told.is_some()
+    }
+
     /// Prints a reply, with one write.
     ///
     /// # Errors

@@ -418,6 +418,7 @@ impl Shell {
         if !self.managed {
             self.print_end(&exit);
         }
+        let reader = self.reader();
         let passed = match self.source {
             Source::Queue(queue) => {
                 queue.close();
@@ -431,10 +432,8 @@ impl Shell {
             Exit::Cancelled if self.broken_pipe => exit::FAILED,
             Exit::Cancelled => exit::CANCELLED,
             Exit::HandedBack | Exit::ListenerLost | Exit::SlotGiven => exit::OK,
-            Exit::CallbackFailed(error) => {
-                manager::tell_end(self.managed, WorkerLine::Failed { error })
-            }
-            Exit::Refused(error) => manager::tell_end(self.managed, WorkerLine::Refused { error }),
+            Exit::CallbackFailed(error) => manager::tell_end(reader, WorkerLine::Failed { error }),
+            Exit::Refused(error) => manager::tell_end(reader, WorkerLine::Refused { error }),
             Exit::PreloaderLost(how) => {
                 error!(target: "gorgon::worker", how; "the preloader is gone");
                 WORKER_PRELOADER_LOST

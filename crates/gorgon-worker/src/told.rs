@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use gorgon_proto::message::{Finish, HostError, Reply};
 use gorgon_proto::outcome::{FinishType, Outcome};
-use gorgon_proto::text::failure::{Paint, indented, push_error, push_output, push_test};
+use gorgon_proto::text::failure::{Paint, hook_head, indented, push_error, push_output, push_test};
 use gorgon_proto::text::visible::one_line;
 
 use crate::work::Interrupted;
@@ -86,7 +86,7 @@ impl Told {
             Reply::Finish(finish) => self.file(&mut out, finish),
             Reply::SuiteHookFailed(failed) => {
                 self.errors += 1;
-                let head = self.paint.red("A suite hook raised");
+                let head = self.paint.red(&hook_head(&failed.error));
                 let _ = writeln!(out, "{head}\n");
                 push_error(&mut out, &failed.error, &self.paint);
                 push_output(&mut out, &failed.output, &self.paint);

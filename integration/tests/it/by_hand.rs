@@ -239,6 +239,32 @@ fn a_term_ends_it_in_the_same_way() {
 }
 
 #[test]
+fn what_before_start_raised_stands_on_stdout_alone() {
+    let home = Home::new();
+    let config = r#"{ "job": { "callbacks": { "before_start": "before.rb" } } }"#;
+    let own = [
+        ("gorgon.json", config),
+        ("before.rb", "raise 'no database'\n"),
+    ];
+    let project = Project::of(&home, &[FILES, &own].concat());
+    let mut command = home.command("gorgon-worker");
+    command.arg("--workspace").arg(project.path());
+    command.args(["--format", "text", "--file", "spec/a_spec.rb"]);
+    let Err(CommandError::Ended { source, .. }) = command::run(command, secs(30), b"") else {
+        panic!("it has not failed");
+    };
+    assert!(
+        source
+            .stdout
+            .contains("The worker ended early: before_start\n    RuntimeError: no database\n"),
+        "{}",
+        source.stdout
+    );
+    assert_eq!(source.stderr, "");
+    home.assert_nothing_left();
+}
+
+#[test]
 fn what_cannot_be_begun_is_said_with_a_hint() {
     let home = Home::new();
     let project = Project::of(&home, FILES);

@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use gorgon_proto::outcome::{FileError, Outcome, TestResult, Verdict};
+use gorgon_proto::text::failure::hook_name;
 
 pub use not_begun::not_begun;
 
@@ -367,7 +368,7 @@ pub fn write(results: &Results, job: &JobFacts) -> String {
             suite.tally.add(error_case(
                 &mut suite.body,
                 &name,
-                "suite hook",
+                hook_name(&hook.error),
                 &hook.error,
             ));
             suite.output.push_str(&hook.output);

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use gorgon_proto::message::{Answer, LeaveReason};
 use gorgon_proto::outcome::Verdict;
+use gorgon_proto::text::failure::hook_head;
 
 use super::Results;
 use super::starts::start_failed;
@@ -307,10 +308,7 @@ pub fn said(
         )),
         Happening::SuiteHookFailed(message) => Some(format!(
             "{} at {}:{}: {}",
-            match super::summary::reporter(&message.error) {
-                Some(name) => format!("reporter {name} failed"),
-                None => "a suite hook raised".to_owned(),
-            },
+            uncapitalized(hook_head(&message.error)),
             one_line(&message.hostname),
             message.worker_id,
             one_line(message.error.message.lines().next().unwrap_or_default())
@@ -357,6 +355,14 @@ pub fn said(
         Happening::BrokerBack => Some("the broker is back".to_owned()),
         Happening::Warning(_) => None,
     }
+}
+
+/// A sentence as it begins a line of the progress: with a small letter.
+fn uncapitalized(mut sentence: String) -> String {
+    if let Some(first) = sentence.get_mut(..1) {
+        first.make_ascii_lowercase();
+    }
+    sentence
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use gorgon_proto::outcome::{FileError, TestResult, Verdict};
-use gorgon_proto::text::failure::{Paint, indented, push_error, push_output, push_test};
+use gorgon_proto::text::failure::{Paint, hook_head, indented, push_error, push_output, push_test};
 
 pub use figures::span;
 use figures::{figures, lacks_any_test};
@@ -208,11 +208,6 @@ fn push_slowest(out: &mut String, results: &Results) {
     out.push('\n');
 }
 
-/// Returns the name of the suite's own reporter of tests that failed, where it is no hook that did.
-pub fn reporter(error: &FileError) -> Option<String> {
-    error.what.strip_prefix("reporter ").map(one_line)
-}
-
 /// Returns the summary.
 #[must_use]
 pub fn write(results: &Results, facts: &Facts<'_>) -> String {
@@ -237,10 +232,7 @@ pub fn write(results: &Results, facts: &Facts<'_>) -> String {
         let _ = writeln!(
             out,
             "{}\n",
-            paint.red(&match reporter(&hook.error) {
-                Some(name) => format!("Reporter {name} failed at '{place}'"),
-                None => format!("A suite hook raised at '{place}'"),
-            })
+            paint.red(&format!("{} at '{place}'", hook_head(&hook.error)))
         );
         push_error(&mut out, &hook.error, &paint);
         push_output(&mut out, &hook.output, &paint);

@@ -10,6 +10,28 @@ use crate::outcome::{FileError, TestResult};
 /// Maximum number of lines of a backtrace that are shown.
 const BACKTRACE_LIMIT: usize = 20;
 
+/// The callback whose failure comes as that of a hook of the suite.
+const AFTER_COMPLETE: &str = "after_complete";
+
+/// Says what failed at the end of a Ruby process: a reporter of the suite, the callback, or a hook. It begins a sentence.
+#[must_use]
+pub fn hook_head(error: &FileError) -> String {
+    match error.what.strip_prefix("reporter ") {
+        Some(name) => format!("Reporter {} failed", one_line(name)),
+        None if error.what == AFTER_COMPLETE => "The callback after_complete failed".to_owned(),
+        None => "A suite hook raised".to_owned(),
+    }
+}
+
+/// Returns the name of the test case that stands for such a failure.
+#[must_use]
+pub fn hook_name(error: &FileError) -> &'static str {
+    match error.what == AFTER_COMPLETE {
+        true => AFTER_COMPLETE,
+        false => "suite hook",
+    }
+}
+
 /// How texts are shown.
 #[derive(Debug, Clone, Copy)]
 pub struct Paint {

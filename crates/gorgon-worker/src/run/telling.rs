@@ -10,7 +10,7 @@ use log::{info, warn};
 use super::{Shell, Source};
 use crate::begun::Begun;
 use crate::event::{Event, Exit};
-use crate::manager;
+use crate::manager::{self, Reader};
 use crate::note::Note;
 
 /// Makes the note of the item that runs.
@@ -95,6 +95,15 @@ impl Shell {
         let was_idle = self.idle.runs();
         if was_idle || !matches!(written, Some(Ok(()))) {
             manager::tell(&WorkerLine::Item { item: start.item });
+        }
+    }
+
+    /// Returns who reads what it prints on stdout.
+    pub(super) fn reader(&self) -> Reader {
+        match self.managed {
+            true => Reader::Manager,
+            false if self.printer.is_for_a_person() => Reader::Person,
+            false => Reader::Program,
         }
     }
 

@@ -135,6 +135,34 @@ fn a_ruby_child_that_does_not_end_is_ended_at_the_limit_and_told_of() {
     home.assert_nothing_left();
 }
 
+#[test]
+fn an_after_complete_that_ends_its_process_is_called_by_its_name_once() {
+    let home = Home::new();
+    let config = r#"{ "files": ["spec/*_spec.rb"], "job": { "callbacks": { "after_complete": "after.rb" } } }"#;
+    let files = [
+        ("gorgon.json", config),
+        ("after.rb", "exit!(3)\n"),
+        ("spec/a_spec.rb", SPEC),
+    ];
+    let run = run::run(&home, &Project::of(&home, &files), &["--local=1"]);
+    run.exited(1).says(&[
+        "The callback after_complete failed at '",
+        "it ended the Ruby child: exit status 3",
+        "1 test: 1 passed; 1 error outside tests",
+    ]);
+    assert_eq!(
+        run.stdout.matches("exit status 3").count(),
+        1,
+        "{}",
+        run.stdout
+    );
+    assert!(!run.stdout.contains("suite hook"), "{}", run.stdout);
+    let (suite, cases) = &run.junit().suites[1];
+    assert!(suite.starts_with("(suite hooks) "), "{suite}");
+    assert_eq!(cases[0].name, "after_complete");
+    home.assert_nothing_left();
+}
+
 /// A callbacks file whose before_start raises in slot 2, that many times, and a suite whose files wait until it has.
 fn fails_in_slot_two(home: &Home, times: usize) -> Project {
     let class = format!(

@@ -203,27 +203,53 @@ fn a_child_whose_file_ended_beside_the_signal_that_stops_it_is_told_so() {
     );
 }
 
+/// Plays an item to its end, and then the end of its child: until after_complete, if that begins, and on by these lines.
+fn ends(begins: bool, story: &[&str]) -> String {
+    let mut play = Play::new(Settings {
+        callbacks: true,
+        ..settings()
+    });
+    for line in ["item 1", "c1 ready", "c1 done", "ok", "deleted"] {
+        play.act(line);
+    }
+    if begins {
+        play.act("c1 after_complete");
+    }
+    let done: Vec<String> = story.iter().map(|line| play.act(line)).collect();
+    done.join("; ")
+}
+
 #[test]
 fn an_after_complete_that_ran_into_its_limit_is_not_run_again() {
-    for (begun, owed) in [(true, ""), (false, "fork c2 after_complete")] {
-        let mut play = Play::new(Settings {
-            callbacks: true,
-            ..settings()
-        });
-        for line in ["item 1", "c1 ready", "c1 done", "ok", "deleted"] {
-            play.act(line);
-        }
-        if begun {
-            play.act("c1 after_complete");
-        }
-        let stopped = [play.act("600s"), play.act("2s")].join("; ");
-        assert!(stopped.contains("KILL c1"), "{stopped}");
-        let after = play.act("c1 killed");
-        assert_eq!(
-            after.contains("after_complete"),
-            !owed.is_empty(),
-            "{after}"
-        );
+    let stops = "INT c1; TERM c1; KILL c1; ";
+    for (begins, end) in [
+        (
+            true,
+            "suite hook: it did not end within 600 s; ended after 1",
+        ),
+        (
+            false,
+            "suite hook: the end of the Ruby child took longer than 600 s; fork c2 after_complete",
+        ),
+    ] {
+        let all = ends(begins, &["602s", "c1 killed"]);
+        assert_eq!(all, format!("{stops}{end}"));
+    }
+}
+
+#[test]
+fn an_after_complete_that_ends_its_process_is_named_and_not_run_again() {
+    for (begins, end) in [
+        (
+            true,
+            "suite hook: it ended the Ruby child: exit status 3; ended after 1",
+        ),
+        (
+            false,
+            "suite hook: the Ruby child ended before its hooks were done: exit status 3; fork c2 after_complete",
+        ),
+    ] {
+        assert_eq!(ends(begins, &["c1 exited 3"]), end);
     }
 }
 
