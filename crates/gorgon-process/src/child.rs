@@ -203,13 +203,16 @@ impl Drop for Child {
 }
 
 /// Returns the command as it is shown in errors and logs: program and arguments, quoted where a
-/// reader could mistake them. It is never run by a shell.
+/// reader could mistake them. It is never run by a shell. An argument of blanks alone only makes room for a title, and is
+/// left out.
 #[must_use]
 pub fn shown(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
+    let makes_room = |word: &str| word.len() > 1 && word.bytes().all(|byte| byte == b' ');
     let quoted: Vec<String> = words
+        .map(|word| word.to_string_lossy())
+        .filter(|word| !makes_room(word))
         .map(|word| {
-            let word = word.to_string_lossy();
             let plain = |c: char| c.is_alphanumeric() || "-_=+,./:@%*[]{}".contains(c);
             if !word.is_empty() && word.chars().all(plain) {
                 word.into_owned()

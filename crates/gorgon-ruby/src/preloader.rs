@@ -61,9 +61,11 @@ impl RubyError {
 impl Hint for RubyError {
     fn hint(&self) -> Option<String> {
         match self {
-            Self::Spawn(error) => error
-                .hint()
-                .or_else(|| Some("\"ruby\" in gorgon.json says how Ruby is started".to_owned())),
+            Self::Spawn(error) => {
+                let how = "\"ruby\" in gorgon.json says how Ruby is started, a path with blanks as [\"PATH\"]";
+                let installed = error.hint().map(|it| format!("{it} "));
+                Some(installed.unwrap_or_default() + how)
+            }
             Self::Environment(error) => error.hint(),
             Self::Unpack(_) => Some("they go to ~/.cache/gorgon, else to TMPDIR".to_owned()),
             Self::Directory { .. } | Self::Connect(_) => None,

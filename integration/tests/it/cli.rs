@@ -279,8 +279,10 @@ fn what_is_missing_is_named_in_a_few_lines_with_what_to_do() {
         ],
     );
     let run = run::run(home, &ruby, &["--local=1"]);
-    run.exited(3).says(&["no-such-ruby"]);
+    run.exited(3)
+        .says(&["no-such-ruby", "\"ruby\" in gorgon.json says how"]);
     assert!(run.stderr.lines().count() <= 10, "{}", run.stderr);
+    assert!(!run.stdout.contains("  \""), "{}", run.stdout);
 
     let bundler = Project::of(home, &[GREEN, ("Gemfile", "raise 'no such mirror'\n")]);
     let run = run::run(home, &bundler, &["--local=1"]);
