@@ -51,7 +51,11 @@ pub struct Facts<'a> {
 /// Says of a failed test what was found when it was judged again, if that was anything.
 fn push_judged(out: &mut String, file: &FileResult, id: &str) {
     if file.flaky_alone.iter().any(|flaky| flaky == id) {
-        out.push_str("  Judged again: it passed alone and as it ran first, so it is flaky\n");
+        out.push_str("  Judged again: it passed alone and as it ran first, so it is flaky");
+        if file.share != Share::All {
+            out.push_str(", or another part of its file, which ran at the same time, disturbed it");
+        }
+        out.push('\n');
     }
 }
 
