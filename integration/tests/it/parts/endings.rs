@@ -270,8 +270,10 @@ fn a_test_of_a_part_that_passes_in_the_whole_file_and_in_the_part_is_flaky_and_h
         "File.write('tried', '.', mode: 'a'); raise 'unlucky' if File.size('tried') < 2",
     );
     let run = run::run(&home, &project, &["--local=2"]);
-    run.exited(1)
-        .says(&["3 tests: 2 passed, 1 failed", "so it is flaky, or another part"]);
+    run.exited(1).says(&[
+        "3 tests: 2 passed, 1 failed",
+        "so it is flaky, or another part",
+    ]);
     assert_eq!(project.read("tried"), "...", "part, whole file, part");
     // It is cut as before, and passes.
     let run = run::run(&home, &project, &["--local=2"]);
