@@ -12,8 +12,10 @@ use crate::event::{Delivered, Event};
 #[derive(Debug)]
 pub struct Hand {
     items: VecDeque<WorkItem>,
-    /// Items that have not begun. After a cancel the rest is given, and does not begin.
+    /// Items that have not run. After a cancel the rest is given, and does not begin.
     waiting: Vec<(ItemId, String)>,
+    /// The item that runs, or ran last.
+    running: Option<(ItemId, String)>,
     given: u64,
     passed: bool,
 }
@@ -28,6 +30,7 @@ impl Hand {
                 .map(|it| (it.item, it.filename.clone()))
                 .collect(),
             items: items.into(),
+            running: None,
             given: 0,
             passed: true,
         }
@@ -48,15 +51,22 @@ impl Hand {
         }
     }
 
-    /// Remembers which item has begun, and whether a reply is good news.
+    /// Remembers which items have run, and whether a reply is good news.
     pub fn note(&mut self, reply: &Reply) {
         if let Reply::Start(start) = reply {
             self.waiting.retain(|(item, _)| *item != start.item);
+            self.running = Some((start.item, start.filename.clone()));
+        }
+        // There is no queue that could take it.
+        if let Reply::HandedBack(_) = reply
+            && let Some(running) = self.running.take()
+        {
+            self.waiting.insert(0, running);
         }
         self.passed &= is_good(reply);
     }
 
-    /// Returns the files of the items that have not begun.
+    /// Returns the files of the items that have not run.
     pub fn left(&self) -> impl Iterator<Item = &str> {
         self.waiting.iter().map(|(_, file)| file.as_str())
     }

@@ -53,13 +53,13 @@ impl Printer {
         }
     }
 
-    /// Prints what a cancel stopped and the files that did not begin, for a person.
+    /// Prints what a cancel stopped and the files that did not run, for a person.
     ///
     /// # Errors
     /// When nobody reads our stdout any more.
-    pub fn interrupted(&mut self, stopped: Option<&Interrupted>, left: &[&str]) -> io::Result<()> {
+    pub fn not_run(&mut self, stopped: Option<&Interrupted>, left: &[&str]) -> io::Result<()> {
         match &mut self.told {
-            Some(told) => write(told.interrupted(stopped, left).as_bytes()),
+            Some(told) => write(told.not_run(stopped, left).as_bytes()),
             None => Ok(()),
         }
     }

@@ -416,7 +416,7 @@ impl Shell {
     fn end(mut self, exit: Exit) -> (u8, Option<OwnPreloader>) {
         self.tell_begun();
         if !self.managed {
-            self.print_end(&exit);
+            self.print_end();
         }
         let reader = self.reader();
         let passed = match self.source {

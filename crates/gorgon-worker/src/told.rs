@@ -157,9 +157,9 @@ impl Told {
         self.ended(out, finish, how);
     }
 
-    /// Returns what a cancel stopped, and the files that did not begin.
+    /// Returns what a cancel stopped, and the files that did not run.
     #[must_use]
-    pub fn interrupted(&mut self, stopped: Option<&Interrupted>, left: &[&str]) -> String {
+    pub fn not_run(&mut self, stopped: Option<&Interrupted>, left: &[&str]) -> String {
         let mut out = String::new();
         if let Some(stopped) = stopped {
             self.ended(&mut out, &stopped.finish, "interrupted");

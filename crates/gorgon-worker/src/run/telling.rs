@@ -9,7 +9,7 @@ use log::{info, warn};
 
 use super::{Shell, Source};
 use crate::begun::Begun;
-use crate::event::{Event, Exit};
+use crate::event::Event;
 use crate::manager::{self, Reader};
 use crate::note::Note;
 
@@ -58,7 +58,13 @@ impl Shell {
             Source::Hand(hand) => {
                 self.caused.push_back(Event::Confirmed(tag));
                 hand.note(&reply);
-                self.printer.print(&reply)
+                // A person is told at the end which files have not run.
+                let is_told_later = matches!(*reply, Reply::HandedBack(_));
+                if is_told_later && self.printer.is_for_a_person() {
+                    Ok(())
+                } else {
+                    self.printer.print(&reply)
+                }
             }
         };
         if printed.is_err() && !self.broken_pipe {
@@ -74,14 +80,14 @@ impl Shell {
     }
 
     /// Prints what is left to say to a person. Who has seen enough does not miss it.
-    pub(super) fn print_end(&mut self, exit: &Exit) {
-        if *exit == Exit::Cancelled && !self.broken_pipe {
+    pub(super) fn print_end(&mut self) {
+        if !self.broken_pipe {
             let left = match &self.source {
                 Source::Hand(hand) => hand.left().collect(),
                 Source::Queue(_) => Vec::new(),
             };
             let stopped = self.work.stopped_by_cancel();
-            let _ = self.printer.interrupted(stopped, &left);
+            let _ = self.printer.not_run(stopped, &left);
         }
         let _ = self.printer.end();
     }
