@@ -15,6 +15,7 @@ pub mod event;
 pub mod guess;
 pub mod hand;
 pub mod idle;
+pub mod leaving;
 mod life;
 pub mod manager;
 pub mod note;

@@ -29,9 +29,6 @@ pub const CANCELLED_END_LIMIT: Duration = Duration::from_secs(5);
 /// How long the preloader may take to tell the end of a child that it was asked to kill. One that hangs would be
 /// waited for without end.
 pub const KILLED_LIMIT: Duration = Duration::from_secs(10);
-/// How long the broker may confirm nothing, while the last message waits for its confirm, before the worker leaves
-/// without it.
-pub const LEAVE_LIMIT: Duration = Duration::from_secs(5);
 /// After how long a reply that found no queue is sent again.
 pub const RESEND_AFTER: Duration = Duration::from_secs(1);
 /// How long a file queue that is missing after an outage is looked for: a broker that has lost its
@@ -172,7 +169,7 @@ pub struct Work {
     idle_until: Option<Instant>,
     /// Once the job is cancelled: until when hooks and callbacks of children may run.
     pub(crate) hurry_until: Option<Instant>,
-    leave_at: Option<Instant>,
+    pub(crate) leave_at: Option<Instant>,
     /// A callback of the end that raised.
     pub(crate) end_error: Option<HostError>,
     pub(crate) items: u32,
@@ -378,37 +375,6 @@ impl Work {
         }
     }
 
-    /// Notes the reason to leave. A cancel overrides a gentler reason; else the first one stands.
-    pub(crate) fn leave(&mut self, now: Instant, why: Exit, out: &mut Vec<Effect>) {
-        let stands = match (&self.leaving, &why) {
-            (None, _) => false,
-            (Some(Exit::Cancelled), _) => true,
-            (Some(_), Exit::Cancelled) => false,
-            (Some(_), _) => true,
-        };
-        if stands {
-            return;
-        }
-        let hurried = why == Exit::Cancelled;
-        let deaf = matches!(why, Exit::BrokerGone(_));
-        self.leaving = Some(why);
-        if deaf {
-            self.consuming = Consuming::No;
-        } else {
-            self.stop_consuming(out);
-        }
-        if hurried {
-            self.hurry_children(now);
-        }
-        if let Phase::Running(running) = &self.phase
-            && let Some(no) = running.child
-        {
-            self.stop_child(now, no, out);
-        } else {
-            self.stop_starting(now, out);
-        }
-    }
-
     /// After a reconnect the item may have been settled before the consumer was drained: then
     /// nothing but this begins to consume again.
     fn drained(&mut self, out: &mut Vec<Effect>) {
@@ -426,23 +392,6 @@ impl Work {
         self.next_tag
     }
 
-    /// Sets the limit of what must still be confirmed or drained, once, when leaving.
-    pub(crate) fn arm_leave(&mut self, now: Instant) {
-        self.leave_at.get_or_insert(now + LEAVE_LIMIT);
-    }
-
-    /// The broker goes on confirming, much of coverage perhaps: the last message may wait for its turn. A cancelled job
-    /// has nobody who would read it.
-    pub(crate) fn renew_leave(&mut self, now: Instant) {
-        if self.leave_at.is_some() && self.leaving != Some(Exit::Cancelled) {
-            self.leave_at = Some(now + LEAVE_LIMIT);
-        }
-    }
-
-    pub(crate) fn disarm_leave(&mut self) {
-        self.leave_at = None;
-    }
-
     pub(crate) fn become_idle(&mut self, now: Instant, out: &mut Vec<Effect>) {
         self.phase = Phase::Idle;
         self.idle_until = self.settings.idle_limit.map(|limit| now + limit);
@@ -453,11 +402,6 @@ impl Work {
             self.consuming = Consuming::Yes;
             out.push(Effect::Consume);
         }
-    }
-
-    pub(crate) fn exit(&mut self, out: &mut Vec<Effect>) {
-        self.phase = Phase::Done;
-        out.push(Effect::Exit(self.leaving.clone().unwrap_or(Exit::Over)));
     }
 }
 
