@@ -63,9 +63,9 @@ Class.new(Minitest::Test) { def test_nameless = noted('nameless') }
         lines.push((name, format!("{start}/b_test.rb -n {quoted} --seed 7")));
     }
     let run = integration::run::run(&home, &project, &["--local=1", "--seed", "7"]);
-    let noted: Vec<&str> = run.stdout.lines().filter_map(super::noted_name).collect();
+    let noted = super::noted_lines(&run);
     // The order of the classes is the seed's.
-    lines.sort_by_key(|(name, _)| noted.iter().position(|it| it == name));
+    lines.sort_by_key(|(name, _)| noted.iter().position(|(it, _)| it == name));
     let lines: Vec<(&str, &str)> = lines
         .iter()
         .map(|(name, line)| (*name, line.as_str()))

@@ -44,8 +44,8 @@ end
     ];
     let mut lines = lines.map(|(name, quoted)| (name, format!("{start} {quoted}")));
     let run = integration::run::run(&home, &project, &["--local=1", "--seed", "7"]);
-    let noted: Vec<&str> = run.stdout.lines().filter_map(super::noted_name).collect();
-    lines.sort_by_key(|(name, _)| noted.iter().position(|it| it == name));
+    let noted = super::noted_lines(&run);
+    lines.sort_by_key(|(name, _)| noted.iter().position(|(it, _)| it == name));
     let lines: Vec<(&str, &str)> = lines
         .iter()
         .map(|(name, line)| (*name, line.as_str()))
