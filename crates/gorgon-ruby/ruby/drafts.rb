@@ -22,7 +22,7 @@ module Gorgon
     end
 
     def self.head(number)
-      %({"n":#{DIGITS.bind(number).call},)
+      %({"n":#{DIGITS.bind_call(number)},)
     end
 
     def initialize(directory)

@@ -243,7 +243,7 @@ module Gorgon
 
       def switch_off(point)
         name, switch = AUTORUN[basename(point.path)]
-        return unless name && NAME_OF.bind(point.self).call == name
+        return unless name && NAME_OF.bind_call(point.self) == name
 
         @minitest_traced = true if name == 'Minitest'
         switch.call(point.self)
@@ -251,7 +251,7 @@ module Gorgon
 
       def stand_in(point)
         name = RUNS[basename(point.path)] or return
-        STAND_INS[name]&.put(point.self) if NAME_OF.bind(point.self).call == name
+        STAND_INS[name]&.put(point.self) if NAME_OF.bind_call(point.self) == name
       end
 
       def disarm_loaded_minitest

@@ -26,10 +26,10 @@ module Gorgon
         case value
         when String then string(value)
         when Hash then object(value)
-        when Array then "[#{JOIN.bind(MAP.bind(value).call { |item| write(item) }).call(',')}]"
-        when Integer then DIGITS.bind(value).call
+        when Array then "[#{JOIN.bind_call(MAP.bind_call(value) { |item| write(item) }, ',')}]"
+        when Integer then DIGITS.bind_call(value)
         when true, false then value ? 'true' : 'false'
-        when Float then value.finite? ? DECIMALS.bind(value).call : '0'
+        when Float then value.finite? ? DECIMALS.bind_call(value) : '0'
         when nil then 'null'
         else string(value)
         end
@@ -59,7 +59,7 @@ module Gorgon
 
       def object(hash)
         text = +'{'
-        EACH.bind(hash).call do |key, item|
+        EACH.bind_call(hash) do |key, item|
           text << ',' if text.size > 1
           text << (KEYS[key] ||= "#{string(key)}:") << write(item)
         end
