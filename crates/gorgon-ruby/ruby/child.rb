@@ -210,8 +210,8 @@ module Gorgon
 
     # nil: the whole file, by the filters of the job.
     def selection(line)
-      tests = line['tests']
-      lines = line['lines']
+      tests = line['tests'] || []
+      lines = line['lines'] || []
       part = line['part'] || false
       unfiltered = line['unfiltered'] || false
       return unless part || unfiltered || tests.any? || lines.any?

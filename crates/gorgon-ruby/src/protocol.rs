@@ -82,18 +82,23 @@ pub(crate) enum ToSocket<'a> {
     },
 }
 
-/// A line to a Ruby child.
+/// A line to a Ruby child. What is empty or false is left out: Ruby reads a line for each file.
 #[derive(Debug, Serialize)]
 #[serde(tag = "op", rename_all = "snake_case")]
 pub(crate) enum ToChild<'a> {
     Run {
         file: &'a str,
+        #[serde(skip_serializing_if = "<[_]>::is_empty")]
         tests: &'a [String],
+        #[serde(skip_serializing_if = "<[_]>::is_empty")]
         lines: &'a [u32],
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
         part: bool,
+        #[serde(skip_serializing_if = "<[_]>::is_empty")]
         except: &'a [String],
         #[serde(skip_serializing_if = "std::ops::Not::not")]
         unfiltered: bool,
+        #[serde(skip_serializing_if = "<[_]>::is_empty")]
         asked: &'a [Framework],
     },
     Finish {
