@@ -12,6 +12,7 @@ module Gorgon
     OWN_RUNNER = /\bTestRunner\b|\bAutoRunner\s*\.\s*run\b|\bMini[tT]est(?:::Unit)?\s*\.\s*(?:run|new)\b/.freeze
     # `$0` under `rake test`.
     LOADER = 'rake_test_loader.rb'
+    END_WORD = '__END__'
     # Where the code of a file ends, and its data begin.
     END_OF_CODE = /^__END__\r?$/.freeze
     # What a file of RSpec asks for that is made for `ruby FILE`: only there does it have data.
@@ -41,7 +42,7 @@ module Gorgon
       def take(framework, path, root)
         file = File.expand_path(path, root)
         text = yield(file) || text(file)
-        data(File.expand_path(path) == file ? path : file, framework == 'rspec' && !text.match?(AUTORUN) ? '' : text)
+        data(path, file, text.include?(END_WORD) && data?(framework, text) ? Program.code(text) : nil)
         name = framework == 'rspec' ? rspec : of(file, text)
         # What the suite has made of it stays, as in a plain run of all files.
         return if name.bytesize > MOST_BYTES || (@given && $0 != @given)
@@ -64,13 +65,17 @@ module Gorgon
         '' # To load it tells.
       end
 
-      # Ruby's constant for what stands after `__END__` in the program; each file is one.
-      def data(path, text)
+      def data?(framework, text)
+        framework != 'rspec' || text.match?(AUTORUN)
+      end
+
+      # Ruby's constant for what stands after `__END__` in the program; each file is one. `code` is what stands before.
+      def data(path, file, code)
         ::Object.send(:remove_const, :DATA) if @data && ::Object.const_defined?(:DATA) && ::Object.const_get(:DATA).equal?(@data)
         @data = nil
-        code = Program.code(text) or return
+        return unless code
 
-        @data = File.open(path)
+        @data = File.open(File.expand_path(path) == file ? path : file)
         @data.seek(code.bytesize)
         @data.lineno = code.count("\n")
         ::Object.const_set(:DATA, @data)

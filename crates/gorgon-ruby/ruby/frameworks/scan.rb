@@ -39,6 +39,7 @@ module Gorgon
       ].freeze
       # A library that suites of other frameworks ask for, too.
       SHARED = /#{ASKED}minitest['"]/.freeze
+      SIGNS = (CERTAIN + LIBRARY).freeze
       # Words that one of them has and the others lack.
       WORDS = {
         'rspec' => /\bexpect[ ({].*\.(?:not_)?to\b|\bis_expected\.|\.should(?:_not)?\b|\blet!/,
@@ -125,8 +126,12 @@ module Gorgon
         (parsed.lines + kept).join("\n")
       end
 
+      # Each is asked for the same text several times.
       def named(text)
-        (CERTAIN + LIBRARY).select { |_, pattern, word| text.include?(word) && text.match?(pattern) }.map(&:first).uniq
+        return @named if text.equal?(@named_in)
+
+        @named_in = text
+        @named = SIGNS.select { |_, pattern, word| text.include?(word) && text.match?(pattern) }.map(&:first).uniq
       end
 
       # Helpers, and theirs.
