@@ -81,6 +81,7 @@ module Gorgon
         begin_file(path, selection, loaded)
         return unless (@part && @parts.take_up) || loaded || load
 
+        @formatters.offer_late if loaded
         Options.ignore_endings(@config, @reporter)
         begin_run
         run_specs
@@ -91,6 +92,8 @@ module Gorgon
         tell(@faults.of('run', e), spent: @starting)
       ensure
         end_file
+        # The framework that loads files does not know of these.
+        @formatters&.withdraw_late if loaded
       end
 
       # Runs the hooks of the suite's end, has the listeners sum up, and reports the status that RSpec's command would
@@ -219,8 +222,10 @@ module Gorgon
       end
 
       def load
+        @formatters.withdraw_late
         @config.gorgon_next = @file
         Frameworks.watched { @config.load_spec_files }
+        @formatters.offer_late
         still_whole? && !quits?
       ensure
         @config.gorgon_next = nil
@@ -260,7 +265,7 @@ module Gorgon
       # RSpec's own run of the groups, with what a suite has put over it.
       def run_specs
         @runner.gorgon_passed = nil
-        status = @formatters.at_hand { @command.run }
+        status = @command.run
         return unless @reporter.ours?
 
         @late.give_back

@@ -59,14 +59,19 @@ module Gorgon
           @without = false
         end
 
-        # Around the run of groups.
-        def at_hand
+        # To be called when a file has been loaded, for its groups.
+        #
+        # Ruby 3.1 looks up all constants again when one has changed. So this is done next to the changes that loading
+        # makes, and undone right before the next file is loaded.
+        def offer_late
           late = (@late || LATE).reject { |name, _| ::Object.const_defined?(name) }
           @late ||= late
           late.each { |name, library| ::Object.autoload(name, library) }
-          yield
-        ensure
-          late.each { |name, library| ::Object.__send__(:remove_const, name) if ::Object.autoload?(name, false) == library }
+        end
+
+        # To be called before a file is loaded.
+        def withdraw_late
+          @late&.each { |name, library| ::Object.__send__(:remove_const, name) if ::Object.autoload?(name, false) == library }
         end
 
         # What is to be added: nothing, or with files in place of their names.
