@@ -98,10 +98,15 @@ module Gorgon
 
       swept do
         @compiled.load { load_framework }
-        Frameworks.ready_to_trace
+        Frameworks.ready_to_trace if traced?
       end
     rescue SystemExit, ScriptError, StandardError => e
       STDERR.puts("gorgon: preload of #{@framework}: #{e.class}: #{e.message}")
+    end
+
+    # Whether children watch the classes that a file defines: the adapter of RSpec does not.
+    def traced?
+      @framework != 'rspec' || @settings['rails']
     end
 
     # If callbacks have loaded a framework, it runs no tests at exit either.
