@@ -258,7 +258,7 @@ module Gorgon
         @has_late = @late.take_up(Frameworks.scan.text(@file))
         seed = Reruns.seed(@config)
         @reporter.plain_run(seed: seed) if seed
-        @results.expect(@world.example_count)
+        @results.expect(@part ? @world.example_count : @filters.example_count)
         @world.announce_filters if !@begun && @results.expected.positive?
       end
 

@@ -61,6 +61,11 @@ module Gorgon
           !!@left_everything
         end
 
+        # Number of examples of the file that run, when the filters are settled.
+        def example_count
+          @run
+        end
+
         # With the file loaded: as RSpec's announcement of filters.
         def settle
           @before = [rules(:inclusions), rules(:exclusions)]
@@ -128,7 +133,7 @@ module Gorgon
           tests = @world.example_count
           @world.filtered_examples.clear
           @manager.inclusions.rules.replace(kept)
-          @world.example_count
+          @run = @world.example_count
           return @reporter.left_out(tests: @total, by: by) if tests.zero?
 
           @left_everything = true
