@@ -44,8 +44,10 @@ module Gorgon
         @lost = []
         waits = @waiting.any?
         changed = {}.compare_by_identity
-        given = text && Sources::FROM_OUTSIDE.match?(text) ? @sources.changed : @sources.changed(opened.keys)
-        same = unchanged(classes, opened)
+        outside = text && Sources::FROM_OUTSIDE.match?(text)
+        given = outside ? @sources.changed : @sources.changed(opened.keys)
+        # Another file that it has loaded may say anything.
+        same = unchanged(classes, opened, all: outside || text.nil? || loads > 1)
         known = waited == @waiting.size && given.empty? ? same : 0
         @latest = classes.drop(known).each_with_object([]) do |klass, turns|
           next if waits && @waiting.key?(klass)
@@ -70,7 +72,7 @@ module Gorgon
       # These get no turn: classes that a test made, classes of a file that could not be loaded, and methods that a test
       # defined in classes of its file.
       def pass_over(classes, ran)
-        classes.each { |klass| pass(klass) unless @spent.key?(klass) || @waiting.key?(klass) }
+        latest(classes).each { |klass| pass(klass) unless @spent.key?(klass) || @waiting.key?(klass) }
         of_the_file = [*ran, *@latest&.map(&:first)].uniq
         given = @sources.changed(of_the_file)
         of_the_file.each do |klass|
@@ -134,20 +136,38 @@ module Gorgon
         end
       end
 
+      # Those that came since the turns of the file were found, as far as that can be told.
+      def latest(classes)
+        count = @listed.size
+        count.positive? && classes[count - 1].equal?(@listed.last) ? classes.drop(count) : classes
+      end
+
       def pass(klass)
         @passed[klass] = true
         @spent[klass] = klass.public_instance_methods.to_h { |name| [name.to_s, klass.instance_method(name)] }
       end
 
       # How many classes at the beginning of the list nobody has opened or given a method since the last file: as a rule
-      # all that had been there. 0 if one has changed. With thousands of classes this has to be quick.
-      def unchanged(classes, opened)
+      # all that had been there. 0 if one has changed. With thousands of classes this has to be quick: only if one may
+      # have been given methods without being opened, are they counted for `all`.
+      def unchanged(classes, opened, all:)
         count = @listed.size
-        sizes = classes.map { |klass| klass.public_instance_methods(false).size }
-        same = sizes[0, count] == @sizes && classes[0, count] == @listed
+        same = opened.each_key.none? { |klass| @shapes.key?(klass) } && classes[0, count] == @listed
+        same &&= classes.first(count).map { |klass| size(klass) } == @sizes && @bases.each_key.none? { |klass| changed?(klass) } if all
+        @sizes = same ? @sizes.concat(classes.drop(count).map { |klass| size(klass) }) : classes.map { |klass| size(klass) }
         @listed = classes.dup
-        @sizes = sizes
-        same && @bases.each_key.none? { |klass| changed?(klass) } && opened.each_key.none? { |klass| @shapes.key?(klass) } ? count : 0
+        same ? count : 0
+      end
+
+      def size(klass)
+        klass.public_instance_methods(false).size
+      end
+
+      # How many files were loaded since the last time.
+      def loads
+        before = @features || 0
+        @features = $LOADED_FEATURES.size
+        @features - before
       end
 
       def changed?(klass)
@@ -158,7 +178,7 @@ module Gorgon
       # opening it, that is seen only at the end, as an error.
       def reshaped?(klass, by: :all)
         known = @shapes[klass]
-        methods = klass.public_instance_methods(false).size
+        methods = size(klass)
         return false if by == :methods && known && known >> ROOM_BITS == methods
 
         shape = shape(klass, methods)
@@ -171,7 +191,7 @@ module Gorgon
       end
 
       # Of two small numbers one: no object for each class.
-      def shape(klass, methods = klass.public_instance_methods(false).size)
+      def shape(klass, methods = size(klass))
         (methods << ROOM_BITS) + klass.ancestors.size
       end
 
