@@ -39,6 +39,7 @@ const SCRIPTS: &[(&str, &str)] = scripts![
     "frameworks/minitest/adapter.rb",
     "frameworks/minitest/ending.rb",
     "frameworks/minitest/exclusion.rb",
+    "frameworks/minitest/handed.rb",
     "frameworks/minitest/options.rb",
     "frameworks/minitest/parts.rb",
     "frameworks/minitest/reporters.rb",

@@ -214,3 +214,39 @@ Feature: Minitest
       end
       """
     When I run `ruby -Itest test/bird_test.rb test/nest_test.rb`
+
+  Scenario: abstract classes by a run of their own
+    Given a file named "test/abstract_test.rb" with:
+      """ruby
+      require 'minitest/autorun'
+      class ShapeTest < Minitest::Test
+        def self.abstract! klass = self
+          extend(Module.new { define_method(:run) { |*args| super(*args) unless self == klass } })
+        end
+        abstract!
+        def test_has_an_area = assert_operator(shape, :>, 0)
+      end
+      class SquareTest < ShapeTest
+        def shape = 4
+      end
+      class PointTest < ShapeTest
+        parallelize_me!
+        def shape = 0
+      end
+      """
+    When I run `ruby -Itest test/abstract_test.rb`
+
+  Scenario: abstract classes where all tests run side by side
+    Given a file named "test/abstract_test.rb" with:
+      """ruby
+      require 'minitest/autorun'
+      require 'minitest/hell'
+      class ShapeTest < Minitest::Test
+        def self.run(*) = self == ShapeTest ? nil : super
+        def test_has_an_area = assert_operator(shape, :>, 0)
+      end
+      class SquareTest < ShapeTest
+        def shape = 4
+      end
+      """
+    When I run `ruby -Itest test/abstract_test.rb`

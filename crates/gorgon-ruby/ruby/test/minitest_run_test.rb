@@ -211,6 +211,40 @@ class MinitestRunTest < MinitestCase
                  ran.of(:warning).map { |warning| warning[:text] }
   end
 
+  ABSTRACT = <<~RUBY
+    class Base < Minitest::Test
+      def self.abstract! klass = self
+        extend(Module.new { define_method(:run) { |*args| super(*args) unless self == klass } })
+      end
+      abstract!
+      def test_shared; end
+    end
+    class ATest < Base; end
+  RUBY
+
+  def test_an_abstract_class_chooses_not_to_run_also_where_its_tests_run_side_by_side
+    ['', "require 'minitest/hell'"].each do |library|
+      write('a_test.rb', "require 'minitest/autorun'\n#{library}\n#{ABSTRACT}")
+      ran = assert_as_plain('a_test.rb', parallel: true)
+      assert_equal ['1 test of this file (Base#test_shared) did not run: their class has a `run` of its own'],
+                   ran.of(:warning).map { |warning| warning[:text] }.grep(/did not run/)
+    end
+  end
+
+  def test_an_executor_that_drops_the_work_of_a_class_with_a_run_of_its_own_fails_the_file
+    write('a_test.rb', <<~RUBY)
+      #{EXECUTOR}
+      Own.prepend(Module.new { def shutdown; @jobs = nil; super; end })
+      class ATest < Minitest::Test
+        def self.run(*) = super
+        def test_one; end
+      end
+    RUBY
+    ran = run_files('a_test.rb')
+    assert_empty ran.tests
+    assert_match(/\A1 test of this file \(ATest#test_one\) did not run/, ran.of(:file_error).first[:message])
+  end
+
   def test_a_hook_around_the_tests_of_a_class_that_is_skipped_explains_them
     write('a_test.rb', <<~RUBY)
       require 'minitest/autorun'

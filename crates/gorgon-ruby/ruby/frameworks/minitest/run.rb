@@ -2,6 +2,7 @@
 
 require_relative '../faults'
 require_relative 'exclusion'
+require_relative 'handed'
 require_relative 'parts'
 
 module Gorgon
@@ -98,11 +99,13 @@ module Gorgon
           @threads = needed?(executor, classes)
           return yield unless @threads
 
+          @handed = (Handed.new(executor) if classes.any? { |klass| Parts.own_step?(klass) })
           begin
             executor.start if executor.respond_to?(:start)
             yield
           ensure
             executor.shutdown if executor.respond_to?(:shutdown)
+            @handed&.forget
           end
         end
 
@@ -121,7 +124,7 @@ module Gorgon
           told = [*lost, @raised&.last]
           left = wanted.reject { |test| @results.ended?(test) || @results.beside?(test) || told.include?(test) }
           selected, others = left.partition { |test| exclusion.selected?(test) }
-          quit(chosen_by_class(selected), ': their class or the executor dropped them, or the threads that were to run them have ended')
+          quit(chosen_by_class(kept_back(selected)), ': their class or the executor dropped them, or the threads that were to run them have ended')
           not_selected(others, exclusion)
         end
 
@@ -130,6 +133,14 @@ module Gorgon
           filtered, others = tests.partition { |test| filters? || exclusion.asked?(test.klass) || exclusion.excludes?(test) }
           @left_out += filtered.size
           quit(chosen_by_class(dropped(others, 'has a `run` of its own') { |test| Parts.own_run?(test.klass) }), '')
+        end
+
+        # A class that runs none of its tests has chosen not to run: an abstract one, say. It may run some, and lose others.
+        def kept_back(tests)
+          dropped(tests, 'has a `run` of its own') do |test|
+            klass = test.klass
+            Parts.own_step?(klass) && !@handed&.any_of?(klass) && @file.tests.none? { |each| each.klass.equal?(klass) && @results.ended?(each) }
+          end
         end
 
         def chosen_by_class(tests)
