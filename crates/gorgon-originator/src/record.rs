@@ -42,8 +42,7 @@ fn ran(file: &Whole<'_>, results: &Results, stamp: Option<Stamp>, rules: &Kept) 
         })
         .collect();
     let parted = file.first().share != Share::All;
-    // A failure that was judged again is no reason any more to doubt that the file can be cut.
-    let cut = parted && !results.is_judged(file);
+    let cut = parted && !results.is_settled(file);
     let unjudged = results.is_unjudged(file);
     let part_is_open = file.items().len() > 1 && file.is_open();
     match file.verdict()? {
@@ -137,7 +136,7 @@ pub fn keep(
                     if history.files.get(name).is_some_and(|record| record.doubted) {
                         let name = one_line(name);
                         warnings.push(format!(
-                            "{name} ran in parts, and other tests failed than before: the next run is whole, and shows whether its tests rely on each other"
+                            "{name} ran in parts, and other tests failed than before: the next run is whole, and shows whether its tests rely on each other, or disturb each other"
                         ));
                     }
                 }

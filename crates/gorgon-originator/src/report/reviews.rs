@@ -202,12 +202,15 @@ impl Results {
             .any(|item| doubtful(item) && !self.reviews.judged.contains(&item.item))
     }
 
-    /// Returns whether a failure of a file was judged again.
+    /// Returns whether a failure of a file was judged again, and the cut of the file is not to blame for it. A test
+    /// that passed both times failed when other parts of its file ran beside it, and only then they did.
     #[must_use]
-    pub fn is_judged(&self, file: &Whole<'_>) -> bool {
-        file.items()
+    pub fn is_settled(&self, file: &Whole<'_>) -> bool {
+        let items = file.items();
+        let judged = items
             .iter()
-            .any(|item| self.reviews.judged.contains(&item.item))
+            .any(|item| self.reviews.judged.contains(&item.item));
+        judged && items.iter().all(|item| item.flaky_alone.is_empty())
     }
 
     /// Returns the first failure of an order-dependent test, and the files before it.

@@ -81,22 +81,32 @@ const FAILS: &str =
 fn what_depends_on_what_ran_before_passes_as_it_did_alone() {
     let pending = "Some(Failed) a,c,b,d,e 1; Some(Passed)  0; 2/2";
     check(FAILS, pending);
-    for (ends, expected, relies, bad) in [
+    for (ends, expected, relies, settled, bad) in [
         (
             "a1 passes 4 +a +b +c +d +e; a1 fails 5 -a +b; a1 fails 6 +c +d !x",
             "Some(Passed) a,c,b,d,e 0; Some(Passed)  0; 2/2",
             true,
+            true,
             0,
         ),
-        ("a1 fails 4 -a +b +c +d +e !x", pending, false, 1),
+        ("a1 fails 4 -a +b +c +d +e !x", pending, false, true, 1),
         // One part depends on it, the other one is flaky.
         (
             "a1 passes 4 +a +b +c +d +e; a1 fails 5 -a +b; a1 passes 6 +c +d",
             pending,
             true,
+            true,
             1,
         ),
-        ("a1 crashes 4 +a", pending, false, 1),
+        // It passes whenever no other part runs beside it.
+        (
+            "a1 passes 4 +a +b +c +d +e; a1 passes 5 +a +b; a1 fails 6 +c +d !x",
+            "Some(Failed) a,c,b,d,e 0; Some(Passed)  0; 2/2",
+            true,
+            false,
+            1,
+        ),
+        ("a1 crashes 4 +a", pending, false, true, 1),
     ] {
         let events = format!("{FAILS}; {ends}");
         check(&events, expected);
@@ -105,6 +115,7 @@ fn what_depends_on_what_ran_before_passes_as_it_did_alone() {
         let warned = results.warnings.iter().any(told);
         let file = &results.by_file()[0];
         assert_eq!((results.relies(file), warned), (relies, relies), "{ends}");
+        assert_eq!(results.is_settled(file), settled, "{ends}");
         results.close(&Ending::Complete);
         assert_eq!(results.failed_so_far(), bad, "{ends}");
         assert_eq!(results.counts().files_not_run, 0, "{ends}");
