@@ -24,6 +24,8 @@ module Gorgon
       class << self
         # Number of RSpec's outermost groups that ran in this process, as its adapter counts them.
         attr_accessor :ran_groups
+        # Whether a file that could not be loaded has asked Minitest to run at exit: nobody has seen whose file it was.
+        attr_accessor :armed_in_vain
       end
 
       # Whether the library that runs RSpec at exit is loaded. A library is looked at once, as there may be
@@ -45,11 +47,12 @@ module Gorgon
         @sure = asked.include?(@framework)
         @scan = scan
         @before = sizes
-        @armed = armed('minitest')
+        @armed = armed('minitest') && !Choice.armed_in_vain
       end
 
       # Leaves the file to another framework's child, if it could not be loaded because this is the wrong framework.
       def not_loaded(message)
+        Choice.armed_in_vain ||= !@armed && armed('minitest')
         leave(instead(Json.utf8(message))) unless @sure
       end
 

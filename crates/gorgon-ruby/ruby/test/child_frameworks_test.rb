@@ -11,12 +11,13 @@ class ChildFrameworksTest < AdapterCase
   CHILD = File.expand_path('child_process.rb', __dir__)
 
   # Runs a child as a branch would fork it, and returns what it said for each file.
+  # A file may be named with the frameworks that were asked before.
   def child(framework, *files, preload: '', asked: [])
     ours, theirs = UNIXSocket.pair
     pid = spawn('ruby', CHILD, framework, preload, 3 => theirs, chdir: @dir)
     theirs.close
     channel = Gorgon::Channel.new(ours)
-    said = files.map { |file| ask(channel, file, asked) }
+    said = files.map { |file, before| ask(channel, file, before || asked) }
     channel.send(op: 'finish')
     Process.wait(pid)
     said.map { |events| events.reject { |event| %w[forked ready loading].include?(event['event']) } }
@@ -112,6 +113,15 @@ class ChildFrameworksTest < AdapterCase
     write('helper.rb', "require 'mini' + 'test/autorun'\n")
     write('a_test.rb', "require_relative 'helper'\nif false\n  RSpec.describe('x') {}\nend\ndescribe('a') { it('b') { _(1).must_equal 1 } }\n")
     assert_served(%w[minitest rspec minitest], [['a#test_0001_b', 'passed']], 'minitest', 'a_test.rb')
+  end
+
+  def test_a_describe_is_given_back_also_after_a_file_that_could_not_be_loaded
+    write('spec_helper.rb', "require 'minitest/autorun'\n")
+    write('lost_spec.rb', "require_relative 'spec_helper'\nrequire 'not_installed'\n")
+    write('mini_spec.rb', "require_relative 'spec_helper'\ndescribe('Mini') { it('is') { _(1).must_equal 1 } }\n")
+    ours = child('rspec', ['lost_spec.rb', %w[minitest rspec]], ['mini_spec.rb', []])
+    assert_equal %w[file_error file_finished], ours.first.map { |event| event['event'] } & %w[file_error file_finished]
+    assert_equal [%w[other_framework minitest]], ours.last.map { |event| event.values_at('event', 'framework') }
   end
 
   def test_tests_of_two_frameworks_in_one_file_all_run
