@@ -53,14 +53,15 @@ module Gorgon
       # Leaves the file to another framework's child, if it could not be loaded because this is the wrong framework.
       def not_loaded(message)
         Choice.armed_in_vain ||= !@armed && armed('minitest')
-        leave(instead(Json.utf8(message))) unless @sure
+        return if @sure
+
+        leave('minitest') if meant_for_minitest? && !@asked.include?('minitest')
+        leave(instead(Json.utf8(message)))
       end
 
-      # Before the first test runs: RSpec's `describe` may have taken what was meant for Minitest's.
+      # Before the first test runs.
       def begin_tests
-        return if @sure || @framework != 'rspec' || @armed || !armed('minitest')
-
-        leave('minitest') unless @scan.spec?(@path) && @scan.rspec_project? && @scan.words(@path) != 'minitest'
+        leave('minitest') if !@sure && meant_for_minitest?
       end
 
       # No test ran here. Leaves the file to the framework that got tests while it was loaded.
@@ -98,6 +99,13 @@ module Gorgon
       end
 
       private
+
+      # RSpec's `describe` may have taken what was meant for Minitest's.
+      def meant_for_minitest?
+        return false if @framework != 'rspec' || @armed || !armed('minitest')
+
+        !(@scan.spec?(@path) && @scan.rspec_project? && @scan.words(@path) != 'minitest')
+      end
 
       def leave(name)
         throw(:elsewhere, name) if name && name != @framework

@@ -124,6 +124,12 @@ class ChildFrameworksTest < AdapterCase
     assert_equal [%w[other_framework minitest]], ours.last.map { |event| event.values_at('event', 'framework') }
   end
 
+  def test_a_describe_with_words_of_the_suite_s_own_is_given_back_though_rspec_cannot_load_it
+    write('helper.rb', "require 'mini' + 'test/autorun'\nclass Minitest::Spec; def self.it_is_one; it('is') { _(1).must_equal 1 }; end; end\n")
+    write('own_spec.rb', "require_relative 'helper'\ndescribe('Own') { it_is_one }\n")
+    assert_served(%w[rspec minitest], [['Own#test_0001_is', 'passed']], 'rspec', 'own_spec.rb')
+  end
+
   def test_tests_of_two_frameworks_in_one_file_all_run
     write('a_test.rb', <<~RUBY)
       require 'minitest/autorun'
