@@ -24,7 +24,8 @@ module Gorgon
       class << self
         # Number of RSpec's outermost groups that ran in this process, as its adapter counts them.
         attr_accessor :ran_groups
-        # Whether a file that could not be loaded has asked Minitest to run at exit: nobody has seen whose file it was.
+        # Whether a file that could not be loaded, or has no tests, has asked Minitest to run at exit: nobody has seen whose
+        # file it was.
         attr_accessor :armed_in_vain
       end
 
@@ -52,7 +53,7 @@ module Gorgon
 
       # Leaves the file to another framework's child, if it could not be loaded because this is the wrong framework.
       def not_loaded(message)
-        Choice.armed_in_vain ||= !@armed && armed('minitest')
+        note_arms
         return if @sure
 
         leave('minitest') if meant_for_minitest? && !@asked.include?('minitest')
@@ -66,6 +67,7 @@ module Gorgon
 
       # No test ran here. Leaves the file to the framework that got tests while it was loaded.
       def without_tests
+        note_arms
         return [] if brought_tests?
 
         others = grown.reject { |name| name == @framework }
@@ -99,6 +101,10 @@ module Gorgon
       end
 
       private
+
+      def note_arms
+        Choice.armed_in_vain ||= !@armed && armed('minitest')
+      end
 
       # RSpec's `describe` may have taken what was meant for Minitest's.
       def meant_for_minitest?

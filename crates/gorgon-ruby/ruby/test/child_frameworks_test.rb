@@ -115,13 +115,15 @@ class ChildFrameworksTest < AdapterCase
     assert_served(%w[minitest rspec minitest], [['a#test_0001_b', 'passed']], 'minitest', 'a_test.rb')
   end
 
-  def test_a_describe_is_given_back_also_after_a_file_that_could_not_be_loaded
+  def test_a_describe_is_given_back_also_after_a_file_that_ran_no_test
     write('spec_helper.rb', "require 'minitest/autorun'\n")
-    write('lost_spec.rb', "require_relative 'spec_helper'\nrequire 'not_installed'\n")
     write('mini_spec.rb', "require_relative 'spec_helper'\ndescribe('Mini') { it('is') { _(1).must_equal 1 } }\n")
-    ours = child('rspec', ['lost_spec.rb', %w[minitest rspec]], ['mini_spec.rb', []])
-    assert_equal %w[file_error file_finished], ours.first.map { |event| event['event'] } & %w[file_error file_finished]
-    assert_equal [%w[other_framework minitest]], ours.last.map { |event| event.values_at('event', 'framework') }
+    { 'lost_spec.rb' => "require 'not_installed'\n", 'empty_spec.rb' => '' }.each do |file, text|
+      write(file, "require_relative 'spec_helper'\n#{text}")
+      first, last = child('rspec', [file, %w[minitest rspec]], ['mini_spec.rb', []])
+      assert_equal 'file_finished', first.last['event']
+      assert_equal [%w[other_framework minitest]], last.map { |event| event.values_at('event', 'framework') }, file
+    end
   end
 
   def test_a_describe_with_words_of_the_suite_s_own_is_given_back_though_rspec_cannot_load_it
