@@ -346,6 +346,54 @@ fn examples_that_a_file_gives_to_groups_of_earlier_files_run_with_the_file() {
 }
 
 #[test]
+fn groups_that_a_file_gives_to_earlier_ones_run_also_if_it_gives_no_example() {
+    let project = Project::new(&[
+        (
+            "spec/a_spec.rb",
+            "GROUP = RSpec.describe('A') { INNER = describe('inner') { it('is first') {} } }",
+        ),
+        (
+            "spec/b_spec.rb",
+            "GROUP.describe('late') { it('fails') { raise } }",
+        ),
+        (
+            "spec/c_spec.rb",
+            "INNER.describe('later') { it('works') {} }",
+        ),
+    ]);
+    let mut running = project.start();
+    running.run("spec/a_spec.rb");
+    assert_eq!(running.run("spec/b_spec.rb").tests, ["failed A late fails"]);
+    let later = ["passed A inner later works"];
+    assert_eq!(running.run("spec/c_spec.rb").tests, later);
+    assert_eq!(running.finish().errors, [""; 0]);
+}
+
+#[test]
+fn examples_that_a_file_gives_to_earlier_groups_run_also_after_a_part_of_another_file() {
+    let project = Project::new(&[
+        (
+            "spec/a_spec.rb",
+            "GROUP = RSpec.describe('A') { it('is first') {} }",
+        ),
+        (
+            "spec/b_spec.rb",
+            "GROUP.it('is not asked for') {}\nRSpec.describe('B') do\nit('is asked for') {}\nend",
+        ),
+        ("spec/c_spec.rb", "GROUP.it('is late') {}"),
+    ]);
+    let mut running = project.start();
+    running.run("spec/a_spec.rb");
+    let item = WorkItem {
+        lines: vec![3],
+        ..WorkItem::whole(ItemId(1), "spec/b_spec.rb")
+    };
+    assert_eq!(running.run_item(&item).tests, ["passed B is asked for"]);
+    assert_eq!(running.run("spec/c_spec.rb").tests, ["passed A is late"]);
+    assert_eq!(running.finish().errors, [""; 0]);
+}
+
+#[test]
 fn what_an_ordering_leaves_out_does_not_excuse_what_ended_early() {
     let project = Project::new(&[
         (

@@ -253,9 +253,10 @@ module Gorgon
       # Which examples run.
       def begin_run
         settle
-        # A part, and what was asked for by id, is of this file alone.
-        @late.ignore if @part || @filters.selected?
-        @has_late = @late.take_up(Frameworks.scan.text(@file))
+        # A part, and what was asked for by id or line, is of this file alone.
+        some = @part || @filters.selected?
+        @late.pass_over if some
+        @has_late = !some && @late.take_up(Frameworks.scan.text(@file))
         seed = Reruns.seed(@config)
         @reporter.plain_run(seed: seed) if seed
         @results.expect(@part ? @world.example_count : @filters.example_count)

@@ -21,14 +21,14 @@ module Gorgon
           @world.all_example_groups.each { |group| @known[group] = group.examples.size }
         end
 
-        # From now on none is looked for: not all of each file runs.
-        def ignore
-          @ignored = true
+        # To be called instead where only some examples of a file run: what it gave to others is not among them.
+        def pass_over
+          fresh.each_key { |group| @known[group] = group.examples.size }
         end
 
         # Has the world run what the file gave to groups of earlier ones. Returns whether that was anything.
         def take_up(text)
-          return false unless !@ignored && @known.any? && text && TO_ANOTHER.match?(text.gsub(RSPECS, ''))
+          return false unless @known.any? && text && TO_ANOTHER.match?(text.gsub(RSPECS, ''))
 
           given = fresh
           @groups = given.keys.map { |group| group.parent_groups.last }.uniq - @world.example_groups
@@ -51,13 +51,15 @@ module Gorgon
 
         # Names of examples that nobody ran.
         def left
-          @ignored ? [] : fresh.values.flatten(1).map(&:full_description)
+          fresh.values.flatten(1).map(&:full_description)
         end
 
         private
 
         # Group => its examples that came since it ran, of all groups below the known ones.
         def fresh
+          # RSpec remembers them, also when a group gets one more.
+          @known.each_key { |group| group.instance_variable_set(:@_descendants, nil) }
           tops = @known.keys.map { |group| group.parent_groups.last }.uniq
           tops.flat_map(&:descendants).each_with_object({}.compare_by_identity) do |group, found|
             some = group.examples.drop(@known.fetch(group, 0))
