@@ -19,14 +19,19 @@ module Gorgon
       private
 
       # In a block of `SimpleCov.start` or `configure` the methods of SimpleCov have no receiver. If it cannot run, the
-      # coverage is not judged, so the run may not pass.
+      # coverage is not judged, so the run may not pass. Nor may it if the block raises to judge it.
       def call(place, block)
-        raise ArgumentError, 'its text is not found there' unless block
+        raise NameError, 'its text is not found there' unless block
 
         SimpleCov.instance_exec(&block)
-      rescue StandardError, ScriptError => e
-        warn "coverage: the block of SimpleCov.at_exit in #{place} cannot run outside of its file, move it to .simplecov: " \
-             "#{e.class}: #{e.message}"
+      rescue NameError, ScriptError => e
+        fail_run(place, 'cannot run outside of its file, move it to .simplecov', e)
+      rescue StandardError => e
+        fail_run(place, 'raised an exception (if it needs something of its file, move it to .simplecov)', e)
+      end
+
+      def fail_run(place, what, error)
+        warn "coverage: the block of SimpleCov.at_exit in #{place} #{what}: #{error.class}: #{error.message}"
         exit 1
       end
 
