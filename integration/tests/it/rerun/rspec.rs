@@ -84,6 +84,30 @@ end
     check(&project, &home, &[], &lines).says(&["made twice fails"]);
 }
 
+/// A file that gives examples to groups of an earlier one cannot be loaded without it.
+#[test]
+fn an_example_that_is_given_to_a_group_of_an_earlier_file_has_that_file_in_its_line() {
+    let home = Home::new();
+    let first = "RSpec.describe('other') { it('is not in the line') {} }
+GROUP = RSpec.describe('a') { it('is first') {} }
+";
+    let spec = "require './notes'
+GROUP.it('late') { noted('late') }
+GROUP.it { noted('nameless') }
+RSpec.describe('b') { it('own') { noted('own') } }
+";
+    let files = [("spec/a_spec.rb", first), ("spec/b_spec.rb", spec)];
+    let project = project(&home, &files);
+    let both = "rspec spec/a_spec.rb spec/b_spec.rb";
+    let lines = [
+        ("own", format!("{both}:4 --tag no_other_file")),
+        ("late", format!("{both} -e 'a late'")),
+    ];
+    let lines = lines.each_ref().map(|(name, line)| (*name, &line[..]));
+    // RSpec finds the other one neither by its line nor by a name.
+    check(&project, &home, &[], &lines).says(&["nameless fails"]);
+}
+
 #[test]
 fn variables_that_the_configuration_unsets_are_unset_in_the_line() {
     let home = Home::new();

@@ -62,12 +62,12 @@ module Gorgon
         @world = ::RSpec.world
         @results = Results.new(@config, @world, @reporter, @places)
         @faults = Faults.new(@config, @results, @places)
-        @results.reruns = Reruns.new(@world, @places)
+        @late = Late.new(@world, @config)
+        @results.reruns = Reruns.new(@world, @places, @late)
         @results.parts = @parts = Parts.new(@world, @results, @reporter)
         @filters = Filters.new(@config, @world, @reporter, @places)
         @orderings = Orderings.new(@config)
         @globals = Globals.new(@config, @world)
-        @late = Late.new(@world, @config)
         @statuses = Statuses.new(@config, @world, @reporter)
         @formatters = Formatters.new(@config)
         configure
@@ -405,7 +405,7 @@ module Gorgon
         @filters.end_file
         Choice.ran_groups += @world.example_groups.size
         @late.give_back
-        @late.remember
+        @late.remember(@places.relative(@file))
         @globals.forget_groups
         @world.wants_to_quit = false
         @world.non_example_failure = false

@@ -14,11 +14,18 @@ module Gorgon
           @world = world
           @config = config
           @known = {}.compare_by_identity # group of a file that has run => how many examples it had
+          @homes = {}.compare_by_identity # outermost group => that file
         end
 
         # To be called when a file has run, with its groups in the world.
-        def remember
+        def remember(file)
+          @world.example_groups.each { |group| @homes[group] = file }
           @world.all_example_groups.each { |group| @known[group] = group.examples.size }
+        end
+
+        # The earlier files without which the file cannot be loaded, as it gives examples to their groups.
+        def needed
+          (@groups || []).map { |group| @homes[group] }.uniq
         end
 
         # To be called instead where only some examples of a file run: what it gave to others is not among them.

@@ -7,7 +7,8 @@ module Gorgon
       # other examples, too.
       #
       # A file may load other files with examples. A line or an id chooses only among the examples of its own file, so a
-      # tag leaves out the others. An example of another file is named by its description.
+      # tag leaves out the others. An example of another file is named by its description. If the file gives examples to
+      # groups of earlier files, these files stand before it.
       class Reruns
         # A tag that no example has. What is chosen by line or id runs all the same.
         NO_OTHERS = %w[--tag no_other_file].freeze
@@ -17,9 +18,10 @@ module Gorgon
           config.seed if ::RSpec::Core::Ordering::Random === config.ordering_registry.fetch(:global)
         end
 
-        def initialize(world, places)
+        def initialize(world, places, late)
           @world = world
           @places = places
+          @late = late
         end
 
         # By its absolute path, and by the path that RSpec gives it.
@@ -32,7 +34,7 @@ module Gorgon
         # nil: no command runs it alone.
         def of(example)
           words = own?(example) ? [named(example), *(NO_OTHERS unless alone?)] : of_another_file(example)
-          words && { framework: 'rspec', words: words }
+          words && { framework: 'rspec', words: [*@late.needed, *words] }
         end
 
         private
@@ -57,7 +59,7 @@ module Gorgon
           return [@places.relative(@path), *option] if option
 
           # Its file may be one that runs alone.
-          [named(example)] if ::File.file?(@places.absolute(example.metadata[:rerun_file_path]))
+          [named(example)] if @late.needed.empty? && ::File.file?(@places.absolute(example.metadata[:rerun_file_path]))
         end
 
         # nil where RSpec makes the description only when the example runs, and where others have it.
