@@ -409,6 +409,12 @@ fn what_an_ordering_leaves_out_does_not_excuse_what_ended_early() {
             "spec/orders_spec.rb",
             "RSpec.describe('orders', order: :short) { 3.times { |n| it(\"runs #{n}\") {} } }",
         ),
+        (
+            "spec/set_spec.rb",
+            "require 'set'
+             RSpec.configure { |c| c.register_ordering(:set) { |items| Set.new(items.first(2)) } }
+             RSpec.describe('set', order: :set) { 3.times { |n| it(\"runs #{n}\") {} } }",
+        ),
     ]);
     let mut running = project.start();
     let quit = running.run("spec/quit_spec.rb");
@@ -421,4 +427,6 @@ fn what_an_ordering_leaves_out_does_not_excuse_what_ended_early() {
         ["passed orders runs 0", "passed orders runs 1"]
     );
     assert_eq!(orders.errors, [""; 0]);
+    let set = running.run("spec/set_spec.rb");
+    assert_eq!((set.tests.len(), set.errors), (2, vec![]));
 }

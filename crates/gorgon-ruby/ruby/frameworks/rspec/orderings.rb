@@ -48,7 +48,8 @@ module Gorgon
 
         # Groups or examples were ordered.
         def ordered(given, ordered)
-          ordered = Array.try_convert(ordered) or return
+          return unless ::Enumerable === ordered
+
           kept = ordered.to_h { |item| [item, true] }.compare_by_identity
           given.each { |item| leave_out(item) unless kept.key?(item) }
         end
