@@ -58,8 +58,8 @@ impl Hand {
             self.running = Some((start.item, start.filename.clone()));
         }
         // There is no queue that could take it.
-        if let Reply::HandedBack(_) = reply
-            && let Some(running) = self.running.take()
+        if let Reply::HandedBack(note) = reply
+            && let Some(running) = self.running.take_if(|(item, _)| *item == note.item)
         {
             self.waiting.insert(0, running);
         }

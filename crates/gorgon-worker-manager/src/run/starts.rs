@@ -80,6 +80,7 @@ impl Shell<'_> {
                 self.workers.insert(slot, worker);
             }
             Err(failed) => {
+                self.numbers.give_free(slot);
                 let error = HostError {
                     what: "gorgon-worker".to_owned(),
                     message: exit::chain(&failed),
