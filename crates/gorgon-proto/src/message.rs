@@ -262,7 +262,8 @@ pub struct StartFailed {
     pub pid: u32,
     /// What failed.
     pub error: HostError,
-    /// It is tried once more; else the worker ends. What was for after_complete is an error of the suite's hooks then.
+    /// Whether it is tried once more. If not, the worker ends. When a child for after_complete fails a second time, that
+    /// comes as `SuiteHookFailed` instead.
     pub again: bool,
 }
 

@@ -3,9 +3,10 @@
 require_relative 'raised'
 
 module Gorgon
-  # How a Ruby child ends. If a handler of at_exit gives it a status other than 0, the run fails, as a plain one does. The
-  # exception is SimpleCov's exit for too little coverage, if the coverage of all processes is not asked for: that of one
-  # says nothing. If it is, SimpleCov exits only where nothing was merged, and nobody else would judge.
+  # How a Ruby child ends. If a handler of at_exit gives it a status other than 0, the run fails, as a plain one does.
+  # SimpleCov's exit for too little coverage fails the run only if coverage is merged (`merged`). Without that, the
+  # coverage of one process says nothing of the suite. With it, SimpleCov exits only in a process whose result is not
+  # merged, and which nobody else judges.
   module Leaving
     LIBRARY = %r{/simplecov\.rb\z}.freeze
 

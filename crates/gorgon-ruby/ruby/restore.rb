@@ -50,9 +50,9 @@ module Gorgon
       put_streams
     end
 
-    # To be called when a file has been loaded, before its tests: from now on that is put back which is set now. The
-    # block runs hooks of the suite, if some are `due`. Once a file: a second framework may take it up when tests of the
-    # first have run.
+    # To be called when a file has been loaded, before its tests: from now on `call` puts back what is set now. The block
+    # runs hooks of the suite, if some are `due`. Only the first call for a file counts: a second framework may take the
+    # file up when tests of the first have run.
     def keep(due: false)
       return (yield if block_given?) if @kept
 
@@ -66,7 +66,7 @@ module Gorgon
       @capture.keep
     end
 
-    # To be called when the tests of a file have ended, and changes nothing.
+    # Notes what the tests of a file have left, and changes nothing. To be called when they have ended.
     def note
       @noted ||= changes(@kept ? @testing : @loading).each { |what, value| @left[what] = value }
     end

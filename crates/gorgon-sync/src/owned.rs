@@ -159,9 +159,9 @@ pub(crate) fn sweep(parent: &Path, prefix: &str) -> Swept {
     swept
 }
 
-/// Removes a directory that was seen to be free. One whose lock was never finished cannot be claimed, and has a name
-/// that nobody takes again. Any other without a claim has an owner by now, or is gone, and its name may have the next
-/// owner in a moment.
+/// Removes a directory that was free a moment ago. If it cannot be claimed, it is removed only if its lock was never
+/// finished: nobody takes the name of such a directory again. Any other has an owner by now, or is gone, and the next
+/// owner may take its name at any moment.
 fn sweep_free(path: PathBuf, swept: &mut Swept) {
     let claim = lease::claim(&path);
     if claim.is_none() && !lease::is_unfinished(&path) {

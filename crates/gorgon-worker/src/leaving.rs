@@ -46,8 +46,8 @@ impl Work {
         self.leave_at.get_or_insert(now + LEAVE_LIMIT);
     }
 
-    /// The broker goes on confirming, much of coverage perhaps: the last message may wait for its turn. A cancelled job
-    /// has nobody who would read it.
+    /// Sets the limit anew, as the broker goes on confirming: the last message waits for its turn, perhaps behind much
+    /// coverage. If the job is cancelled, nobody would read that message.
     pub(crate) fn renew_leave(&mut self, now: Instant) {
         if self.leave_at.is_some() && self.leaving != Some(Exit::Cancelled) {
             self.leave_at = Some(now + LEAVE_LIMIT);

@@ -10,7 +10,7 @@ use super::Results;
 use super::results::HostFailure;
 use super::visible::one_line;
 
-/// Maximum number of failures that the summary names one by one, and of those that are told apart while the job runs. A
+/// Maximum number of failures that the summary names one by one, and of different failures that the progress shows. A
 /// host that is out of memory may fail before each file.
 const MOST: usize = 200;
 
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn a_host_that_fails_without_end_is_told_in_so_many_words() {
+    fn a_host_that_fails_without_end_gets_a_limited_number_of_warnings() {
         let mut results = Results::default();
         let failed = |number: usize, again| StartFailed {
             hostname: "web".into(),

@@ -42,7 +42,7 @@ module Gorgon
         nil
       end
 
-      # What stands between the opening of the block and its end: the first one with which it is whole.
+      # The text inside the block: up to the first word that may close it and leaves Ruby that can be parsed.
       def text(source, line)
         tokens = Ripper.lex(source)
         first = opening(tokens, line) or return

@@ -34,7 +34,7 @@ module Gorgon
 
       private
 
-      # Of the files that are there now.
+      # Of the files that are measured now.
       def plus(earlier, found)
         found.map { |path, counts| [path, earlier.key?(path) ? both(earlier[path], counts) : counts] }.to_h
       end

@@ -4,8 +4,8 @@ require 'digest'
 
 module Gorgon
   # What the children of one branch have sent of their coverage, in a file that they share. Most of it is the same in all
-  # of them, as they load the same files. What one has sent is a number from then on, so that a process a file does not
-  # make the whole grow with the square of the number of files.
+  # of them, as they load the same files. What one has sent, others send as a number. Else a suite with a process for each
+  # file would send an amount that grows with the square of the number of files.
   class CoverageKnown
     def initialize(path)
       @path = path

@@ -36,8 +36,8 @@ module Gorgon
       end
 
       # The turns that the loading of a file brought: [[class, names], …]. A class that was there
-      # before the first file has its turn with that. `opened` holds the classes and modules that the file opened; of
-      # `text`, where it is known, also what it changes from outside is seen.
+      # before the first file has its turn with that. `opened` holds the classes and modules that the file opened. All
+      # known ones are looked at if `text`, the file's source, changes some from outside.
       def fresh(classes, path, opened, text = nil)
         waited = @waiting.size
         @waiting.delete_if { |_, home| home.nil? || home == path }

@@ -2,10 +2,10 @@
 
 module Gorgon
   module Frameworks
-    # The classes and modules that classes of tests have their methods from: which of them have changed since. A file
-    # may open a module that classes of earlier files include, or replace a method from outside, by `define_method`.
+    # Tells which of the classes and modules have changed that test classes have their methods from. A file may open a
+    # module that classes of earlier files include, or replace a method from outside, by `define_method`.
     class Sources
-      # What a file says that gives methods to a class or module without opening it.
+      # What stands in a file that gives methods to a class or module without opening it.
       FROM_OUTSIDE = /[.:](?:(?:class|module)_(?:eval|exec)|define_method|alias_method|include|prepend)\b(?!\?)|\bload\b/.freeze
 
       def initialize
@@ -13,8 +13,8 @@ module Gorgon
         @users = {}.compare_by_identity   # class or module => the classes with methods of it
       end
 
-      # To be called for each class when it is new, and when it has changed. The block tells whether the class above it
-      # is looked after by itself.
+      # To be called for each class when it is new, and when it has changed. The block returns whether this is called for
+      # the class above, too.
       def see(klass)
         above = klass.superclass
         own = klass.ancestors.take_while { |mod| !mod.equal?(above) }
@@ -23,7 +23,7 @@ module Gorgon
         @methods[klass] = state(klass)
       end
 
-      # The classes with methods of those `among` which have changed since they were seen. Each change is told once.
+      # The classes that have methods of a class or module `among` these which has changed. Each change is told once.
       def changed(among = @methods.keys)
         among.each_with_object({}.compare_by_identity) do |mod, found|
           known = @methods[mod] or next
