@@ -8,6 +8,8 @@ module Gorgon
   module AtExit
     OPENING = { on_lbrace: '{', on_kw: 'do' }.freeze
     CLOSING = { 'do' => [:on_kw, 'end'], '{' => [:on_rbrace, '}'] }.freeze
+    ALONE = 'cannot run outside of its file, move it to .simplecov'
+    RAISED = 'raised an exception (if it needs something of its file, move it to .simplecov)'
 
     class << self
       # Each block begins at a line of a file; two helpers may have one each.
@@ -21,17 +23,18 @@ module Gorgon
       # In a block of `SimpleCov.start` or `configure` the methods of SimpleCov have no receiver. If it cannot run, the
       # coverage is not judged, so the run may not pass. Nor may it if the block raises to judge it.
       def call(place, block)
-        raise NameError, 'its text is not found there' unless block
+        return fail_run(place, ALONE, 'its text is not found there') unless block
 
         SimpleCov.instance_exec(&block)
       rescue NameError, ScriptError => e
-        fail_run(place, 'cannot run outside of its file, move it to .simplecov', e)
+        # The other lines are the place in the source.
+        fail_run(place, ALONE, "#{e.class}: #{e.message.lines.first.to_s.chomp}")
       rescue StandardError => e
-        fail_run(place, 'raised an exception (if it needs something of its file, move it to .simplecov)', e)
+        fail_run(place, RAISED, "#{e.class}: #{e.message}")
       end
 
-      def fail_run(place, what, error)
-        warn "coverage: the block of SimpleCov.at_exit in #{place} #{what}: #{error.class}: #{error.message}"
+      def fail_run(place, what, why)
+        warn "coverage: the block of SimpleCov.at_exit in #{place} #{what}: #{why}"
         exit 1
       end
 
