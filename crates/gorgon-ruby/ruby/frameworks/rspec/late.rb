@@ -14,13 +14,14 @@ module Gorgon
           @world = world
           @config = config
           @known = {}.compare_by_identity # group of a file that has run => how many examples it had
+          @below = {}.compare_by_identity # the same group => how many groups it had
           @homes = {}.compare_by_identity # outermost group => that file
         end
 
         # To be called when a file has run, with its groups in the world.
         def remember(file)
           @world.example_groups.each { |group| @homes[group] = file }
-          @world.all_example_groups.each { |group| @known[group] = group.examples.size }
+          @world.all_example_groups.each { |group| know(group) }
         end
 
         # The earlier files without which the file cannot be loaded, as it gives examples to their groups.
@@ -30,7 +31,7 @@ module Gorgon
 
         # To be called instead where only some examples of a file run: what it gave to others is not among them.
         def pass_over
-          fresh.each_key { |group| @known[group] = group.examples.size }
+          fresh.each_key { |group| know(group) }
         end
 
         # Has the world run what the file gave to groups of earlier ones. Returns whether that was anything.
@@ -44,7 +45,7 @@ module Gorgon
           @groups.flat_map(&:descendants).each do |group|
             group.instance_variable_set(:@descendant_filtered_examples, nil)
             @world.filtered_examples[group] = @config.filter_manager.prune(given.fetch(group, []))
-            @known[group] = group.examples.size
+            know(group)
           end
           @world.example_groups.concat(@groups)
           true
@@ -63,12 +64,18 @@ module Gorgon
 
         private
 
-        # Group => its examples that came since it ran, of all groups below the known ones.
+        def know(group)
+          @known[group] = group.examples.size
+          @below[group] = group.children.size
+        end
+
+        # Group => its examples that came since it ran, of all groups below those that have changed.
         def fresh
+          changed = @known.keys.select { |group| group.examples.size != @known[group] || group.children.size != @below[group] }
+          around = changed.flat_map(&:parent_groups).uniq
           # RSpec remembers them, also when a group gets one more.
-          @known.each_key { |group| group.instance_variable_set(:@_descendants, nil) }
-          tops = @known.keys.map { |group| group.parent_groups.last }.uniq
-          tops.flat_map(&:descendants).each_with_object({}.compare_by_identity) do |group, found|
+          around.each { |group| group.instance_variable_set(:@_descendants, nil) }
+          (around & @homes.keys).flat_map(&:descendants).each_with_object({}.compare_by_identity) do |group, found|
             some = group.examples.drop(@known.fetch(group, 0))
             found[group] = some if some.any?
           end
