@@ -164,7 +164,7 @@ class CoverageTest < Minitest::Test
     write('shares', JSON.generate(from: 'a', piece: 0, pieces: 1, text: JSON.generate(share)))
     { 'passed' => 1, 'failed' => 0 }.each do |tests, status|
       assert_equal status, status_of('ruby', COLLATE, 'shares', tests)
-      assert_includes @said, 'coverage: the results of 1 Ruby processes did not arrive whole and are left out'
+      assert_includes @said, 'coverage: the results of 1 Ruby process did not arrive whole and are left out'
     end
   end
 

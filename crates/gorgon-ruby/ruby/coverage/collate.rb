@@ -32,7 +32,8 @@ module Gorgon
       File.foreach(path, encoding: 'UTF-8') { |line| piece(JSON.parse(line)) }
       @whole_shares, others = @shares.partition { |share| share['numbers'].all? { |number| @values[share['known']].key?(number) } }
       @lost = @pieces.size + others.size
-      warn "coverage: the results of #{@lost} Ruby processes did not arrive whole and are left out" if @lost.positive?
+      processes = @lost == 1 ? '1 Ruby process' : "#{@lost} Ruby processes"
+      warn "coverage: the results of #{processes} did not arrive whole and are left out" if @lost.positive?
       distinct { |share| share['numbers'][0] }.each { |settings| take_settings(settings) }
       distinct { |share| share['numbers'][1] }.each { |groups| take_groups(groups) }
       @coverage = merged

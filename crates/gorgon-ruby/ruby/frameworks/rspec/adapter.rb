@@ -384,7 +384,8 @@ module Gorgon
         names = @late.left
         return if names.empty?
 
-        tell(@faults.told('late examples', "#{names.size} examples were given to groups of earlier files, and did not run: #{Faults.first_names(names)}"))
+        examples = names.size == 1 ? '1 example was' : "#{names.size} examples were"
+        tell(@faults.told('late examples', "#{examples} given to groups of earlier files, and did not run: #{Faults.first_names(names)}"))
       end
 
       # `rspec` runs no group that a handler of at_exit defines, but `ruby FILE` does, with rspec/autorun.
