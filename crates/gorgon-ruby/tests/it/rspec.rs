@@ -394,6 +394,27 @@ fn examples_that_a_file_gives_to_earlier_groups_run_also_after_a_part_of_another
 }
 
 #[test]
+fn examples_that_a_file_gives_to_earlier_groups_count_when_it_ends_early() {
+    let project = Project::new(&[
+        (
+            "spec/a_spec.rb",
+            "GROUP = RSpec.describe('A') { it('is first') {} }",
+        ),
+        (
+            "spec/b_spec.rb",
+            "GROUP.it('is late') {}
+             RSpec.describe('B') { it('quits') { RSpec.world.wants_to_quit = true } }",
+        ),
+    ]);
+    let mut running = project.start();
+    running.run("spec/a_spec.rb");
+    let quit = running.run("spec/b_spec.rb");
+    assert_eq!(quit.tests, ["passed B quits"]);
+    let error = "quit: RSpec was told to quit (wants_to_quit): 1 of 2 examples did not run";
+    assert_eq!(quit.errors, [error]);
+}
+
+#[test]
 fn what_an_ordering_leaves_out_does_not_excuse_what_ended_early() {
     let project = Project::new(&[
         (

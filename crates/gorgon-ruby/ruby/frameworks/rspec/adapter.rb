@@ -259,7 +259,7 @@ module Gorgon
         @has_late = !some && @late.take_up(Frameworks.scan.text(@file))
         seed = Reruns.seed(@config)
         @reporter.plain_run(seed: seed) if seed
-        @results.expect(@part ? @world.example_count : @filters.example_count)
+        @results.expect(@part || @has_late ? @world.example_count : @filters.example_count)
         @world.announce_filters if !@begun && @results.expected.positive?
       end
 
