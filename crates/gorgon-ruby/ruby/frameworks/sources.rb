@@ -6,7 +6,7 @@ module Gorgon
     # module that classes of earlier files include, or replace a method from outside, by `define_method`.
     class Sources
       # What stands in a file that gives methods to a class or module without opening it.
-      FROM_OUTSIDE = /[.:](?:(?:class|module)_(?:eval|exec)|define_method|alias_method|include|prepend)\b(?!\?)|\bload\b/.freeze
+      FROM_OUTSIDE = /[.:](?:(?:class|module)_(?:eval|exec)|define_method|alias_method|include|prepend)\b(?!\?)|\.(?:x?it|specify|test)\b(?!\?)|\bload\b/.freeze
 
       def initialize
         @methods = {}.compare_by_identity # class or module => a number that says what its methods are

@@ -134,6 +134,12 @@ class MinitestMemoryTest < AdapterCase
   include TestsGivenLater
 
   def framework = 'minitest'
+
+  # As `test` of a Rails application does.
+  def test_from_outside_by_words_that_make_tests
+    names = %w[ATest#test_0001_late BelowTest#test_0001_late]
+    assert_given names, "ATest.extend(Minitest::Spec::DSL)\nATest.it('late') { assert(true) }"
+  end
 end
 
 class TestUnitMemoryTest < AdapterCase
