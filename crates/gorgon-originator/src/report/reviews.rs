@@ -202,8 +202,8 @@ impl Results {
             .any(|item| doubtful(item) && !self.reviews.judged.contains(&item.item))
     }
 
-    /// Returns whether a failure of a file was judged again, and the cut of the file is not to blame for it. A test
-    /// that passed both times failed when other parts of its file ran beside it, and only then they did.
+    /// Returns whether a failure of a file was judged again, and shown not to come from the cut. A test that passed both
+    /// times it was judged again has failed only while other parts of its file ran beside it: the cut may be to blame.
     #[must_use]
     pub fn is_settled(&self, file: &Whole<'_>) -> bool {
         let items = file.items();
