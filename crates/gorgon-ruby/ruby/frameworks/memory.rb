@@ -37,17 +37,17 @@ module Gorgon
 
       # The turns that the loading of a file brought: [[class, names], …]. A class that was there
       # before the first file has its turn with that. `opened` holds the classes and modules that the file opened. All
-      # known ones are looked at if `text`, the file's source, changes some from outside.
+      # known ones are looked at if `text`, the file's source, changes some from outside, or is not known.
       def fresh(classes, path, opened, text = nil)
         waited = @waiting.size
         @waiting.delete_if { |_, home| home.nil? || home == path }
         @lost = []
         waits = @waiting.any?
         changed = {}.compare_by_identity
-        outside = text && Sources::FROM_OUTSIDE.match?(text)
+        outside = Sources.from_outside?(text)
         given = outside ? @sources.changed : @sources.changed(opened.keys)
         # Another file that it has loaded may say anything.
-        same = unchanged(classes, opened, all: outside || text.nil? || loads > 1)
+        same = unchanged(classes, opened, all: outside || loads > 1)
         known = waited == @waiting.size && given.empty? ? same : 0
         @latest = classes.drop(known).each_with_object([]) do |klass, turns|
           next if waits && @waiting.key?(klass)
@@ -58,7 +58,7 @@ module Gorgon
           changed[klass] = true
           next if of_another_file?(klass, path)
 
-          names = grown || opened.key?(klass) ? take(klass, path) : spend(klass)
+          names = opened.key?(klass) && Sources.defines?(text, klass) ? take(klass, path) : spend(klass)
           turns << [klass, names] if grown || opened.key?(klass) || names.any?
         end
       ensure

@@ -59,7 +59,7 @@ module Gorgon
       def framework(path)
         file = File.expand_path(path, @root)
         @latest = nil
-        text = code(path, read(file) { |all| @latest = [file, all] if all.bytesize < FIRST_BYTES })
+        text = code(path, read(file) { |all| @latest = [file, all] if all.bytesize < BYTES })
         return 'rspec' if spec?(path) && named(text).include?('rspec')
 
         certain(text) || by_superclass(text) || own_library(path, text) || by_helpers(file, text) || by_words(path, text)

@@ -8,6 +8,21 @@ module Gorgon
       # What stands in a file that gives methods to a class or module without opening it.
       FROM_OUTSIDE = /[.:](?:(?:class|module)_(?:eval|exec)|define_method|alias_method|include|prepend)\b(?!\?)|\.(?:x?it|specify|test)\b(?!\?)|\bload\b/.freeze
 
+      class << self
+        # nil: the text is not known.
+        def from_outside?(text)
+          text.nil? || FROM_OUTSIDE.match?(text)
+        end
+
+        # Whether a file whose loading opened the class makes it, and not one that has to be there: then it names the
+        # class above. Its text may say nothing of the class, as another file may have opened it on its behalf.
+        def defines?(text, klass)
+          name = NAME_OF.bind(klass).call.to_s[/\w+\z/] or return true
+          said = text.to_s.scan(/\bclass\s+(?:\w*::)*#{Regexp.escape(name).b}\b(\s*<)?/n)
+          said.empty? || said.any?(&:first)
+        end
+      end
+
       def initialize
         @methods = {}.compare_by_identity # class or module => a number that says what its methods are
         @users = {}.compare_by_identity   # class or module => the classes with methods of it

@@ -61,6 +61,24 @@ module TestsGivenLater
     assert_match(/ATest#test_own/, told.first[:message])
   end
 
+  def test_from_outside_where_the_class_has_tests_of_a_helper
+    with_helper
+    assert_given %w[ATest#test_late BelowTest#test_late], 'ATest.class_eval { def test_late = assert(true) }'
+    assert_given %w[ATest#test_late BelowTest#test_late], "class ATest\n  def test_late = assert(true)\nend"
+  end
+
+  def test_a_class_of_the_same_name_has_the_tests_of_a_helper_once_more
+    with_helper
+    ran = run_after("class ATest < #{base}\n  include Helper\nend")
+    assert_match(/ATest#test_of_helper/, ran.of(:file_error).first[:message])
+  end
+
+  def test_from_outside_where_the_text_is_long
+    comment = "# #{'x' * 70}\n"
+    assert_given %w[ATest#test_late BelowTest#test_late], "Shared.define_method(:test_late) { assert(true) }\n#{comment * 400}"
+    assert_given %w[ATest#test_late BelowTest#test_late], "Shared.define_method(:test_late) { assert(true) }\n#{comment * 4000}"
+  end
+
   def test_a_module_that_is_opened_for_its_name_only_brings_nothing
     assert_given [], <<~RUBY
       module Shared
@@ -85,10 +103,17 @@ module TestsGivenLater
   def library = FRAMEWORKS[framework].first
   def base = FRAMEWORKS[framework].last
 
+  # From now on the class of the first file has a test of a file that is none of the job's.
+  def with_helper
+    write('helper.rb', "module Helper\n  def test_of_helper = assert(true)\nend\n")
+    @helper = 'Helper'
+  end
+
   # `names`: the tests that run with the second file besides its own.
   def assert_given(names, text)
     ran = run_after(text)
-    assert_equal as_here(%w[ATest#test_own ATest#test_shared BelowTest#test_own BelowTest#test_shared]), ran.outcomes('test/a_test.rb').keys.sort
+    own = %w[test_own test_shared] + (@helper ? %w[test_of_helper] : [])
+    assert_equal as_here(%w[ATest BelowTest].product(own).map { |name| name.join('#') }), ran.outcomes('test/a_test.rb').keys.sort
     assert_equal as_here(['BTest#test_own', *names]), ran.outcomes('test/b_test.rb').keys.sort, text
     assert_equal plain, ran.outcomes.keys.sort, text
     assert_empty ran.of(:suite_hook_failed)
@@ -112,6 +137,7 @@ module TestsGivenLater
   def run_after(text, *more)
     write('test/a_test.rb', <<~RUBY)
       require '#{library}'
+      #{"require_relative '../helper'" if @helper}
       module Inner
       end
       module Shared
@@ -119,7 +145,7 @@ module TestsGivenLater
         def test_shared = assert(true)
       end
       class ATest < #{base}
-        include Shared
+        include Shared#{", #{@helper}" if @helper}
         def test_own = assert(true)
       end
       class BelowTest < ATest

@@ -34,9 +34,10 @@ module Gorgon
           fresh.each_key { |group| know(group) }
         end
 
-        # Has the world run what the file gave to groups of earlier ones. Returns whether that was anything.
+        # Has the world run what the file gave to groups of earlier ones. Returns whether that was anything. `text` is nil
+        # if it is not known.
         def take_up(text)
-          return false unless @known.any? && text && TO_ANOTHER.match?(text.gsub(RSPECS, ''))
+          return false unless @known.any? && (text.nil? || TO_ANOTHER.match?(text.gsub(RSPECS, '')))
 
           given = fresh
           @groups = given.keys.map { |group| group.parent_groups.last }.uniq - @world.example_groups
