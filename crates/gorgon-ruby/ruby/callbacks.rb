@@ -67,7 +67,7 @@ module Gorgon
 
     def failure(name, error)
       message = error.is_a?(SystemExit) ? "called exit, status #{error.status}" : Raised.message(error)
-      { callback: name, exception: Raised.name(error), message: message,
+      { callback: name, exception: Raised.class_text(error), message: message,
         backtrace: Raised.backtrace(error).reject { |line| line.start_with?(__dir__) }.first(50) }
     end
 

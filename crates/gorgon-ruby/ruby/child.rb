@@ -158,7 +158,7 @@ module Gorgon
     rescue *Raised::PASSED_UP
       raise
     rescue Exception => e # rubocop:disable Lint/RescueException
-      @channel.send(event: 'callback_failed', callback: 'before_start', exception: Raised.name(e),
+      @channel.send(event: 'callback_failed', callback: 'before_start', exception: Raised.class_text(e),
                     message: "the databases of worker #{@request.test_env_number}: #{Raised.message(e)}",
                     backtrace: Raised.backtrace(e).first(50), output: @capture.text)
       false
@@ -327,7 +327,7 @@ module Gorgon
 
     # An exception as the fields of an error outside of tests.
     def fault(what, error)
-      { what: what, exception: Raised.name(error), message: Raised.message(error), backtrace: Raised.backtrace(error) }
+      { what: what, exception: Raised.class_text(error), message: Raised.message(error), backtrace: Raised.backtrace(error) }
     end
 
     # Another child will run this file, and what the file registers for the end of the process. Here only this worker's

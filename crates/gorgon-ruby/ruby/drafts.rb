@@ -27,7 +27,8 @@ module Gorgon
 
     def initialize(directory)
       path = File.join(directory, ".drafts-#{$$}-#{object_id}")
-      @io = System.keep(File.for_fd(IO.sysopen(path, File::RDWR | File::CREAT | File::EXCL, 0o600), 'r+b'))
+      @io = System.keep(File.open(path, File::RDWR | File::CREAT | File::EXCL, 0o600))
+      @io.binmode
       File.unlink(path)
       @size = 0
     end

@@ -19,12 +19,12 @@ module Gorgon
     CAUSE_LINES = 5
 
     class << self
-      def name(error)
+      def class_text(error)
         guarded(-> { NAME_OF.bind(CLASS_OF.bind(error).call).call.to_s }) { text(error.class.name) }
       end
 
       def message(error)
-        guarded(->(raised) { "(its message raised #{name(raised)})" }) { text(error.message) }
+        guarded(->(raised) { "(its message raised #{class_text(raised)})" }) { text(error.message) }
       end
 
       # Its lines; what is none is left out.
@@ -49,7 +49,7 @@ module Gorgon
       # A cause that `shown` already quotes is left out. The block cleans a backtrace, so that it can be shown.
       def caused_by(error, shown = '')
         shown = Json.utf8(shown)
-        texts = causes(error).map { |cause| [Json.utf8(name(cause)), Json.utf8(message(cause)), cause] }
+        texts = causes(error).map { |cause| [Json.utf8(class_text(cause)), Json.utf8(message(cause)), cause] }
         texts.reject { |class_name, said, _| shown.include?(class_name) && shown.include?(said) }.map do |class_name, said, cause|
           lines = yield(backtrace(cause)).first(CAUSE_LINES).map { |line| "    #{Json.utf8(line)}" }
           ["\n\nCaused by:\n#{class_name}: #{said}", *lines].join("\n")

@@ -142,3 +142,34 @@ Feature: what a suite of RSpec sees and leaves
       end
       """
     When I run `rspec`
+
+  Scenario: classes of RSpec's formatters are there for examples
+    Given a file named "spec/a_spec.rb" with:
+      """ruby
+      HERE = RSpec::Core::Formatters.constants(false).include?(:BaseFormatter)
+      RSpec.describe 'a formatter of the project' do
+        it 'is made from that of RSpec' do
+          expect(HERE).to be(false)
+          made = Class.new(RSpec::Core::Formatters::BaseTextFormatter)
+          expect(made.new($stdout)).to be_a(RSpec::Core::Formatters::BaseFormatter)
+        end
+      end
+      """
+    When I run `rspec`
+
+  Scenario: each open file can be asked for its path, each module for its name
+    Given a file named "spec/a_spec.rb" with:
+      """ruby
+      RSpec.describe 'the process' do
+        it 'has files with paths' do
+          paths = ObjectSpace.each_object(File).reject(&:closed?).map(&:path)
+          expect(paths).to all(be_a(String))
+        end
+
+        it 'has modules with names' do
+          names = ObjectSpace.each_object(Module).map(&:name)
+          expect(names).to include('RSpec::Core')
+        end
+      end
+      """
+    When I run `rspec`

@@ -20,7 +20,7 @@ module Gorgon
 
       def of(what, error)
         {
-          what: what, exception: Raised.name(error), message: message(error),
+          what: what, exception: Raised.class_text(error), message: message(error),
           backtrace: SyntaxError === error ? of_syntax(error) : @places.backtrace(Raised.backtrace(error))
         }
       end

@@ -22,7 +22,7 @@ module Gorgon
         Frameworks.disarmed { ::Kernel.require(File.expand_path(ENVIRONMENT)) }
         true
       rescue SystemExit, ScriptError, StandardError => e
-        STDERR.puts("gorgon: #{ENVIRONMENT}: #{Raised.name(e)}: #{Raised.message(e)}")
+        STDERR.puts("gorgon: #{ENVIRONMENT}: #{Raised.class_text(e)}: #{Raised.message(e)}")
         false
       end
 

@@ -180,7 +180,7 @@ module Gorgon
           failures = result.failures
           first = failures.first or return { outcome: 'passed' }
           {
-            outcome: outcome(first), exception: first.is_a?(::Minitest::Skip) ? nil : Raised.name(error(first)),
+            outcome: outcome(first), exception: first.is_a?(::Minitest::Skip) ? nil : Raised.class_text(error(first)),
             message: failures.size == 1 ? message(first) : failures.map { |failure| labelled(failure) }.join("\n\n"),
             backtrace: backtrace(first)
           }.compact
@@ -209,7 +209,7 @@ module Gorgon
         def message(failure)
           error = error(failure)
           text = Json.utf8(Raised.message(error))
-          text = "#{Raised.name(error)}: #{text}" unless error.equal?(failure)
+          text = "#{Raised.class_text(error)}: #{text}" unless error.equal?(failure)
           "#{text}#{Raised.caused_by(error, text) { |lines| shown(lines) }}"
         end
 

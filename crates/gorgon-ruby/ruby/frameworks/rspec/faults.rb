@@ -13,7 +13,7 @@ module Gorgon
 
         # What RSpec says of an exception, text: nil where it says nothing.
         def outside(error, context, text)
-          fault = { what: what(context), exception: Raised.name(error), backtrace: @results.backtrace(error) }
+          fault = { what: what(context), exception: Raised.class_text(error), backtrace: @results.backtrace(error) }
           return of(fault[:what], error) if text.nil? || error.is_a?(::SyntaxError)
 
           # The text begins with the context. Then may come names of similar files ("Did you mean?") and empty lines.

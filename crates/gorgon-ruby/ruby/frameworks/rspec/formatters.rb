@@ -14,6 +14,8 @@ module Gorgon
         DOTS = %w[p progress].freeze
         # What RSpec's default formatter loads: it is there for examples, and not while files are loaded.
         LATE = { StringIO: 'stringio' }.freeze
+        # Its own classes, which RSpec does not load by their names.
+        CLASSES = { BaseFormatter: 'rspec/core/formatters/base_formatter', BaseTextFormatter: 'rspec/core/formatters/base_text_formatter' }.freeze
         # What RSpec's reporter tells its listeners at the end.
         SUMS = %i[stop start_dump dump_pending dump_failures deprecation_summary dump_profile dump_summary seed close].freeze
         # What the default formatter would do besides: it prints what RSpec has to say.
@@ -64,14 +66,13 @@ module Gorgon
         # Ruby 3.1 looks up all constants again when one has changed. So this is done next to the changes that loading
         # makes, and undone right before the next file is loaded.
         def offer_late
-          late = (@late || LATE).reject { |name, _| ::Object.const_defined?(name) }
-          @late ||= late
-          late.each { |name, library| ::Object.autoload(name, library) }
+          @late ||= LATE.reject { |name, _| ::Object.const_defined?(name) }
+          each_late { |place, name, library| place.autoload(name, library) unless place.const_defined?(name) }
         end
 
         # To be called before a file is loaded.
         def withdraw_late
-          @late&.each { |name, library| ::Object.__send__(:remove_const, name) if ::Object.autoload?(name, false) == library }
+          each_late { |place, name, library| place.__send__(:remove_const, name) if place.autoload?(name, false) == library } if @late
         end
 
         # What is to be added: nothing, or with files in place of their names.
@@ -92,7 +93,7 @@ module Gorgon
           SUMS.each do |event|
             reporter.registered_listeners(event).each do |listener|
               file, = listener.method(event).source_location
-              return Raised.name(listener) if backtrace.any? { |frame| frame.start_with?("#{file}:") && frame.match?(/\b#{event}'\z/) }
+              return Raised.class_text(listener) if backtrace.any? { |frame| frame.start_with?("#{file}:") && frame.match?(/\b#{event}'\z/) }
             end
           end
           nil
@@ -118,6 +119,13 @@ module Gorgon
         end
 
         private
+
+        # With its place and its library each constant that the default formatter would bring. If nothing lacks, RSpec makes
+        # that formatter, which then brings its own classes.
+        def each_late
+          @late.each { |name, library| yield ::Object, name, library }
+          CLASSES.each { |name, library| yield ::RSpec::Core::Formatters, name, library } unless @late.empty?
+        end
 
         def deprecations?(formatter)
           formatter == ::RSpec::Core::Formatters::DeprecationFormatter

@@ -187,12 +187,12 @@ module Gorgon
         def fault(example, notification)
           error = example.execution_result.exception || notification.exception
           shown = Raised.guarded(->(_) { in_short(error) }) { message(error, example, notification) }
-          { exception: Raised.name(error), message: shown, backtrace: backtrace(first(error), example.metadata) }
+          { exception: Raised.class_text(error), message: shown, backtrace: backtrace(first(error), example.metadata) }
         end
 
         # In place of RSpec's own words, which ask the exception for much.
         def in_short(error)
-          "#{Raised.name(error)}:\n  #{Raised.message(error)}"
+          "#{Raised.class_text(error)}:\n  #{Raised.message(error)}"
         end
 
         # As RSpec would print it: the source line, the message, the diff, the cause; all parts of an aggregate.

@@ -23,26 +23,26 @@ module Gorgon
         def words(test, all)
           klass = test.class
           return ['-n', pattern(test)] if klass.name.nil?
-          return ['-n', "#{klass}##{name(test)}"] if klass.to_s == klass.name && !old? && !name(test).include?(NUL)
+          return ['-n', "#{klass}##{name_of(test)}"] if klass.to_s == klass.name && !old? && !name_of(test).include?(NUL)
 
           ['-t', klass.name, *ignored(test, all), '-n', pattern(test)]
         end
 
         # The name, or a regular expression where a command cannot have the name.
         def pattern(test)
-          name = name(test)
+          name = name_of(test)
           return name unless name.include?(NUL)
 
           "/\\A#{name.split(NUL, -1).map { |part| Regexp.escape(part) }.join('\\x00')}\\z/"
         end
 
-        def name(test)
+        def name_of(test)
           (test.respond_to?(:local_name) ? test.local_name : test.method_name).to_s
         end
 
         # `-t` takes the tests of the classes below as well.
         def ignored(test, all)
-          below = all.select { |other| other.class < test.class && other.respond_to?(:method_name) && name(other) == name(test) }
+          below = all.select { |other| other.class < test.class && other.respond_to?(:method_name) && name_of(other) == name_of(test) }
           below.map { |other| other.class.name }.uniq.compact.flat_map { |klass| ['--ignore-testcase', klass] }
         end
 

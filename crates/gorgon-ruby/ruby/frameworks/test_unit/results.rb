@@ -113,7 +113,7 @@ module Gorgon
 
       def exception(fault)
         case fault
-        when ::Test::Unit::Error then Raised.name(fault.exception)
+        when ::Test::Unit::Error then Raised.class_text(fault.exception)
         when ::Test::Unit::Failure then 'Test::Unit::AssertionFailedError'
         end
       end
@@ -129,7 +129,7 @@ module Gorgon
       def of_exception(fault)
         return '(its message cannot be shown)' unless ::Test::Unit::Error === fault
 
-        "#{Raised.name(fault.exception)}: #{Raised.message(fault.exception)}"
+        "#{Raised.class_text(fault.exception)}: #{Raised.message(fault.exception)}"
       end
 
       def labelled(fault)
