@@ -43,9 +43,10 @@ module Gorgon
 
       private
 
-      # If SimpleCov only repeats a status that the process already had, the earlier status is the cause.
+      # If SimpleCov only repeats a status that the process already had, the earlier status is the cause. A framework's own
+      # exit says that its tests have run.
       def of_coverage?(error)
-        return false unless SystemExit === error && !error.success? && error.cause.nil?
+        return false unless SystemExit === error && !error.success? && (error.cause.nil? || (SystemExit === error.cause && error.cause.success?))
 
         library = $LOADED_FEATURES.find { |path| LIBRARY.match?(path) } or return false
         place = Raised.backtrace(error).find { |line| !line.start_with?('<internal:') }

@@ -26,6 +26,18 @@ class MinitestEndingTest < MinitestCase
     end
   end
 
+  def test_a_hook_that_a_hook_of_after_run_registers_never_runs
+    write('a_test.rb', "require 'minitest/autorun'\nMinitest.after_run { Minitest.after_run { exit 3 } }\nclass ATest < Minitest::Test\n  def test_a; end\nend\n")
+    assert_as_plain('a_test.rb', status: 0)
+    assert_empty run_files('a_test.rb').of(:suite_hook_failed)
+  end
+
+  def test_a_handler_of_at_exit_that_comes_after_minitest_s_finds_its_exit
+    write('a_test.rb', "at_exit { p [$!.class, $!.status] }\nrequire 'minitest/autorun'\nclass ATest < Minitest::Test\n  def test_a; at_exit { p $! }; end\nend\n")
+    assert_as_plain('a_test.rb', status: 0)
+    assert_equal "nil\n[SystemExit, 0]\n", run_files('a_test.rb').output
+  end
+
   def test_a_trap_of_exit_ends_the_run_before_a_test
     write('a_test.rb', "require 'minitest/autorun'\ntrap('EXIT') { exit 3 }\nclass ATest < Minitest::Test\n  def test_a; end\nend\n")
     assert_equal [[], 3], plain('a_test.rb')

@@ -30,11 +30,11 @@ module Gorgon
           tell('Minitest.run', nil, "Minitest.run, which the suite overrides, answers #{said.inspect}: the run did not pass") if passed && !@stand_in.passed?(said)
         end
 
-        # The last one first, and none after one that raises or exits, as in Minitest. Handlers of at_exit that they
+        # The last one first, none after one that raises or exits, and none that one of them registers, as in Minitest. Handlers of at_exit that they
         # register come after Minitest's own, whose exit they may override.
         def run_hooks
           guarded('Minitest.after_run') do
-            @late.holding { hooks.pop.call } until hooks.empty?
+            @late.holding { hooks.reverse_each(&:call) }
           end
           hooks.clear
           @over = true
@@ -46,10 +46,11 @@ module Gorgon
           ::Minitest.class_variable_get(:@@after_run)
         end
 
-        # In a plain run Minitest's own exit overrides what a handler of at_exit did that a test registered.
+        # In a plain run Minitest's own exit overrides what a handler of at_exit did that a test registered, and is `$!` in
+        # the handlers of the suite. Whether tests have failed is told by their results.
         def have_the_last_word
           @late.let_go
-          exit if @over && $! && Frameworks.minitest_asked?
+          exit if @over && Frameworks.minitest_asked?
         end
 
         # A process that a test forks ends as in Minitest 6, if the suite allows that.

@@ -82,6 +82,11 @@ module Gorgon
         tell('Test::Unit::AutoRunner.run', "Test::Unit::AutoRunner.run, which the suite overrides, answers #{said.inspect}: the run did not pass")
       end
 
+      # Whether Test::Unit ends a plain run by an exit, which handlers of at_exit find in `$!`.
+      def exits?
+        !@runner.nil? && Frameworks.test_unit_asked?
+      end
+
       private
 
       def there?
