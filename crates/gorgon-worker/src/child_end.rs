@@ -5,6 +5,7 @@ use std::time::Instant;
 use gorgon_process::child::End;
 use gorgon_process::signals::Signal;
 use gorgon_proto::message::{HostError, Reply, StartFailed};
+use gorgon_proto::outcome::FileError;
 use gorgon_ruby::Purpose;
 
 use crate::children::{Child, ChildNo, Stage};
@@ -14,6 +15,14 @@ use crate::notices::{
 };
 use crate::record::How;
 use crate::work::{Owed, Phase, START_TRIES, Work};
+
+/// A child that has run tests ended while it waited for the next file, as by a thread that a test has left: what would
+/// end the suite has not run.
+fn ended_between(end: End) -> FileError {
+    end_of_child(format!(
+        "the Ruby child ended between two files, before its hooks were done: {end}"
+    ))
+}
 
 impl Work {
     /// A Ruby child has ended, and nothing of it lives; `left` are processes that outlived it, which were killed.
@@ -66,6 +75,10 @@ impl Work {
                     running.tries += 1;
                     running.child = None;
                     running.limit_at = None;
+                    // A row of files that is broken is told of itself.
+                    if running.earlier == 0 && !child.ran.is_empty() {
+                        self.suite_hook_failed(ended_between(end), output, out);
+                    }
                 } else {
                     self.finish_item(
                         now,
@@ -175,6 +188,9 @@ impl Work {
             Stage::Ending if by_itself && end != End::Exited(0) => {
                 let file = child.last_file().unwrap_or("none");
                 self.suite_hook_failed(status_after_tests(end, file), output, out);
+            }
+            Stage::Idle if by_itself && self.leaving.is_none() => {
+                self.suite_hook_failed(ended_between(end), output, out);
             }
             Stage::Idle if child.stop.is_none() => {
                 self.warn(format!("a Ruby child ended between two files: {end}"), out);

@@ -163,6 +163,23 @@ fn a_child_that_died_between_files_is_replaced_for_the_next_one() {
 }
 
 #[test]
+fn a_child_that_has_run_tests_and_dies_between_files_fails_the_job() {
+    let told = "suite hook: the Ruby child ended between two files, before its hooks were done: ";
+    let first = [
+        ("item 1", "start 1; fork c1 rspec"),
+        ("c1 ready", "run c1 1"),
+        ("c1 done", "finish 1 pass"),
+        ("ok", "ack 1"),
+    ];
+    let told = |end: &str, then: &str| format!("{told}{end}{then}");
+    let idle: &'static str = told("exit status 3", "").leak();
+    check(settings(), &[&first[..], &[("c1 exited 3", idle)]].concat());
+    let given: &'static str = told("exit status 0", "; fork c2 rspec").leak();
+    let next = [("item 2", "start 2; run c1 2"), ("c1 exited 0", given)];
+    check(settings(), &[&first[..], &next[..]].concat());
+}
+
+#[test]
 fn the_right_framework_gets_the_file_and_is_remembered() {
     check(
         settings(),
