@@ -44,7 +44,7 @@ module Gorgon
         @lost = []
         waits = @waiting.any?
         changed = {}.compare_by_identity
-        outside = Sources.from_outside?(text)
+        outside = Sources.from_outside?(text) || @sources.any_named?(text)
         given = outside ? @sources.changed : @sources.changed(opened.keys)
         # Another file that it has loaded may say anything.
         same = unchanged(classes, opened, all: outside || loads > 1)
@@ -197,10 +197,12 @@ module Gorgon
 
       def spend(klass)
         spent = (@spent[klass] ||= {})
-        @names.call(klass).select do |name|
+        fresh = @names.call(klass).select do |name|
           now = klass.method_defined?(name) ? klass.instance_method(name) : true
           spent[name] != now && (spent[name] = now) unless spent[name] == true
         end
+        @sources.has_tests(klass) if fresh.any?
+        fresh
       end
 
       # The test file that the class's own tests stand in; nil for those of helpers.

@@ -8,6 +8,9 @@ module Gorgon
       # What stands in a file that gives methods to a class or module without opening it.
       FROM_OUTSIDE = /[.:](?:(?:class|module)_(?:eval|exec)|define_method|alias_method|include|prepend)\b(?!\?)|\.(?:x?it|specify|test)\b(?!\?)|\bload\b/.freeze
 
+      CONSTANT = /\b[A-Z]\w*/.freeze
+      LAST = /\w+\z/.freeze
+
       class << self
         # nil: the text is not known.
         def from_outside?(text)
@@ -26,6 +29,7 @@ module Gorgon
       def initialize
         @methods = {}.compare_by_identity # class or module => a number that says what its methods are
         @users = {}.compare_by_identity   # class or module => the classes with methods of it
+        @names = {} # the last part of the name of each class with tests
       end
 
       # To be called for each class when it is new, and when it has changed. The block returns whether this is called for
@@ -36,6 +40,16 @@ module Gorgon
         own << above unless yield(above)
         own.each { |mod| note(mod, klass) }
         @methods[klass] = state(klass)
+      end
+
+      # The class has tests.
+      def has_tests(klass)
+        name = NAME_OF.bind(klass).call and @names[name[LAST]] = true
+      end
+
+      # Whether the text names a class with tests that was seen before: it may hand it to a method of a helper.
+      def any_named?(text)
+        text.scan(CONSTANT).any? { |name| @names.key?(name) }
       end
 
       # The classes that have methods of a class or module `among` these which has changed. Each change is told once.

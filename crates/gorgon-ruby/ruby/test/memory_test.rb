@@ -52,6 +52,17 @@ module TestsGivenLater
     RUBY
   end
 
+  def test_by_a_method_of_a_helper_that_is_handed_the_class
+    @helper = 'OfHelper'
+    write('helper.rb', <<~RUBY)
+      module OfHelper
+        def test_of_helper = assert(true)
+      end
+      def more(klass) = klass.class_eval('def test_late = assert(true)')
+    RUBY
+    assert_given %w[ATest#test_late BelowTest#test_late], 'more ATest'
+  end
+
   def test_from_outside_where_nothing_in_the_file_shows_it
     write('patch.rb', 'ATest.class_eval { def test_own = assert(true) }')
     ran = run_after("require_relative '../patch'")

@@ -30,8 +30,8 @@ module Gorgon
           tell('Minitest.run', nil, "Minitest.run, which the suite overrides, answers #{said.inspect}: the run did not pass") if passed && !@stand_in.passed?(said)
         end
 
-        # The last one first, none after one that raises or exits, and none that one of them registers, as in Minitest. Handlers of at_exit that they
-        # register come after Minitest's own, whose exit they may override.
+        # The last one first, none after one that raises or exits, and none that one of them registers, as in Minitest.
+        # Handlers of at_exit that they register come after Minitest's own, whose exit they may override.
         def run_hooks
           guarded('Minitest.after_run') do
             @late.holding { hooks.reverse_each(&:call) }
