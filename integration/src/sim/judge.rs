@@ -130,9 +130,14 @@ fn reviews(world: &World) -> Option<String> {
     let judges = world.plan.fail_fast.is_none() && !truth.reviews_skipped && !truth.sick;
     let mut failing = truth.failing.iter();
     let forgotten = failing.find(|(of, _)| {
-        let work = world.originator.work.get(of.0 as usize);
-        let nature = work.map(|work| world.plan.nature_of(&work.filename));
-        nature == Some(Nature::Follows) && !truth.reviewed.contains_key(of)
+        let Some(work) = world.originator.work.get(of.0 as usize) else {
+            return false;
+        };
+        // If a part came to no end, its file is judged as it is.
+        let parts = truth.parts.get(&work.filename);
+        let whole = parts.is_none_or(|parts| parts.values().all(|(_, ended)| *ended));
+        let follows = world.plan.nature_of(&work.filename) == Nature::Follows;
+        follows && whole && !truth.reviewed.contains_key(of)
     });
     let of = forgotten.filter(|_| complete && judges)?;
     Some(format!(
