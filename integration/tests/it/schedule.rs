@@ -180,7 +180,10 @@ fn a_second_run_in_the_same_place_has_numbers_of_its_own() {
     one.release();
     two.release();
     first.finished(run::RUN_LIMIT).exited(0);
-    second.finished(run::RUN_LIMIT).exited(0);
+    second
+        .finished(run::RUN_LIMIT)
+        .exited(0)
+        .says(&["TEST_ENV_NUMBER of slot 1 is 2"]);
     home.assert_nothing_left();
 }
 
@@ -207,8 +210,6 @@ fn two_listeners_of_one_machine_have_numbers_of_their_own() {
     numbers.sort();
     assert_eq!(numbers, ["", "2"]);
     visits.into_iter().for_each(Visit::release);
-    run.finished(run::RUN_LIMIT)
-        .exited(0)
-        .says(&["TEST_ENV_NUMBER of slot 1 is 2"]);
+    run.finished(run::RUN_LIMIT).exited(0);
     cluster.assert_nothing_left();
 }

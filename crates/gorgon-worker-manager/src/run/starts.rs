@@ -7,7 +7,7 @@ use gorgon_process::exit;
 use gorgon_proto::job::WorkspaceMode;
 use gorgon_proto::message::{self, HostError, LeaveReason};
 use gorgon_ruby::Preloader;
-use log::{error, info, warn};
+use log::{error, info};
 
 use super::{Running, Shell};
 use crate::event::Event;
@@ -60,8 +60,11 @@ impl Shell<'_> {
         };
         let (number, warning) = self.numbers.take(&self.definition, slot);
         if let Some(text) = warning {
-            warn!(target: "gorgon::manager", "{text}");
-            self.replies.warn(text);
+            info!(target: "gorgon::manager", "{text}");
+            // Several listeners of one machine are a plan, two runs in one directory often none.
+            if self.args.in_place {
+                self.replies.warn(text);
+            }
         }
         let directory = self.directory(preloader);
         let started = Worker::start(
