@@ -4,5 +4,6 @@
 mod callbacks;
 mod child;
 mod crash;
+mod late;
 mod project;
 mod rspec;
