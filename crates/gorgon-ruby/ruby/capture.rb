@@ -120,7 +120,7 @@ module Gorgon
     end
 
     def target(io)
-      stat = STAT.bind(io).call
+      stat = STAT.bind_call(io)
       Target.new(io, stat.ino, stat.dev)
     end
 
@@ -130,7 +130,7 @@ module Gorgon
     end
 
     def leads_to?(stream, target)
-      found = STAT.bind(stream).call
+      found = STAT.bind_call(stream)
       found.ino == target.inode && found.dev == target.device
     rescue IOError, SystemCallError
       false

@@ -306,13 +306,9 @@ module Gorgon
       retry
     end
 
-    # Waits first: to be told by an exception that there is nothing yet costs more. A process that ends meanwhile, and a
-    # signal, interrupt the wait.
+    # Waits for the first bytes. A process that ends meanwhile, and a signal, interrupt the wait.
     def read_some
-      SELECT.call([@io])
-      @io.sysread(READ_BYTES)
-    rescue Errno::EAGAIN
-      retry
+      @io.readpartial(READ_BYTES)
     end
 
     def buffered

@@ -121,7 +121,16 @@ module Gorgon
       found[:out] = $stdout unless $stdout.equal?(expected[:out])
       found[:err] = $stderr unless $stderr.equal?(expected[:err])
       found[:in] = $stdin unless $stdin.equal?(expected[:in])
-      @signals.each { |number| see_handler(number, expected[number], found) }
+      # To read a handler is to set another one, for a moment: the one that is likely there. nil: the signal is ignored.
+      # Ruby gives a command of a handler in a new string each time.
+      @signals.each do |number|
+        likely = expected[number]
+        now = TRAP.call(number, likely)
+        next if now.equal?(likely) || (String === now && now == likely)
+
+        TRAP.call(number, now)
+        found[number] = now
+      end
       found
     end
 
@@ -167,16 +176,6 @@ module Gorgon
       found
     rescue ArgumentError
       nil
-    end
-
-    # To read a handler is to set another one, for a moment: the one that is likely there. nil: the signal is ignored.
-    # Ruby gives a command of a handler in a new string each time.
-    def see_handler(number, likely, found)
-      now = TRAP.call(number, likely)
-      return if now.equal?(likely) || (String === now && now == likely)
-
-      TRAP.call(number, now)
-      found[number] = now
     end
 
     # What stands for an output may have been closed by tests. It need not be an IO.

@@ -45,7 +45,7 @@ module Gorgon
     Found = Struct.new(:pid, :state, :group, :session, :started)
 
     # What we ask of a stream of ours.
-    STREAM = %i[syswrite sysread read_nonblock pwrite pread truncate size stat chmod fileno sync= flush close closed?].freeze
+    STREAM = %i[syswrite readpartial read_nonblock pwrite pread truncate size stat chmod fileno sync= flush close closed?].freeze
 
     class << self
       # Gives a stream of ours methods of its own, as they are now: tests replace those of all streams.

@@ -247,7 +247,7 @@ module Gorgon
 
       def chosen(file, path, selection)
         part = Part.of(selection)
-        @reporter.divisible if file.divisible && (part || !selection)
+        @reporter.divisible if file.divisible && (part || (!selection && file.tests.size > 1))
         return part.of(file.tests.select { |test| named?(test, file.options) }, @reporter) if part
 
         Selection.new(@places.absolute(path), selection, @reporter).of(file.tests)

@@ -169,6 +169,7 @@ module Gorgon
         options = Options.new(@settings, @reporter)
         Beside.attach(@config, self, @results, @formatters, @filters)
         @files = options.job_files
+        @known_files = @files.to_h { |file| [file, true] }
         settled = options.for_child(@config, @files)
         @runner = ::RSpec::Core::Runner.new(settled, @config, @world).extend(Beside::OfRunner)
         @command = Command.new(@runner, settled, @world)
@@ -211,7 +212,7 @@ module Gorgon
         @globals.forget_groups if @had_one && !loaded
         @had_one = true
         # One whose name is not of RSpec's pattern.
-        @config.files_or_directories_to_run = @files | [@file] unless @files.include?(@file)
+        @config.files_or_directories_to_run = @files | [@file] unless @known_files.key?(@file)
         # By the lines of the files before.
         forget(:@descending_declaration_line_numbers_by_file)
         @part = Part.of(selection)
@@ -296,8 +297,13 @@ module Gorgon
 
       # A focus comes and goes with the file that is loaded.
       def before_groups
-        @reporter.divisible if !@told && !@has_late && !@filters.selected? && !@filters.of_the_file? && @parts.divisible?
+        @reporter.divisible if !@told && !@has_late && !@filters.selected? && !@filters.of_the_file? && several? && @parts.divisible?
         @reporter.needs_tests if no_examples_fail? && !@filters.all_filtered?
+      end
+
+      # Of one example there are no parts; a part may have one.
+      def several?
+        @part || @results.expected > 1
       end
 
       def settle

@@ -40,7 +40,7 @@ module Gorgon
         end
 
         def watch(ordering)
-          return ordering if ordering.frozen? || WHOLE.include?(NAME_OF.bind(ordering.class).call)
+          return ordering if ordering.frozen? || WHOLE.include?(NAME_OF.bind_call(ordering.class))
 
           ordering.extend(OfOrdering).gorgon_orderings = self unless OfOrdering === ordering
           ordering

@@ -41,7 +41,7 @@ module Gorgon
       def chosen(instances, path, selection, reporter)
         tests = instances.map { |instance| self[instance] }
         part = Part.of(selection)
-        reporter.divisible if @ids.distinct? && (part || !selection)
+        reporter.divisible if @ids.distinct? && (part || (!selection && tests.size > 1))
         part ? part.of(tests, reporter) : Selection.new(path, selection, reporter).of(tests)
       end
 
