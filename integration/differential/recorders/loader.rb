@@ -49,6 +49,7 @@ module DifferentialRecorder
         DifferentialRecorder.test_unit(test, faults.delete(test.name.to_s) || [])
       end
       add_listener(self.class::FINISHED) do
+        DifferentialRecorder.write('end')
         faults.each_value { |left| left.each { |fault| DifferentialRecorder.write('outside', "#{fault.test_name}\n#{fault.message}") } }
       end
     end
@@ -61,6 +62,10 @@ module DifferentialRecorder
         reporter.define_singleton_method(:record) do |result|
           DifferentialRecorder.minitest(result)
           super(result)
+        end
+        reporter.define_singleton_method(:report) do
+          DifferentialRecorder.write('end')
+          super()
         end
         next unless QUIET
 

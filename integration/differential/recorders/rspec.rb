@@ -29,6 +29,10 @@ module DifferentialRecorder
       result(notification.example, 'failed', (notification.message_lines + notification.formatted_backtrace).join("\n"))
     end
 
+    def stop(_)
+      DifferentialRecorder.write('end')
+    end
+
     private
 
     def result(example, outcome, text)
@@ -43,7 +47,7 @@ module DifferentialRecorder
     def start(*)
       unless DifferentialRecorder.instance_variable_get(:@started)
         DifferentialRecorder.instance_variable_set(:@started, true)
-        register_listener(Listener.new, :example_passed, :example_failed, :example_pending)
+        register_listener(Listener.new, :example_passed, :example_failed, :example_pending, :stop)
       end
       super
     end

@@ -17,4 +17,5 @@ pub mod place;
 pub mod plain;
 pub mod scenario;
 pub mod suites;
+pub mod together;
 pub mod words;

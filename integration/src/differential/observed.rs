@@ -24,6 +24,8 @@ pub struct Observed {
     pub tests: Vec<Test>,
     /// Errors outside of tests.
     pub outside: Vec<String>,
+    /// Whether the framework came to the end of its run; told of plain runs.
+    pub ended: bool,
     /// Exit status; `None` when a signal ended it, or the limit.
     pub status: Option<i32>,
     /// All that reached the terminal, and what was captured.
@@ -47,6 +49,7 @@ impl Observed {
                     outcome: outcome.clone(),
                     text: text.clone(),
                 }),
+                ("end", _) => self.ended = true,
                 ("outside", [text]) => self.outside.push(text.clone()),
                 // A process that was killed leaves half a line.
                 _ => {}
@@ -99,7 +102,9 @@ mod tests {
         seen.read_recorder("test x615f x313a31 x4120c3a4 xpassed\noutside x6e6f\ntest x61");
         assert_eq!(seen.outside, ["no"]);
         assert!(seen.tests.is_empty());
-        seen.read_recorder("test x615f x313a31 x4120c3a4 x706173736564 x");
+        assert!(!seen.ended);
+        seen.read_recorder("test x615f x313a31 x4120c3a4 x706173736564 x\nend ");
+        assert!(seen.ended);
         assert_eq!(seen.tests[0].name, "A ä");
         assert_eq!(seen.counts(), "1 passed");
     }

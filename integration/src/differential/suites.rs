@@ -18,6 +18,7 @@ use super::{
     ours::{self, Ours},
     place::Place,
     plain::{self, Framework, Reporters},
+    together::Together,
 };
 
 /// When a run of a whole suite is killed.
@@ -295,6 +296,7 @@ impl Bench<'_> {
         }
         let mut together = Observed {
             status: Some(0),
+            ended: true,
             ..Observed::default()
         };
         let started = Instant::now();
@@ -302,6 +304,7 @@ impl Bench<'_> {
             let seen = self.plain(*framework, files)?;
             together.tests.extend(seen.tests);
             together.outside.extend(seen.outside);
+            together.ended &= seen.ended;
             if seen.status != Some(0) {
                 together.status = seen.status;
             }
@@ -338,7 +341,7 @@ impl Bench<'_> {
             let tests = seen.tests.iter();
             counted(tests.map(|it| (it.name.as_str(), it.outcome.as_str())))
         };
-        let together = of(together);
+        let together = Together::new(together, &job.observed);
         let mut by_file: BTreeMap<&str, Vec<(&str, &str)>> = BTreeMap::new();
         for test in &job.observed.tests {
             by_file
@@ -364,7 +367,7 @@ impl Bench<'_> {
             let seen = counted(by_file.get(file).into_iter().flatten().copied());
             let Some(plain) = alone.get(file) else {
                 if files.iter().any(|it| it == file) {
-                    let more = minus(&seen, &together);
+                    let more = together.lacks(&seen);
                     if more.is_empty() {
                         report.same[at] += 1;
                     } else {
@@ -388,12 +391,7 @@ impl Bench<'_> {
                 }
                 continue;
             }
-            let ran = |name: &str| more.keys().any(|(it, _)| it == name);
-            let is_as_together = more.keys().all(|key| together.contains_key(key))
-                && less
-                    .keys()
-                    .all(|key| !together.contains_key(key) || ran(&key.0));
-            if is_as_together {
+            if together.explains(&more, &less) {
                 report.same[at] += 1;
                 report.as_together += 1;
                 continue;
