@@ -79,6 +79,10 @@ pub struct FileRecord {
     /// unchanged it is not cut again.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub entire: bool,
+    /// A test failed, or passed only when it was tried again, and the whole file has not passed since. It is not cut: in
+    /// parts it may pass, where the failure needs all of its tests.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub red: bool,
 }
 
 /// What is known of one test.
@@ -140,6 +144,8 @@ pub enum Ran {
         relies: bool,
         /// It failed where what ran before may be to blame, and was not judged again.
         unjudged: bool,
+        /// A test failed first, and passed when it was tried again.
+        flaky: bool,
     },
     /// It ran to its end with options for the framework, which may have left tests out.
     Filtered {
@@ -177,6 +183,10 @@ pub struct Failure {
     pub file: String,
     /// The ids of the tests that failed; none: the whole file.
     pub tests: Vec<String>,
+}
+
+fn any_failed(tests: &[TestRecord]) -> bool {
+    tests.iter().any(|test| test.failed)
 }
 
 impl History {
@@ -218,6 +228,7 @@ impl History {
                     cut,
                     relies,
                     unjudged,
+                    flaky,
                 } => {
                     let same = stamp.is_some() && record.stamp == *stamp;
                     let unjudged = *unjudged && (record.unjudged || record.fails_anew_in(tests));
@@ -233,6 +244,7 @@ impl History {
                         broken: false,
                         divisible: *divisible,
                         unjudged,
+                        red: *flaky || any_failed(tests),
                     };
                 }
                 Ran::Filtered {
@@ -249,6 +261,7 @@ impl History {
                         doubted: false,
                         unjudged: false,
                         entire: false,
+                        red: any_failed(tests),
                     };
                 }
                 Ran::Some {
@@ -324,7 +337,8 @@ impl FileRecord {
     /// Returns what the file may be cut into, if it may.
     #[must_use]
     pub fn pieces(&self) -> Option<Pieces> {
-        let whole = self.broken || self.doubted || self.entire;
+        let red = self.red || any_failed(&self.tests);
+        let whole = self.broken || self.doubted || self.entire || red;
         let seconds = self.seconds.filter(|_| self.divisible && !whole)?;
         let mut pieces: Vec<Piece> = Vec::new();
         let mut groups: HashMap<&str, usize> = HashMap::new();
@@ -396,6 +410,7 @@ impl FileRecord {
     }
 
     fn lay_over(&mut self, tests: &[TestRecord]) {
+        self.red |= any_failed(&self.tests) || any_failed(tests);
         for test in tests {
             match self.tests.iter_mut().find(|known| known.id == test.id) {
                 Some(known) => *known = test.clone(),

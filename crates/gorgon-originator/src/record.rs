@@ -82,6 +82,7 @@ fn ran(file: &Whole<'_>, results: &Results, stamp: Option<Stamp>, rules: &Kept) 
                     cut,
                     relies: results.relies(file),
                     unjudged,
+                    flaky: file.tests().iter().any(|tried| tried.is_flaky()),
                 },
                 (true, false) => Ran::Some {
                     tests,

@@ -25,6 +25,7 @@ fn whole(seconds: f64, tests: Vec<TestRecord>) -> Ran {
         cut: false,
         relies: false,
         unjudged: false,
+        flaky: false,
     }
 }
 
@@ -225,6 +226,7 @@ fn a_changed_file_is_noticed() {
             cut: false,
             relies: false,
             unjudged: false,
+            flaky: false,
         },
     )]));
     assert!(history.unchanged(&place.project, "a.rb").is_some());

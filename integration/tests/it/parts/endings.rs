@@ -62,6 +62,9 @@ fn what_fails_in_parts_and_in_the_whole_file_is_tried_again_alone() {
     assert_eq!(parts(&run, FILE).len(), 3);
     assert_eq!(outcomes(&run).len(), 3);
     assert_eq!(project.read("tried"), "...", "part, whole file, retry");
+    // It has not passed whole at once: so it runs whole.
+    let run = run::run(&home, &project, &["--local=2", "--retries", "1"]);
+    assert_eq!(parts(run.exited(0), FILE), WHOLE);
     project.write("spec/deed.rb", "raise 'always'");
     let run = run::run(&home, &project, &["--local=2", "--retries", "1"]);
     run.exited(1).says(&[
@@ -74,10 +77,10 @@ fn what_fails_in_parts_and_in_the_whole_file_is_tried_again_alone() {
     // The whole file has shown that its test fails by itself.
     let again = run::run(&home, &project, &["--local=2", "--only-failures"]);
     assert_eq!(parts(again.exited(1), FILE), [["1:2"]]);
-    // It is known to fail by now, and tried again at once.
+    // It is known to fail by now, and tried again at once, after the whole file.
     let run = run::run(&home, &project, &["--local=2", "--retries", "1"]);
     run.exited(1).says(&["Attempts: 2", "1 file: 1 failed"]);
-    assert_eq!(parts(&run, FILE).len(), 3);
+    assert_eq!(parts(&run, FILE), WHOLE);
     assert_eq!(judged(&run, "alone").len(), 0);
     home.assert_nothing_left();
 }
@@ -126,9 +129,10 @@ fn fail_fast_leaves_parts_out_and_keeps_what_is_known_of_them() {
     assert_eq!(unfinished, usize::from(ran < 3), "{last}");
     assert_eq!(judged(&run, "alone").len(), 0, "the job has ended");
     // Nothing is forgotten: that the cut may be to blame, and how to cut it.
-    for count in [1, 3] {
+    for (status, deed, count) in [(1, "raise 'no'", 1), (0, "", 1), (0, "", 3)] {
+        project.write("spec/deed.rb", deed);
         let run = run::run(&home, &project, &["--local=2"]);
-        assert_eq!(parts(run.exited(1), FILE).len(), count);
+        assert_eq!(parts(run.exited(status), FILE).len(), count);
     }
     home.assert_nothing_left();
 }
@@ -287,13 +291,18 @@ fn reports_and_records_name_a_file_once() {
     let config = r#"{ "files": ["spec/*_spec.rb"], "split_over": 0.0000001, "failed_files": "failed.json",
         "runtime_file": "runtime.json" }"#;
     let spec = "RSpec.describe('a') do
-  it('one') { raise 'one' }
-  it('two') { raise 'two' }
+  it('one') { load './spec/deed.rb'; raise 'one' if $bad }
+  it('two') { load './spec/deed.rb'; raise 'two' if $bad }
   it('three') {}
 end
 ";
-    let project = Project::of(&home, &[("gorgon.json", config), (FILE, spec)]);
-    for count in [1, 3] {
+    let project = Project::of(
+        &home,
+        &[("gorgon.json", config), (FILE, spec), ("spec/deed.rb", "")],
+    );
+    run::run(&home, &project, &["--local=2"]).exited(0);
+    project.write("spec/deed.rb", "$bad = true");
+    for count in [3, 1] {
         let run = run::run(&home, &project, &["--local=2"]);
         run.exited(1)
             .says(&["3 tests: 1 passed, 2 failed", "1 file: 1 failed"]);
@@ -323,4 +332,60 @@ end
         }
     }
     home.assert_nothing_left();
+}
+
+/// Its last test fails if all tests of the file have run in its process.
+const AT_THE_LAST: [(&str, &str); 3] = [
+    (
+        "spec/a_spec.rb",
+        "$left = 4
+RSpec.describe('a') do
+  after { raise 'at the last' if ($left -= 1).zero? }
+  4.times { |n| it(n.to_s) {} }
+end
+",
+    ),
+    (
+        "test/a_test.rb",
+        "require 'minitest/autorun'
+class ATest < Minitest::Test
+  @@left = 4
+  4.times { |n| define_method('test_' + n.to_s) {} }
+  def teardown; raise 'at the last' if (@@left -= 1).zero?; end
+end
+",
+    ),
+    (
+        "test/b_test.rb",
+        "require 'test/unit'
+class BTest < Test::Unit::TestCase
+  @@left = 4
+  4.times { |n| define_method('test_' + n.to_s) {} }
+  def teardown; raise 'at the last' if (@@left -= 1).zero?; end
+end
+",
+    ),
+];
+
+#[test]
+fn a_file_that_failed_runs_whole_until_it_has_passed_whole() {
+    for (file, text) in AT_THE_LAST {
+        let home = Home::new();
+        let project = Project::of(&home, &[ALL_IN_PIECES, (file, text)]);
+        let check = |arguments: &[&str], status: i32, failed: usize| {
+            let arguments = [&["--local=2"], arguments].concat();
+            let run = run::run(&home, &project, &arguments);
+            let bad = outcomes(run.exited(status));
+            let bad = bad.values().filter(|it| *it != "passed").count();
+            assert_eq!((bad, parts(&run, file).len()), (failed, 1), "{arguments:?}");
+        };
+        check(&[], 1, 1);
+        check(&[], 1, 1);
+        // Alone, the test passes; tried again, too.
+        check(&["--only-failures"], 0, 0);
+        check(&[], 1, 1);
+        check(&["--retries", "1"], 0, 0);
+        check(&[], 1, 1);
+        home.assert_nothing_left();
+    }
 }

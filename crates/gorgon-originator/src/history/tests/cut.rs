@@ -16,7 +16,7 @@ fn pieces_are_tests_and_the_groups_that_hold_them() {
     };
     let tests = vec![
         grouped("1", "A"),
-        test("2", 1.5, true),
+        test("2", 1.5, false),
         grouped("3", "A"),
         grouped("4", "B"),
     ];
@@ -37,6 +37,8 @@ fn pieces_are_tests_and_the_groups_that_hold_them() {
     whole(&|record| record.divisible = false);
     whole(&|record| record.broken = true);
     whole(&|record| record.seconds = None);
+    whole(&|record| record.red = true);
+    whole(&|record| record.tests[0].failed = true);
     whole(&|record| record.tests.push(test("2", 1.0, false)));
     whole(&|record| record.tests.truncate(1));
 }
@@ -51,6 +53,7 @@ fn a_file_whose_tests_have_other_names_each_time_is_not_cut_again_until_it_chang
         cut: true,
         relies: false,
         unjudged: false,
+        flaky: false,
     };
     let check = |runs: &[(i64, [&str; 3])], may_be_cut: bool| {
         let mut history = History::default();
@@ -79,6 +82,7 @@ fn a_file_that_fails_in_parts_and_passes_as_a_whole_is_not_cut_again_until_it_ch
         cut,
         relies: false,
         unjudged: false,
+        flaky: false,
     };
     let check = |runs: &[(i64, bool, bool)], may_be_cut: bool| {
         let mut history = History::default();
@@ -89,13 +93,16 @@ fn a_file_that_fails_in_parts_and_passes_as_a_whole_is_not_cut_again_until_it_ch
         assert_eq!(pieces.is_some(), may_be_cut, "{runs:?}");
     };
     check(&[(1, false, false)], true);
-    check(&[(1, false, true)], true);
+    check(&[(1, false, true)], false);
+    check(&[(1, false, true), (1, false, false)], true);
     check(&[(1, true, false)], true);
     check(&[(1, true, true)], false);
-    // It has failed before, as a whole.
-    check(&[(1, false, true), (1, true, true)], true);
     // The whole file fails too: the cut is not to blame.
-    check(&[(1, true, true), (1, false, true)], true);
+    check(&[(1, true, true), (1, false, true)], false);
+    check(
+        &[(1, true, true), (1, false, true), (1, false, false)],
+        true,
+    );
     check(&[(1, true, true), (1, false, false)], false);
     check(
         &[(1, true, true), (1, false, false), (1, false, false)],
@@ -117,7 +124,7 @@ fn a_file_that_fails_in_parts_and_passes_as_a_whole_is_not_cut_again_until_it_ch
     let mut history = History::default();
     let pieces = |history: &History| history.files["a.rb"].pieces().is_some();
     for (cut, failed, may_be_cut) in [
-        (false, true, true),
+        (false, true, false),
         (true, false, false),
         (false, true, false),
         (false, true, false),
@@ -128,7 +135,7 @@ fn a_file_that_fails_in_parts_and_passes_as_a_whole_is_not_cut_again_until_it_ch
     // It is mended, and passes in the whole file, too.
     let mut history = History::default();
     for (cut, failed, may_be_cut) in [
-        (false, true, true),
+        (false, true, false),
         (true, false, false),
         (false, false, true),
     ] {
@@ -140,7 +147,7 @@ fn a_file_that_fails_in_parts_and_passes_as_a_whole_is_not_cut_again_until_it_ch
     for (failed, relies, may_be_cut) in [
         (false, true, false),
         (true, true, false),
-        (true, false, true),
+        (true, false, false),
     ] {
         let mut history = History::default();
         for relies in [false, relies] {
@@ -173,5 +180,48 @@ fn a_file_that_fails_in_parts_and_passes_as_a_whole_is_not_cut_again_until_it_ch
         assert_eq!(history.files["a.rb"].pieces(), None);
         history.merge(&ran(&[("a.rb", ran_as(1, false, false))]));
         assert_eq!(history.files["a.rb"].pieces(), None, "the cut is to blame");
+    }
+}
+
+#[test]
+fn a_file_of_which_a_test_failed_runs_whole_until_it_has_passed_whole() {
+    let tests = |failed| vec![test("1", 1.0, failed), test("2", 1.0, false)];
+    let ran_as = |failed, flaky| Ran::Whole {
+        seconds: 3.0,
+        stamp: None,
+        tests: tests(failed),
+        divisible: true,
+        cut: false,
+        relies: false,
+        unjudged: false,
+        flaky,
+    };
+    // Some of its tests, as with --only-failures.
+    let some = |failed| Ran::Some {
+        tests: tests(failed),
+        cut: false,
+        unjudged: false,
+    };
+    let (passed, failed, flaky) = (
+        ran_as(false, false),
+        ran_as(true, false),
+        ran_as(false, true),
+    );
+    for (runs, may_be_cut) in [
+        (vec![&failed, &some(false)], false),
+        (vec![&failed, &some(false), &passed], true),
+        (vec![&flaky], false),
+        (vec![&flaky, &some(false)], false),
+        (vec![&flaky, &passed], true),
+        (vec![&passed, &some(false)], true),
+        (vec![&passed, &some(true), &some(false)], false),
+        (vec![&passed, &some(true), &some(false), &passed], true),
+    ] {
+        let mut history = History::default();
+        for it in &runs {
+            history.merge(&ran(&[("a.rb", (*it).clone())]));
+        }
+        let pieces = history.files["a.rb"].pieces();
+        assert_eq!(pieces.is_some(), may_be_cut, "{runs:?}");
     }
 }
