@@ -13,12 +13,25 @@ const BACKTRACE_LIMIT: usize = 20;
 /// The callback whose failure comes as that of a hook of the suite.
 const AFTER_COMPLETE: &str = "after_complete";
 
+/// What else is found at the end of a Ruby process, without a hook that raised: `FileError::what` of workers and of the
+/// adapters of frameworks.
+const FOUND_AT_END: [&str; 5] = [
+    "end of the Ruby child",
+    "end of RSpec",
+    "late examples",
+    "at_exit",
+    "files",
+];
+
 /// Says what failed at the end of a Ruby process: a reporter of the suite, the callback, or a hook. It begins a sentence.
 #[must_use]
 pub fn hook_head(error: &FileError) -> String {
     match error.what.strip_prefix("reporter ") {
         Some(name) => format!("Reporter {} failed", one_line(name)),
         None if error.what == AFTER_COMPLETE => "The callback after_complete failed".to_owned(),
+        None if FOUND_AT_END.contains(&error.what.as_str()) => {
+            "The end of a Ruby process failed".to_owned()
+        }
         None => "A suite hook raised".to_owned(),
     }
 }
