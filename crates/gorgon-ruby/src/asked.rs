@@ -256,6 +256,36 @@ mod tests {
     }
 
     #[test]
+    fn tasks_that_files_of_the_project_define_run_as_well() {
+        let more = "require 'rake/testtask'\nRake::TestTask.new(:more) { |t| t.pattern = 'test/b/*' }\nRake::Task.define_task(test: :more)\n";
+        for (said, file) in [
+            ("require_relative 'build/more'\n", "build/more.rb"),
+            ("$:.unshift 'build'\nrequire 'more'\n", "build/more.rb"),
+            ("import 'build/more.rk'\n", "build/more.rk"),
+            (
+                "Dir['build/**/*.rake'].each { |it| load it }\n",
+                "build/ci/more.rake",
+            ),
+        ] {
+            let project = project(&format!(
+                "{said}Rake::TestTask.new {{ |t| t.pattern = 'test/a/*' }}\n"
+            ));
+            let path = project.path().join(file);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, more).unwrap();
+            let told = rake_tells(&RubySettings::in_place(project.path())).unwrap();
+            let globs = told.rake.globs;
+            let expected = ["test/b/\\[y\\].rb", "test/a/slow_test.rb", "test/a/x.rb"];
+            assert!(
+                expected
+                    .iter()
+                    .all(|it| globs.iter().any(|glob| glob == it)),
+                "{said}: {globs:?}"
+            );
+        }
+    }
+
+    #[test]
     fn where_rake_does_not_tell_it_is_said_why() {
         check(
             "task(:test) { system 'ruby', '-e', 'require \"./test/a/x\"' }\n",

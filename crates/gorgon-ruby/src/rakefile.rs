@@ -9,9 +9,11 @@ mod blocks;
 mod chosen;
 mod environment;
 mod lists;
+mod loads;
 mod options;
 mod plain;
 mod specs;
+mod task;
 mod text;
 mod tokens;
 mod words;
@@ -23,19 +25,14 @@ use gorgon_proto::job::{Variable, Way};
 
 use chosen::{Prerequisites, chosen};
 use environment::Environment;
-use lists::Files;
+use loads::{Load, loads_more};
 use options::{RubyOptions, required, telling};
+use task::{MINITEST_FILES, Task};
 use text::{read, text_of};
 use words::{Statement, statements};
 
 /// The files of Rake's test task if its block names none.
 const RAKE_FILES: &str = "test/test*.rb";
-/// The same of Minitest's, and of Hoe.
-const MINITEST_FILES: [&str; 2] = ["test/**/{test,spec}_*.rb", "test/**/*_{test,spec}.rb"];
-const MINITEST_LIBS: [&str; 3] = ["lib", "test", "."];
-/// The file that these tasks load before the first test file.
-const MINITEST_FRAMEWORK: &str = "minitest/autorun";
-
 /// Directories of files that a task runs by `ruby` to test something. Files elsewhere compile or generate.
 const TEST_DIRECTORIES: [&str; 3] = ["test/", "tests/", "spec/"];
 /// How many directories deep tests are looked for beside it.
@@ -67,66 +64,6 @@ pub struct RakeTest {
     scripts: Vec<Script>,
 }
 
-/// A test task.
-#[derive(Debug, Clone)]
-struct Task {
-    name: String,
-    /// Its list of files, or globs.
-    files: Option<Files>,
-    /// What is added to that.
-    pattern: Option<Files>,
-    libs: Vec<String>,
-    options: RubyOptions,
-    /// What it loads before the first file, behind its prelude.
-    framework: Vec<String>,
-    framework_options: String,
-    is_minitest: bool,
-    is_vague: bool,
-}
-
-impl Task {
-    /// A task whose block has said nothing yet.
-    fn of(name: String, is_minitest: bool) -> Self {
-        let libs = if is_minitest {
-            &MINITEST_LIBS[..]
-        } else {
-            &["lib"]
-        };
-        Self {
-            name,
-            files: None,
-            pattern: None,
-            libs: libs.iter().map(|&it| it.to_owned()).collect(),
-            options: RubyOptions::default(),
-            framework: is_minitest
-                .then(|| MINITEST_FRAMEWORK.to_owned())
-                .into_iter()
-                .collect(),
-            framework_options: String::new(),
-            is_minitest,
-            is_vague: false,
-        }
-    }
-
-    fn add_files(&mut self, files: Files, more: bool, pattern: bool) {
-        if more && self.is_minitest && self.files.is_none() {
-            self.files = Some(Files {
-                globs: MINITEST_FILES.map(str::to_owned).to_vec(),
-                ..Files::nothing()
-            });
-        }
-        let known = if pattern && !self.is_minitest {
-            &mut self.pattern
-        } else {
-            &mut self.files
-        };
-        match known {
-            Some(known) if more => known.add(files),
-            known => *known = Some(files),
-        }
-    }
-}
-
 /// A file that a task runs by `ruby`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Script {
@@ -139,13 +76,24 @@ struct Script {
 /// Returns the patterns that the Rakefile's task of RSpec names in literals.
 #[must_use]
 pub fn rspec_patterns(project: &Path) -> Vec<String> {
-    text_of(project).map_or_else(Vec::new, |text| specs::patterns(&text))
+    text_of(project).map_or_else(Vec::new, |it| specs::patterns(&it.text))
 }
 
 /// Reads what `rake test` runs in this project; none where no Rakefile has a test task.
 #[must_use]
 pub fn rake_test(project: &Path) -> Option<RakeTest> {
-    let mut found = of_text(&text_of(project)?)?;
+    let said = text_of(project)?;
+    let (found, loads) = of_text(&said.text);
+    let mut found = if loads_more(project, loads, &said.read) {
+        let mut found = found.unwrap_or_else(|| RakeTest {
+            guessed: true,
+            ..RakeTest::default()
+        });
+        add(&mut found.unread, &["test".to_owned()]);
+        found
+    } else {
+        found?
+    };
     for script in std::mem::take(&mut found.scripts) {
         let Some(text) = read(&project.join(&script.path)) else {
             continue;
@@ -257,13 +205,14 @@ fn is_test(name: &str) -> bool {
     (begins || name.ends_with("_test")) && !name.ends_with("helper")
 }
 
-/// Reads what `rake test` runs by the text of a Rakefile.
-pub(crate) fn of_text(text: &str) -> Option<RakeTest> {
+/// Reads what `rake test` runs by the text of a Rakefile, and what that loads besides.
+fn of_text(text: &str) -> (Option<RakeTest>, Vec<Load>) {
     let mut tasks: Vec<Task> = Vec::new();
     let mut of = Prerequisites::default();
     let mut scripts: Vec<Script> = Vec::new();
     let mut hoe = None;
     let mut variables = Vec::new();
+    let mut loads = Vec::new();
     for statement in statements(text) {
         match statement {
             Statement::Task { name, minitest } => tasks.push(Task::of(name, minitest)),
@@ -351,6 +300,7 @@ pub(crate) fn of_text(text: &str) -> Option<RakeTest> {
                 }
             }
             Statement::Variable { task, variable } => variables.push((task, variable)),
+            Statement::Load(load) => loads.push(load),
             Statement::Hoe => hoe = Some(Task::of("test".to_owned(), true)),
         }
     }
@@ -359,7 +309,7 @@ pub(crate) fn of_text(text: &str) -> Option<RakeTest> {
     }
     let chosen = chosen(&tasks, &scripts, &of);
     if chosen.tasks.is_empty() && chosen.scripts.is_empty() && chosen.unsure.is_empty() {
-        return None;
+        return (None, loads);
     }
     let mut environment = Environment::default();
     for (task, variable) in variables {
@@ -373,7 +323,7 @@ pub(crate) fn of_text(text: &str) -> Option<RakeTest> {
     add(&mut all.unread, &chosen.unsure);
     all.vague |= environment.is_vague;
     all.environment = environment.variables;
-    Some(all)
+    (Some(all), loads)
 }
 
 /// Adds what is not known yet.

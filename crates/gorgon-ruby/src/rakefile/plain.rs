@@ -1,14 +1,9 @@
-//! Plain tasks: what they need, start and change, and where others may be defined.
+//! Plain tasks: what they need, start and change.
 
 use super::actions::command;
 use super::blocks::Block;
 use super::tokens::Token;
 use super::words::{Reader, Statement, named, opens, parameters};
-
-/// Files of tasks that a library has.
-const LIBRARIES: [&str; 2] = ["rails/", "bundler/"];
-/// Where files of tasks are read as well.
-const READ: [&str; 4] = ["rakelib/", "tasks/", "rake_tasks/", "lib/tasks/"];
 
 impl Reader {
     /// Notes what a plain task needs: `task test: [:units]`, `task 'test' => 'units'`.
@@ -156,25 +151,6 @@ impl Reader {
     pub(super) fn command(&mut self, words: &[&Token]) {
         if let Some(Block { word: plain, .. }) = &self.plain {
             self.said.extend(command(plain, words, &self.defined));
-        }
-    }
-
-    /// Notes that another file may define tasks: `import 'build/tests.rake'`, but not what a library has.
-    pub(super) fn loaded(&mut self, words: &[&Token]) {
-        let found = words.iter().enumerate().find(|(at, it)| {
-            let is_load = matches!(it, Token::Name(name) if name == "load" || name == "import");
-            is_load && (*at == 0 || *words[at - 1] != Token::Sign("."))
-        });
-        let Some((at, _)) = found.filter(|_| self.plain.is_none() && self.block.is_none()) else {
-            return;
-        };
-        let is_known = |text: &str| {
-            LIBRARIES.iter().any(|it| text.starts_with(it))
-                || READ.iter().any(|it| text.starts_with(it))
-        };
-        let mut rest = words[at + 1..].iter();
-        if !rest.any(|it| matches!(it, Token::Text(text, true) if is_known(text))) {
-            self.said.push(Statement::Computed);
         }
     }
 }

@@ -3,7 +3,7 @@ use super::*;
 /// Checks what `rake test` runs by a Rakefile: globs, then excludes behind `-`, then the load path.
 #[track_caller]
 fn check(text: &str, expected: &str) {
-    let shown = match of_text(text) {
+    let shown = match of_text(text).0 {
         None => "nothing".to_owned(),
         Some(read) => {
             let excludes: String = read.excludes.iter().map(|it| format!(" -{it}")).collect();
@@ -130,7 +130,7 @@ fn options_of_ruby_are_read_for_each_task() {
     let of_two = of_text(
         "task test: %w[core plugins]\nRake::TestTask.new(:core) do |t|\n  t.libs << 'test/core'\nend\nRake::TestTask.new(:plugins) do |t|\n  t.libs = %w[test/plugins]\n  t.pattern = 'test/plugins/test_*.rb'\nend\n",
     );
-    let ways = of_two.unwrap().ways;
+    let ways = of_two.0.unwrap().ways;
     assert_eq!(ways[0].directories, ["lib", "test/core"]);
     assert_eq!(ways[1].directories, ["test/plugins"]);
     assert_eq!(ways[1].globs, ["test/plugins/test_*.rb"]);
@@ -155,7 +155,7 @@ fn a_task_needs_another_in_each_form_that_ruby_has() {
 #[test]
 fn options_that_have_no_effect_are_noted() {
     let text = "Rake::TestTask.new do |t|\n  t.ruby_opts = %w[-w -Ix --enable=frozen-string-literal -W:no-deprecated]\n  t.options = \"--name=/x/ -v\"\nend\n";
-    let read = of_text(text).unwrap();
+    let read = of_text(text).0.unwrap();
     assert_eq!(
         read.ruby_opts,
         ["--enable=frozen-string-literal", "-W:no-deprecated"]
@@ -163,7 +163,7 @@ fn options_that_have_no_effect_are_noted() {
     assert_eq!(read.options, ["--name=/x/ -v"]);
     let text =
         "Rake::TestTask.new do |t|\n  t.ruby_opts << '-W2'\n  t.options = '-v --pride'\nend\n";
-    let read = of_text(text).unwrap();
+    let read = of_text(text).0.unwrap();
     assert!(read.ruby_opts.is_empty() && read.options.is_empty());
 }
 
@@ -338,7 +338,7 @@ fn a_block_of_one_line_is_read_whole_and_what_is_added_keeps_what_was() {
         "Rake::TestTask.new(:test) { |t| t.pattern = 'a/*.rb'; t.test_files = ['b.rb'] }; task x: :y\n",
         "b.rb a/*.rb | lib",
     );
-    let vague = |text: &str| of_text(text).unwrap().vague;
+    let vague = |text: &str| of_text(text).0.unwrap().vague;
     assert!(vague("Rake::TestTask.new { |t| t.libs << here }"));
     assert!(vague(
         "Rake::TestTask.new { |t| t.ruby_opts << \"-I#{here}\" }"
@@ -377,7 +377,7 @@ fn a_file_that_runs_others_is_no_test() {
 /// Checks what a Rakefile sets in the environment.
 #[track_caller]
 fn check_environment(text: &str, expected: &str) {
-    let read = of_text(&format!("{text}\nRake::TestTask.new\n")).unwrap();
+    let read = of_text(&format!("{text}\nRake::TestTask.new\n")).0.unwrap();
     let set = read.environment.iter().map(|it| {
         let sign = if it.unless_set { "||=" } else { "=" };
         format!("{}{sign}{} ", it.name, it.value.as_deref().unwrap_or("nil"))

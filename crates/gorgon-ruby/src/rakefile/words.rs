@@ -7,6 +7,7 @@ use gorgon_proto::job::Variable;
 use super::actions::defined;
 use super::blocks::{Block, body, conditional};
 use super::lists::{Files, postfix, sum};
+use super::loads::Load;
 use super::options::{RubyOptions, is_vague, required};
 use super::tokens::{Token, tokens};
 
@@ -62,6 +63,8 @@ pub(super) enum Statement {
         task: Option<String>,
         variable: Option<Variable>,
     },
+    /// Other files are loaded with the Rakefile.
+    Load(Load),
     /// Hoe makes the tasks.
     Hoe,
 }
@@ -71,6 +74,7 @@ pub(super) fn statements(text: &str) -> Vec<Statement> {
     let tokens = tokens(text);
     let mut reader = Reader {
         files: HashMap::new(),
+        paths: HashMap::new(),
         said: Vec::new(),
         block: None,
         plain: None,
@@ -143,6 +147,8 @@ fn ends_in_parameters(words: &[Token]) -> bool {
 pub(super) struct Reader {
     /// Lists of files that have a name.
     files: HashMap<String, Files>,
+    /// Paths that have a name.
+    pub(super) paths: HashMap<String, Vec<String>>,
     pub(super) said: Vec<Statement>,
     /// The block of a test task, with its parameter.
     pub(super) block: Option<Block>,

@@ -1,0 +1,71 @@
+//! A test task, as its block says it.
+
+use super::lists::Files;
+use super::options::RubyOptions;
+
+/// The files of Minitest's task if its block names none, and of Hoe's.
+pub(super) const MINITEST_FILES: [&str; 2] =
+    ["test/**/{test,spec}_*.rb", "test/**/*_{test,spec}.rb"];
+const MINITEST_LIBS: [&str; 3] = ["lib", "test", "."];
+/// The file that these tasks load before the first test file.
+const MINITEST_FRAMEWORK: &str = "minitest/autorun";
+
+/// A test task.
+#[derive(Debug, Clone)]
+pub(super) struct Task {
+    pub(super) name: String,
+    /// Its list of files, or globs.
+    pub(super) files: Option<Files>,
+    /// What is added to that.
+    pub(super) pattern: Option<Files>,
+    pub(super) libs: Vec<String>,
+    pub(super) options: RubyOptions,
+    /// What it loads before the first file, behind its prelude.
+    pub(super) framework: Vec<String>,
+    pub(super) framework_options: String,
+    pub(super) is_minitest: bool,
+    pub(super) is_vague: bool,
+}
+
+impl Task {
+    /// A task whose block has said nothing yet.
+    pub(super) fn of(name: String, is_minitest: bool) -> Self {
+        let libs = if is_minitest {
+            &MINITEST_LIBS[..]
+        } else {
+            &["lib"]
+        };
+        Self {
+            name,
+            files: None,
+            pattern: None,
+            libs: libs.iter().map(|&it| it.to_owned()).collect(),
+            options: RubyOptions::default(),
+            framework: is_minitest
+                .then(|| MINITEST_FRAMEWORK.to_owned())
+                .into_iter()
+                .collect(),
+            framework_options: String::new(),
+            is_minitest,
+            is_vague: false,
+        }
+    }
+
+    pub(super) fn add_files(&mut self, files: Files, more: bool, pattern: bool) {
+        if more && self.is_minitest && self.files.is_none() {
+            self.files = Some(Files {
+                globs: MINITEST_FILES.map(str::to_owned).to_vec(),
+                ..Files::nothing()
+            });
+        }
+        let known = if pattern && !self.is_minitest {
+            &mut self.pattern
+        } else {
+            &mut self.files
+        };
+        match known {
+            Some(known) if more => known.add(files),
+            known => *known = Some(files),
+        }
+    }
+}
