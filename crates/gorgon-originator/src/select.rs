@@ -30,6 +30,24 @@ impl Suite {
         }
     }
 
+    /// Returns an error where the suite names files, each by its name, that do not exist: its own command fails.
+    fn not_missing(&self, tree: &Tree, directory: &str) -> Result<(), SelectError> {
+        let (place, files) = match self {
+            Self::Globs(globs) => {
+                let mut files = globs.clone();
+                let is_name = |it: &str| !it.contains(['*', '?', '[', '{', '\\']);
+                let exists = |it: &str| tree.root().join(it).symlink_metadata().is_ok();
+                files.retain(|it| is_name(it) && !exists(it));
+                ("`files` of gorgon.json names", files)
+            }
+            Self::Usual(usual) => ("the Rakefile's test task names", usual.missing(directory)),
+        };
+        if files.is_empty() {
+            return Ok(());
+        }
+        Err(SelectError::Missing { place, files })
+    }
+
     fn files(&self, tree: &Tree) -> Found {
         match self {
             Self::Globs(globs) => tree.expand(globs),
@@ -127,6 +145,17 @@ pub enum SelectError {
     /// Test files that cannot be run. That is an error: leaving one out would look as if it had passed.
     #[error("{}", refused(.0))]
     Refused(Vec<(String, &'static str)>),
+    /// The suite names files that do not exist.
+    #[error(
+        "{place} what does not exist: {}",
+        first_names(files, |it| one_line(it))
+    )]
+    Missing {
+        /// Where it does.
+        place: &'static str,
+        /// The files.
+        files: Vec<String>,
+    },
     /// Nothing tells which files are the suite, and files with tests would not run.
     #[error(
         "which files are tests cannot be told from the Rakefile ({why}), and these, with tests, would not run: {}",
@@ -149,6 +178,9 @@ impl Hint for SelectError {
             ),
             Self::Untold { .. } => {
                 Some("name them in `files` of gorgon.json, or on the command line".to_owned())
+            }
+            Self::Missing { .. } => {
+                Some("correct the name there, or take it off the list".to_owned())
             }
             Self::Nothing(_) | Self::Outside(..) | Self::Blank | Self::Empty(_) => None,
         }
@@ -285,6 +317,7 @@ pub fn select(tree: &Tree, words: &[String], suite: &Suite) -> Result<Selection,
         selection.hints.extend(usual.without_effect().cloned());
     }
     if words.is_empty() {
+        suite.not_missing(tree, "")?;
         let found = suite.files(tree);
         if let Suite::Usual(usual) = suite {
             not_a_part(usual, tree, "", &found)?;
@@ -310,6 +343,7 @@ pub fn select(tree: &Tree, words: &[String], suite: &Suite) -> Result<Selection,
             }
             if let Suite::Usual(usual) = suite {
                 not_a_part(usual, tree, &directory, &found)?;
+                suite.not_missing(tree, &directory)?;
             }
             selection.take(found, &mut places)?;
         } else if path.exists() {

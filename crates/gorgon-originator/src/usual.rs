@@ -45,6 +45,8 @@ const RAILS_SYSTEM: &str = "test/system/**/*_test.rb";
 pub struct Usual {
     globs: Vec<String>,
     excludes: Vec<String>,
+    /// Files that the Rakefile names, and that do not exist.
+    missing: Vec<String>,
     rspec: Rspec,
     /// Lines for the user.
     hints: Vec<String>,
@@ -69,6 +71,7 @@ impl Usual {
         let mut usual = Self {
             globs: Vec::new(),
             excludes: Vec::new(),
+            missing: Vec::new(),
             hints: Vec::new(),
             untold: None,
             rake_alone: false,
@@ -94,12 +97,14 @@ impl Usual {
             usual.without_effect = without_effect(&told.rake, ruby, options);
             usual.globs = told.rake.globs;
             usual.excludes = told.rake.excludes;
+            usual.missing = told.rake.missing;
             if told.asked {
                 usual.ways = told.rake.ways;
             }
             usual.untold = told.untold;
             if let Some(Untold { why }) = &usual.untold {
                 usual.by = "by its name";
+                usual.missing.clear();
                 usual.hints.push(format!(
                     "hint: which files are tests cannot be told from the Rakefile ({}), so files with the usual names run; `files` in gorgon.json says it",
                     one_line(why)
@@ -166,6 +171,14 @@ impl Usual {
         let mut left = without(tree, found, &NO_TESTS.map(str::to_owned));
         left.keep(&|path| is_below(path, directory));
         (!left.files.is_empty()).then(|| (one_line(&untold.why), left.files))
+    }
+
+    /// Returns the files below a directory that the Rakefile names, and that do not exist.
+    #[must_use]
+    pub fn missing(&self, directory: &str) -> Vec<String> {
+        let missing = self.missing.iter();
+        let below = missing.filter(|it| is_below(it, directory));
+        below.cloned().collect()
     }
 
     /// Returns a line for the user on options of the Rakefile that have no effect.

@@ -139,6 +139,7 @@ fn why(error: &CommandError) -> String {
 }
 
 fn of_answer(project: &Path, answer: &Answer) -> RakeTest {
+    let root = project;
     let project = project.to_string_lossy();
     let inside = |path: &str| {
         let path = path
@@ -148,6 +149,9 @@ fn of_answer(project: &Path, answer: &Answer) -> RakeTest {
     };
     let mut rake = RakeTest::default();
     for task in &answer.tasks {
+        // What a glob has found is there.
+        let missing = task.files.iter().filter(|it| !root.join(it).exists());
+        rake.missing.extend(missing.cloned());
         let globs: Vec<String> = task.files.iter().map(|it| inside(it)).collect();
         for glob in &globs {
             if !rake.globs.contains(glob) {

@@ -25,6 +25,7 @@ use gorgon_proto::job::{Variable, Way};
 
 use chosen::{Prerequisites, chosen};
 use environment::Environment;
+use lists::is_glob;
 use loads::{Load, loads_more};
 use options::{RubyOptions, required, telling};
 use task::{MINITEST_FILES, Task};
@@ -47,6 +48,8 @@ pub struct RakeTest {
     pub globs: Vec<String>,
     /// Globs of files that it leaves out.
     pub excludes: Vec<String>,
+    /// Files that it names without looking for them, and that do not exist: it fails.
+    pub missing: Vec<String>,
     /// How Ruby is started for them: one way for all, or one for the files of each task.
     pub ways: Vec<Way>,
     /// Tasks whose files cannot be told from the text.
@@ -94,6 +97,13 @@ pub fn rake_test(project: &Path) -> Option<RakeTest> {
     } else {
         found?
     };
+    let excludes = &found.excludes;
+    found
+        .missing
+        .retain(|it| !excludes.contains(it) && !project.join(it).exists());
+    if !found.missing.is_empty() && excludes.iter().any(|it| is_glob(it)) {
+        add(&mut found.unread, &["test".to_owned()]);
+    }
     for script in std::mem::take(&mut found.scripts) {
         let Some(text) = read(&project.join(&script.path)) else {
             continue;
@@ -354,6 +364,9 @@ fn together(tasks: &[&Task]) -> RakeTest {
         for files in said {
             add(&mut way.globs, &files.globs);
             add(&mut way.excludes, &files.excludes);
+            if !task.is_minitest {
+                add(&mut all.missing, &files.named);
+            }
             if !files.whole || files.globs.is_empty() {
                 add(&mut all.unread, std::slice::from_ref(&task.name));
             }

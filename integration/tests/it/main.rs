@@ -40,6 +40,7 @@ mod output;
 mod parts;
 mod poison;
 mod rails;
+mod rakefile;
 mod repositories;
 mod rerun;
 mod retries;

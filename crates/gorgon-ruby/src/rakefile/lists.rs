@@ -9,6 +9,8 @@ use super::tokens::Token;
 pub(super) struct Files {
     pub(super) globs: Vec<String>,
     pub(super) excludes: Vec<String>,
+    /// Names among the globs that Rake does not look for: it runs these files, or fails.
+    pub(super) named: Vec<String>,
     /// All that is said of them was understood.
     pub(super) whole: bool,
 }
@@ -24,6 +26,7 @@ impl Files {
     pub(super) fn add(&mut self, more: Self) {
         self.globs.extend(more.globs);
         self.excludes.extend(more.excludes);
+        self.named.extend(more.named);
         self.whole &= more.whole;
     }
 }
@@ -41,6 +44,7 @@ pub(super) fn sum(words: &[&Token], known: &HashMap<String, Files>) -> Files {
                 let (mut value, after) = term(rest, known);
                 if off {
                     value.excludes.append(&mut value.globs);
+                    value.named.clear();
                 }
                 all.add(value);
                 rest = if after.len() < rest.len() {
@@ -61,7 +65,18 @@ fn term<'a, 'b>(
 ) -> (Files, &'b [&'a Token]) {
     let literal = |text: &str| Files {
         globs: vec![text.to_owned()],
+        named: Some(text.to_owned())
+            .filter(|it| !is_glob(it))
+            .into_iter()
+            .collect(),
         ..Files::nothing()
+    };
+    let listed = |list: &str, mut files: Files| {
+        // `Dir['gone.rb']` is empty; a list of files has it.
+        if !list.ends_with("FileList") {
+            files.named.clear();
+        }
+        files
     };
     let (value, rest) = match words {
         [Token::Text(text, true), rest @ ..] => (literal(text), rest),
@@ -72,7 +87,7 @@ fn term<'a, 'b>(
         }
         [Token::Name(list), Token::Sign("["), ..] if is_list(list) => {
             let (inside, rest) = brackets(&words[1..]);
-            (sum(inside, known), rest)
+            (listed(list, sum(inside, known)), rest)
         }
         [
             Token::Name(list),
@@ -82,9 +97,9 @@ fn term<'a, 'b>(
         ] if is_list(list) && matches!(glob.as_str(), "glob" | "new" | "[]") => match rest {
             [Token::Sign("("), ..] => {
                 let (inside, rest) = brackets(rest);
-                (sum(inside, known), rest)
+                (listed(list, sum(inside, known)), rest)
             }
-            rest => (sum(rest, known), &rest[rest.len()..]),
+            rest => (listed(list, sum(rest, known)), &rest[rest.len()..]),
         },
         [
             Token::Name(file),
@@ -184,6 +199,11 @@ fn brackets<'a, 'b>(words: &'b [&'a Token]) -> (&'b [&'a Token], &'b [&'a Token]
         }
     }
     (words.get(1..).unwrap_or_default(), &words[words.len()..])
+}
+
+/// Tells whether a name is looked for, not taken as it is.
+pub(super) fn is_glob(name: &str) -> bool {
+    name.contains(['*', '?', '[', '{'])
 }
 
 fn is_list(name: &str) -> bool {

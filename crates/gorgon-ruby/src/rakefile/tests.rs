@@ -374,6 +374,47 @@ fn a_file_that_runs_others_is_no_test() {
     assert_eq!(read.ways[0].requires, ["test-unit", "helper"]);
 }
 
+#[test]
+fn files_that_are_named_and_missing_are_noted() {
+    let project = tempfile::tempdir().unwrap();
+    std::fs::create_dir(project.path().join("test")).unwrap();
+    std::fs::write(project.path().join("test/a.rb"), "").unwrap();
+    for (class, said, missing) in [
+        (
+            "Rake",
+            "test_files = %w[test/a.rb test/b.rb]",
+            &["test/b.rb"][..],
+        ),
+        (
+            "Rake",
+            "test_files = FileList['test/b.rb', 'test/*.rb']",
+            &["test/b.rb"],
+        ),
+        (
+            "Rake",
+            "test_files = FileList['test/b.rb'].exclude('test/b.rb')",
+            &[],
+        ),
+        ("Rake", "pattern = './test/b.rb'", &["test/b.rb"]),
+        ("Rake", "test_files = Dir['test/b.rb']", &[]),
+        (
+            "Rake",
+            "test_files = Dir.glob('test/b.rb') + ['test/a.rb']",
+            &[],
+        ),
+        ("Minitest", "test_globs = ['test/b.rb']", &[]),
+    ] {
+        let method = if class == "Rake" { "new" } else { "create" };
+        let text = format!("{class}::TestTask.{method} {{ |t| t.{said} }}\n");
+        std::fs::write(project.path().join("Rakefile"), text).unwrap();
+        assert_eq!(
+            rake_test(project.path()).unwrap().missing,
+            missing,
+            "{said}"
+        );
+    }
+}
+
 /// Checks what a Rakefile sets in the environment.
 #[track_caller]
 fn check_environment(text: &str, expected: &str) {

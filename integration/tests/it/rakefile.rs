@@ -1,0 +1,77 @@
+//! What a Rakefile says of its tests, against real Rake.
+
+use integration::{home::Home, project::Project, run};
+
+/// A file of one test of Minitest, that passes.
+fn minitest(class: &str) -> String {
+    format!(
+        "require 'minitest/autorun'\nclass {class} < Minitest::Test\n  def test_one = assert(true)\nend\n"
+    )
+}
+
+/// A file that is named, not looked for, has to be there: `rake test` and `rspec` fail without it.
+#[test]
+fn a_file_that_is_named_and_missing_is_no_green_run() {
+    let home = Home::new();
+    let rakefile = |list: &str| {
+        format!("require 'rake/testtask'\nRake::TestTask.new {{ |t| t.test_files = {list} }}\n")
+    };
+    let project = Project::of(&home, &[("test/a_test.rb", &minitest("ATest"))]);
+    let names = "the Rakefile's test task names what does not exist: test/gone_test.rb";
+    for list in [
+        "%w[test/a_test.rb test/gone_test.rb]",
+        "FileList['test/*_test.rb', 'test/gone_test.rb']",
+        "(%w[a gone].map { |it| \"test/#{it}_test.rb\" })",
+    ] {
+        project.write("Rakefile", &rakefile(list));
+        for words in [&["--local=1"][..], &["--local=1", "test"]] {
+            let run = run::run(&home, &project, words);
+            run.exited(3).says(&[names, "hint: correct the name"]);
+            assert!(run.events("item_started").is_empty());
+        }
+        run::run(&home, &project, &["--local=1", "test/a_test.rb"]).exited(0);
+    }
+    project.write(
+        "gorgon.json",
+        "{ \"files\": [\"test/*_test.rb\", \"test/b_test.rb\"] }",
+    );
+    run::run(&home, &project, &["--local=1"])
+        .exited(3)
+        .says(&["`files` of gorgon.json names what does not exist: test/b_test.rb"]);
+    project.write(
+        "gorgon.json",
+        "{ \"files\": [\"test/a_test.rb\", \"test/b_*.rb\"] }",
+    );
+    run::run(&home, &project, &["--local=1"]).exited(0);
+}
+
+/// Tasks that another file of the project defines are a part of the suite.
+#[test]
+fn tasks_of_other_files_run() {
+    let home = Home::new();
+    let more = "require 'rake/testtask'\nRake::TestTask.new(:more) { |t| t.pattern = 'checks/*.rb' }\nRake::Task.define_task(test: :more)\n";
+    for (said, file) in [
+        ("require_relative 'build/more'", "build/more.rb"),
+        (
+            "Dir['tasks/**/*.rake'].each { |f| load f }",
+            "tasks/ci/more.rake",
+        ),
+        ("import 'tasks/more.rk'", "tasks/more.rk"),
+    ] {
+        let rakefile = format!(
+            "require 'rake/testtask'\n{said}\nRake::TestTask.new {{ |t| t.pattern = 'test/*_test.rb' }}\n"
+        );
+        let project = Project::of(
+            &home,
+            &[
+                ("Rakefile", &rakefile),
+                (file, more),
+                ("test/a_test.rb", &minitest("ATest")),
+                ("checks/b.rb", &minitest("BTest")),
+            ],
+        );
+        run::run(&home, &project, &["--local=1"])
+            .exited(0)
+            .reported(&["checks/b.rb", "test/a_test.rb"]);
+    }
+}
