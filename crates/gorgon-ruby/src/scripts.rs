@@ -69,6 +69,7 @@ const SCRIPTS: &[(&str, &str)] = scripts![
     "frameworks/selection.rb",
     "frameworks/sources.rb",
     "frameworks/stand_in.rb",
+    "frameworks/suite_hooks.rb",
     "frameworks/test_unit/adapter.rb",
     "frameworks/test_unit/hooks.rb",
     "frameworks/test_unit/options.rb",

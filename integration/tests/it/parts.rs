@@ -2,6 +2,7 @@
 
 mod changes;
 mod endings;
+mod hooks;
 
 use std::collections::{BTreeMap, BTreeSet};
 

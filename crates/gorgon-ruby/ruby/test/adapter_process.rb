@@ -58,6 +58,10 @@ class Record
     write(:divisible, {})
   end
 
+  def indivisible
+    write(:indivisible, {})
+  end
+
   def file(path)
     write(:file, { path: path })
   end

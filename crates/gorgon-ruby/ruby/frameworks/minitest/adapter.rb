@@ -8,6 +8,7 @@ require_relative '../ids'
 require_relative '../memory'
 require_relative '../part'
 require_relative '../selection'
+require_relative '../suite_hooks'
 require_relative 'ending'
 require_relative 'options'
 require_relative 'parts'
@@ -22,9 +23,9 @@ module Gorgon
     # Minitest 5 and 6, classic and spec style. Does what Minitest.run does, file after file: each test method runs once
     # in a process, with the file whose loading brought it.
     class Minitest
-      # What the loading of a file brought: its classes and tests, whether each test is known by an id of its own, the
-      # full names of tests of the same classes that ran with a file before, its options, and whether it brought filters
-      # itself.
+      # What the loading of a file brought: its classes and tests, whether each test is known by an id of its own and may
+      # run without the others, the full names of tests of the same classes that ran with a file before, its options, and
+      # whether it brought filters itself.
       Loaded = Struct.new(:classes, :tests, :divisible, :had, :options, :focus)
 
       AHEAD = Ahead.new(gems: %w[minitest], ruby: %w[optparse mutex_m delegate tempfile tmpdir fileutils])
@@ -55,6 +56,7 @@ module Gorgon
         @stand_in = STAND_INS['Minitest']
         @exits = Exits.new { Frameworks.minitest_asked? }
         @ending = Ending.new(@stand_in, reporter, @faults)
+        @suite_hooks = SuiteHooks.new(@places)
         @files = {} # path => what its loading brought, for its further parts
         # Random numbers from the seed of this Ruby child, which no other worker has: for files as they load, and tests
         # as they run.
@@ -120,7 +122,8 @@ module Gorgon
         return tell_exit(tests) if @exited && tests.any?
 
         @reporter.warning(Frameworks.loaded_before(path)) if !now && tests.empty?
-        @files[path] = Loaded.new(classes(turns), tests, @ids.distinct?, @had, @parsed, @options.of_the_file?)
+        divisible = @ids.distinct? && !@suite_hooks.of?(path, @ending.hooks)
+        @files[path] = Loaded.new(classes(turns), tests, divisible, @had, @parsed, @options.of_the_file?)
       rescue *PASSED_UP
         raise
       rescue Exception => e # what a file raises is a result, whatever its class

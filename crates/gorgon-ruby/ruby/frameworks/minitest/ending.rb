@@ -40,11 +40,11 @@ module Gorgon
           @over = true
         end
 
-        private
-
         def hooks
           ::Minitest.class_variable_get(:@@after_run)
         end
+
+        private
 
         # In a plain run Minitest's own exit overrides what a handler of at_exit did that a test registered, and is `$!` in
         # the handlers of the suite. Whether tests have failed is told by their results.

@@ -2,6 +2,7 @@
 
 require_relative '../places'
 require_relative '../faults'
+require_relative '../suite_hooks'
 require_relative '../../leaving'
 
 module Gorgon
@@ -50,6 +51,7 @@ module Gorgon
         @settings = settings
         @reporter = reporter
         @places = Places.new(settings.root)
+        @suite_hooks = SuiteHooks.new(@places)
         @hooks_run = {}.compare_by_identity
         @passed = true
       end
@@ -297,7 +299,7 @@ module Gorgon
 
       # A focus comes and goes with the file that is loaded.
       def before_groups
-        @reporter.divisible if !@told && !@has_late && !@filters.selected? && !@filters.of_the_file? && several? && @parts.divisible?
+        @reporter.divisible if !@told && !@has_late && !@filters.selected? && !@filters.of_the_file? && several? && @parts.divisible? && !suite_hooks?
         @reporter.needs_tests if no_examples_fail? && !@filters.all_filtered?
       end
 
@@ -417,6 +419,10 @@ module Gorgon
         @world.wants_to_quit = false
         @world.non_example_failure = false
         @world.rspec_is_quitting = false if @world.respond_to?(:rspec_is_quitting=)
+      end
+
+      def suite_hooks?
+        @suite_hooks.of?(@path, %i[@before_suite_hooks @after_suite_hooks].flat_map { |name| hooks_of(name).map(&:block) })
       end
 
       def hooks_of(name)

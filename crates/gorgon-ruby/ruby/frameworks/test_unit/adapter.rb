@@ -8,6 +8,7 @@ require_relative '../ids'
 require_relative '../memory'
 require_relative '../part'
 require_relative '../selection'
+require_relative '../suite_hooks'
 require_relative 'hooks'
 require_relative 'options'
 require_relative 'parts'
@@ -40,6 +41,7 @@ module Gorgon
         @faults = Faults.new(@places)
         @results = TestUnitResults.new(reporter, @places)
         @hooks = TestUnitHooks::Once.new(reporter, @results)
+        @suite_hooks = SuiteHooks.new(@places)
         @files = {} # path => its turns, for its further parts
         @stand_in = STAND_INS['Test::Unit::AutoRunner']
         @exits = Exits.new { Frameworks.test_unit_asked? }
@@ -189,6 +191,7 @@ module Gorgon
         suite = @suites.of_file(path, turns, @runner.filters) { |test| parts.add(test) }
         tell_filtered(parts.size - suite.size) unless selection
         chosen = parts.chosen(@suites.tests(suite), @places.absolute(path), selection, @reporter)
+        @reporter.indivisible if @suite_hooks.of?(path, @hooks.all)
         @suites.keep(suite, chosen.map(&:instance)) if selection
         @results.expect(parts, chosen, suite.size)
         run_suite(suite) unless suite.empty?

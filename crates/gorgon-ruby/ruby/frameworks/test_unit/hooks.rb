@@ -36,6 +36,10 @@ module Gorgon
           @started = []
         end
 
+        def all
+          %i[@@at_start_hooks @@at_exit_hooks].flat_map { |name| ::Test::Unit.class_variable_get(name) }
+        end
+
         # While the block runs, hooks run once.
         def held
           TestUnitHooks.once = self

@@ -1,0 +1,115 @@
+//! Hooks of the whole suite, which look at what ran: a file that registers some is not cut.
+
+use integration::{home::Home, project::Project, run};
+
+use super::{ALL_IN_PIECES, parts};
+
+const MINITEST: &str = "require 'minitest/autorun'
+class ATest < Minitest::Test
+  RAN = []
+  3.times { |n| define_method('test_' + n.to_s) { RAN << n } }
+  HOOK
+end
+";
+
+const TEST_UNIT: &str = "require 'test/unit'
+class ATest < Test::Unit::TestCase
+  RAN = []
+  3.times { |n| define_method('test_' + n.to_s) { RAN << n } }
+  HOOK
+end
+";
+
+const RSPEC: &str = "RAN = []
+HOOK
+RSpec.describe('a') { 3.times { |n| it(n.to_s) { RAN << n } } }
+";
+
+/// Each passes in a whole file alone.
+const HOOKS: [(&str, &str, &str); 8] = [
+    (
+        "test/a_test.rb",
+        MINITEST,
+        "Minitest.after_run { raise 'too few' if RAN.size < 3 }",
+    ),
+    (
+        "test/a_test.rb",
+        MINITEST,
+        "Kernel.at_exit { exit! 3 if RAN.size.between?(1, 2) }",
+    ),
+    (
+        "test/a_test.rb",
+        MINITEST,
+        "def self.late = at_exit { exit! 3 if RAN.size.between?(1, 2) }
+        late",
+    ),
+    (
+        "test/a_test.rb",
+        TEST_UNIT,
+        "Test::Unit.at_exit { raise 'too few' if RAN.size < 3 }",
+    ),
+    (
+        "test/a_test.rb",
+        TEST_UNIT,
+        "Test::Unit.at_start { File.write('begun', '.', mode: 'a') }",
+    ),
+    (
+        "spec/a_spec.rb",
+        RSPEC,
+        "RSpec.configure { |c| c.after(:suite) { raise 'too few' if RAN.size < 3 } }",
+    ),
+    (
+        "spec/a_spec.rb",
+        RSPEC,
+        "at_exit { exit! 3 if RAN.size < 3 }",
+    ),
+    ("spec/a_spec.rb", RSPEC, "END { exit! 3 if RAN.size < 3 }"),
+];
+
+#[test]
+fn a_file_that_registers_hooks_of_the_suite_is_not_cut() {
+    for (file, text, hook) in HOOKS {
+        let home = Home::new();
+        let text = text.replace("HOOK", hook);
+        let project = Project::of(&home, &[ALL_IN_PIECES, (file, &text)]);
+        for _ in 0..2 {
+            let run = run::run(&home, &project, &["--local=2"]);
+            run.exited(0).says(&["3 tests: 3 passed"]);
+            assert_eq!(parts(&run, file).len(), 1, "{hook}");
+        }
+        home.assert_nothing_left();
+    }
+}
+
+#[test]
+fn hooks_that_a_helper_registers_do_not_keep_a_file_whole() {
+    let home = Home::new();
+    for (file, text, helper, hooks) in [
+        (
+            "test/a_test.rb",
+            MINITEST,
+            "test/helper.rb",
+            "Minitest.after_run {}; at_exit {}",
+        ),
+        (
+            "test/a_test.rb",
+            TEST_UNIT,
+            "test/helper.rb",
+            "Test::Unit.at_start {}; Test::Unit.at_exit {}; at_exit {}",
+        ),
+        (
+            "spec/a_spec.rb",
+            RSPEC,
+            "spec/helper.rb",
+            "RSpec.configure { |c| c.before(:suite) {}; c.after(:suite) {} }; at_exit {}",
+        ),
+    ] {
+        let text = text.replace("HOOK", "require_relative 'helper'");
+        let project = Project::of(&home, &[ALL_IN_PIECES, (file, &text), (helper, hooks)]);
+        for count in [1, 3] {
+            let run = run::run(&home, &project, &["--local=2"]);
+            assert_eq!(parts(run.exited(0), file).len(), count, "{hooks}");
+        }
+    }
+    home.assert_nothing_left();
+}
