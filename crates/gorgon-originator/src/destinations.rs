@@ -53,6 +53,7 @@ fn is_of_project(name: &str) -> bool {
         || [
             "Rakefile",
             "rakefile",
+            "gems.rb",
             "gems.locked",
             "Guardfile",
             "Procfile",

@@ -252,8 +252,9 @@ fn speaks_test_unit(root: &Path, file: &str) -> bool {
         let text = String::from_utf8_lossy(&bytes[..bytes.len().min(PEEK_BYTES)]).into_owned();
         words.iter().any(|word| text.contains(word))
     };
-    holds(&root.join("Gemfile.lock"), &["\n    test-unit "])
-        || holds(&root.join(file), &["test/unit", "Test::Unit", "test-unit"])
+    let locks = ["Gemfile.lock", "gems.locked"];
+    let locked = |name: &&str| holds(&root.join(name), &["\n    test-unit "]);
+    locks.iter().any(locked) || holds(&root.join(file), &["test/unit", "Test::Unit", "test-unit"])
 }
 
 fn lines(files: &[String]) -> String {

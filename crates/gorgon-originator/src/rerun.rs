@@ -42,7 +42,7 @@ pub fn read(settings: &Settings, ways: &[Way], options: &[String]) -> Commands {
     }
     Commands {
         ruby_is_configured: configured.is_some(),
-        ruby: configured.unwrap_or_else(|| default_ruby(root)),
+        ruby: configured.unwrap_or_else(|| default_ruby(root, &settings.config.env, true)),
         bin_rails: rails && root.join(BIN_RAILS).is_file(),
         environment,
         environment_of_tests,

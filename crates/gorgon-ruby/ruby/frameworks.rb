@@ -199,10 +199,18 @@ module Gorgon
 
       # Whether a file may still bring Bundler, which then decides which gems are loaded.
       def versions_open?
-        !defined?(::Bundler) && (File.exist?('Gemfile') || !ENV['BUNDLE_GEMFILE'].to_s.empty?)
+        !defined?(::Bundler) && (!ENV['BUNDLE_GEMFILE'].to_s.empty? || bundle_above?(Dir.pwd))
       end
 
       private
+
+      # Bundler looks in the directories above, too.
+      def bundle_above?(directory)
+        return true if %w[Gemfile gems.rb .bundle/config].any? { |name| File.file?("#{directory}/#{name}") }
+
+        above = File.dirname(directory)
+        above != directory && bundle_above?(above)
+      end
 
       # Whether a library is found without its gem.
       def there?(library)

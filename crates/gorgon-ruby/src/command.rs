@@ -1,8 +1,10 @@
 //! How Ruby is started: the command, its directory, its environment.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
+use crate::bundle;
 use crate::rails;
 use crate::settings::RubySettings;
 
@@ -51,11 +53,15 @@ const OWN: &[&str] = &[
     gorgon_process::logging::SILENT,
 ];
 
-/// Returns how Ruby is started where the user did not say: under Bundler where the project has a
-/// Gemfile and Bundler is installed.
+/// Returns how Ruby is started where the user did not say: under Bundler where that finds its file for the project, and is
+/// installed. `env` is the configuration's; `in_place`: see [`RubySettings::inherit_env`].
 #[must_use]
-pub fn default_ruby(directory: &Path) -> Vec<String> {
-    let words: &[&str] = if directory.join("Gemfile").is_file() && on_path("bundle") {
+pub fn default_ruby(
+    directory: &Path,
+    env: &BTreeMap<String, Option<String>>,
+    in_place: bool,
+) -> Vec<String> {
+    let words: &[&str] = if bundle::is_found(directory, env, in_place) && on_path("bundle") {
         &["bundle", "exec", "ruby"]
     } else {
         &["ruby"]
@@ -72,7 +78,7 @@ fn on_path(program: &str) -> bool {
 pub(crate) fn ruby(settings: &RubySettings, script: &Path) -> Command {
     let words = match &settings.ruby {
         Some(words) if !words.is_empty() => words.clone(),
-        _ => default_ruby(&settings.directory),
+        _ => default_ruby(&settings.directory, &settings.env, settings.inherit_env),
     };
     let mut command = Command::new(&words[0]);
     command

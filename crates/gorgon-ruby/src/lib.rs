@@ -13,6 +13,7 @@
 //! The crate decides nothing about items, retries or deadlines, and knows no broker.
 
 mod asked;
+mod bundle;
 mod callback;
 mod child;
 mod collate;

@@ -13,6 +13,7 @@ mod broker_contract;
 mod broker_outage;
 mod broker_rabbitmq;
 mod brokers;
+mod bundle;
 mod by_hand;
 mod callbacks;
 mod cancel;

@@ -258,7 +258,6 @@ module Gorgon
         WORDS.each { |name, pattern| return name if text.match?(pattern) && plausible?(name) && (name != 'rspec' || runs_by_rspec?(path)) }
         return 'rspec' if spec?(path)
 
-        lock = read(File.join(@root, 'Gemfile.lock'))
         'test_unit' if lock.match?(/^ +test-unit \(/) && !lock.match?(/^ +minitest \(/)
       end
 
@@ -269,9 +268,15 @@ module Gorgon
 
       # A project that locks its gems uses none but these.
       def plausible?(name)
-        lock = read(File.join(@root, 'Gemfile.lock'))
         gem = { 'rspec' => 'rspec-core', 'minitest' => 'minitest', 'test_unit' => 'test-unit' }[name]
         lock.empty? || lock.match?(/^ +#{gem} \(/)
+      end
+
+      # What Bundler has locked. It names its file, wherever that lies.
+      def lock
+        gemfile = ENV['BUNDLE_GEMFILE'].to_s
+        gemfile = File.file?(File.join(@root, 'gems.rb')) ? 'gems.rb' : 'Gemfile' if gemfile.empty?
+        read(File.expand_path(gemfile.end_with?('gems.rb') ? gemfile.sub(/\.rb\z/, '.locked') : "#{gemfile}.lock", @root))
       end
     end
   end

@@ -23,7 +23,7 @@ module Gorgon
         blocks.any? { |block| (file = block&.source_location&.first) && @places.relative(file) == own } ||
           AT_EXIT.match?(Frameworks.scan.text(absolute) || READ.call(absolute))
       rescue SystemCallError
-        false # A file that is gone is not cut either.
+        false # What is gone says nothing.
       end
     end
   end

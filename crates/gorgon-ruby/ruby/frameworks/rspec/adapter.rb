@@ -36,9 +36,19 @@ module Gorgon
         Warm.keep(compiled) unless Frameworks.versions_open?
       end
 
+      # No file can run: told as such, without the frames of the Ruby side.
+      def self.load_library
+        require 'rspec/core'
+      rescue ::LoadError => e
+        raise unless e.path == 'rspec/core'
+
+        file = defined?(::Bundler) ? ENV['BUNDLE_GEMFILE'].to_s : ''
+        raise Refused.new('RSpec', file.empty? ? "rspec-core is not installed: #{e.message}" : "rspec-core is not in the #{File.basename(file)}: #{e.message}")
+      end
+
       # Raises what RSpec says of options, in .rspec and after `--`, that it does not know.
       def self.check_options(settings)
-        require 'rspec/core'
+        load_library
         Options.new(settings, nil).parse
       end
 
@@ -58,7 +68,7 @@ module Gorgon
 
       # Takes the options that plain RSpec would take, and what they require.
       def start
-        require 'rspec/core'
+        Rspec.load_library
         ::RSpec::Core::Runner.disable_autorun!
         @config = ::RSpec.configuration
         @world = ::RSpec.world
