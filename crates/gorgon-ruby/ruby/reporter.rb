@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require_relative 'capture'
+require_relative 'frameworks/places'
 require_relative 'protocol'
 
 module Gorgon
@@ -114,12 +115,11 @@ module Gorgon
       @failed = true
       @spent = true if spent
       send(event: 'file_error', what: what, exception: exception, test: test,
-           message: cut(message, MESSAGE_BYTES), backtrace: lines(backtrace))
+           message: shown(message), backtrace: lines(backtrace))
     end
 
     def suite_hook_failed(what:, exception:, message:, backtrace:)
-      error = { what: what, exception: exception, message: cut(message, MESSAGE_BYTES),
-                backtrace: lines(backtrace) }
+      error = { what: what, exception: exception, message: shown(message), backtrace: lines(backtrace) }
       send(event: 'suite_hook_failed', error: error, output: @capture.text)
     end
 
@@ -200,13 +200,18 @@ module Gorgon
 
     def tell_fault(result, bad)
       @failed ||= bad
-      result[:message] = cut(result[:message] || '', MESSAGE_BYTES)
+      result[:message] = shown(result[:message] || '')
       result[:backtrace] = lines(result[:backtrace] || [])
       return unless bad
 
       result.delete(:rerun) if result[:rerun] && result[:rerun][:words].sum(&:bytesize) > NAME_BYTES
       output = @capture.text(@test_from, [OUTPUT_BYTES, [@budget, POOR_BYTES].max].min)
       result[:output] = cut(output, OUTPUT_BYTES) unless output.empty?
+    end
+
+    # A message may have a whole backtrace in it.
+    def shown(message)
+      cut(Places.without_ours(Json.utf8(message)), MESSAGE_BYTES)
     end
 
     def cut(text, limit)

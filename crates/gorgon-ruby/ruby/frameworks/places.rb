@@ -4,6 +4,14 @@ module Gorgon
   # Places in source files as they are shown: relative to the project, frames of ours left out.
   class Places
     OURS = File.dirname(__dir__) + '/'
+    # A line of a backtrace, as frameworks and Ruby itself write it into a text.
+    OUR_LINE = /(?:\A|\n)[ \t]*(?:\d+: )?(?:# |from )?#{Regexp.escape(OURS)}[^\n]*?:\d+(?::in [^\n]*)?(?=\n|\z)/.freeze
+    private_constant :OUR_LINE
+
+    # The text without lines that are frames of ours.
+    def self.without_ours(text)
+      text.include?(OURS) ? text.gsub(OUR_LINE, '') : text
+    end
 
     def initialize(root)
       @roots = [File.expand_path(root), File.realpath(root)].uniq.map { |dir| dir.chomp('/') + '/' }
