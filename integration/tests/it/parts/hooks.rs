@@ -1,4 +1,4 @@
-//! Hooks of the whole suite, which look at what ran: a file that registers some is not cut.
+//! A file that registers hooks of the whole suite, or draws random numbers, while it is loaded is not cut.
 
 use integration::{home::Home, project::Project, run};
 
@@ -109,6 +109,39 @@ fn hooks_that_a_helper_registers_do_not_keep_a_file_whole() {
         for count in [1, 3] {
             let run = run::run(&home, &project, &["--local=2"]);
             assert_eq!(parts(run.exited(0), file).len(), count, "{hooks}");
+        }
+    }
+    home.assert_nothing_left();
+}
+
+#[test]
+fn a_file_that_draws_random_numbers_while_it_is_loaded_is_not_cut() {
+    let home = Home::new();
+    let drawn = "DATA_OF_TESTS = [1, 2, 3].shuffle; Random.rand(2)";
+    for (does, cut) in [
+        (drawn, 1),
+        ("require_relative 'helper'; Kernel.rand", 1),
+        ("require_relative 'helper'", 3),
+        ("srand 42; DATA_OF_TESTS = [1, 2, 3].shuffle", 3),
+        (
+            "DATA_OF_TESTS = [1, 2, 3].shuffle(random: Random.new(1))",
+            3,
+        ),
+    ] {
+        for (file, text) in [
+            ("test/a_test.rb", MINITEST),
+            ("test/b_test.rb", TEST_UNIT),
+            ("spec/a_spec.rb", RSPEC),
+        ] {
+            let text = text.replace("HOOK", does);
+            let helper = |path| (path, "Kernel.srand(7)\n");
+            let helpers = [helper("test/helper.rb"), helper("spec/helper.rb")];
+            let files = [&[ALL_IN_PIECES, (file, &text)], &helpers[..]].concat();
+            let project = Project::of(&home, &files);
+            for count in [1, cut] {
+                let run = run::run(&home, &project, &["--local=2"]);
+                assert_eq!(parts(run.exited(0), file).len(), count, "{file}: {does}");
+            }
         }
     }
     home.assert_nothing_left();

@@ -5,10 +5,10 @@ require_relative '../ahead'
 require_relative '../exits'
 require_relative '../faults'
 require_relative '../ids'
+require_relative '../loading'
 require_relative '../memory'
 require_relative '../part'
 require_relative '../selection'
-require_relative '../suite_hooks'
 require_relative 'ending'
 require_relative 'options'
 require_relative 'parts'
@@ -56,7 +56,7 @@ module Gorgon
         @stand_in = STAND_INS['Minitest']
         @exits = Exits.new { Frameworks.minitest_asked? }
         @ending = Ending.new(@stand_in, reporter, @faults)
-        @suite_hooks = SuiteHooks.new(@places)
+        @loading = Loading.new(@places)
         @files = {} # path => what its loading brought, for its further parts
         # Random numbers from the seed of this Ruby child, which no other worker has: for files as they load, and tests
         # as they run.
@@ -112,7 +112,7 @@ module Gorgon
         @exited = nil
         absolute = @places.absolute(path)
         @options.expose
-        now = loaded || load_file(absolute)
+        now = loaded || @loading.watch(path) { load_file(absolute) }
         return unless exits_passed? && there? && prepared?
 
         turns = @memory.fresh(runnables, absolute, Frameworks.opened, Frameworks.scan.text(absolute))
@@ -122,7 +122,7 @@ module Gorgon
         return tell_exit(tests) if @exited && tests.any?
 
         @reporter.warning(Frameworks.loaded_before(path)) if !now && tests.empty?
-        divisible = @ids.distinct? && !@suite_hooks.of?(path, @ending.hooks)
+        divisible = @ids.distinct? && !@loading.keeps_whole?(path, @ending.hooks)
         @files[path] = Loaded.new(classes(turns), tests, divisible, @had, @parsed, @options.of_the_file?)
       rescue *PASSED_UP
         raise

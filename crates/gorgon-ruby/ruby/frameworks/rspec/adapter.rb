@@ -2,7 +2,7 @@
 
 require_relative '../places'
 require_relative '../faults'
-require_relative '../suite_hooks'
+require_relative '../loading'
 require_relative '../../leaving'
 
 module Gorgon
@@ -61,7 +61,7 @@ module Gorgon
         @settings = settings
         @reporter = reporter
         @places = Places.new(settings.root)
-        @suite_hooks = SuiteHooks.new(@places)
+        @loading = Loading.new(@places)
         @hooks_run = {}.compare_by_identity
         @passed = true
       end
@@ -237,7 +237,7 @@ module Gorgon
       def load
         @formatters.withdraw_late
         @config.gorgon_next = @file
-        Frameworks.watched { @config.load_spec_files }
+        Frameworks.watched { @loading.watch(@path) { @config.load_spec_files } }
         @formatters.offer_late
         still_whole? && !quits?
       ensure
@@ -309,7 +309,7 @@ module Gorgon
 
       # A focus comes and goes with the file that is loaded.
       def before_groups
-        @reporter.divisible if !@told && !@has_late && !@filters.selected? && !@filters.of_the_file? && several? && @parts.divisible? && !suite_hooks?
+        @reporter.divisible if !@told && !@has_late && !@filters.selected? && !@filters.of_the_file? && several? && @parts.divisible? && !kept_whole?
         @reporter.needs_tests if no_examples_fail? && !@filters.all_filtered?
       end
 
@@ -431,8 +431,8 @@ module Gorgon
         @world.rspec_is_quitting = false if @world.respond_to?(:rspec_is_quitting=)
       end
 
-      def suite_hooks?
-        @suite_hooks.of?(@path, %i[@before_suite_hooks @after_suite_hooks].flat_map { |name| hooks_of(name).map(&:block) })
+      def kept_whole?
+        @loading.keeps_whole?(@path, %i[@before_suite_hooks @after_suite_hooks].flat_map { |name| hooks_of(name).map(&:block) })
       end
 
       def hooks_of(name)

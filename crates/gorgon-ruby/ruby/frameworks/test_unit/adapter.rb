@@ -5,10 +5,10 @@ require_relative '../ahead'
 require_relative '../exits'
 require_relative '../faults'
 require_relative '../ids'
+require_relative '../loading'
 require_relative '../memory'
 require_relative '../part'
 require_relative '../selection'
-require_relative '../suite_hooks'
 require_relative 'hooks'
 require_relative 'options'
 require_relative 'parts'
@@ -41,7 +41,7 @@ module Gorgon
         @faults = Faults.new(@places)
         @results = TestUnitResults.new(reporter, @places)
         @hooks = TestUnitHooks::Once.new(reporter, @results)
-        @suite_hooks = SuiteHooks.new(@places)
+        @loading = Loading.new(@places)
         @files = {} # path => its turns, for its further parts
         @stand_in = STAND_INS['Test::Unit::AutoRunner']
         @exits = Exits.new { Frameworks.test_unit_asked? }
@@ -113,7 +113,7 @@ module Gorgon
       def load_turns(path, loaded)
         @exited = nil
         absolute = @places.absolute(path)
-        now = loaded || load_file(absolute)
+        now = loaded || @loading.watch(path) { load_file(absolute) }
         return unless exits_passed? && there?
 
         ready
@@ -191,7 +191,7 @@ module Gorgon
         suite = @suites.of_file(path, turns, @runner.filters) { |test| parts.add(test) }
         tell_filtered(parts.size - suite.size) unless selection
         chosen = parts.chosen(@suites.tests(suite), @places.absolute(path), selection, @reporter)
-        @reporter.indivisible if @suite_hooks.of?(path, @hooks.all)
+        @reporter.indivisible if @loading.keeps_whole?(path, @hooks.all)
         @suites.keep(suite, chosen.map(&:instance)) if selection
         @results.expect(parts, chosen, suite.size)
         run_suite(suite) unless suite.empty?
