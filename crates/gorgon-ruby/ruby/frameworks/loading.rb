@@ -11,7 +11,7 @@ module Gorgon
     # Or it draws random numbers: then its tests may have other data in each process that loads it.
     class Loading
       # Handlers of Ruby, which tells nobody of them.
-      AT_EXIT = /^\s*(?:(?:::)?Kernel\.)?(?:at_exit\b|END\s*\{)/n.freeze
+      AT_EXIT = /(?:(?<![.\w])|\bKernel\.)at_exit\b|^\s*END\s*\{/n.freeze
       # What a file says that draws. One that has its helpers draw is not found out: to ask Ruby of each file would take too
       # long.
       DRAWS = /rand|sample|shuffle/n.freeze

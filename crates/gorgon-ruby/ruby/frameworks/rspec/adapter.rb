@@ -283,7 +283,6 @@ module Gorgon
         return unless @reporter.ours?
 
         @late.give_back
-
         passed = @runner.gorgon_passed
         # `passed` is nil for a file without examples, which is judged for the whole job, and with an RSpec before 3.10.
         status = 0 if no_examples_fail? && status == @config.failure_exit_code
@@ -309,13 +308,8 @@ module Gorgon
 
       # A focus comes and goes with the file that is loaded.
       def before_groups
-        @reporter.divisible if !@told && !@has_late && !@filters.selected? && !@filters.of_the_file? && several? && @parts.divisible? && !kept_whole?
+        @reporter.divisible if several? && !@told && !@has_late && !@filters.selected? && !@filters.of_the_file? && @parts.divisible? && !kept_whole?
         @reporter.needs_tests if no_examples_fail? && !@filters.all_filtered?
-      end
-
-      # Of one example there are no parts; a part may have one.
-      def several?
-        @part || @results.expected > 1
       end
 
       def settle
@@ -429,6 +423,11 @@ module Gorgon
         @world.wants_to_quit = false
         @world.non_example_failure = false
         @world.rspec_is_quitting = false if @world.respond_to?(:rspec_is_quitting=)
+      end
+
+      # Of one example there are no parts; a part may have one.
+      def several?
+        @part || @results.expected > 1
       end
 
       def kept_whole?
