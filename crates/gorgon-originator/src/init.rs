@@ -90,11 +90,11 @@ fn ask(input: &mut impl BufRead, output: &mut impl Write) -> io::Result<Answers>
 /// # Errors
 /// When one cannot be written.
 pub fn write(directory: &Path, answers: &Answers, rails: bool) -> Result<String, InitError> {
-    let callbacks = rails.then(|| callbacks_path(directory));
-    let value = configuration(directory, answers, callbacks.as_deref());
-    if !create(directory, FILE, &format!("{value:#}\n"))? {
-        return Ok(format!("{FILE} is there already, nothing written"));
+    let there = || format!("{FILE} is there already, nothing written");
+    if directory.join(FILE).exists() {
+        return Ok(there());
     }
+    let callbacks = rails.then(|| callbacks_path(directory));
     let mut told = vec![format!(
         "wrote {FILE}; the password of the broker belongs into gorgon_secret.json"
     )];
@@ -109,6 +109,11 @@ pub fn write(directory: &Path, answers: &Answers, rails: bool) -> Result<String,
         told.push(
             "wrote .gitignore: the files of Gorgon that are not for the repository".to_owned(),
         );
+    }
+    // Last: it names what must be there.
+    let value = configuration(directory, answers, callbacks.as_deref());
+    if !create(directory, FILE, &format!("{value:#}\n"))? {
+        return Ok(there());
     }
     told.push(
         "next: gorgon-originator ping, then gorgon-originator (or, without a broker, \
@@ -274,6 +279,20 @@ mod tests {
             );
             assert_eq!(config.file_server, None);
         }
+    }
+
+    #[test]
+    fn a_file_that_could_not_be_written_is_not_named() {
+        let root = tempfile::tempdir().unwrap();
+        std::fs::create_dir(root.path().join("test")).unwrap();
+        std::fs::write(root.path().join("test/gorgon_callbacks"), "").unwrap();
+        for _ in 0..2 {
+            write(root.path(), &Answers::default(), true).unwrap_err();
+            assert!(!root.path().join(FILE).exists());
+        }
+        std::fs::remove_file(root.path().join("test/gorgon_callbacks")).unwrap();
+        write(root.path(), &Answers::default(), true).unwrap();
+        assert!(root.path().join(FILE).exists());
     }
 
     #[test]

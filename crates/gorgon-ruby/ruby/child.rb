@@ -100,6 +100,7 @@ module Gorgon
     end
 
     def only_after_complete
+      @channel.send(event: 'after_complete')
       @channel.send(event: 'callback_done') if callback('after_complete')
       @channel.send(event: 'finished')
     end

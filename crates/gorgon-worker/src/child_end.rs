@@ -139,7 +139,11 @@ impl Work {
                     self.start_failed(now, error, out);
                 }
             }
-            Stage::Ending if child.overdue && child.purpose == Purpose::Items && !hurried => {
+            Stage::Ending
+                if child.overdue
+                    && !hurried
+                    && (child.purpose == Purpose::Items || child.in_after_complete()) =>
+            {
                 let error = if child.in_after_complete() {
                     after_complete(format!("it did not end within {seconds} s"))
                 } else {
@@ -150,7 +154,10 @@ impl Work {
                 self.suite_hook_failed(error, output, out);
             }
             Stage::Ending
-                if child.purpose == Purpose::AfterComplete && !child.finished && !hurried =>
+                if child.purpose == Purpose::AfterComplete
+                    && !child.in_after_complete()
+                    && !child.finished
+                    && !hurried =>
             {
                 let text = format!("the Ruby child ended before after_complete had run: {end}");
                 self.suite_hook_failed(end_of_child(text), output, out);
@@ -166,7 +173,10 @@ impl Work {
                     out,
                 );
             }
-            Stage::Ending if by_itself && child.in_after_complete() => {
+            Stage::Ending
+                if (by_itself || child.purpose == Purpose::AfterComplete && !hurried)
+                    && child.in_after_complete() =>
+            {
                 let text = format!("it ended the Ruby child: {end}");
                 self.suite_hook_failed(after_complete(text), output, out);
             }

@@ -254,6 +254,29 @@ fn an_after_complete_that_ends_its_process_is_named_and_not_run_again() {
 }
 
 #[test]
+fn an_after_complete_in_a_child_of_its_own_that_ends_it_or_hangs_has_begun() {
+    for (story, end) in [
+        (
+            &["c2 after_complete", "c2 exited 4"][..],
+            "; suite hook: it ended the Ruby child: exit status 4; ended after 1",
+        ),
+        (
+            &["c2 after_complete", "602s", "c2 killed"],
+            "; INT c2; TERM c2; KILL c2; suite hook: it did not end within 600 s; ended after 1",
+        ),
+        (
+            &["c2 exited 4"],
+            "suite hook: the Ruby child ended before after_complete had run: exit status 4; ended after 1",
+        ),
+    ] {
+        let mut lines = vec!["c1 exited 3"];
+        lines.extend(story);
+        let all = ends(false, &lines);
+        assert!(all.ends_with(end), "{all}");
+    }
+}
+
+#[test]
 fn an_after_complete_whose_child_cannot_be_forked_is_tried_once_more_and_is_an_error_then() {
     let owed = [
         ("item 1", "start 1; fork c1 rspec"),
