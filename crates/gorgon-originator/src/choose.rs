@@ -33,6 +33,8 @@ pub struct Files {
     pub selected: Vec<(Selected, Option<Stamp>)>,
     /// Lines for the user.
     pub warnings: Vec<String>,
+    /// What the project's own command does besides: lines for the user, and for the report.
+    pub beside: Vec<String>,
     /// By file: what failed when it last ran.
     pub failing: BTreeMap<String, LastFailed>,
     /// Lines for the user that `-q` leaves out.
@@ -194,6 +196,10 @@ pub fn choose(settings: &Settings, start: &StartArgs) -> Result<Files, RunError>
         planned,
         selected,
         warnings,
+        beside: match &suite {
+            Suite::Usual(usual) if args.what.is_empty() => usual.beside().to_vec(),
+            Suite::Usual(_) | Suite::Globs(_) => Vec::new(),
+        },
         hints: selection.hints,
         failing,
         whole,
@@ -228,7 +234,8 @@ pub fn list(start: &StartArgs, broker_url: Option<&str>) -> Result<u8, RunError>
     let args = &start.selection;
     let settings = Settings::load(args.config.as_deref(), broker_url)?;
     let files = choose(&settings, start)?;
-    for warning in settings.warnings.iter().chain(&files.warnings) {
+    let warnings = settings.warnings.iter().chain(&files.warnings);
+    for warning in warnings.chain(&files.beside) {
         screen::to_stderr(&format!("warning: {warning}\n"));
     }
     for hint in &files.hints {

@@ -289,7 +289,7 @@ impl Run<'_> {
         let local = local.map(|(local, _)| local);
         let mut drive = Drive {
             job: &job,
-            results: Results::new(&work),
+            results: Results::new(&work).told(std::mem::take(&mut files.beside)),
             ledger: Ledger::new(rules, work).knowing(files.failing.clone()),
             session: &session,
             target,

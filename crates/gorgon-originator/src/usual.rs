@@ -10,6 +10,7 @@
 //! | a Rakefile with a test task that its text, or Rake, tells | `rake test` chooses them |
 //! | neither | tests are usually named |
 
+mod beside;
 pub(crate) mod likely;
 mod rspec;
 
@@ -56,6 +57,8 @@ pub struct Usual {
     rake_alone: bool,
     /// A line for the user on options of the Rakefile that have no effect.
     without_effect: Option<String>,
+    /// What the project's own command does besides: lines for the user.
+    beside: Vec<String>,
     /// How Ruby starts for them, where Rake was asked.
     ways: Vec<Way>,
     /// Who chose, for a hint on what was not chosen.
@@ -76,6 +79,7 @@ impl Usual {
             untold: None,
             rake_alone: false,
             without_effect: None,
+            beside: Vec::new(),
             ways: Vec::new(),
             by: "by its name",
             rspec,
@@ -95,6 +99,9 @@ impl Usual {
         } else if let Some(told) = rake_tells(ruby) {
             usual.by = "as the Rakefile's test task does not name them";
             usual.without_effect = without_effect(&told.rake, ruby, options);
+            if told.untold.is_none() {
+                usual.beside = beside::of_tests(tree, &told.rake);
+            }
             usual.globs = told.rake.globs;
             usual.excludes = told.rake.excludes;
             usual.missing = told.rake.missing;
@@ -120,6 +127,10 @@ impl Usual {
         }
         if usual.rake_alone {
             return usual;
+        }
+        if !is_named && !is_rails(root) {
+            let specs = beside::of_specs(tree, usual.globs.starts_with(&USUAL.map(str::to_owned)));
+            usual.beside.extend(specs);
         }
         if usual.rspec.finds_nothing(tree) {
             usual.rspec.take_patterns(&rspec_patterns(root));
@@ -171,6 +182,12 @@ impl Usual {
         let mut left = without(tree, found, &NO_TESTS.map(str::to_owned));
         left.keep(&|path| is_below(path, directory));
         (!left.files.is_empty()).then(|| (one_line(&untold.why), left.files))
+    }
+
+    /// Returns lines for the user on what the project's own command does besides.
+    #[must_use]
+    pub fn beside(&self) -> &[String] {
+        &self.beside
     }
 
     /// Returns the files below a directory that the Rakefile names, and that do not exist.

@@ -9,7 +9,7 @@ use gorgon_proto::job::{Variable, Way};
 use serde::Deserialize;
 
 use crate::command;
-use crate::rakefile::{RakeTest, rake_test};
+use crate::rakefile::{Beside, RakeTest, TaskFiles, rake_test};
 use crate::scripts;
 use crate::settings::RubySettings;
 
@@ -41,13 +41,21 @@ const SAID: &str = "gorgon: ";
 
 #[derive(Deserialize)]
 struct Answer {
+    /// The task that leads to the tests.
+    root: String,
     tasks: Vec<TestTask>,
     others: Vec<String>,
+    /// Tasks that it needs and that are no tests.
+    more: Vec<String>,
+    /// Test tasks that only the default task needs.
+    more_tests: Vec<String>,
     environment: Vec<Variable>,
 }
 
 #[derive(Deserialize)]
 struct TestTask {
+    name: String,
+    needs: Vec<String>,
     directories: Vec<String>,
     files: Vec<String>,
     ruby_opts: Vec<String>,
@@ -159,11 +167,33 @@ fn of_answer(project: &Path, answer: &Answer) -> RakeTest {
             }
         }
         let preludes = [&task.prelude, &task.framework].map(|it| it.as_deref().unwrap_or_default());
+        rake.tasks.push(TaskFiles {
+            name: task.name.clone(),
+            globs: globs.clone(),
+            excludes: Vec::new(),
+            how: format!(
+                "{:?}{:?}{:?}{:?}{:?}",
+                task.directories, task.ruby_opts, task.options, task.prelude, task.needs
+            ),
+        });
         let way = Way {
             globs,
             ..rake.add_task(&task.directories, &task.ruby_opts, &preludes, &task.options)
         };
         rake.ways.push(way);
+    }
+    let more = [
+        (format!("rake {}", answer.root), &answer.more, false),
+        ("rake".to_owned(), &answer.more_tests, true),
+    ];
+    for (command, tasks, are_tests) in more {
+        if !tasks.is_empty() {
+            rake.beside.push(Beside {
+                command,
+                tasks: tasks.clone(),
+                are_tests,
+            });
+        }
     }
     rake.join_ways();
     rake.set_environment(&answer.environment);

@@ -45,5 +45,7 @@ pub use load_path::of_tests as test_ways;
 pub use preloader::{Preloader, PreloaderEvent, RubyError};
 pub use protocol::{CallbackFailure, Refusal};
 pub use rails::{WrongEnvironment, check as check_environment, is_rails};
-pub use rakefile::{RakeTest, rake_test, rspec_patterns};
+pub use rakefile::{
+    Beside, RakeTest, TaskFiles, rake_test, rspec_beside, rspec_options, rspec_patterns,
+};
 pub use settings::{Callback, Host, RubySettings};

@@ -5,6 +5,7 @@
 //! not, the task is *unread*, and the caller falls back to the usual names and says so.
 
 mod actions;
+mod beside;
 mod blocks;
 mod chosen;
 mod environment;
@@ -12,6 +13,7 @@ mod lists;
 mod loads;
 mod options;
 mod plain;
+mod said;
 mod specs;
 mod task;
 mod text;
@@ -23,19 +25,13 @@ use std::path::Path;
 
 use gorgon_proto::job::{Variable, Way};
 
-use chosen::{Prerequisites, chosen};
-use environment::Environment;
+pub use beside::{Beside, TaskFiles};
 use lists::is_glob;
-use loads::{Load, loads_more};
+use loads::loads_more;
 use options::{RubyOptions, required, telling};
-use task::{MINITEST_FILES, Task};
+use said::{Script, of_text};
 use text::{read, text_of};
-use words::{Statement, statements};
 
-/// The files of Rake's test task if its block names none.
-const RAKE_FILES: &str = "test/test*.rb";
-/// Directories of files that a task runs by `ruby` to test something. Files elsewhere compile or generate.
-const TEST_DIRECTORIES: [&str; 3] = ["test/", "tests/", "spec/"];
 /// How many directories deep tests are looked for beside it.
 const MOST_DEPTH: usize = 8;
 /// Signs in the text of a file that it looks for test files and runs them itself.
@@ -50,6 +46,10 @@ pub struct RakeTest {
     pub excludes: Vec<String>,
     /// Files that it names without looking for them, and that do not exist: it fails.
     pub missing: Vec<String>,
+    /// What `rake test` does besides.
+    pub beside: Vec<Beside>,
+    /// Its test tasks, where there are several.
+    pub tasks: Vec<TaskFiles>,
     /// How Ruby is started for them: one way for all, or one for the files of each task.
     pub ways: Vec<Way>,
     /// Tasks whose files cannot be told from the text.
@@ -67,27 +67,44 @@ pub struct RakeTest {
     scripts: Vec<Script>,
 }
 
-/// A file that a task runs by `ruby`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Script {
-    /// Of the task.
-    name: String,
-    path: String,
-    options: RubyOptions,
-}
-
 /// Returns the patterns that the Rakefile's task of RSpec names in literals.
 #[must_use]
 pub fn rspec_patterns(project: &Path) -> Vec<String> {
     text_of(project).map_or_else(Vec::new, |it| specs::patterns(&it.text))
 }
 
+/// Returns what `rake spec` does besides in a project whose Rakefile has no other test task.
+#[must_use]
+pub fn rspec_beside(project: &Path) -> Vec<Beside> {
+    let mut found = text_of(project).map_or_else(Vec::new, |said| of_text(&said.text).beside_specs);
+    without_files(project, &mut found);
+    found
+}
+
+/// Returns the options that the Rakefile's task `spec` gives, but for those that change what is printed.
+#[must_use]
+pub fn rspec_options(project: &Path) -> Vec<String> {
+    let specs = text_of(project).map_or_else(Vec::new, |said| specs::specs(&said.text));
+    let here = specs.into_iter().filter(specs::Spec::runs_here);
+    here.flat_map(|it| it.options).collect()
+}
+
+/// Takes off what is a file, not a task.
+fn without_files(project: &Path, beside: &mut Vec<Beside>) {
+    for one in &mut *beside {
+        one.tasks
+            .retain(|it| !project.join(it).exists() || !it.contains(['.', '/']));
+    }
+    beside.retain(|it| !it.tasks.is_empty());
+}
+
 /// Reads what `rake test` runs in this project; none where no Rakefile has a test task.
 #[must_use]
 pub fn rake_test(project: &Path) -> Option<RakeTest> {
     let said = text_of(project)?;
-    let (found, loads) = of_text(&said.text);
-    let mut found = if loads_more(project, loads, &said.read) {
+    let read_text = of_text(&said.text);
+    let found = read_text.test;
+    let mut found = if loads_more(project, read_text.loads, &said.read) {
         let mut found = found.unwrap_or_else(|| RakeTest {
             guessed: true,
             ..RakeTest::default()
@@ -97,6 +114,7 @@ pub fn rake_test(project: &Path) -> Option<RakeTest> {
     } else {
         found?
     };
+    without_files(project, &mut found.beside);
     let excludes = &found.excludes;
     found
         .missing
@@ -215,127 +233,6 @@ fn is_test(name: &str) -> bool {
     (begins || name.ends_with("_test")) && !name.ends_with("helper")
 }
 
-/// Reads what `rake test` runs by the text of a Rakefile, and what that loads besides.
-fn of_text(text: &str) -> (Option<RakeTest>, Vec<Load>) {
-    let mut tasks: Vec<Task> = Vec::new();
-    let mut of = Prerequisites::default();
-    let mut scripts: Vec<Script> = Vec::new();
-    let mut hoe = None;
-    let mut variables = Vec::new();
-    let mut loads = Vec::new();
-    for statement in statements(text) {
-        match statement {
-            Statement::Task { name, minitest } => tasks.push(Task::of(name, minitest)),
-            Statement::Needs {
-                name,
-                needs,
-                sometimes,
-            } => {
-                if sometimes {
-                    of.sometimes
-                        .extend(needs.iter().map(|it| (name.clone(), it.clone())));
-                }
-                of.needs.entry(name).or_default().extend(needs);
-            }
-            Statement::Unsure(name) => of.unsure.push(name),
-            Statement::Computed => of.computed = true,
-            Statement::Name(name) => {
-                if let Some(task) = tasks.last_mut() {
-                    task.name = name;
-                }
-            }
-            Statement::Files {
-                files,
-                more,
-                pattern,
-            } => {
-                if let Some(task) = tasks.last_mut().or(hoe.as_mut()) {
-                    task.add_files(files, more, pattern);
-                }
-            }
-            Statement::Libs { libs, more, first } => {
-                if let Some(task) = tasks.last_mut() {
-                    task.is_vague |= !libs.whole;
-                    let before = if more {
-                        std::mem::take(&mut task.libs)
-                    } else {
-                        Vec::new()
-                    };
-                    task.libs = if first {
-                        [libs.globs, before].concat()
-                    } else {
-                        [before, libs.globs].concat()
-                    };
-                }
-            }
-            Statement::Options {
-                options,
-                more,
-                vague,
-            } => {
-                if let Some(task) = tasks.last_mut() {
-                    if !more {
-                        task.options = RubyOptions::default();
-                    }
-                    task.options.add(options);
-                    task.is_vague |= vague;
-                }
-            }
-            Statement::FrameworkOptions { options, more } => {
-                if let Some(task) = tasks.last_mut() {
-                    if !more {
-                        task.framework_options.clear();
-                    }
-                    task.framework_options.push(' ');
-                    task.framework_options.push_str(&options);
-                }
-            }
-            Statement::Script {
-                name,
-                path,
-                options,
-            } => {
-                if TEST_DIRECTORIES.iter().any(|it| path.starts_with(it)) {
-                    scripts.push(Script {
-                        name,
-                        path,
-                        options,
-                    });
-                }
-            }
-            Statement::Framework(requires) => {
-                if let Some(task) = tasks.last_mut() {
-                    task.is_vague |= requires.is_none();
-                    task.framework = requires.unwrap_or_default();
-                }
-            }
-            Statement::Variable { task, variable } => variables.push((task, variable)),
-            Statement::Load(load) => loads.push(load),
-            Statement::Hoe => hoe = Some(Task::of("test".to_owned(), true)),
-        }
-    }
-    if tasks.is_empty() {
-        tasks.extend(hoe);
-    }
-    let chosen = chosen(&tasks, &scripts, &of);
-    if chosen.tasks.is_empty() && chosen.scripts.is_empty() && chosen.unsure.is_empty() {
-        return (None, loads);
-    }
-    let mut environment = Environment::default();
-    for (task, variable) in variables {
-        if task.is_none_or(|task| chosen.runs(&task)) {
-            environment.set(variable);
-        }
-    }
-    let mut all = together(&chosen.tasks);
-    all.guessed = chosen.tasks.is_empty() && chosen.scripts.is_empty() && of.unsure.is_empty();
-    all.scripts.extend(chosen.scripts.into_iter().cloned());
-    add(&mut all.unread, &chosen.unsure);
-    all.vague |= environment.is_vague;
-    all.environment = environment.variables;
-    (Some(all), loads)
-}
-
 /// Adds what is not known yet.
 fn add(to: &mut Vec<String>, from: &[String]) {
     for one in from {
@@ -344,38 +241,6 @@ fn add(to: &mut Vec<String>, from: &[String]) {
             to.push(one.to_owned());
         }
     }
-}
-
-fn together(tasks: &[&Task]) -> RakeTest {
-    let mut all = RakeTest::default();
-    for task in tasks {
-        let mut way = way(&task.libs, &task.options);
-        add(&mut way.requires, &task.framework);
-        all.note(&task.options, &task.framework_options);
-        all.vague |= task.is_vague;
-        match (&task.files, &task.pattern) {
-            (None, None) if task.is_minitest => {
-                add(&mut way.globs, &MINITEST_FILES.map(str::to_owned));
-            }
-            (None, None) => add(&mut way.globs, &[RAKE_FILES.to_owned()]),
-            _ => {}
-        }
-        let said = [&task.files, &task.pattern].into_iter().flatten();
-        for files in said {
-            add(&mut way.globs, &files.globs);
-            add(&mut way.excludes, &files.excludes);
-            if !task.is_minitest {
-                add(&mut all.missing, &files.named);
-            }
-            if !files.whole || files.globs.is_empty() {
-                add(&mut all.unread, std::slice::from_ref(&task.name));
-            }
-        }
-        add(&mut all.globs, &way.globs);
-        add(&mut all.excludes, &way.excludes);
-        all.ways.push(way);
-    }
-    all
 }
 
 fn way(libs: &[String], options: &RubyOptions) -> Way {

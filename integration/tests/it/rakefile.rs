@@ -75,3 +75,29 @@ fn tasks_of_other_files_run() {
             .reported(&["checks/b.rb", "test/a_test.rb"]);
     }
 }
+
+/// What `rake test` does besides tests is not done here, and that is said, also in the report.
+#[test]
+fn what_rake_test_does_besides_is_a_warning() {
+    let home = Home::new();
+    let project = Project::of(&home, &[("test/a_test.rb", &minitest("ATest"))]);
+    let task = "Rake::TestTask.new(:units) { |t| t.pattern = 'test/*_test.rb' }";
+    for rakefile in [
+        "task(:make) { sh 'make' }\ntask test: [:make, :units]",
+        "%w[make].each { |n| task(n) { sh 'make' } }\ntask test: [:make, :units]",
+    ] {
+        project.write(
+            "Rakefile",
+            &format!("require 'rake/testtask'\n{task}\n{rakefile}\n"),
+        );
+        let said = "rake test also runs make, which Gorgon does not";
+        let run = run::run(&home, &project, &["--local=1"]);
+        run.exited(0).says(&[&format!("warning: {said}")]);
+        let warnings = &run.events("job_finished")[0]["warnings"];
+        assert!(
+            warnings[0].as_str().is_some_and(|it| it.starts_with(said)),
+            "{warnings}"
+        );
+        assert_eq!(warnings.as_array().map(Vec::len), Some(1));
+    }
+}

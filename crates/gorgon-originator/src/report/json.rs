@@ -349,7 +349,7 @@ pub fn job_finished(
             "sick_hosts": sick.into_iter().map(host_probed).collect::<Vec<_>>(),
             "suite_hooks": hooks,
             "left_early": left_early,
-            "warnings": results.warnings,
+            "warnings": results.told_before.iter().chain(&results.warnings).collect::<Vec<_>>(),
             "trace": trace,
         })
         .to_string(),

@@ -48,6 +48,8 @@ pub struct Results {
     pub suite_hooks: Vec<SuiteHookFailed>,
     /// A file without tests has it in its configuration that a run without any fails.
     pub needs_tests: bool,
+    /// Warnings that were shown before the job began.
+    pub told_before: Vec<String>,
     /// Warnings, each once, with where they came from.
     pub warnings: Vec<String>,
     /// Hosts and workers that left by an error.
@@ -84,6 +86,15 @@ impl Results {
             files: work.iter().map(FileResult::new).collect(),
             progress: Progress::new(work),
             ..Self::default()
+        }
+    }
+
+    /// Notes warnings that were shown before the job began.
+    #[must_use]
+    pub fn told(self, told_before: Vec<String>) -> Self {
+        Self {
+            told_before,
+            ..self
         }
     }
 

@@ -73,7 +73,8 @@ fn go(
         ..LogFields::default()
     })?;
     let mut files = choose(&settings, args)?;
-    for warning in settings.warnings.iter().chain(&files.warnings) {
+    let warnings = settings.warnings.iter().chain(&files.warnings);
+    for warning in warnings.chain(&files.beside) {
         screen.say(&format!("warning: {warning}"));
     }
     for hint in &files.hints {

@@ -10,9 +10,15 @@ module Gorgon
     TESTS = /test|(?<!gem)spec(?!if)|rake|\A-e\z/i.freeze
     # RSpec's files run by RSpec's own pattern, whatever the Rakefile says.
     OTHERS = /\A(?:bundle exec |bin\/|-S )*(?:rspec|cucumber)\b/.freeze
+    # What changes nothing that tests could see. What sets a variable of the environment to a literal is done here, too.
+    HARMLESS = %i[invoke execute puts print p pp warn [] []= reenable name require].freeze
+    # The task of RSpec: its files run here.
+    OF_RSPEC = %r{/rspec/core/rake_task\.rb\z}.freeze
+    LOCALS = %i[getlocal getlocal_WC_0 getlocal_WC_1 getblockparam].freeze
     CODE = 'YARVInstructionSequence/SimpleDataFormat'
 
     def initialize(action, project)
+      @action = action
       @project = "#{project}/"
       @calls = []
       @texts = []
@@ -38,6 +44,15 @@ module Gorgon
       @computed || told.any? { |text| TESTS.match?(text) }
     end
 
+    # Whether it does something else than to invoke tasks.
+    def acts?
+      return !OF_RSPEC.match?(@action.source_location.first) unless @inside
+      return true if @unread
+
+      told = @texts.any? { |text| OTHERS.match?(text) }
+      !told && (!(@calls - HARMLESS).empty? || (@calls.include?(:[]=) && @locals))
+    end
+
     private
 
     def inside?(code)
@@ -58,6 +73,7 @@ module Gorgon
       instructions = sequence.last.grep(Array)
       instructions.each_with_index do |instruction, at|
         look(instruction)
+        @locals ||= LOCALS.include?(instruction.first)
         call = instruction.grep(Hash).find { |it| it[:mid] } or next
         next unless STARTERS.include?(call[:mid])
 

@@ -12,17 +12,33 @@ module Gorgon
 
     def to_h
       ROOTS.each do |name|
-        @tasks = []
-        @others = []
-        @reached = {}
-        task = Rake.application.lookup(name)
-        reach(task) if task
-        return { tasks: @tasks.map { |it| test_task(it) }, others: @others } unless @tasks.empty? && @others.empty?
+        look_at(name)
+        next if @tasks.empty? && @others.empty?
+
+        told = { root: name, tasks: @tasks.map { |it| test_task(it) }, others: @others, more: @more }
+        return told.merge(more_tests: name == 'default' ? [] : more_tests(name))
       end
-      { tasks: [], others: [] }
+      { root: '', tasks: [], others: [], more: [], more_tests: [] }
     end
 
     private
+
+    # Names of test tasks that the default task reaches besides, if it reaches this one.
+    def more_tests(name)
+      known = @tasks
+      look_at('default')
+      @reached[name] ? (@tasks - known).map { |it| it.name.to_s } : []
+    end
+
+    def look_at(name)
+      @tasks = []
+      @others = []
+      @more = []
+      @needs = {}
+      @reached = {}
+      task = Rake.application.lookup(name)
+      reach(task) if task
+    end
 
     def reach(task)
       return if @reached[task.name]
@@ -33,8 +49,11 @@ module Gorgon
         own = SeenTasks.of(action)
         if own
           @tasks |= [own]
-        elsif !task.is_a?(Rake::FileTask)
+          @needs[own] = task.prerequisites.sort
+        elsif task.is_a?(Rake::FileTask)
           # What makes a file, by a compiler perhaps, is no test.
+          @more |= [task.name] if task.needed?
+        else
           other(task, action)
         end
       end
@@ -49,7 +68,11 @@ module Gorgon
       code = Action.new(action, @project)
       found = code.invoked.map { |name| Rake.application.lookup(name, task.scope) }.compact
       found.each { |it| reach(it) }
-      @others << place(task, action) if code.starts_tests? || (found.empty? && !code.invoked.empty?)
+      if code.starts_tests? || (found.empty? && !code.invoked.empty?)
+        @others << place(task, action)
+      elsif code.acts?
+        @more |= [task.name]
+      end
     end
 
     def place(task, action)
@@ -58,7 +81,7 @@ module Gorgon
     end
 
     def test_task(task)
-      told = { name: task.name.to_s, directories: task.libs.flatten.map(&:to_s) }
+      told = { name: task.name.to_s, directories: task.libs.flatten.map(&:to_s), needs: @needs[task] }
       if task.respond_to?(:file_list)
         told.merge(files: task.file_list.map(&:to_s), ruby_opts: task.ruby_opts.flatten.map(&:to_s),
                    options: task.option_list.to_s)

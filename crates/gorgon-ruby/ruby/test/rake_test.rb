@@ -69,4 +69,25 @@ class RakeTest < AdapterCase
       assert_empty others("task(:b)\ntask(:a) { #{code} }\ntask test: :a\n"), code
     end
   end
+
+  def test_tasks_that_do_something_besides_are_told
+    told = told(<<~RUBY)
+      require 'rake/testtask'
+      Rake::TestTask.new(:units) { |t| t.deps = [:env, 'b.rb'] }
+      Rake::TestTask.new(:slow)
+      task(:env) { ENV['A'] = 'b' }
+      task(:make) { sh 'make' }
+      task(:more) { |t| Rake::Task['units'].invoke; puts t.name }
+      task(:doc) { sh 'yard' }
+      file('a.rb') { touch 'a.rb' }
+      file('b.rb') { touch 'b.rb' }
+      File.write('b.rb', '')
+      %w[c].each { |n| task(n) { ENV['C'] = n } }
+      task test: %w[make more a.rb c]
+      task default: %i[doc test slow]
+    RUBY
+    assert_equal %w[make a.rb c], told['more']
+    assert_equal %w[slow], told['more_tests']
+    assert_equal %w[b.rb env], told['tasks'].first['needs']
+  end
 end

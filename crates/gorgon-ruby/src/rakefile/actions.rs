@@ -103,6 +103,67 @@ fn may_test(words: &[&Token], methods: &[String]) -> bool {
                 || told.any(|it| mentions_tests(it)))
 }
 
+/// Words with which a statement in the block of a task begins that does nothing that tests could see.
+const HARMLESS: [&str; 26] = [
+    "if",
+    "unless",
+    "else",
+    "elsif",
+    "case",
+    "when",
+    "end",
+    "begin",
+    "rescue",
+    "ensure",
+    "puts",
+    "print",
+    "p",
+    "pp",
+    "warn",
+    "require",
+    "require_relative",
+    "verbose",
+    "next",
+    "return",
+    "nil",
+    "true",
+    "rake_output_message",
+    "ENV",
+    "then",
+    "$stdout",
+];
+
+/// Tells whether a statement in the block of a plain task, which runs no test, does something.
+pub(super) fn acts(words: &[&Token]) -> bool {
+    let texts = words.iter().filter_map(|it| match it {
+        Token::Text(text, _) => Some(text.as_str()),
+        _ => None,
+    });
+    let mut texts = texts.filter(|it| !it.is_empty());
+    let mut names = words.iter().filter_map(|it| match it {
+        Token::Name(name) => Some(name.as_str()),
+        _ => None,
+    });
+    if texts.any(|it| {
+        OTHERS
+            .iter()
+            .any(|other| *other != "cucumber" && it.starts_with(other))
+    }) {
+        return false;
+    }
+    match words {
+        // A value is kept.
+        [Token::Name(_), Token::Sign("=" | "+=" | "<<"), ..] => {
+            names.any(|it| STARTERS.contains(&it))
+        }
+        [Token::Name(first), ..] => {
+            let invokes = first.ends_with("Task") || first == "task";
+            !HARMLESS.contains(&first.as_str()) && !invokes
+        }
+        _ => false,
+    }
+}
+
 fn calls(word: &Token, methods: &[String]) -> bool {
     matches!(word, Token::Name(name) if methods.contains(name))
 }

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Script, Task};
+use super::said::Script;
+use super::task::Task;
 
 /// What tasks need, and what cannot be told of them.
 #[derive(Debug, Default)]
@@ -13,6 +14,9 @@ pub(super) struct Prerequisites {
     pub(super) unsure: Vec<String>,
     /// Tasks have names that are computed: one that is needed and nowhere defined may be one of them.
     pub(super) computed: bool,
+    /// Tasks whose blocks do something that is no test, and tasks whose blocks set a variable of the environment.
+    pub(super) acts: Vec<String>,
+    pub(super) sets: Vec<String>,
 }
 
 /// What `rake test` reaches.
@@ -22,6 +26,8 @@ pub(super) struct Chosen<'a> {
     pub(super) scripts: Vec<&'a Script>,
     /// Tasks whose tests the text does not tell.
     pub(super) unsure: Vec<String>,
+    /// The task that leads to them.
+    pub(super) root: &'static str,
     /// Tasks of all kinds, without their namespaces.
     reached: BTreeSet<String>,
 }
@@ -41,14 +47,7 @@ pub(super) fn chosen<'a>(
     of: &Prerequisites,
 ) -> Chosen<'a> {
     for root in ["test", "default"] {
-        let mut reached = BTreeMap::new();
-        let mut waiting = vec![root.to_owned()];
-        while let Some(name) = waiting.pop() {
-            if reached.insert(last(&name), name.clone()).is_none() {
-                let needs = of.needs.iter().filter(|it| last(it.0) == last(&name));
-                waiting.extend(needs.flat_map(|(_, needs)| needs.iter().cloned()));
-            }
-        }
+        let reached = reached(root, of);
         // Several tasks may end in one name, in different namespaces: all of them are meant.
         let is_reached = |name: &str| reached.contains_key(&last(name));
         let found: Vec<&Task> = tasks.iter().filter(|it| is_reached(&it.name)).collect();
@@ -76,6 +75,7 @@ pub(super) fn chosen<'a>(
                 tasks: found,
                 scripts: run,
                 unsure,
+                root,
                 reached: reached.into_keys().collect(),
             };
         }
@@ -84,11 +84,25 @@ pub(super) fn chosen<'a>(
         tasks: tasks.iter().collect(),
         scripts: Vec::new(),
         unsure: Vec::new(),
+        root: "",
         reached: BTreeSet::new(),
     }
 }
 
+/// The tasks that a task needs, with itself: their names without namespaces, and with them.
+pub(super) fn reached(root: &str, of: &Prerequisites) -> BTreeMap<String, String> {
+    let mut reached = BTreeMap::new();
+    let mut waiting = vec![root.to_owned()];
+    while let Some(name) = waiting.pop() {
+        if reached.insert(last(&name), name.clone()).is_none() {
+            let needs = of.needs.iter().filter(|it| last(it.0) == last(&name));
+            waiting.extend(needs.flat_map(|(_, needs)| needs.iter().cloned()));
+        }
+    }
+    reached
+}
+
 /// The name of a task without its namespaces.
-fn last(name: &str) -> String {
+pub(super) fn last(name: &str) -> String {
     name.rsplit(':').next().unwrap_or(name).to_owned()
 }

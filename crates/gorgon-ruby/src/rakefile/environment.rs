@@ -117,3 +117,6 @@ impl Reader {
 fn is_env(word: &Token) -> bool {
     matches!(word, Token::Name(name) if name == "ENV")
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,6 @@
 //! Plain tasks: what they need, start and change.
 
-use super::actions::command;
+use super::actions::{acts, command};
 use super::blocks::Block;
 use super::tokens::Token;
 use super::words::{Reader, Statement, named, opens, parameters};
@@ -79,7 +79,7 @@ impl Reader {
         true
     }
 
-    fn needs(&mut self, name: &str, words: &[&Token]) {
+    pub(super) fn needs(&mut self, name: &str, words: &[&Token]) {
         let end = words
             .iter()
             .position(|it| matches!(it, Token::Name(name) if name == "if" || name == "unless"));
@@ -147,10 +147,51 @@ impl Reader {
         }
     }
 
-    /// Notes what the block of a plain task starts by a command.
+    /// Notes what the block of a plain task starts by a command, or does otherwise.
     pub(super) fn command(&mut self, words: &[&Token]) {
         if let Some(Block { word: plain, .. }) = &self.plain {
-            self.said.extend(command(plain, words, &self.defined));
+            match command(plain, words, &self.defined) {
+                Some(command) => self.said.push(command),
+                None if self.block.is_none() && acts(words) => {
+                    self.said.push(Statement::Acts(plain.clone()))
+                }
+                None => {}
+            }
+        }
+    }
+
+    /// Notes what a task of RSpec needs: `RSpec::Core::RakeTask.new(spec: :compile)`.
+    pub(super) fn spec_task(&mut self, words: &[&Token]) {
+        let found = words.windows(2).position(
+            |two| matches!(two, [Token::Name(class), Token::Sign(".")] if class == "RSpec::Core::RakeTask"),
+        );
+        let Some(rest) = found.and_then(|at| words.get(at + 3..)) else {
+            return;
+        };
+        let until = rest.iter().position(|it| opens(it)).unwrap_or(rest.len());
+        let arguments = &rest[..until];
+        let arrow = arguments
+            .iter()
+            .position(|it| matches!(it, Token::Sign("=>" | ":")));
+        let name = arguments.iter().find_map(|it| named(it));
+        if let (Some(name), Some(arrow)) = (name, arrow) {
+            self.needs(name, &arguments[arrow..]);
+        }
+    }
+
+    /// Notes that a task makes a file: `file 'lib/parser.rb' => 'parser.y' do`.
+    pub(super) fn file_task(&mut self, words: &[&Token]) {
+        let (name, rest) = match words {
+            [Token::Name(file), Token::Sign("("), name, rest @ ..]
+            | [Token::Name(file), name, rest @ ..]
+                if file == "file" =>
+            {
+                (name, rest)
+            }
+            _ => return,
+        };
+        if let (Some(name), true) = (named(name), rest.iter().any(|it| opens(it))) {
+            self.said.push(Statement::Acts(name.to_owned()));
         }
     }
 }

@@ -3,7 +3,7 @@ use super::*;
 /// Checks what `rake test` runs by a Rakefile: globs, then excludes behind `-`, then the load path.
 #[track_caller]
 fn check(text: &str, expected: &str) {
-    let shown = match of_text(text).0 {
+    let shown = match of_text(text).test {
         None => "nothing".to_owned(),
         Some(read) => {
             let excludes: String = read.excludes.iter().map(|it| format!(" -{it}")).collect();
@@ -130,7 +130,7 @@ fn options_of_ruby_are_read_for_each_task() {
     let of_two = of_text(
         "task test: %w[core plugins]\nRake::TestTask.new(:core) do |t|\n  t.libs << 'test/core'\nend\nRake::TestTask.new(:plugins) do |t|\n  t.libs = %w[test/plugins]\n  t.pattern = 'test/plugins/test_*.rb'\nend\n",
     );
-    let ways = of_two.0.unwrap().ways;
+    let ways = of_two.test.unwrap().ways;
     assert_eq!(ways[0].directories, ["lib", "test/core"]);
     assert_eq!(ways[1].directories, ["test/plugins"]);
     assert_eq!(ways[1].globs, ["test/plugins/test_*.rb"]);
@@ -155,7 +155,7 @@ fn a_task_needs_another_in_each_form_that_ruby_has() {
 #[test]
 fn options_that_have_no_effect_are_noted() {
     let text = "Rake::TestTask.new do |t|\n  t.ruby_opts = %w[-w -Ix --enable=frozen-string-literal -W:no-deprecated]\n  t.options = \"--name=/x/ -v\"\nend\n";
-    let read = of_text(text).0.unwrap();
+    let read = of_text(text).test.unwrap();
     assert_eq!(
         read.ruby_opts,
         ["--enable=frozen-string-literal", "-W:no-deprecated"]
@@ -163,7 +163,7 @@ fn options_that_have_no_effect_are_noted() {
     assert_eq!(read.options, ["--name=/x/ -v"]);
     let text =
         "Rake::TestTask.new do |t|\n  t.ruby_opts << '-W2'\n  t.options = '-v --pride'\nend\n";
-    let read = of_text(text).0.unwrap();
+    let read = of_text(text).test.unwrap();
     assert!(read.ruby_opts.is_empty() && read.options.is_empty());
 }
 
@@ -338,7 +338,7 @@ fn a_block_of_one_line_is_read_whole_and_what_is_added_keeps_what_was() {
         "Rake::TestTask.new(:test) { |t| t.pattern = 'a/*.rb'; t.test_files = ['b.rb'] }; task x: :y\n",
         "b.rb a/*.rb | lib",
     );
-    let vague = |text: &str| of_text(text).0.unwrap().vague;
+    let vague = |text: &str| of_text(text).test.unwrap().vague;
     assert!(vague("Rake::TestTask.new { |t| t.libs << here }"));
     assert!(vague(
         "Rake::TestTask.new { |t| t.ruby_opts << \"-I#{here}\" }"
@@ -413,51 +413,4 @@ fn files_that_are_named_and_missing_are_noted() {
             "{said}"
         );
     }
-}
-
-/// Checks what a Rakefile sets in the environment.
-#[track_caller]
-fn check_environment(text: &str, expected: &str) {
-    let read = of_text(&format!("{text}\nRake::TestTask.new\n")).0.unwrap();
-    let set = read.environment.iter().map(|it| {
-        let sign = if it.unless_set { "||=" } else { "=" };
-        format!("{}{sign}{} ", it.name, it.value.as_deref().unwrap_or("nil"))
-    });
-    let vague = if read.vague { "ask" } else { "" };
-    assert_eq!(
-        format!("{}{vague}", set.collect::<String>()).trim(),
-        expected,
-        "{text}"
-    );
-}
-
-#[test]
-fn what_it_sets_in_the_environment_is_read() {
-    check_environment("ENV['SHIP'] = 'ketch'", "SHIP=ketch");
-    check_environment("ENV[\"SHIP\"] ||= \"ketch\"", "SHIP||=ketch");
-    check_environment(
-        "ENV['A'] = '1'\nENV['A'] ||= '2'\nENV['B'] = nil",
-        "A=1 B=nil",
-    );
-    check_environment(
-        "puts 'x' if ENV['A'] == '1'\nx = ENV['B'] || 'b'\nENV.fetch('C')",
-        "",
-    );
-    // Whether it happens, or to what value, Rake knows.
-    check_environment("ENV['A'] = '1' if RUBY_VERSION > '3'", "ask");
-    check_environment("if x\n  ENV['A'] = '1'\nend", "ask");
-    check_environment("ENV['A'] = \"#{x}\"", "ask");
-    check_environment("ENV[name] = '1'", "ask");
-    check_environment("ENV.update('A' => '1')", "ask");
-    // What a task sets counts if it runs before the tests.
-    check_environment("task(:cover) do\n  ENV['A'] = '1'\nend", "");
-    check_environment(
-        "task(:cover) do\n  ENV['A'] = '1'\nend\ntask test: :cover",
-        "A=1",
-    );
-    check_environment("task(:cover) { ENV['A'] = '1' }\ntask test: :cover", "A=1");
-    check_environment(
-        "task :cover do\n  ENV['A'] = x\nend\ntask test: :cover",
-        "ask",
-    );
 }

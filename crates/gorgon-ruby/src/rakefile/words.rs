@@ -63,6 +63,8 @@ pub(super) enum Statement {
         task: Option<String>,
         variable: Option<Variable>,
     },
+    /// This task does something that is no test.
+    Acts(String),
     /// Other files are loaded with the Rakefile.
     Load(Load),
     /// Hoe makes the tasks.
@@ -209,6 +211,8 @@ impl Reader {
             self.invoked(words);
             self.command(words);
             self.loaded(words);
+            self.file_task(words);
+            self.spec_task(words);
             self.environment(words, indent);
         }
         if self.test_task(words, indent)
@@ -299,6 +303,14 @@ impl Reader {
             Some(name) if self.uncertain => self.said.push(Statement::Unsure(name.to_owned())),
             Some(_) => {}
         }
+        if let (Some(name), Some(at)) = (
+            name,
+            arguments
+                .iter()
+                .position(|it| matches!(it, Token::Sign(":" | "=>"))),
+        ) {
+            self.needs(name, &arguments[at..]);
+        }
         if let Some(opens) = opens {
             let (parameter, body) = parameters(&rest[opens + 1..]);
             self.block = Some(Block::new(parameter, indent));
@@ -338,6 +350,8 @@ impl Reader {
                     self.said.push(Statement::Name(name.to_owned()));
                 }
             }
+            // Of the last test task, whatever its name.
+            "deps" => self.needs("", value),
             "pattern" | "test_files" | "test_globs" => {
                 let mut files = sum(value, &self.files);
                 files.whole &= !self.uncertain;
