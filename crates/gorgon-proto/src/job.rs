@@ -121,6 +121,9 @@ pub struct Way {
     /// Globs of files that it leaves out.
     #[serde(default)]
     pub excludes: Vec<String>,
+    /// What its files see as `$0`: the program that a task of Rake starts. None: each file is the program.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub program: Option<String>,
     /// What the Rakefile sets in the environment before a task starts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub environment: Vec<Variable>,

@@ -191,7 +191,8 @@ module Gorgon
       return leave_to(other, false) if other && other.to_s != @request.framework
 
       begin_file
-      Program.take(@request.framework, path, @root) { |file| Frameworks.scan.text(file) if asked.empty? }
+      program = Frameworks.ruby_options&.program_of(path)
+      Program.take(@request.framework, path, @root, program) { |file| Frameworks.scan.text(file) if asked.empty? }
       started = System.now
       choice = Frameworks::Choice.new(path, @request.framework, asked, Frameworks.scan)
       other = catch(:elsewhere) { run_with_adapter(path, selection(line), choice) }

@@ -3,7 +3,8 @@
 require_relative 'system'
 
 module Gorgon
-  # What a test sees as `$0`, and as `DATA`: what they would be with the framework's own command, `rspec` or `ruby FILE`.
+  # What a test sees as `$0`, and as `DATA`: what they would be with the project's own command, `rspec`, `rake test` or
+  # `ruby FILE`. Only with the last one a file is the program, and has data.
   module Program
     # As long as the words of our own command line: a longer title would be written over the environment, by which
     # processes of a job are found.
@@ -38,12 +39,14 @@ module Gorgon
         end
       end
 
-      # The block may have the text of the file at hand.
-      def take(framework, path, root)
+      # The block may have the text of the file at hand. `program`: what a task of the Rakefile starts.
+      def take(framework, path, root, program = nil)
         file = File.expand_path(path, root)
         text = yield(file) || text(file)
-        data(path, file, text.include?(END_WORD) && data?(framework, text) ? Program.code(text) : nil)
-        name = framework == 'rspec' ? rspec : of(file, text)
+        program = nil if framework == 'rspec'
+        has_data = program.nil? && text.include?(END_WORD) && data?(framework, text)
+        data(path, file, has_data ? Program.code(text) : nil)
+        name = framework == 'rspec' ? rspec : program || of(file, text)
         # What the suite has made of it stays, as in a plain run of all files.
         return if name.bytesize > MOST_BYTES || (@given && $0 != @given)
 

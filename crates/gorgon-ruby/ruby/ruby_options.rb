@@ -33,6 +33,12 @@ module Gorgon
       @now['requires'].each { |name| REQUIRE.call(name) } if @now
     end
 
+    # What a file sees as `$0` under `rake test`; nil where it is the program itself.
+    def program_of(path)
+      way = (of_files[File.expand_path(path, root)] if @ways.size > 1) || @usual
+      way && way['program']
+    end
+
     private
 
     # What the Rakefile sets: `rake test` starts Ruby in that.

@@ -60,6 +60,8 @@ struct TestTask {
     files: Vec<String>,
     ruby_opts: Vec<String>,
     options: String,
+    /// Ruby loads its files by a text, without Rake's loader.
+    direct: bool,
     #[serde(default)]
     prelude: Option<String>,
     #[serde(default)]
@@ -178,7 +180,13 @@ fn of_answer(project: &Path, answer: &Answer) -> RakeTest {
         });
         let way = Way {
             globs,
-            ..rake.add_task(&task.directories, &task.ruby_opts, &preludes, &task.options)
+            ..rake.add_task(
+                &task.directories,
+                &task.ruby_opts,
+                &preludes,
+                &task.options,
+                task.direct,
+            )
         };
         rake.ways.push(way);
     }

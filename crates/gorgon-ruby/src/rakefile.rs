@@ -25,6 +25,7 @@ use std::path::Path;
 
 use gorgon_proto::job::{Variable, Way};
 
+use crate::rails::is_rails;
 pub use beside::{Beside, TaskFiles};
 use lists::is_glob;
 use loads::loads_more;
@@ -104,7 +105,8 @@ pub fn rake_test(project: &Path) -> Option<RakeTest> {
     let said = text_of(project)?;
     let read_text = of_text(&said.text);
     let found = read_text.test;
-    let mut found = if loads_more(project, read_text.loads, &said.read) {
+    // A Rails application is loaded with its Rakefile, and `rails test` does not ask it.
+    let mut found = if !is_rails(project) && loads_more(project, read_text.loads, &said.read) {
         let mut found = found.unwrap_or_else(|| RakeTest {
             guessed: true,
             ..RakeTest::default()
@@ -167,6 +169,7 @@ impl RakeTest {
         ruby_opts: &[String],
         preludes: &[&str],
         framework_options: &str,
+        is_direct: bool,
     ) -> Way {
         let mut options = RubyOptions::default();
         let mut said = ruby_opts.iter().flat_map(|it| it.split_whitespace());
@@ -174,7 +177,10 @@ impl RakeTest {
         let requires = preludes.iter().flat_map(|text| required(text));
         options.requires.extend(requires);
         self.note(&options, framework_options);
-        way(libs, &options)
+        Way {
+            program: Some(task::program(is_direct).to_owned()),
+            ..way(libs, &options)
+        }
     }
 
     /// Gives all tasks this environment, which the Rakefile sets when it is loaded.
@@ -198,7 +204,11 @@ impl RakeTest {
 
     /// Ways that differ in their files alone are one.
     pub(crate) fn join_ways(&mut self) {
-        let said = |way: &Way| (way.directories.clone(), way.requires.clone());
+        let said = |way: &Way| Way {
+            globs: Vec::new(),
+            excludes: Vec::new(),
+            ..way.clone()
+        };
         if self
             .ways
             .windows(2)

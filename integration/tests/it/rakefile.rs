@@ -101,3 +101,42 @@ fn what_rake_test_does_besides_is_a_warning() {
         assert_eq!(warnings.as_array().map(Vec::len), Some(1));
     }
 }
+
+/// Under `rake test` no file is the program: what stands behind `$0 == __FILE__` does not run, and there is no `DATA`.
+#[test]
+fn a_file_that_a_task_runs_is_not_the_program() {
+    let home = Home::new();
+    let look = "require 'minitest/autorun'\nclass ATest < Minitest::Test\n  def test_one\n    assert_equal PROGRAM, File.basename($0)\n    refute defined?(DATA)\n  end\nend\nabort 'the program' if __FILE__ == $0\n__END__\nx\n";
+    for (program, rakefile) in [
+        ("rake_test_loader.rb", "Rake::TestTask.new"),
+        ("-e", "Rake::TestTask.new { |t| t.loader = :direct }"),
+        ("-e", "Minitest::TestTask.create"),
+        (
+            "-e",
+            "%w[test].each { |n| Rake::TestTask.new(n) { |t| t.loader = :direct } }",
+        ),
+    ] {
+        let project = Project::of(
+            &home,
+            &[
+                (
+                    "Rakefile",
+                    &format!("require 'rake/testtask'\nrequire 'minitest/test_task'\n{rakefile}\n"),
+                ),
+                (
+                    "test/test_a.rb",
+                    &look.replace("PROGRAM", &format!("'{program}'")),
+                ),
+            ],
+        );
+        run::run(&home, &project, &["--local=1"]).exited(0);
+    }
+    let project = Project::of(
+        &home,
+        &[(
+            "test/a_test.rb",
+            "require 'minitest/autorun'\nNAME = $0\nclass ATest < Minitest::Test\n  def test_one = assert_equal([__FILE__, \"x\\n\"], [File.expand_path(NAME), DATA.read])\nend\n__END__\nx\n",
+        )],
+    );
+    run::run(&home, &project, &["--local=1"]).exited(0);
+}

@@ -84,10 +84,10 @@ module Gorgon
       told = { name: task.name.to_s, directories: task.libs.flatten.map(&:to_s), needs: @needs[task] }
       if task.respond_to?(:file_list)
         told.merge(files: task.file_list.map(&:to_s), ruby_opts: task.ruby_opts.flatten.map(&:to_s),
-                   options: task.option_list.to_s)
+                   options: task.option_list.to_s, direct: task.loader == :direct)
       else
         told.merge(files: Dir[*task.test_globs].map(&:to_s).uniq, ruby_opts: [], prelude: task.test_prelude,
-                   framework: task.framework, options: task.extra_args.join(' '))
+                   direct: true, framework: task.framework, options: task.extra_args.join(' '))
       end
     end
   end

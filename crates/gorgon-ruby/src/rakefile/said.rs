@@ -126,6 +126,11 @@ pub(super) fn of_text(text: &str) -> Read {
                     of.acts.push(name);
                 }
             }
+            Statement::Direct => {
+                if let Some(task) = tasks.last_mut() {
+                    task.is_direct = true;
+                }
+            }
             Statement::Framework(requires) => {
                 if let Some(task) = tasks.last_mut() {
                     task.is_vague |= requires.is_none();
@@ -199,6 +204,7 @@ fn together(tasks: &[&Task]) -> RakeTest {
     let mut all = RakeTest::default();
     for task in tasks {
         let mut way = way(&task.libs, &task.options);
+        way.program = Some(task.program().to_owned());
         add(&mut way.requires, &task.framework);
         all.note(&task.options, &task.framework_options);
         all.vague |= task.is_vague;

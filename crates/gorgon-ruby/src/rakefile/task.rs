@@ -10,6 +10,15 @@ const MINITEST_LIBS: [&str; 3] = ["lib", "test", "."];
 /// The file that these tasks load before the first test file.
 const MINITEST_FRAMEWORK: &str = "minitest/autorun";
 
+/// `$0` of a test file under `rake test`: Rake's loader, or a text for Ruby.
+pub(super) fn program(is_direct: bool) -> &'static str {
+    if is_direct {
+        "-e"
+    } else {
+        "rake_test_loader.rb"
+    }
+}
+
 /// A test task.
 #[derive(Debug, Clone)]
 pub(super) struct Task {
@@ -24,6 +33,8 @@ pub(super) struct Task {
     pub(super) framework: Vec<String>,
     pub(super) framework_options: String,
     pub(super) is_minitest: bool,
+    /// Ruby loads the files by a text, without Rake's loader.
+    pub(super) is_direct: bool,
     pub(super) is_vague: bool,
 }
 
@@ -47,8 +58,14 @@ impl Task {
                 .collect(),
             framework_options: String::new(),
             is_minitest,
+            is_direct: is_minitest,
             is_vague: false,
         }
+    }
+
+    /// What its files see as `$0`.
+    pub(super) fn program(&self) -> &'static str {
+        program(self.is_direct)
     }
 
     pub(super) fn add_files(&mut self, files: Files, more: bool, pattern: bool) {

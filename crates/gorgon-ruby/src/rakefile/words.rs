@@ -39,6 +39,8 @@ pub(super) enum Statement {
     },
     /// Options of the framework for the last test task; `more`: besides those said before.
     FrameworkOptions { options: String, more: bool },
+    /// Ruby loads the files of the last test task by a text.
+    Direct,
     /// What the last test task loads before its files; none: it cannot be told.
     Framework(Option<Vec<String>>),
     /// What this task runs cannot be told.
@@ -351,6 +353,9 @@ impl Reader {
                 }
             }
             // Of the last test task, whatever its name.
+            "loader" if matches!(value, [Token::Symbol(loader)] if loader == "direct") => {
+                self.said.push(Statement::Direct);
+            }
             "deps" => self.needs("", value),
             "pattern" | "test_files" | "test_globs" => {
                 let mut files = sum(value, &self.files);
