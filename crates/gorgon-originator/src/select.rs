@@ -37,7 +37,9 @@ impl Suite {
                 let mut files = globs.clone();
                 let is_name = |it: &str| !it.contains(['*', '?', '[', '{', '\\']);
                 let exists = |it: &str| tree.root().join(it).symlink_metadata().is_ok();
+                let is_below = |it: &str| it.starts_with(&format!("{directory}/"));
                 files.retain(|it| is_name(it) && !exists(it));
+                files.retain(|it| directory.is_empty() || is_below(it));
                 ("`files` of gorgon.json names", files)
             }
             Self::Usual(usual) => ("the Rakefile's test task names", usual.missing(directory)),
@@ -343,8 +345,8 @@ pub fn select(tree: &Tree, words: &[String], suite: &Suite) -> Result<Selection,
             }
             if let Suite::Usual(usual) = suite {
                 not_a_part(usual, tree, &directory, &found)?;
-                suite.not_missing(tree, &directory)?;
             }
+            suite.not_missing(tree, &directory)?;
             selection.take(found, &mut places)?;
         } else if path.exists() {
             if let Some(what) = glob::no_file(&path) {

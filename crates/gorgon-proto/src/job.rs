@@ -112,6 +112,9 @@ pub struct Way {
     /// Directories on the load path, as `-I` names them.
     #[serde(default)]
     pub directories: Vec<String>,
+    /// Ruby code that is evaluated before that, and before its files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prelude: Option<String>,
     /// What is loaded before its files, as `-r` names it.
     #[serde(default)]
     pub requires: Vec<String>,

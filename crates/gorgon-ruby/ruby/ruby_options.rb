@@ -15,6 +15,7 @@ module Gorgon
       @ways = Array(ways)
       @named = named
       @mine = []
+      @evaluated = []
     end
 
     # Sets the load path of most files, before a framework is loaded: the project may be the framework itself.
@@ -25,11 +26,12 @@ module Gorgon
       of_files if @ways.size > 1
     end
 
-    # Sets the load path of a file that is to be loaded, and loads what its task loads before it: where that fails, it is
+    # Sets the load path of a file that is to be loaded, evaluates the prelude of its task, and loads what its task loads before it: where that fails, it is
     # an error of the file.
     def follow(path)
       way = of_files[path] if @ways.size > 1
       take(way || @usual)
+      evaluate(@now['prelude']) if @now && @now['prelude']
       @now['requires'].each { |name| REQUIRE.call(name) } if @now
     end
 
@@ -49,6 +51,14 @@ module Gorgon
 
         ENV[name] = value&.gsub("\0", root)
       end
+    end
+
+    # Once in each process: a plain run has one for all files.
+    def evaluate(prelude)
+      return if @evaluated.include?(prelude)
+
+      eval(prelude, TOPLEVEL_BINDING.dup, '-e', 1)
+      @evaluated << prelude
     end
 
     def take(way)

@@ -180,6 +180,7 @@ fn of_answer(project: &Path, answer: &Answer) -> RakeTest {
         });
         let way = Way {
             globs,
+            prelude: task.prelude.clone(),
             ..rake.add_task(
                 &task.directories,
                 &task.ruby_opts,

@@ -5,6 +5,7 @@
 //! not, the task is *unread*, and the caller falls back to the usual names and says so.
 
 mod actions;
+mod attributes;
 mod beside;
 mod blocks;
 mod chosen;

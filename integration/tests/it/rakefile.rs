@@ -35,9 +35,11 @@ fn a_file_that_is_named_and_missing_is_no_green_run() {
         "gorgon.json",
         "{ \"files\": [\"test/*_test.rb\", \"test/b_test.rb\"] }",
     );
-    run::run(&home, &project, &["--local=1"])
-        .exited(3)
-        .says(&["`files` of gorgon.json names what does not exist: test/b_test.rb"]);
+    for words in [&["--local=1"][..], &["--local=1", "test"]] {
+        run::run(&home, &project, words)
+            .exited(3)
+            .says(&["`files` of gorgon.json names what does not exist: test/b_test.rb"]);
+    }
     project.write(
         "gorgon.json",
         "{ \"files\": [\"test/a_test.rb\", \"test/b_*.rb\"] }",
@@ -139,4 +141,29 @@ fn a_file_that_a_task_runs_is_not_the_program() {
         )],
     );
     run::run(&home, &project, &["--local=1"]).exited(0);
+}
+
+/// What a task of Minitest evaluates first, the tests see.
+#[test]
+fn the_prelude_of_a_task_is_evaluated_before_its_first_file() {
+    let home = Home::new();
+    let test = |n: u8| {
+        format!(
+            "class ATest{n} < Minitest::Test\n  def test_one = assert_equal(['1', 1], [ENV['PRE'], $pre])\nend\n"
+        )
+    };
+    let project = Project::of(
+        &home,
+        &[("test/test_a.rb", &test(1)), ("test/test_b.rb", &test(2))],
+    );
+    for prelude in [
+        "'ENV[\"PRE\"] = \"1\"; $pre = $pre.to_i + 1'",
+        "\"ENV['PRE'] = '#{1}'; $pre = $pre.to_i + 1\"",
+    ] {
+        project.write(
+            "Rakefile",
+            &format!("require 'minitest/test_task'\nMinitest::TestTask.create {{ |t| t.test_prelude = {prelude} }}\n"),
+        );
+        run::run(&home, &project, &["--local=1"]).exited(0);
+    }
 }

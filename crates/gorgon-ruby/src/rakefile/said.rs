@@ -131,6 +131,12 @@ pub(super) fn of_text(text: &str) -> Read {
                     task.is_direct = true;
                 }
             }
+            Statement::Prelude(prelude) => {
+                if let Some(task) = tasks.last_mut().or(hoe.as_mut()) {
+                    task.is_vague |= prelude.is_none();
+                    task.prelude = prelude;
+                }
+            }
             Statement::Framework(requires) => {
                 if let Some(task) = tasks.last_mut() {
                     task.is_vague |= requires.is_none();
@@ -184,11 +190,12 @@ pub(super) fn of_text(text: &str) -> Read {
             globs: way.globs.clone(),
             excludes: way.excludes.clone(),
             how: format!(
-                "{:?}{:?}{:?}{:?}{:?}",
+                "{:?}{:?}{:?}{:?}{:?}{:?}",
                 way.directories,
                 way.requires,
                 task.options.others,
                 task.framework_options,
+                task.prelude,
                 known.sets_or_acts(&task.name)
             ),
         });
@@ -205,6 +212,7 @@ fn together(tasks: &[&Task]) -> RakeTest {
     for task in tasks {
         let mut way = way(&task.libs, &task.options);
         way.program = Some(task.program().to_owned());
+        way.prelude.clone_from(&task.prelude);
         add(&mut way.requires, &task.framework);
         all.note(&task.options, &task.framework_options);
         all.vague |= task.is_vague;

@@ -32,6 +32,8 @@ pub(super) struct Task {
     /// What it loads before the first file, behind its prelude.
     pub(super) framework: Vec<String>,
     pub(super) framework_options: String,
+    /// What it evaluates before that.
+    pub(super) prelude: Option<String>,
     pub(super) is_minitest: bool,
     /// Ruby loads the files by a text, without Rake's loader.
     pub(super) is_direct: bool,
@@ -57,6 +59,7 @@ impl Task {
                 .into_iter()
                 .collect(),
             framework_options: String::new(),
+            prelude: None,
             is_minitest,
             is_direct: is_minitest,
             is_vague: false,

@@ -8,7 +8,7 @@ use super::actions::defined;
 use super::blocks::{Block, body, conditional};
 use super::lists::{Files, postfix, sum};
 use super::loads::Load;
-use super::options::{RubyOptions, is_vague, required};
+use super::options::RubyOptions;
 use super::tokens::{Token, tokens};
 
 /// What is said.
@@ -41,6 +41,8 @@ pub(super) enum Statement {
     FrameworkOptions { options: String, more: bool },
     /// Ruby loads the files of the last test task by a text.
     Direct,
+    /// What the last test task evaluates before its framework; none: it cannot be told.
+    Prelude(Option<String>),
     /// What the last test task loads before its files; none: it cannot be told.
     Framework(Option<Vec<String>>),
     /// What this task runs cannot be told.
@@ -150,7 +152,7 @@ fn ends_in_parameters(words: &[Token]) -> bool {
 /// What was read, and where the reading is.
 pub(super) struct Reader {
     /// Lists of files that have a name.
-    files: HashMap<String, Files>,
+    pub(super) files: HashMap<String, Files>,
     /// Paths that have a name.
     pub(super) paths: HashMap<String, Vec<String>>,
     pub(super) said: Vec<Statement>,
@@ -332,90 +334,6 @@ impl Reader {
             self.one(rest, indent + 1);
         }
         closed
-    }
-
-    /// What the block says of its task.
-    fn attribute(&mut self, attribute: &str, rest: &[&Token]) {
-        let (sign, value) = match rest {
-            [Token::Sign(sign @ ("=" | "+=" | "<<" | "-=")), value @ ..] => (*sign, value),
-            [Token::Sign("."), Token::Name(method), value @ ..] => match method.as_str() {
-                "push" | "concat" | "append" | "include" | "add" => ("+=", value),
-                "unshift" | "prepend" => ("first", value),
-                "exclude" => ("-=", value),
-                _ => return,
-            },
-            _ => return,
-        };
-        match attribute {
-            "name" => {
-                if let Some(name) = value.first().and_then(|it| named(it)) {
-                    self.said.push(Statement::Name(name.to_owned()));
-                }
-            }
-            // Of the last test task, whatever its name.
-            "loader" if matches!(value, [Token::Symbol(loader)] if loader == "direct") => {
-                self.said.push(Statement::Direct);
-            }
-            "deps" => self.needs("", value),
-            "pattern" | "test_files" | "test_globs" => {
-                let mut files = sum(value, &self.files);
-                files.whole &= !self.uncertain;
-                if sign == "-=" {
-                    files.excludes.append(&mut files.globs);
-                }
-                self.said.push(Statement::Files {
-                    files,
-                    more: sign != "=",
-                    pattern: attribute == "pattern",
-                });
-            }
-            "libs" | "loader_libs" => self.said.push(Statement::Libs {
-                libs: sum(value, &self.files),
-                more: sign != "=",
-                first: sign == "first",
-            }),
-            "ruby_opts" => self.said.push(Statement::Options {
-                options: RubyOptions::of_texts(value),
-                more: sign != "=",
-                vague: is_vague(value),
-            }),
-            "options" | "extra_args" => {
-                let texts = value.iter().filter_map(|it| match it {
-                    Token::Text(text, _) => Some(text.as_str()),
-                    _ => None,
-                });
-                self.said.push(Statement::FrameworkOptions {
-                    options: texts.collect::<Vec<_>>().join(" "),
-                    more: sign != "=",
-                });
-            }
-            "framework" => {
-                let requires = match value {
-                    [Token::Text(text, true)] => Some(required(text)),
-                    _ => None,
-                };
-                let certain = sign == "=" && !self.uncertain;
-                self.said
-                    .push(Statement::Framework(requires.filter(|_| certain)));
-            }
-            "test_prelude" => {
-                let texts = value.iter().filter_map(|it| match it {
-                    Token::Text(text, true) => Some(text.as_str()),
-                    _ => None,
-                });
-                let options = RubyOptions {
-                    requires: texts.flat_map(required).collect(),
-                    ..RubyOptions::default()
-                };
-                let more = sign != "=";
-                self.said.push(Statement::Options {
-                    options,
-                    more,
-                    vague: false,
-                });
-            }
-            _ => {}
-        }
     }
 }
 
