@@ -22,8 +22,7 @@ use crate::settings::Settings;
 use crate::split::Splitting;
 
 /// Why `--only-failures` runs more than the tests that failed.
-const HOOKS_FAILED: &str =
-    "a suite hook raised in an earlier run, which belongs to no file: all files run";
+const HOOKS_FAILED: &str = "an earlier run failed by what belongs to no file (a suite hook, or that no test ran): all files run";
 
 /// The files of a run, in order, each with what it looked like.
 pub struct Files {

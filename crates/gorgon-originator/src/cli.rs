@@ -274,17 +274,22 @@ fn with_tip(mut error: clap::Error, words: &[OsString]) -> clap::Error {
         return error;
     };
     let options = words.iter().skip(1).take_while(|word| *word != "--");
-    let mut options = options.filter_map(|word| word.to_str());
+    let options: Vec<&str> = options.filter_map(|word| word.to_str()).collect();
     let letter = unknown.trim_start_matches('-').to_owned();
-    let word = options.find(|word| {
+    let word = options.iter().position(|word| {
         let short = word.starts_with('-') && !word.starts_with("--") && !unknown.starts_with("--");
         word.starts_with(unknown.as_str()) || short && word[1..].contains(&letter)
     });
-    let Some(word) = word else {
+    let Some(at) = word else {
         return error;
     };
+    let word = options[at];
+    let before = at.checked_sub(1).map(|before| options[before]);
+    let before = before.filter(|it| it.starts_with('-') && word.parse::<f64>().is_ok());
     let file = word.contains('/') || word.ends_with(".rb") || Path::new(word).exists();
-    let tip = if file {
+    let tip = if let Some(option) = before {
+        format!("'{option}' takes no negative number")
+    } else if file {
         format!("a file whose name begins with a dash is named './{word}'")
     } else if error.get(ContextKind::SuggestedArg).is_some() {
         return error;
@@ -418,6 +423,9 @@ mod tests {
             (&["--local", "--odd_spec.rb"], "named './--odd_spec.rb'"),
             (&["--tag", "smoke"], "follow two dashes: '-- --tag'"),
             (&["-fd"], "follow two dashes: '-- -fd'"),
+            (&["--seed", "-5"], "'--seed' takes no negative number"),
+            (&["--local", "-2.5"], "'--local' takes no negative number"),
+            (&["-5"], "follow two dashes: '-- -5'"),
             (&["--lokal"], "'--local'"),
         ] {
             let words = std::iter::once("gorgon-originator").chain(words.iter().copied());

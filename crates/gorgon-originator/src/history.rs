@@ -27,7 +27,8 @@ pub struct History {
     /// One record a file.
     #[serde(default)]
     pub files: BTreeMap<String, FileRecord>,
-    /// Suite hooks raised, and the whole suite has not run without that since. They belong to no file.
+    /// Suite hooks raised, or no test ran where one had to, and the whole suite has not run without that since. This belongs
+    /// to no file.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub hooks_failed: bool,
     /// How many tests ran at once in the last job that ran on listeners; 0 where there was none.

@@ -12,7 +12,7 @@ use crate::history::{Ran, Stamp, Store, TestRecord};
 use crate::ledger::Ending;
 use crate::report::Results;
 use crate::report::files::{Share, Whole};
-use crate::report::status::Strict;
+use crate::report::status::{Strict, lacks_tests};
 use crate::report::visible::one_line;
 use crate::select::Selected;
 
@@ -94,9 +94,11 @@ fn ran(file: &Whole<'_>, results: &Results, stamp: Option<Stamp>, rules: &Kept) 
     }
 }
 
-/// Returns whether suite hooks are known to raise, or not to; none when the job does not tell.
+/// Returns whether something is known to fail the suite that belongs to no file, or not to: its hooks, or that no test
+/// ran; none when the job does not tell.
 fn hooks_failed(results: &Results, rules: &Kept, ending: &Ending) -> Option<bool> {
-    if results.suite_hooks.is_empty() {
+    let lacks_tests = *ending == Ending::Complete && lacks_tests(results);
+    if results.suite_hooks.is_empty() && !lacks_tests {
         (rules.whole_suite && *ending == Ending::Complete).then_some(false)
     } else {
         Some(true)

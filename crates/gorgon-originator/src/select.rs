@@ -241,7 +241,7 @@ fn with_lines(word: &str) -> Option<(&str, Vec<u32>)> {
 
 /// Reads `FILE[1:2,1:3]`, RSpec's way to name examples.
 fn with_ids(word: &str) -> Option<(&str, Vec<String>)> {
-    let (file, ids) = word.strip_suffix(']')?.split_once('[')?;
+    let (file, ids) = word.strip_suffix(']')?.rsplit_once('[')?;
     let is_id = |id: &str| {
         !id.is_empty()
             && id

@@ -13,6 +13,8 @@ module Gorgon
     NAME_OF = ::Module.instance_method(:name)
     BACKTRACE_OF = ::Exception.instance_method(:backtrace)
     CAUSE_OF = ::Exception.instance_method(:cause)
+    # What RSpec calls it.
+    ANONYMOUS = '(anonymous error class)'
     # Maximum number of causes that are shown of one exception.
     MOST_CAUSES = 10
     # Maximum number of lines of a cause's backtrace that are shown.
@@ -20,7 +22,8 @@ module Gorgon
 
     class << self
       def class_text(error)
-        guarded(-> { NAME_OF.bind(CLASS_OF.bind(error).call).call.to_s }) { text(error.class.name) }
+        name = guarded(-> { NAME_OF.bind(CLASS_OF.bind(error).call).call.to_s }) { text(error.class.name) }
+        name.empty? ? ANONYMOUS : name
       end
 
       def message(error)

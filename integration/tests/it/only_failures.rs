@@ -159,7 +159,7 @@ fn after_a_suite_hook_that_raised_all_files_run() {
         ],
     );
     run::run(&home, &project, &["--local=1"]).exited(1);
-    let why = "a suite hook raised in an earlier run";
+    let why = "an earlier run failed by what belongs to no file (a suite hook";
     run::run(&home, &project, AGAIN)
         .exited(1)
         .says(&[why, "2 tests: 2 passed"]);
@@ -169,6 +169,26 @@ fn after_a_suite_hook_that_raised_all_files_run() {
     run::run(&home, &project, AGAIN)
         .exited(0)
         .says(&[why, "2 tests: 2 passed"]);
+    run::run(&home, &project, AGAIN)
+        .exited(0)
+        .says(&["no failure is recorded"]);
+    home.assert_nothing_left();
+}
+
+#[test]
+fn after_a_run_that_lacked_tests_all_files_run() {
+    let home = Home::new();
+    let spec = "RSpec.configure { |c| c.fail_if_no_examples = true }\n\
+                RSpec.describe('a') { it('ok') {} unless File.exist?('bad') }\n";
+    let project = Project::of(&home, &[("spec/a_spec.rb", spec), ("bad", "")]);
+    run::run(&home, &project, &["--local=1"]).exited(1);
+    run::run(&home, &project, AGAIN)
+        .exited(1)
+        .says(&["or that no test ran): all files run"]);
+    remove(&project, "bad");
+    run::run(&home, &project, AGAIN)
+        .exited(0)
+        .says(&["1 test: 1 passed"]);
     run::run(&home, &project, AGAIN)
         .exited(0)
         .says(&["no failure is recorded"]);

@@ -36,6 +36,7 @@ fn words_are_taken_literally_first() {
         "spec/sub/c_spec.rb",
         "spec/odd:3_spec.rb",
         "spec/x[1:1]",
+        "shared/b[1:1]_x.rb",
         "spec/helper.rb",
         "other/d_spec.rb",
     ]);
@@ -75,6 +76,11 @@ fn words_are_taken_literally_first() {
             true,
         ),
         (&["spec/x[1:1]"], "spec/x[1:1]", true),
+        (
+            &["shared/b[1:1]_x.rb[1:2]"],
+            "shared/b[1:1]_x.rb[1:2]",
+            true,
+        ),
         (&["spec/sub"], "spec/sub/c_spec.rb", false),
         (&["other/"], "other/d_spec.rb", false),
         (

@@ -31,12 +31,17 @@ fn left_out(results: &Results) -> String {
         .iter()
         .filter_map(|file| file.left_out.as_ref());
     let filters: BTreeSet<&str> = of_files.map(|it| it.by.as_str()).collect();
-    let filters: Vec<String> = filters.into_iter().map(one_line).collect();
+    // Without a filter it is the suite that takes tests away.
+    let filters = filters.into_iter().filter(|it| !it.is_empty());
+    let filters: Vec<String> = filters.map(one_line).collect();
+    let by = match &filters[..] {
+        [] => String::new(),
+        filters => format!(" ({})", filters.join(", ")),
+    };
     format!(
-        "left out: {} in {} ({})\n",
+        "left out: {} in {}{by}\n",
         counted(counts.left_out, "test"),
         counted(counts.files_left_out, "file"),
-        filters.join(", ")
     )
 }
 

@@ -5,7 +5,9 @@ use std::time::{Duration, UNIX_EPOCH};
 use gorgon_proto::item::{ItemId, WorkItem};
 use gorgon_proto::job::ListenerId;
 use gorgon_proto::message::{Finish, SuiteHookFailed};
-use gorgon_proto::outcome::{FileError, FinishType, Outcome, PlainRun, TestResult, Verdict};
+use gorgon_proto::outcome::{
+    FileError, FinishType, LeftOut, Outcome, PlainRun, TestResult, Verdict,
+};
 
 use super::*;
 use crate::ledger::Happening;
@@ -318,5 +320,27 @@ fn spans_are_read_at_a_glance() {
         (3725.0, "1 h 2 min"),
     ] {
         assert_eq!(span(Duration::from_secs_f64(seconds)), text);
+    }
+}
+
+#[test]
+fn the_filters_that_left_tests_out_are_named_if_there_are_any() {
+    let (ending, job) = (Ending::Complete, job());
+    for (by, line) in [
+        (
+            "include {:smoke=>true}",
+            "left out: 3 tests in 1 file (include {:smoke=>true})\n",
+        ),
+        // The suite itself took them away.
+        ("", "left out: 3 tests in 1 file\n"),
+    ] {
+        let mut results = results();
+        results.files[0].left_out = Some(LeftOut {
+            tests: 3,
+            by: by.to_owned(),
+            everything: false,
+        });
+        let said = write(&results, &facts(&ending, &job));
+        assert!(said.contains(line), "{said}");
     }
 }
