@@ -112,6 +112,9 @@ pub struct Way {
     /// Directories on the load path, as `-I` names them.
     #[serde(default)]
     pub directories: Vec<String>,
+    /// How much Ruby warns while its files run; none: as usual.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warnings: Option<Warnings>,
     /// Ruby code that is evaluated before that, and before its files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prelude: Option<String>,
@@ -130,6 +133,20 @@ pub struct Way {
     /// What the Rakefile sets in the environment before a task starts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub environment: Vec<Variable>,
+}
+
+/// How much Ruby warns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Warnings {
+    /// `-w`
+    Verbose,
+    /// `-W1`, as without an option.
+    Usual,
+    /// `-W0`
+    Silent,
+    /// As the version of Rake chooses that is installed.
+    AsRake,
 }
 
 /// A variable of the environment that a Rakefile sets.

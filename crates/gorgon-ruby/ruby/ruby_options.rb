@@ -31,6 +31,7 @@ module Gorgon
     def follow(path)
       way = of_files[path] if @ways.size > 1
       take(way || @usual)
+      warn_as(@now)
       evaluate(@now['prelude']) if @now && @now['prelude']
       @now['requires'].each { |name| REQUIRE.call(name) } if @now
     end
@@ -51,6 +52,28 @@ module Gorgon
 
         ENV[name] = value&.gsub("\0", root)
       end
+    end
+
+    # As Ruby's options `-w` and `-W0` do.
+    def warn_as(way)
+      return if way.nil? || way.equal?(@warned)
+
+      @warned = way
+      case level(way['warnings'])
+      when 'verbose'
+        $VERBOSE = true
+        ::Warning[:deprecated] = true
+      when 'usual' then $VERBOSE = false
+      when 'silent' then $VERBOSE = nil
+      end
+    end
+
+    # Since its version 11 a task of Rake has Ruby warn of everything. An older one is here only if Bundler chooses it.
+    def level(said)
+      return said unless said == 'as_rake'
+
+      rake = defined?(::Gem.loaded_specs) && ::Gem.loaded_specs['rake']
+      rake.nil? || rake.version.segments.first >= 11 ? 'verbose' : nil
     end
 
     # Once in each process: a plain run has one for all files.

@@ -62,6 +62,8 @@ struct TestTask {
     options: String,
     /// Ruby loads its files by a text, without Rake's loader.
     direct: bool,
+    /// Ruby warns of everything.
+    warning: bool,
     #[serde(default)]
     prelude: Option<String>,
     #[serde(default)]
@@ -186,7 +188,7 @@ fn of_answer(project: &Path, answer: &Answer) -> RakeTest {
                 &task.ruby_opts,
                 &preludes,
                 &task.options,
-                task.direct,
+                (task.direct, task.warning),
             )
         };
         rake.ways.push(way);

@@ -24,7 +24,7 @@ mod words;
 use std::fs;
 use std::path::Path;
 
-use gorgon_proto::job::{Variable, Way};
+use gorgon_proto::job::{Variable, Warnings, Way};
 
 use crate::rails::is_rails;
 pub use beside::{Beside, TaskFiles};
@@ -134,6 +134,7 @@ pub fn rake_test(project: &Path) -> Option<RakeTest> {
         let mut way = Way {
             directories: script.options.directories,
             requires: script.options.requires,
+            warnings: script.options.warnings,
             ..Way::default()
         };
         if RUNS_OTHERS.iter().any(|it| text.contains(it)) || has_tests(around, MOST_DEPTH) {
@@ -170,7 +171,7 @@ impl RakeTest {
         ruby_opts: &[String],
         preludes: &[&str],
         framework_options: &str,
-        is_direct: bool,
+        (is_direct, is_warning): (bool, bool),
     ) -> Way {
         let mut options = RubyOptions::default();
         let mut said = ruby_opts.iter().flat_map(|it| it.split_whitespace());
@@ -180,6 +181,7 @@ impl RakeTest {
         self.note(&options, framework_options);
         Way {
             program: Some(task::program(is_direct).to_owned()),
+            warnings: options.warnings.or(is_warning.then_some(Warnings::Verbose)),
             ..way(libs, &options)
         }
     }

@@ -167,3 +167,43 @@ fn the_prelude_of_a_task_is_evaluated_before_its_first_file() {
         run::run(&home, &project, &["--local=1"]).exited(0);
     }
 }
+
+/// A task has Ruby warn as much as `rake test` does: a suite that raises for each warning fails, or not.
+#[test]
+fn ruby_warns_as_the_task_says() {
+    let home = Home::new();
+    let helper = "require 'minitest/autorun'\nmodule Warning\n  def self.warn(message, **) = raise(message)\nend\n";
+    let test = "require_relative 'helper'\nclass ATest < Minitest::Test\n  def test_one = assert_nil(eval('def self.x = 1; def self.x = 2; nil'))\nend\n";
+    for (task, warns) in [
+        ("Rake::TestTask.new", true),
+        ("Rake::TestTask.new { |t| t.warning = false }", false),
+        ("Rake::TestTask.new { |t| t.ruby_opts << '-W1' }", false),
+        (
+            "Rake::TestTask.new { |t| t.warning = false; t.ruby_opts << '-w' }",
+            true,
+        ),
+        (
+            "%w[test].each { |n| Rake::TestTask.new(n) { |t| t.warning = n == 'x' } }",
+            false,
+        ),
+        ("%w[test].each { |n| Rake::TestTask.new(n) }", true),
+        ("Minitest::TestTask.create", true),
+        ("Minitest::TestTask.create { |t| t.warning = false }", false),
+    ] {
+        let project = Project::of(
+            &home,
+            &[
+                (
+                    "Rakefile",
+                    &format!("require 'rake/testtask'\nrequire 'minitest/test_task'\n{task}\n"),
+                ),
+                ("test/helper.rb", helper),
+                ("test/test_a.rb", test),
+            ],
+        );
+        let run = run::run(&home, &project, &["--local=1"]);
+        run.exited(i32::from(warns));
+        let counts = run.junit().counts();
+        assert_eq!(counts["test/test_a.rb"].total(), 1, "{task}");
+    }
+}

@@ -81,7 +81,8 @@ module Gorgon
     end
 
     def test_task(task)
-      told = { name: task.name.to_s, directories: task.libs.flatten.map(&:to_s), needs: @needs[task] }
+      told = { name: task.name.to_s, directories: task.libs.flatten.map(&:to_s), needs: @needs[task],
+               warning: task.warning ? true : false }
       if task.respond_to?(:file_list)
         told.merge(files: task.file_list.map(&:to_s), ruby_opts: task.ruby_opts.flatten.map(&:to_s),
                    options: task.option_list.to_s, direct: task.loader == :direct)

@@ -75,4 +75,20 @@ class RubyOptionsTest < AdapterCase
     output, = Open3.capture2e('ruby', '-r', File.expand_path('../ruby_options.rb', __dir__), '-e', script)
     assert_equal 'constant constant', output.gsub('expression', 'constant')
   end
+
+  def test_ruby_warns_as_the_version_of_rake_has_it
+    { nil => true, '13.0.6' => true, '11.0.0' => true, '10.5.0' => false }.each do |version, expected|
+      script = <<~RUBY
+        require #{File.expand_path('../ruby_options', __dir__).inspect}
+        Rake = Struct.new(:version)
+        Gem.loaded_specs['rake'] = Rake.new(Gem::Version.new('#{version}')) unless '#{version}'.empty?
+        options = Gorgon::RubyOptions.new([#{way([]).merge('warnings' => 'as_rake').inspect}])
+        options.begin
+        options.follow('a.rb')
+        p $VERBOSE
+      RUBY
+      output, = Open3.capture2e('ruby', '-e', script, chdir: @dir)
+      assert_equal "#{expected}\n", output, version
+    end
+  end
 end

@@ -28,6 +28,15 @@ impl Reader {
             "loader" if matches!(value, [Token::Symbol(loader)] if loader == "direct") => {
                 self.said.push(Statement::Direct);
             }
+            "warning" => self.said.push(Statement::Warning(match value {
+                [Token::Name(name)] if name == "true" && !self.uncertain => Some(true),
+                [Token::Name(name)]
+                    if matches!(name.as_str(), "false" | "nil") && !self.uncertain =>
+                {
+                    Some(false)
+                }
+                _ => None,
+            })),
             "deps" => self.needs("", value),
             "pattern" | "test_files" | "test_globs" => {
                 let mut files = sum(value, &self.files);

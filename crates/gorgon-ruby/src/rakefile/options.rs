@@ -1,5 +1,7 @@
 //! What is said of Ruby's command line: `-I` and `-r`, in options, and what a script that runs the tests does instead.
 
+use gorgon_proto::job::Warnings;
+
 use super::tokens::{Token, tokens};
 use super::words::cut;
 
@@ -10,6 +12,8 @@ pub(super) struct RubyOptions {
     pub(super) directories: Vec<String>,
     /// What is loaded first.
     pub(super) requires: Vec<String>,
+    /// How much Ruby warns.
+    pub(super) warnings: Option<Warnings>,
     /// Others, which have no effect here.
     pub(super) others: Vec<String>,
 }
@@ -33,7 +37,9 @@ impl RubyOptions {
                 self.requires.push(value(rest).to_owned());
             } else if !word.starts_with('-') {
                 return Some(word);
-            } else if !is_level(word) {
+            } else if let Some(level) = level(word) {
+                self.warnings = Some(level);
+            } else {
                 self.others.push(word.to_owned());
             }
         }
@@ -55,14 +61,19 @@ impl RubyOptions {
     pub(super) fn add(&mut self, more: Self) {
         self.directories.extend(more.directories);
         self.requires.extend(more.requires);
+        self.warnings = more.warnings.or(self.warnings);
         self.others.extend(more.others);
     }
 }
 
-/// Tells whether an option of Ruby sets how much it warns: a task does that unless told otherwise.
-fn is_level(option: &str) -> bool {
-    let level = option.strip_prefix(['-']).unwrap_or(option);
-    matches!(level, "w" | "W" | "W0" | "W1" | "W2")
+/// How much Ruby warns by this option; none for other options.
+fn level(option: &str) -> Option<Warnings> {
+    match option {
+        "-w" | "-W" | "-W2" => Some(Warnings::Verbose),
+        "-W1" => Some(Warnings::Usual),
+        "-W0" => Some(Warnings::Silent),
+        _ => None,
+    }
 }
 
 /// Returns options of a framework that choose tests or change how they run.

@@ -137,6 +137,12 @@ pub(super) fn of_text(text: &str) -> Read {
                     task.prelude = prelude;
                 }
             }
+            Statement::Warning(warning) => {
+                if let Some(task) = tasks.last_mut() {
+                    task.is_vague |= warning.is_none();
+                    task.warning = warning.or(task.warning);
+                }
+            }
             Statement::Framework(requires) => {
                 if let Some(task) = tasks.last_mut() {
                     task.is_vague |= requires.is_none();
@@ -212,6 +218,7 @@ fn together(tasks: &[&Task]) -> RakeTest {
     for task in tasks {
         let mut way = way(&task.libs, &task.options);
         way.program = Some(task.program().to_owned());
+        way.warnings = task.warnings();
         way.prelude.clone_from(&task.prelude);
         add(&mut way.requires, &task.framework);
         all.note(&task.options, &task.framework_options);

@@ -1,5 +1,7 @@
 //! A test task, as its block says it.
 
+use gorgon_proto::job::Warnings;
+
 use super::lists::Files;
 use super::options::RubyOptions;
 
@@ -32,6 +34,8 @@ pub(super) struct Task {
     /// What it loads before the first file, behind its prelude.
     pub(super) framework: Vec<String>,
     pub(super) framework_options: String,
+    /// Ruby warns of everything; none: nothing is said.
+    pub(super) warning: Option<bool>,
     /// What it evaluates before that.
     pub(super) prelude: Option<String>,
     pub(super) is_minitest: bool,
@@ -59,11 +63,22 @@ impl Task {
                 .into_iter()
                 .collect(),
             framework_options: String::new(),
+            warning: is_minitest.then_some(true),
             prelude: None,
             is_minitest,
             is_direct: is_minitest,
             is_vague: false,
         }
+    }
+
+    /// How much Ruby warns: what the options say comes after what the task says.
+    pub(super) fn warnings(&self) -> Option<Warnings> {
+        let own = match self.warning {
+            Some(true) => Some(Warnings::Verbose),
+            Some(false) => None,
+            None => Some(Warnings::AsRake),
+        };
+        self.options.warnings.or(own)
     }
 
     /// What its files see as `$0`.

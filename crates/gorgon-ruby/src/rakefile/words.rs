@@ -41,6 +41,8 @@ pub(super) enum Statement {
     FrameworkOptions { options: String, more: bool },
     /// Ruby loads the files of the last test task by a text.
     Direct,
+    /// Whether the last test task has Ruby warn of everything; none: it cannot be told.
+    Warning(Option<bool>),
     /// What the last test task evaluates before its framework; none: it cannot be told.
     Prelude(Option<String>),
     /// What the last test task loads before its files; none: it cannot be told.
