@@ -38,9 +38,68 @@ fn examples_that_a_file_gives_to_groups_of_earlier_files_run_with_the_file() {
     let project = Project::new(&[first, hidden, give]);
     let mut running = project.start();
     running.run("spec/a_spec.rb");
-    assert_eq!(running.run("spec/c_spec.rb").tests, [""; 0]);
-    let told = running.finish().errors;
-    assert!(told[0].contains("did not run: A is late"), "{told:?}");
+    assert_eq!(running.run("spec/c_spec.rb").tests, ["passed A is late"]);
+    assert_eq!(running.finish().errors, [""; 0]);
+}
+
+#[test]
+fn examples_run_with_the_file_by_whatever_words_it_gives_them() {
+    let project = Project::new(&[
+        (
+            "spec/a_spec.rb",
+            "GROUP = RSpec.describe('A') { it('is first') {} }",
+        ),
+        (
+            "spec/b_spec.rb",
+            "RSpec.configure { |c| c.alias_example_to :scenario }
+             GROUP.scenario('is one') {}
+             GROUP&.it('is two') {}
+             GROUP.module_eval { it('is three') {} }
+             class GROUP; it('is four') {}; end
+             GROUP.example_group('inner') { specify('is five') {} }
+             GROUP.__send__(:it, 'is six') { raise }",
+        ),
+        ("spec/c_spec.rb", "GROUP.focus('is seven') {}"),
+        GOOD,
+    ]);
+    let mut running = project.start();
+    running.run("spec/a_spec.rb");
+    let late = [
+        "passed A is one",
+        "passed A is two",
+        "passed A is three",
+        "passed A is four",
+        "failed A is six",
+        "passed A inner is five",
+    ];
+    assert_eq!(running.run("spec/b_spec.rb").tests, late);
+    assert_eq!(running.run("spec/c_spec.rb").tests, ["passed A is seven"]);
+    let good = running.run("spec/good_spec.rb").tests;
+    assert_eq!(good, ["passed good works"]);
+    assert_eq!(running.finish().errors, [""; 0]);
+}
+
+/// In a plain run the group has run by then.
+#[test]
+fn an_example_that_a_test_gives_to_a_group_of_an_earlier_file_does_not_run() {
+    let project = Project::new(&[
+        (
+            "spec/a_spec.rb",
+            "GROUP = RSpec.describe('A') { it('is first') {} }",
+        ),
+        (
+            "spec/b_spec.rb",
+            "RSpec.describe('B') do
+               it('gives') { GROUP.it('is too late') { raise }; GROUP.describe('inner') { it('too') { raise } } }
+             end",
+        ),
+        ("spec/c_spec.rb", "GROUP.it('is late') {}"),
+    ]);
+    let mut running = project.start();
+    running.run("spec/a_spec.rb");
+    assert_eq!(running.run("spec/b_spec.rb").tests, ["passed B gives"]);
+    assert_eq!(running.run("spec/c_spec.rb").tests, ["passed A is late"]);
+    assert_eq!(running.finish().errors, [""; 0]);
 }
 
 #[test]

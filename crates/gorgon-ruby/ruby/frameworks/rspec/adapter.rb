@@ -269,7 +269,7 @@ module Gorgon
         # A part, and what was asked for by id or line, is of this file alone.
         some = @part || @filters.selected?
         @late.pass_over if some
-        @has_late = !some && @late.take_up(Frameworks.scan.text(@file))
+        @has_late = !some && @late.take_up
         seed = Reruns.seed(@config)
         @reporter.plain_run(seed: seed) if seed
         @results.expect(@part || @has_late ? @world.example_count : @filters.example_count)

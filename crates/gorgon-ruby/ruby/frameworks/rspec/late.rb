@@ -6,20 +6,35 @@ module Gorgon
       # Examples that a file gives to groups of earlier files, by a constant or a variable that holds the group. In a plain
       # run, which loads all files first, they run with their group.
       class Late
-        # What such a file says; what says it elsewhere is found at the end of the child, as an error.
-        TO_ANOTHER = /[\w)\]]\s*\.\s*(?:[xf]?(?:it|specify|example|describe|context)|pending|skip|include_examples|it_(?:behaves_like|should_behave_like)|class_e(?:xec|val)|send)\b/.freeze
-        RSPECS = /\bRSpec\s*\.\s*describe\b/.freeze
+        # On RSpec's configuration, which RSpec asks for each example and each group that it makes.
+        module OfConfiguration
+          attr_writer :gorgon_late
+
+          def apply_derived_metadata_to(*)
+            @gorgon_late.made += 1
+            super
+          end
+        end
+
+        # How many examples and groups RSpec has made since the last file ended.
+        attr_accessor :made
 
         def initialize(world, config)
           @world = world
           @config = config
+          @made = 0
+          config.singleton_class.include(OfConfiguration)
+          config.gorgon_late = self
           @known = {}.compare_by_identity # group of a file that has run => how many examples it had
           @below = {}.compare_by_identity # the same group => how many groups it had
           @homes = {}.compare_by_identity # outermost group => that file
         end
 
-        # To be called when a file has run, with its groups in the world.
+        # To be called when a file has run, with its groups in the world. What its tests gave to groups of earlier files runs
+        # in no plain run that has run those before, as this child has.
         def remember(file)
+          pass_over
+          @made = 0
           @world.example_groups.each { |group| @homes[group] = file }
           @world.all_example_groups.each { |group| know(group) }
         end
@@ -31,13 +46,16 @@ module Gorgon
 
         # To be called instead where only some examples of a file run: what it gave to others is not among them.
         def pass_over
-          fresh.each_key { |group| know(group) }
+          return unless given?
+
+          groups = changed
+          groups |= fresh.keys
+          groups.each { |group| know(group) }
         end
 
-        # Has the world run what the file gave to groups of earlier ones. Returns whether that was anything. `text` is nil
-        # if it is not known.
-        def take_up(text)
-          return false unless @known.any? && (text.nil? || TO_ANOTHER.match?(text.gsub(RSPECS, '')))
+        # Has the world run what the file gave to groups of earlier ones. Returns whether that was anything.
+        def take_up
+          return false unless given?
 
           given = fresh
           @groups = given.keys.map { |group| group.parent_groups.last }.uniq - @world.example_groups
@@ -65,6 +83,19 @@ module Gorgon
 
         private
 
+        # Whether RSpec has made more than the file's own groups and their examples. To look through all earlier groups
+        # takes milliseconds where there are thousands.
+        def given?
+          return false if @known.empty?
+
+          own = @world.all_example_groups
+          @made > own.size + own.sum { |group| group.examples.size }
+        end
+
+        def changed
+          @known.keys.select { |group| group.examples.size != @known[group] || group.children.size != @below[group] }
+        end
+
         def know(group)
           @known[group] = group.examples.size
           @below[group] = group.children.size
@@ -72,7 +103,6 @@ module Gorgon
 
         # Group => its examples that came since it ran, of all groups below those that have changed.
         def fresh
-          changed = @known.keys.select { |group| group.examples.size != @known[group] || group.children.size != @below[group] }
           around = changed.flat_map(&:parent_groups).uniq
           # RSpec remembers them, also when a group gets one more.
           around.each { |group| group.instance_variable_set(:@_descendants, nil) }
