@@ -9,29 +9,50 @@ module Gorgon
         # RSpec's own, which leave nothing out.
         WHOLE = %w[RSpec::Core::Ordering::Identity RSpec::Core::Ordering::Random].freeze
         NAME_OF = ::Module.instance_method(:name)
+        CLASS_OF = ::Kernel.instance_method(:class)
 
         # On RSpec's registry of orderings.
         module OfRegistry
           attr_writer :gorgon_orderings
 
           def fetch(*)
-            @gorgon_orderings.watch(super)
+            @gorgon_orderings.watched(super)
           end
         end
 
-        # On an ordering.
-        module OfOrdering
-          attr_writer :gorgon_orderings
+        # Stands for an ordering of the suite, which may be any object that has `order`, also a frozen one.
+        class Watched < ::BasicObject
+          %i[== != ! instance_eval instance_exec].each { |name| undef_method(name) }
 
-          def order(items)
+          # The ordering for which the object stands, or the object itself.
+          def self.original(ordering)
+            self === ordering ? ordering.gorgon_original : ordering
+          end
+
+          attr_reader :gorgon_original
+
+          def initialize(original, orderings)
+            @gorgon_original = original
+            @orderings = orderings
+          end
+
+          def order(items, *rest, &block)
             # An ordering may change the list itself.
             given = items.dup
-            super.tap { |ordered| @gorgon_orderings.ordered(given, ordered) }
+            ordered = @gorgon_original.order(items, *rest, &block)
+            @orderings.ordered(given, ordered)
+            ordered
           end
+
+          def method_missing(name, *arguments, &block) # rubocop:disable Style/MissingRespondToMissing
+            @gorgon_original.__send__(name, *arguments, &block)
+          end
+          ruby2_keywords :method_missing
         end
 
         def initialize(config)
           @left = {}.compare_by_identity
+          @watched = {}.compare_by_identity # ordering => what stands for it
           config.ordering_registry.extend(OfRegistry).gorgon_orderings = self
         end
 
@@ -39,11 +60,10 @@ module Gorgon
           @left.clear
         end
 
-        def watch(ordering)
-          return ordering if ordering.frozen? || WHOLE.include?(NAME_OF.bind_call(ordering.class))
+        def watched(ordering)
+          return ordering if Watched === ordering || WHOLE.include?(NAME_OF.bind_call(CLASS_OF.bind_call(ordering)))
 
-          ordering.extend(OfOrdering).gorgon_orderings = self unless OfOrdering === ordering
-          ordering
+          @watched[ordering] ||= Watched.new(ordering, self)
         end
 
         # Groups or examples were ordered.

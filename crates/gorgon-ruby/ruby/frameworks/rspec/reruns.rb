@@ -13,9 +13,12 @@ module Gorgon
         # A tag that no example has. What is chosen by line or id runs all the same.
         NO_OTHERS = %w[--tag no_other_file].freeze
 
+        # Maximum number of descriptions of a file that are compared with that of each failed example.
+        MOST_DESCRIPTIONS = 1000
+
         # The seed of a random order; nil: the order is another one.
         def self.seed(config)
-          config.seed if ::RSpec::Core::Ordering::Random === config.ordering_registry.fetch(:global)
+          config.seed if ::RSpec::Core::Ordering::Random === Orderings::Watched.original(config.ordering_registry.fetch(:global))
         end
 
         def initialize(world, places, late)
@@ -28,7 +31,7 @@ module Gorgon
         def begin_file(path, named)
           @path = path
           @named = named
-          @counts = @alone = nil
+          @counts = @alone = @descriptions = nil
         end
 
         # nil: no command runs it alone.
@@ -66,11 +69,20 @@ module Gorgon
         def by_description(example)
           said = example.metadata[:full_description].to_s
           return if example.metadata[:description_args].empty? || said.match?(/[[:cntrl:]]/)
+          return if descriptions[said] != 1
+          return ['-e', said] if descriptions.size <= MOST_DESCRIPTIONS && descriptions.each_key.one? { |other| other.include?(said) }
 
-          all = @world.all_examples.map { |other| other.metadata[:full_description].to_s }
-          return ['-e', said] if all.one? { |other| other.include?(said) }
+          ['-E', "^#{::Regexp.escape(said)}$"] if matches?
+        end
 
-          ['-E', "^#{::Regexp.escape(said)}$"] if all.one? { |other| other == said }
+        # RSpec has the option since 3.9.
+        def matches?
+          ::Gem::Version.new(::RSpec::Core::Version::STRING) >= ::Gem::Version.new('3.9')
+        end
+
+        # Description => how many examples of the file have it.
+        def descriptions
+          @descriptions ||= @world.all_examples.map { |example| example.metadata[:full_description].to_s }.tally
         end
 
         # nil where it is none that RSpec finds only this example by.
