@@ -317,9 +317,7 @@ module Gorgon
       after_complete
       Leaving.at_last { tell_left }
       @channel.send(event: 'finished')
-      # By a handler, as Test::Unit does it: an exception of the next one then counts. Whether tests have failed is told by
-      # their results.
-      ::Kernel.at_exit { exit } if @adapters.each_value.any? { |adapter| adapter.respond_to?(:exits?) && adapter.exits? }
+      Leaving.exit_as_plain(@adapters.values)
     end
 
     def rails_teardown

@@ -94,7 +94,6 @@ Gorgon::Leaving.watch(record)
 at_exit { Gorgon::Leaving.tell($!) }
 Gorgon::Frameworks.disarmed { load 'callbacks.rb' } if File.exist?('callbacks.rb')
 Gorgon::Frameworks.disarmed { require 'minitest/spec' } if ENV['PRELOAD_SPEC']
-Gorgon::Frameworks.adapter(framework).preload if framework == 'rspec'
 if ENV['REQUIRES']
   way = { 'directories' => ['.'], 'requires' => ENV['REQUIRES'].split, 'globs' => [], 'excludes' => [] }
   Gorgon::Frameworks.ruby_options = Gorgon::RubyOptions.new([way])
@@ -121,3 +120,4 @@ rescue Gorgon::Frameworks::UnknownOption => e
 end
 adapter.finish
 record.finished
+Gorgon::Leaving.exit_as_plain([adapter])

@@ -92,7 +92,7 @@ module Gorgon
 
         @exits.forget_trap
         @reporters.report
-        @ending.ask(@options.given, passed: !@results.failed)
+        @ending.ask(@options.given, passed: !@results.failed && !@reporters.told)
         @ending.run_hooks
         @memory.pass_over(runnables, [])
         Frameworks.at_last(@memory, @reporter, @faults) { Frameworks.minitest_asked? ? runnables : [] }

@@ -23,10 +23,10 @@ module Gorgon
         # arguments.
         def ask(words, passed:)
           # If the suite runs Minitest from its own at_exit, that call finds that all tests have run.
-          @stand_in.answer = passed
+          @stand_in.answer = @verdict = passed
           return unless @stand_in.overridden?
 
-          said = guarded('Minitest.run') { @stand_in.ask(words.dup) }
+          said = @verdict = guarded('Minitest.run') { @stand_in.ask(words.dup) }
           tell('Minitest.run', nil, "Minitest.run, which the suite overrides, answers #{said.inspect}: the run did not pass") if passed && !@stand_in.passed?(said)
         end
 
@@ -47,10 +47,10 @@ module Gorgon
         private
 
         # In a plain run Minitest's own exit overrides what a handler of at_exit did that a test registered, and is `$!` in
-        # the handlers of the suite. Whether tests have failed is told by their results.
+        # the handlers of the suite.
         def have_the_last_word
           @late.let_go
-          exit if @over && Frameworks.minitest_asked?
+          Leaving.exit_with(@status || @verdict) if @over && Frameworks.minitest_asked?
         end
 
         # A process that a test forks ends as in Minitest 6, if the suite allows that.
@@ -58,18 +58,22 @@ module Gorgon
           return unless ::Minitest.respond_to?(:allow_fork) && ::Minitest.allow_fork
 
           hooks.reverse_each(&:call)
-          exit false
+          Leaving::EXIT.call(false)
         end
 
         # Returns true also if the block raised or exited, since that is reported on its own.
         def guarded(what)
           yield
         rescue SystemExit => e
-          tell(what, 'SystemExit', "#{what == 'Minitest.run' ? 'Minitest.run' : 'a hook of Minitest.after_run'} called exit, status #{e.status}") unless e.success? || Leaving.coverage?(e)
+          return true if e.success? || Leaving.coverage?(e)
+
+          @status = e.status
+          tell(what, 'SystemExit', "#{what == 'Minitest.run' ? 'Minitest.run' : 'a hook of Minitest.after_run'} called exit, status #{e.status}")
           true
         rescue SignalException, NoMemoryError
           raise
         rescue Exception => e # rubocop:disable Lint/RescueException
+          @status = 1
           @reporter.suite_hook_failed(**@faults.of(what, e))
           true
         end

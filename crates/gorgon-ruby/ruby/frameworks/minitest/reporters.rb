@@ -11,6 +11,9 @@ module Gorgon
         # The methods by which a reporter that only counts results says that the run did not pass.
         COUNTS = %i[failures errors].freeze
 
+        # Whether one of them raised, or said that the run did not pass, and that was told.
+        attr_reader :told
+
         def initialize(results, reporter, faults)
           @results = results
           @reporter = reporter

@@ -121,15 +121,19 @@ module Gorgon
         return @config.reporter.exit_early(1) unless @begun
 
         @runner.gorgon_ending = true
+        late = @late.left
+        tell(@faults.told('late examples', late)) if late
         after_suite
         @statuses.write
         tell(@faults.told('files', @left_out)) if @left_out
-        tell_late_examples
         @results.count_deprecations
         finish_reporter
         judge_end
         Leaving.at_last { tell_late_groups }
       end
+
+      # The status by which RSpec's command ends a plain run; nil: it does not call `exit`.
+      attr_reader :verdict
 
       # Called by RSpec's reporter: an exception outside of examples, with RSpec's text about it.
       def outside(error, context, text)
@@ -385,19 +389,11 @@ module Gorgon
 
       # Everything that can change RSpec's exit status is asked here.
       def judge_end
-        status = @runner.exit_code(@passed)
+        status = @runner.exit_code(@passed && !@failed)
+        @verdict = status unless status == 0
         return if status == 0 || @told || @failed || !@passed
 
         tell(@faults.told('end of RSpec', "rspec exits with #{status}"))
-      end
-
-      # What no file shows that it gave them.
-      def tell_late_examples
-        names = @late.left
-        return if names.empty?
-
-        examples = names.size == 1 ? '1 example was' : "#{names.size} examples were"
-        tell(@faults.told('late examples', "#{examples} given to groups of earlier files, and did not run: #{Faults.first_names(names)}"))
       end
 
       # `rspec` runs no group that a handler of at_exit defines, but `ruby FILE` does, with rspec/autorun.

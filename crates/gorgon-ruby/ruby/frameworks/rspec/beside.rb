@@ -53,10 +53,16 @@ module Gorgon
 
           # RSpec has the method since 3.10.
           def exit_code(passed = false)
-            return defined?(super) ? super : 0 if @gorgon_ending
+            return defined?(super) ? super : gorgon_status(passed) if @gorgon_ending
 
             @gorgon_passed = passed
             passed && !@world.non_example_failure ? 0 : 1
+          end
+
+          private
+
+          def gorgon_status(passed)
+            passed ? 0 : @configuration.failure_exit_code
           end
         end
 

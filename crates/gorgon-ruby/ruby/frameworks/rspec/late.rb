@@ -76,9 +76,13 @@ module Gorgon
           @groups = nil
         end
 
-        # Names of examples that nobody ran.
+        # What is to be told of examples that nobody ran, as they were put into their groups in an unknown way; nil: nothing.
         def left
-          fresh.values.flatten(1).map(&:full_description)
+          names = fresh.values.flatten(1).map(&:full_description)
+          return if names.empty?
+
+          examples = names.size == 1 ? '1 example was' : "#{names.size} examples were"
+          "#{examples} given to groups of earlier files, and did not run: #{Faults.first_names(names)}"
         end
 
         private

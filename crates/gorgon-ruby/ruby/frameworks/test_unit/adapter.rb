@@ -75,18 +75,18 @@ module Gorgon
         guarded('Test::Unit.at_exit') { ::Test::Unit.run_at_exit_hooks }
         @memory.pass_over(classes, [])
         Frameworks.at_last(@memory, @reporter, @faults) { Frameworks.test_unit_asked? ? classes : [] }
-        @stand_in.answer = !@failed
-        return if @failed || !@stand_in.overridden?
+        @stand_in.answer = @verdict = !@failed
+        return unless @stand_in.overridden?
 
-        said = guarded('Test::Unit::AutoRunner.run') { @stand_in.ask }
-        return if @stand_in.passed?(said)
+        said = @verdict = guarded('Test::Unit::AutoRunner.run') { @stand_in.ask }
+        return if @failed || @stand_in.passed?(said)
 
         tell('Test::Unit::AutoRunner.run', "Test::Unit::AutoRunner.run, which the suite overrides, answers #{said.inspect}: the run did not pass")
       end
 
-      # Whether Test::Unit ends a plain run by an exit, which handlers of at_exit find in `$!`.
-      def exits?
-        !@runner.nil? && Frameworks.test_unit_asked?
+      # What Test::Unit gives to `exit` at the end of a plain run; nil: it does not exit.
+      def verdict
+        @verdict if @runner && Frameworks.test_unit_asked?
       end
 
       private
