@@ -96,8 +96,12 @@ fn after_complete_runs_in_place_of_a_dead_child() {
     forked(&child);
     let events: Vec<_> = child.events().iter().flatten().collect();
     assert_eq!(
-        events[..2],
-        [ChildEvent::CallbackDone, ChildEvent::Finished]
+        events[..3],
+        [
+            ChildEvent::AfterComplete,
+            ChildEvent::CallbackDone,
+            ChildEvent::Finished
+        ]
     );
     assert_eq!(project.read("log"), "2");
 }
