@@ -102,6 +102,12 @@ impl Usual {
             if told.untold.is_none() {
                 usual.beside = beside::of_tests(tree, &told.rake);
             }
+            if let Some(Untold { why }) = &told.unloaded {
+                usual.beside.push(format!(
+                    "the Rakefile loads other files of the project, and what they define cannot be told ({}): tests of tasks there do not run",
+                    one_line(why)
+                ));
+            }
             usual.globs = told.rake.globs;
             usual.excludes = told.rake.excludes;
             usual.missing = told.rake.missing;

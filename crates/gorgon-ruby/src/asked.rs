@@ -27,6 +27,8 @@ pub struct Told {
     pub asked: bool,
     /// Neither the text nor Rake tells it; the reason.
     pub untold: Option<Untold>,
+    /// The text tells it, but not what other files define that the Rakefile loads, and Rake does not either: why.
+    pub unloaded: Option<Untold>,
 }
 
 /// Why the Rakefile does not tell which files are tests.
@@ -80,6 +82,7 @@ pub fn rake_tells(settings: &RubySettings) -> Option<Told> {
             rake: read,
             asked: false,
             untold: None,
+            unloaded: None,
         });
     }
     Some(match ask(settings) {
@@ -88,15 +91,25 @@ pub fn rake_tells(settings: &RubySettings) -> Option<Told> {
             rake: rake?.with_environment_of(&read),
             asked: true,
             untold: None,
+            unloaded: None,
         },
         // Nothing says that it has tests.
         Err(_) if read.guessed => return None,
-        Err(why) => Told {
-            // The files are known; only the load path is not.
-            untold: (!read.unread.is_empty()).then_some(Untold { why }),
-            rake: read,
-            asked: false,
-        },
+        Err(failed) => {
+            let (why, of_commands) = match failed {
+                Failed::Load(why) => (why, false),
+                Failed::Commands(why) => (why, true),
+            };
+            // The files may be known; only the load path is not.
+            let known = read.unread.is_empty() && !(read.loads_more && of_commands);
+            let unloaded = known && read.loads_more;
+            Told {
+                untold: (!known).then(|| Untold { why: why.clone() }),
+                unloaded: unloaded.then_some(Untold { why }),
+                rake: read,
+                asked: false,
+            }
+        }
     })
 }
 
@@ -112,19 +125,28 @@ pub fn asked_ways(settings: &RubySettings) -> Vec<Way> {
     }
 }
 
+/// Why Rake does not tell it.
+enum Failed {
+    /// It does not load the Rakefile.
+    Load(String),
+    /// A task runs commands that may be tests.
+    Commands(String),
+}
+
 /// Asks Rake; none where it has no test task.
-fn ask(settings: &RubySettings) -> Result<Option<RakeTest>, String> {
-    let scripts = scripts::unpack().map_err(|error| exit::chain(&error))?;
+fn ask(settings: &RubySettings) -> Result<Option<RakeTest>, Failed> {
+    let scripts = scripts::unpack().map_err(|error| Failed::Load(exit::chain(&error)))?;
     let command = command::ruby(settings, &scripts.join("rake/ask.rb"));
     let bounds = Bounds {
         keep_bytes: MOST_BYTES,
         ..Bounds::within(LIMIT)
     };
-    let said = run_bounded(command, &bounds, b"").map_err(|error| why(&error))?;
+    let said = run_bounded(command, &bounds, b"").map_err(|error| Failed::Load(why(&error)))?;
     let answer: Answer = serde_json::from_str(&said.stdout)
-        .map_err(|error| format!("rake said what cannot be read: {error}"))?;
+        .map_err(|error| Failed::Load(format!("rake said what cannot be read: {error}")))?;
     if let [first, ..] = &answer.others[..] {
-        return Err(format!("the task {first} starts commands of its own"));
+        let why = format!("the task {first} starts commands of its own");
+        return Err(Failed::Commands(why));
     }
     let has_tasks = !answer.tasks.is_empty();
     Ok(has_tasks.then(|| of_answer(&settings.directory, &answer)))
@@ -328,6 +350,24 @@ mod tests {
                 "{said}: {globs:?}"
             );
         }
+    }
+
+    #[test]
+    fn the_text_counts_where_rake_cannot_load_what_it_loads() {
+        let project =
+            project("require './more'\nRake::TestTask.new { |t| t.pattern = 'test/a/*' }\n");
+        let more = "require 'no_such_library'\ntask(:more)\n";
+        std::fs::write(project.path().join("more.rb"), more).unwrap();
+        let told = rake_tells(&RubySettings::in_place(project.path())).unwrap();
+        assert_eq!(told.rake.globs, ["test/a/*"]);
+        assert!(told.untold.is_none());
+        let why = told.unloaded.unwrap().why;
+        assert!(why.contains("no_such_library"), "{why}");
+        // What it loads runs tests by a command.
+        let more = "task(:test) { ruby 'test/b/[y].rb' }\n";
+        std::fs::write(project.path().join("more.rb"), more).unwrap();
+        let told = rake_tells(&RubySettings::in_place(project.path())).unwrap();
+        assert!(told.untold.is_some() && told.unloaded.is_none());
     }
 
     #[test]

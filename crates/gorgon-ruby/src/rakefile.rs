@@ -62,6 +62,8 @@ pub struct RakeTest {
     pub ruby_opts: Vec<String>,
     /// Options of the framework that its tasks give, and that have no effect here.
     pub options: Vec<String>,
+    /// It loads other files of the project that may define more of them.
+    pub loads_more: bool,
     /// There may be such a task in a file that was not read; the text has none.
     pub guessed: bool,
     /// What it sets in the environment, as far as its text tells.
@@ -87,7 +89,8 @@ pub fn rspec_beside(project: &Path) -> Vec<Beside> {
 #[must_use]
 pub fn rspec_options(project: &Path) -> Vec<String> {
     let specs = text_of(project).map_or_else(Vec::new, |said| specs::specs(&said.text));
-    let here = specs.into_iter().filter(specs::Spec::runs_here);
+    let is_only = specs.len() == 1;
+    let here = specs.into_iter().filter(|it| it.is_usual() || is_only);
     here.flat_map(|it| it.options).collect()
 }
 
@@ -108,12 +111,18 @@ pub fn rake_test(project: &Path) -> Option<RakeTest> {
     let found = read_text.test;
     // A Rails application is loaded with its Rakefile, and `rails test` does not ask it.
     let mut found = if !is_rails(project) && loads_more(project, read_text.loads, &said.read) {
-        let mut found = found.unwrap_or_else(|| RakeTest {
-            guessed: true,
-            ..RakeTest::default()
-        });
-        add(&mut found.unread, &["test".to_owned()]);
-        found
+        match found {
+            Some(found) => RakeTest {
+                vague: true,
+                loads_more: true,
+                ..found
+            },
+            None => RakeTest {
+                guessed: true,
+                unread: vec!["test".to_owned()],
+                ..RakeTest::default()
+            },
+        }
     } else {
         found?
     };

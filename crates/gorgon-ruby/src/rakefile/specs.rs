@@ -38,9 +38,14 @@ pub(super) struct Spec {
 }
 
 impl Spec {
+    /// Tells whether it is the task `spec`.
+    pub(super) fn is_usual(&self) -> bool {
+        self.name == NAME
+    }
+
     /// Tells whether its files run here.
     pub(super) fn runs_here(&self) -> bool {
-        self.name == NAME || !self.has_pattern
+        self.is_usual() || !self.has_pattern
     }
 }
 
