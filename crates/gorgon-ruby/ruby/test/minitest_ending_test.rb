@@ -38,6 +38,28 @@ class MinitestEndingTest < MinitestCase
     assert_equal "nil\n[SystemExit, 0]\n", run_files('a_test.rb').output
   end
 
+  # The worker, which knows of the tests, is told of no status; of another one it is.
+  def test_where_a_test_has_failed_the_handler_finds_status_1
+    { '' => 0, '; exit 1' => 0, '; exit 3' => 3, "; raise 'no end'" => 1 }.each do |last, status|
+      write('a_test.rb', "at_exit { p [$!.class, $!.status]#{last} }\nrequire 'minitest/autorun'\nclass ATest < Minitest::Test\n  def test_a; at_exit { p $! }; flunk; end\nend\n")
+      ran = assert_as_plain('a_test.rb', status: last[/\d/].to_i.clamp(1, 3))
+      assert_equal ["nil\n[SystemExit, 1]\n", status], [ran.output.lines.first(2).join, ran.status.exitstatus], last
+    end
+  end
+
+  def test_the_handler_finds_the_status_of_a_hook_of_after_run
+    { 'exit 3' => 3, 'at_exit { exit 4 }' => 4 }.each do |hook, status|
+      write('a_test.rb', "at_exit { p $!.status }\nrequire 'minitest/autorun'\nMinitest.after_run { #{hook} }\nclass ATest < Minitest::Test\n  def test_a; end\nend\n")
+      assert_equal "#{status}\n", assert_as_plain('a_test.rb', status: status).output
+    end
+  end
+
+  def test_a_suite_may_have_an_exit_of_its_own
+    write('a_test.rb', "require 'minitest/autorun'\nCODES = []\ndef exit(status) = (CODES << status)\nclass ATest < Minitest::Test\n  def test_a\n    exit(3)\n    assert_equal [3], CODES\n  end\nend\n")
+    ran = assert_as_plain('a_test.rb')
+    assert_equal ['', 0], [ran.output, ran.status.exitstatus]
+  end
+
   def test_a_trap_of_exit_ends_the_run_before_a_test
     write('a_test.rb', "require 'minitest/autorun'\ntrap('EXIT') { exit 3 }\nclass ATest < Minitest::Test\n  def test_a; end\nend\n")
     assert_equal [[], 3], plain('a_test.rb')

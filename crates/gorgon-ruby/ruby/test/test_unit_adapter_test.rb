@@ -416,6 +416,14 @@ class TestUnitAdapterTest < AdapterCase
     assert_equal({ 'ATest#test_a' => 'passed', 'BTest#test_b' => 'passed' }, run_files('a_test.rb', 'b_test.rb').outcomes)
   end
 
+  def test_a_handler_of_at_exit_finds_whether_tests_have_failed_and_a_suite_may_have_an_exit_of_its_own
+    { 'assert true' => 0, 'flunk' => 1 }.each do |body, status|
+      write('a_test.rb', "at_exit { p [$!.class, $!.status] }\nrequire 'test/unit'\ndef exit(status) = status\nclass ATest < Test::Unit::TestCase\n  def test_a; #{body}; end\nend\n")
+      ran = run_files('a_test.rb')
+      assert_equal ["[SystemExit, #{status}]\n", 0], [ran.output, ran.status.exitstatus]
+    end
+  end
+
   def test_handlers_of_at_exit_come_before_the_tests_of_each_file
     %w[a b].each do |name|
       write("#{name}_test.rb", <<~RUBY)

@@ -348,3 +348,51 @@ fn what_an_ordering_leaves_out_does_not_excuse_what_ended_early() {
     let set = running.run("spec/set_spec.rb");
     assert_eq!((set.tests.len(), set.errors), (2, vec![]));
 }
+
+#[test]
+fn an_ordering_that_leaves_examples_out_may_be_any_object() {
+    let project = Project::new(&[
+        (
+            "spec/kinds_spec.rb",
+            "module Of; def self.order(items) = items.first(2); end
+             class Frozen; def order(items) = items.first(1); end
+             single = Object.new
+             def single.order(items) = items.reverse
+             class Bare < BasicObject; def order(items) = items.first(0); end
+             RSpec.configure do |c|
+               { module: Of, frozen: Frozen.new.freeze, single: single, bare: Bare.new }.each { |kind, it| c.register_ordering(kind, it) }
+             end
+             %i[module frozen single bare].each do |kind|
+               RSpec.describe(kind.to_s, order: kind) { 3.times { |n| it(n.to_s) {} } }
+             end",
+        ),
+        (
+            "spec/seen_spec.rb",
+            "RSpec.describe('the ordering') do
+               it('is what the suite registered') do
+                 registry = RSpec.configuration.ordering_registry
+                 expect(registry.fetch(:module)).to eq Of
+                 expect(registry.fetch(:frozen)).to be_a(Frozen).and be_frozen
+                 expect(registry.fetch(:single).instance_variables).to eq []
+               end
+             end",
+        ),
+    ]);
+    let mut running = project.start();
+    let kinds = running.run("spec/kinds_spec.rb");
+    let ran = [
+        "passed module 0",
+        "passed module 1",
+        "passed frozen 0",
+        "passed single 2",
+        "passed single 1",
+        "passed single 0",
+    ];
+    assert_eq!(kinds.tests, ran);
+    assert_eq!(kinds.errors, [""; 0]);
+    let seen = running.run("spec/seen_spec.rb");
+    assert_eq!(
+        seen.tests,
+        ["passed the ordering is what the suite registered"]
+    );
+}
