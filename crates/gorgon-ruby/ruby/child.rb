@@ -195,7 +195,7 @@ module Gorgon
       Program.take(@request.framework, path, @root, program) { |file| Frameworks.scan.text(file) if asked.empty? }
       started = System.now
       choice = Frameworks::Choice.new(path, @request.framework, asked, Frameworks.scan)
-      other = catch(:elsewhere) { run_with_adapter(path, selection(line), choice) }
+      other = ::Kernel.catch(:elsewhere) { run_with_adapter(path, selection(line), choice) }
       # A fork inside a test that came to its end here.
       Process.exit!(0) unless $$ == @pid
       return leave_to(other, true) if other

@@ -114,7 +114,7 @@ module Gorgon
       end
 
       def leave(name)
-        throw(:elsewhere, name) if name && name != @framework
+        ::Kernel.throw(:elsewhere, name) if name && name != @framework
       end
 
       # A framework that has not been asked yet; else the one that a plain command would load the file with.

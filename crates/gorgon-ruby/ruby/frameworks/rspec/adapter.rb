@@ -333,7 +333,7 @@ module Gorgon
       def tell_pattern(name, what, files)
         return if files.empty?
 
-        text = format(Options::OWN_PATTERN, name: name, what: "#{files.size} #{what}", first: @places.relative(files.first))
+        text = ::Kernel.format(Options::OWN_PATTERN, name: name, what: "#{files.size} #{what}", first: @places.relative(files.first))
         @reporter.warning(text)
         text
       end

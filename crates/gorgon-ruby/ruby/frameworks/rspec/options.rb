@@ -90,7 +90,7 @@ module Gorgon
         end
 
         def ignore_pattern(name)
-          @reporter.warning(format(PATTERN, name))
+          @reporter.warning(::Kernel.format(PATTERN, name))
         end
 
         # Takes effect only where the suite asks for a random order and names no seed of its own.
