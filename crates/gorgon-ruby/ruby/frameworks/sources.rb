@@ -2,78 +2,101 @@
 
 module Gorgon
   module Frameworks
-    # Tells which of the classes and modules have changed that test classes have their methods from. A file may open a
-    # module that classes of earlier files include, or replace a method from outside, by `define_method`.
+    # Tells which test classes have other methods than before: their own, or those of a class or module above. A file may
+    # open these, include or prepend a module, or define methods from outside. One comparison answers for all of it; as it
+    # takes some microseconds for each module, a file is asked about those only that it opened or that its text names.
     class Sources
-      # What stands in a file that gives methods to a class or module without opening it.
-      FROM_OUTSIDE = /[.:](?:(?:class|module)_(?:eval|exec)|define_method|alias_method|include|prepend)\b(?!\?)|\.(?:x?it|specify|test)\b(?!\?)|\bload\b/.freeze
-
-      CONSTANT = /\b[A-Z]\w*/.freeze
-      LAST = /\w+\z/.freeze
+      # Parts of names of constants, in binary text: what is not ASCII may be part of one.
+      PART = /[A-Z\x80-\xff][\w\x80-\xff]*/n.freeze
+      # What a text names. What it opens is traced, and therefore told apart.
+      NAMED = /class [\w:\x80-\xff]+|(?:\b[A-Z]|[\x80-\xff])[\w\x80-\xff]*(?:::#{PART})*/n.freeze
+      OPENED = /\bclass\s+(?:::)?(?:#{PART}::)*(#{PART})[ \t]*(<)?/n.freeze
 
       class << self
-        # nil: the text is not known.
-        def from_outside?(text)
-          text.nil? || FROM_OUTSIDE.match?(text)
+        # Which classes of this text have a class above named for them: then the file makes them, and does not open what
+        # has to be there. The last part of the name => whether one is named.
+        def made(text)
+          text.b.scan(OPENED).each_with_object({}) { |(name, above), made| made[name] ||= !above.nil? }
         end
 
-        # Whether a file whose loading opened the class makes it, and not one that has to be there: then it names the
-        # class above. Its text may say nothing of the class, as another file may have opened it on its behalf.
-        def defines?(text, klass)
-          name = NAME_OF.bind(klass).call.to_s[/\w+\z/] or return true
-          said = text.to_s.scan(/\bclass\s+(?:\w*::)*#{Regexp.escape(name).b}\b(\s*<)?/n)
-          said.empty? || said.any?(&:first)
+        # The full name, in binary, or nil.
+        def name(mod)
+          NAME_OF.bind(mod).call&.b
         end
       end
 
       def initialize
-        @methods = {}.compare_by_identity # class or module => a number that says what its methods are
-        @users = {}.compare_by_identity   # class or module => the classes with methods of it
-        @names = {} # the last part of the name of each class with tests
+        @states = {}.compare_by_identity # class or module => a number that says what its methods are
+        @below = {}.compare_by_identity  # class or module => the classes that include it or are right below it
+        @named = {}                      # the full name or the end of it => classes and modules
       end
 
-      # To be called for each class when it is new, and when it has changed. The block returns whether this is called for
-      # the class above, too.
+      # To be called for each class when it is new.
       def see(klass)
-        above = klass.superclass
-        own = klass.ancestors.take_while { |mod| !mod.equal?(above) }
-        own << above unless yield(above)
-        own.each { |mod| note(mod, klass) }
-        @methods[klass] = state(klass)
+        own = own_part(klass)
+        keep(klass, state(klass, own))
+        [*own, klass.superclass].each do |mod|
+          next if mod.nil? || mod.equal?(klass)
+
+          (@below[mod] ||= {}.compare_by_identity)[klass] = true
+          keep(mod, state(mod)) unless @states.key?(mod)
+        end
       end
 
-      # The class has tests.
-      def has_tests(klass)
-        name = NAME_OF.bind(klass).call and @names[name[LAST]] = true
+      # The classes and modules among `opened`, and those that the text names. nil: all, as the text is not known.
+      def touched(opened, text)
+        return @states.dup if text.nil?
+
+        found = {}.compare_by_identity
+        opened.each_key { |mod| found[mod] = true if @states.key?(mod) }
+        text.b.scan(NAMED).each { |name| @named[name]&.each { |mod| found[mod] = true } }
+        found
       end
 
-      # Whether the text names a class with tests that was seen before: it may hand it to a method of a helper.
-      def any_named?(text)
-        text.scan(CONSTANT).any? { |name| @names.key?(name) }
-      end
-
-      # The classes that have methods of a class or module `among` these which has changed. Each change is told once.
-      def changed(among = @methods.keys)
-        among.each_with_object({}.compare_by_identity) do |mod, found|
-          known = @methods[mod] or next
+      # The classes with methods of one of these that has changed. Each change is told once.
+      def changed(among = @states)
+        found = {}.compare_by_identity
+        among.each_key do |mod|
+          known = @states[mod] or next
           now = state(mod)
           next if now == known
 
-          @methods[mod] = now
-          @users[mod].each_key { |klass| found[klass] = true }
+          @states[mod] = now
+          reach(mod, found)
         end
+        found.each_key { |klass| see(klass) } # with the modules that are new above it
       end
 
       private
 
-      def note(mod, klass)
-        (@users[mod] ||= {}.compare_by_identity)[klass] = true
-        @methods[mod] ||= state(mod)
+      def keep(mod, state)
+        give_names(mod) unless @states.key?(mod)
+        @states[mod] = state
       end
 
-      def state(mod)
+      def give_names(mod)
+        name = Sources.name(mod) or return
+        (@named[name] ||= []) << mod
+        (@named[name] ||= []) << mod while name = name[/::(.*)\z/mn, 1]
+      end
+
+      def reach(mod, found)
+        return if found.key?(mod)
+
+        found[mod] = true if mod.is_a?(Class)
+        @below[mod]&.each_key { |klass| reach(klass, found) }
+      end
+
+      # What stands above the class up to the next class, and the class itself.
+      def own_part(klass)
+        above = klass.superclass
+        klass.ancestors.take_while { |mod| !mod.equal?(above) }
+      end
+
+      # Nothing that was included can be taken out again, so a number tells of that.
+      def state(mod, own = mod.is_a?(Class) ? own_part(mod) : mod.ancestors)
         names = mod.public_instance_methods(false)
-        [names, names.map { |name| mod.instance_method(name) }].hash
+        [own.size, names, names.map { |name| mod.instance_method(name) }].hash
       end
     end
   end

@@ -52,6 +52,28 @@ module TestsGivenLater
     RUBY
   end
 
+  def test_by_a_wrapper_that_is_prepended
+    assert_given %w[ATest#test_shared BelowTest#test_shared], 'ATest.send(:prepend, Module.new { def test_shared = super })'
+    assert_given [], 'ATest.prepend(Module.new { def helper = 1 })'
+  end
+
+  def test_by_a_module_that_gets_another_one
+    # Before Ruby 3.0, classes that include a module have nothing of what that includes later.
+    names = RUBY_VERSION < '3' ? [] : %w[ATest#test_late BelowTest#test_late]
+    assert_given names, <<~RUBY
+      module Late
+        def test_late = assert(true)
+      end
+      Inner.include(Late)
+    RUBY
+  end
+
+  def test_by_a_module_with_a_name_that_is_not_ascii
+    @helper = 'Übung'
+    write('helper.rb', "module Übung\n  def test_of_helper = assert(true)\nend\n")
+    assert_given %w[ATest#test_late BelowTest#test_late], 'Übung.define_method(:test_late) { assert(true) }'
+  end
+
   def test_by_a_method_of_a_helper_that_is_handed_the_class
     @helper = 'OfHelper'
     write('helper.rb', <<~RUBY)
@@ -104,6 +126,17 @@ module TestsGivenLater
     ran = run_after('', 'test/c_test.rb')
     assert_equal %w[CTest#test_own CTest#test_twice], ran.outcomes('test/c_test.rb').keys.sort
     assert_equal [], ran.outcomes('test/c_test.rb').values - %w[passed]
+    assert_empty ran.of(:suite_hook_failed)
+  end
+
+  # Nor with a later file that names where it stands.
+  def test_what_tests_define_in_a_module_above_their_class_brings_nothing
+    write('test/c_test.rb', "class CTest < BelowTest\n  def test_above = assert(ATest.ancestors[1].define_method(:test_made) { raise })\nend\n")
+    write('test/d_test.rb', "class DTest < #{base}\n  def test_own = assert(Shared && ATest && YAML.load('true'))\nend\n")
+    ran = run_after("require 'yaml'", 'test/c_test.rb', 'test/d_test.rb')
+    assert_equal %w[DTest#test_own], ran.outcomes('test/d_test.rb').keys
+    assert_equal %w[passed], ran.outcomes.values.uniq
+    assert_empty ran.of(:suite_hook_failed)
   end
 
   private
