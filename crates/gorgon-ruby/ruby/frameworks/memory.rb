@@ -25,6 +25,7 @@ module Gorgon
         @listed = 0                       # how many classes there were the last time, and the last one
         @last = nil
         @loaded = {}                      # files of the job that had their turn
+        @features = $LOADED_FEATURES.size
         @touched = {}.compare_by_identity # the classes and modules that the last file opened or names
       end
 
@@ -38,7 +39,7 @@ module Gorgon
         @lost = []
         @text = text
         @made = nil
-        @touched = @sources.touched(opened, text)
+        @touched = @sources.touched(opened, with_loaded(text, path))
         candidates(classes, path, opened).each_with_object([]) do |klass, turns|
           next if @waiting.key?(klass) || (@passed.key?(klass) && !opened.key?(klass))
 
@@ -84,6 +85,18 @@ module Gorgon
       end
 
       private
+
+      # The text, and those of the files in the same folder of the project that the file has loaded: as helpers, they may
+      # name classes of earlier files.
+      def with_loaded(text, path)
+        features = $LOADED_FEATURES.drop(@features)
+        @features = $LOADED_FEATURES.size
+        folder = @places.relative(path)[%r{\A[^/]+/}]
+        return text if text.nil? || folder.nil? || @loaded.empty?
+
+        features.select { |file| file != path && file.end_with?('.rb') && @places.relative(file).start_with?(folder) }
+                .inject(text) { |all, file| "#{all.b}\n#{Sources.text(file)}" }
+      end
 
       # In the order of the list: classes that the file opened, or gave methods to, that waited for it, or that are new.
       def candidates(classes, path, opened)

@@ -19,6 +19,13 @@ module Gorgon
           text.b.scan(OPENED).each_with_object({}) { |(name, above), made| made[name] ||= !above.nil? }
         end
 
+        # What stands in the file.
+        def text(file)
+          File.binread(file)
+        rescue SystemCallError
+          ''
+        end
+
         # The full name, in binary, or nil.
         def name(mod)
           NAME_OF.bind(mod).call&.b

@@ -85,6 +85,11 @@ module TestsGivenLater
     assert_given %w[ATest#test_late BelowTest#test_late], 'more ATest'
   end
 
+  def test_from_outside_in_a_file_beside_it
+    write('test/support/more.rb', 'ATest.class_eval { def test_own = assert(true) }')
+    assert_given %w[ATest#test_own BelowTest#test_own], "require_relative 'support/more'"
+  end
+
   def test_from_outside_where_nothing_in_the_file_shows_it
     write('patch.rb', 'ATest.class_eval { def test_own = assert(true) }')
     ran = run_after("require_relative '../patch'")
