@@ -34,7 +34,7 @@ module Gorgon
       end
 
       # The turns that the loading of a file brought: [[class, names], …]. A class that was there before the first file
-      # has its turn with that. `opened` holds the classes and modules that the file opened, `text` is its source, or nil.
+      # has its turn with that. `opened` holds the classes and modules that the file opened. `text`: its source, or nil.
       def fresh(classes, path, opened, text = nil)
         @lost = []
         @text = text
