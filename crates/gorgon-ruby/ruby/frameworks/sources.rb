@@ -12,6 +12,8 @@ module Gorgon
       NAMED = /class [\w:\x80-\xff]+|(?:\b[A-Z]|[\x80-\xff])[\w\x80-\xff]*(?:::#{PART})*/n.freeze
       OPENED = /\bclass\s+(?:::)?(?:#{PART}::)*(#{PART})[ \t]*(<)?/n.freeze
 
+      TEST = /\Atest/.freeze
+
       class << self
         # Which classes of this text have a class above named for them: then the file makes them, and does not open what
         # has to be there. The last part of the name => whether one is named.
@@ -42,12 +44,12 @@ module Gorgon
       def see(klass)
         own = own_part(klass)
         keep(klass, state(klass, own))
-        [*own, klass.superclass].each do |mod|
-          next if mod.nil? || mod.equal?(klass)
-
-          (@below[mod] ||= {}.compare_by_identity)[klass] = true
-          keep(mod, state(mod)) unless @states.key?(mod)
-        end
+        above = klass.superclass
+        own << above if above
+        own.each { |mod| (@below[mod] ||= {}.compare_by_identity)[klass] = true unless mod.equal?(klass) }
+        own.each { |mod| keep(mod, state(mod)) unless @states.key?(mod) }
+        # A class above need be no class of tests, as Object.
+        see(above) if above && !@below[above.superclass]&.key?(above)
       end
 
       # The classes and modules among `opened`, and those that the text names. nil: all, as the text is not known.
@@ -103,6 +105,8 @@ module Gorgon
       # Nothing that was included can be taken out again, so a number tells of that.
       def state(mod, own = mod.is_a?(Class) ? own_part(mod) : mod.ancestors)
         names = mod.public_instance_methods(false)
+        # All that is loaded may give Object methods.
+        names = names.grep(TEST) if Object <= mod
         [own.size, names, names.map { |name| mod.instance_method(name) }].hash
       end
     end

@@ -33,11 +33,13 @@ module TestsGivenLater
   def test_by_the_base_class_of_the_framework
     # Test::Unit runs no test of a class above.
     names = framework == 'minitest' ? %w[ATest BTest BelowTest Minitest::Spec Minitest::Test Minitest::Unit::TestCase] : []
-    assert_given names.map { |name| "#{name}#test_late" }, <<~RUBY
-      class #{base}
-        def test_late = assert(true)
-      end
-    RUBY
+    [base, 'Object'].each do |above|
+      assert_given names.map { |name| "#{name}#test_late" }, <<~RUBY
+        class #{above}
+          def test_late = assert(true)
+        end
+      RUBY
+    end
   end
 
   def test_from_outside
