@@ -160,7 +160,7 @@ module Gorgon
 
       # The text may say nothing of the class, as another file may have opened it on its behalf.
       def makes?(klass)
-        name = Sources.name(klass) or return true
+        name = Sources.full_name(klass) or return true
         @made ||= Sources.made(@text.to_s)
         @made.fetch(name[/[^:]+\z/n], true)
       end

@@ -29,7 +29,7 @@ module Gorgon
         end
 
         # The full name, in binary, or nil.
-        def name(mod)
+        def full_name(mod)
           NAME_OF.bind(mod).call&.b
         end
       end
@@ -84,7 +84,7 @@ module Gorgon
       end
 
       def give_names(mod)
-        name = Sources.name(mod) or return
+        name = Sources.full_name(mod) or return
         (@named[name] ||= []) << mod
         (@named[name] ||= []) << mod while name = name[/::(.*)\z/mn, 1]
       end
