@@ -195,6 +195,19 @@ impl Work {
                 let status = End::Exited(child.coverage.unwrap_or_default());
                 self.warn(coverage_of_one(status, file), out);
             }
+            // The INT that was to stop its last file has found that ended, and Ruby past its handlers.
+            Stage::Ending
+                if by_itself
+                    && child.stopped
+                    && child.finished
+                    && end == End::Signaled(Signal::Int.number()) =>
+            {
+                self.warn(
+                    "a Ruby child whose hooks were done ended by the signal that was to stop its file"
+                        .to_owned(),
+                    out,
+                );
+            }
             Stage::Ending if by_itself && end != End::Exited(0) => {
                 let file = child.last_file().unwrap_or("none");
                 self.suite_hook_failed(status_after_tests(end, file), output, out);

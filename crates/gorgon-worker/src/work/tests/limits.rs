@@ -203,6 +203,27 @@ fn a_child_whose_file_ended_beside_the_signal_that_stops_it_is_told_so() {
     );
 }
 
+#[test]
+fn the_signal_that_stops_a_file_may_find_its_child_at_its_end() {
+    for (last, end) in [
+        (
+            "c1 finished",
+            "warning: a Ruby child whose hooks were done ended by the signal that was to stop its file; ended after 0",
+        ),
+        (
+            "",
+            "suite hook: the Ruby child ended before its hooks were done: SIGINT; ended after 0",
+        ),
+    ] {
+        let mut play = Play::new(settings());
+        let lines = ["item 1", "c1 ready", "ok", "deleted", "c1 done", last];
+        for line in lines.into_iter().filter(|line| !line.is_empty()) {
+            play.act(line);
+        }
+        assert_eq!(play.act("c1 ended by INT"), end);
+    }
+}
+
 /// Plays an item to its end, and then the end of its child: until after_complete, if that begins, and on by these lines.
 fn ends(begins: bool, story: &[&str]) -> String {
     let mut play = Play::new(Settings {

@@ -317,6 +317,7 @@ fn child_event(words: &[&str]) -> ChildEvent {
         }),
         ["exited", code] => ended(End::Exited(code.parse().unwrap())),
         ["killed"] => ended(End::Signaled(9)),
+        ["ended", "by", "INT"] => ended(End::Signaled(2)),
         ["terminated"] => ended(End::Signaled(15)),
         ["raised", which] => ChildEvent::CallbackFailed(CallbackFailure {
             callback: Some(if *which == "before" {
