@@ -96,7 +96,7 @@ impl Voice {
 
     /// A reply to an originator that is gone goes nowhere; that is no fault of ours.
     fn reply(&mut self, session: &Session, to: &ReplyTo, reply: &Reply) -> u64 {
-        let outgoing = Outgoing::new(reply);
+        let outgoing = Outgoing::new(std::slice::from_ref(reply));
         let tag = self.publish(session, to, outgoing.body());
         self.sent.insert(tag, (to.clone(), outgoing));
         tag

@@ -5,7 +5,7 @@ use std::thread;
 use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender, at, bounded, never, select_biased};
-use gorgon_broker::{Event as Broker, Publish, Session, Target, Token};
+use gorgon_broker::{Delivery, Event as Broker, Session, Target, Token};
 use gorgon_process::child::End;
 use gorgon_process::{Signal, exit};
 use gorgon_proto::item::ItemId;
@@ -184,6 +184,10 @@ impl Drive<'_> {
                 None
             }
             recv(self.session.events()) -> event => match event {
+                Ok(Broker::Delivery(delivery)) => {
+                    queue.extend(self.delivered(delivery));
+                    None
+                }
                 Ok(event) => self.broker(event, ask, down),
                 Err(_) => Some(Event::BrokerGaveUp),
             },
@@ -218,6 +222,26 @@ impl Drive<'_> {
         }
     }
 
+    /// Takes a message: what it says, in order.
+    fn delivered(&mut self, delivery: Delivery) -> Vec<Event> {
+        self.taken.push(delivery.token);
+        if self.taken.len() >= ACKS {
+            self.acknowledge();
+        }
+        if delivery.queue != self.job.definition.reply_queue_name {
+            let announced = read(message::read(&delivery.body)).map(Event::Announced);
+            return announced.into_iter().collect();
+        }
+        let mut events = Vec::new();
+        for reply in read(message::read_replies(&delivery.body)).unwrap_or_default() {
+            match reply {
+                Reply::Coverage(share) => self.coverage.take(&share),
+                reply => events.push(Event::Reply(Box::new(reply))),
+            }
+        }
+        events
+    }
+
     fn broker(&mut self, event: Broker, ask: &Sender<Look>, down: &mut bool) -> Option<Event> {
         match event {
             Broker::Up if *down => {
@@ -240,23 +264,7 @@ impl Drive<'_> {
                 let first = !std::mem::replace(down, true);
                 first.then_some(Event::BrokerLost)
             }
-            Broker::Delivery(delivery) => {
-                self.taken.push(delivery.token);
-                if self.taken.len() >= ACKS {
-                    self.acknowledge();
-                }
-                if delivery.queue == self.job.definition.reply_queue_name {
-                    match read(message::read_reply(&delivery.body))? {
-                        Reply::Coverage(share) => {
-                            self.coverage.take(&share);
-                            None
-                        }
-                        reply => Some(Event::Reply(Box::new(reply))),
-                    }
-                } else {
-                    read(message::read(&delivery.body)).map(Event::Announced)
-                }
-            }
+            Broker::Delivery(_) => None,
             Broker::Unroutable { tag } if tag != NO_TAG => {
                 request(ask, Look::FileQueue { back: false });
                 None
@@ -325,10 +333,10 @@ impl Drive<'_> {
         let files = &self.job.definition.file_queue_name;
         match effect {
             Effect::Publish(work) => {
-                let tag = u64::from(work.item.0);
                 self.session
-                    .publish(Publish::to_queue(files, message::write(&work), tag));
+                    .publish(self.job.queued(std::slice::from_ref(&work)));
             }
+            Effect::PublishBundle(works) => self.session.publish(self.job.queued(&works)),
             Effect::DeclareFileQueue => self.session.declare_once(self.job.file_queue()),
             Effect::Offer => self.session.publish(self.job.offer()),
             Effect::OfferTo(to) => self.session.publish(self.job.offer_to(&to)),

@@ -6,7 +6,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use gorgon_broker::{Consume, Declare, Publish, Setup};
 use gorgon_proto::config::Secret;
-use gorgon_proto::job::{Framework, JobDefinition, JobDefinitionTag, JobId, SCHEMA, Source};
+use gorgon_proto::item::WorkItem;
+use gorgon_proto::job::{Framework, Isolation, JobDefinition, JobDefinitionTag, JobId, SCHEMA, Source};
 use gorgon_proto::message::Control;
 use gorgon_proto::{message, names, sign};
 
@@ -58,6 +59,21 @@ pub struct Job {
 }
 
 impl Job {
+    /// Returns whether small files may share a message of the file queue: not where each has a Ruby child of its own, nor
+    /// where the first failure is to end the job at once.
+    #[must_use]
+    pub fn makes_bundles(&self, fail_fast: Option<u32>) -> bool {
+        self.definition.isolation == Isolation::Worker && fail_fast.is_none()
+    }
+
+    /// Makes the message of an item, or of a bundle of them. Its tag is the number of the first one.
+    #[must_use]
+    pub fn queued(&self, items: &[WorkItem]) -> Publish {
+        let tag = items.first().map_or(NO_TAG, |item| u64::from(item.item.0));
+        let queue = &self.definition.file_queue_name;
+        Publish::to_queue(queue, message::write_items(items), tag)
+    }
+
     /// Returns the job's id.
     #[must_use]
     pub fn id(&self) -> &JobId {

@@ -55,6 +55,15 @@ pub enum Seconds {
 }
 
 impl Seconds {
+    /// Returns what is known, and not estimated.
+    #[must_use]
+    pub fn known(self) -> Option<f64> {
+        match self {
+            Self::Known(seconds) => Some(seconds),
+            Self::Estimated(_) | Self::Unknown => None,
+        }
+    }
+
     fn value(self) -> f64 {
         match self {
             Self::Known(seconds) | Self::Estimated(seconds) => seconds,

@@ -6,12 +6,12 @@ mod start;
 use std::time::{Duration, Instant, SystemTime};
 
 use crossbeam_channel::Receiver;
-use gorgon_broker::{Publish, Session};
+use gorgon_broker::Session;
 use gorgon_process::Signal;
 use gorgon_process::exit::{self, CANCELLED};
 use gorgon_proto::job::{JobDefinition, JobId, Source, SourceKind, WorkspaceMode};
 use gorgon_proto::trace::Trace;
-use gorgon_proto::{message, names};
+use gorgon_proto::names;
 use gorgon_ruby::{Callback, RubySettings};
 use gorgon_sync::serve;
 
@@ -244,7 +244,9 @@ impl Run<'_> {
         };
         let now = self.did("source", now);
         let queued = files.queued();
-        let work = work_of(std::mem::take(&mut files.planned));
+        let planned = std::mem::take(&mut files.planned);
+        let seconds = planned.iter().map(|it| it.seconds.known()).collect();
+        let work = work_of(planned);
         if self.stream.is_open() {
             self.stream.write(&json::job_started(&json::JobStarted {
                 job: self.id.0.clone(),
@@ -259,19 +261,6 @@ impl Run<'_> {
         // Before the items: what a broker that restarts now has confirmed of them is lost with it.
         session.publish(job.mark());
         session.declare_once(job.file_queue());
-        for item in work.iter().filter(|item| item.except.is_empty()) {
-            let tag = u64::from(item.item.0);
-            let queue = &job.definition.file_queue_name;
-            session.publish(Publish::to_queue(queue, message::write(item), tag));
-        }
-        session.publish(job.offer());
-        let now = self.did("publish", now);
-        if local.is_some() {
-            Local::sweep();
-        }
-        if served.is_some() {
-            serve::sweep();
-        }
         let rules = Rules {
             retries: self.args.retries.unwrap_or(config.retries),
             fail_fast: self.args.fail_fast,
@@ -286,11 +275,27 @@ impl Run<'_> {
                 CANCEL_LIMIT
             },
         };
+        let results = Results::new(&work).told(std::mem::take(&mut files.beside));
+        let mut ledger = Ledger::new(rules, work).knowing(files.failing.clone());
+        if job.makes_bundles(self.args.fail_fast) {
+            ledger = ledger.bundling(seconds);
+        }
+        for message in ledger.publish_first() {
+            session.publish(job.queued(&message));
+        }
+        session.publish(job.offer());
+        let now = self.did("publish", now);
+        if local.is_some() {
+            Local::sweep();
+        }
+        if served.is_some() {
+            serve::sweep();
+        }
         let local = local.map(|(local, _)| local);
         let mut drive = Drive {
             job: &job,
-            results: Results::new(&work).told(std::mem::take(&mut files.beside)),
-            ledger: Ledger::new(rules, work).knowing(files.failing.clone()),
+            results,
+            ledger,
             session: &session,
             target,
             local,

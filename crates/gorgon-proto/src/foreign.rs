@@ -59,6 +59,16 @@ fn is_line(text: &str) {
 /// # Panics
 /// When that does not hold.
 pub fn message(bytes: &[u8]) {
+    fn several<T: PartialEq + std::fmt::Debug>(
+        bytes: &[u8],
+        read: impl Fn(&[u8]) -> Result<Vec<T>, String>,
+        write: impl Fn(&[T]) -> Vec<u8>,
+    ) {
+        match read(bytes) {
+            Ok(things) => assert_eq!(read(&write(&things)).as_ref(), Ok(&things)),
+            Err(fault) => is_line(&fault),
+        }
+    }
     fn again<T: PartialEq + std::fmt::Debug + serde::Serialize>(
         bytes: &[u8],
         read: impl Fn(&[u8]) -> Result<T, String>,
@@ -71,8 +81,8 @@ pub fn message(bytes: &[u8]) {
             Err(fault) => is_line(&fault),
         }
     }
-    again::<Reply>(bytes, message::read_reply);
-    again(bytes, message::read_item);
+    several::<Reply>(bytes, message::read_replies, message::write_replies);
+    several(bytes, message::read_items, message::write_items);
     again(bytes, message::read_job_definition);
     again::<Control>(bytes, message::read);
     again::<PingResponse>(bytes, message::read);

@@ -62,6 +62,28 @@ pub struct WorkItem {
 }
 
 impl WorkItem {
+    /// Returns whether it is a whole file as anybody may run it, in any Ruby child: only such items share a bundle.
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        let Self {
+            item: _,
+            attempt,
+            filename: _,
+            tests,
+            part,
+            except,
+            lines,
+            fresh,
+            retry,
+            before,
+            avoid,
+            unfiltered,
+        } = self;
+        let chosen = *part || *unfiltered || !tests.is_empty() || !except.is_empty();
+        let once_more = *attempt > 1 || *fresh || *retry > 0 || avoid.is_some();
+        !chosen && lines.is_empty() && !once_more && before.is_empty()
+    }
+
     /// Makes the first attempt of a whole file.
     #[must_use]
     pub fn whole(item: ItemId, filename: impl Into<String>) -> Self {

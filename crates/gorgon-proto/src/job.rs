@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::project::CALLBACK_LIMIT;
 
 /// The version of the message schema; parties of different versions refuse each other.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 
 /// Names one job; part of its queue names, and the routing key of its control messages.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

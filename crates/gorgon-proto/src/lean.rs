@@ -1,7 +1,7 @@
 //! Replies that a broker finds too large become leaner, step by step; what they decide stays.
 
 use crate::cut::cut;
-use crate::message::{Finish, HostError, Reply, read_reply, write};
+use crate::message::{Finish, HostError, Reply, read_replies, write_replies};
 use crate::outcome::{FileError, FinishType, Outcome};
 
 /// To this part of itself the first step cuts each text.
@@ -16,7 +16,7 @@ const WARNING_BYTES: usize = 512;
 const CURE: &str =
     "a message may have 12 MiB, or fewer where max_message_size in rabbitmq.conf is smaller";
 
-/// A reply on its way to the broker, until it is confirmed.
+/// A message of replies on its way to the broker, until it is confirmed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outgoing {
     body: Vec<u8>,
@@ -24,11 +24,11 @@ pub struct Outgoing {
 }
 
 impl Outgoing {
-    /// Writes a reply.
+    /// Writes replies as one message.
     #[must_use]
-    pub fn new(reply: &Reply) -> Self {
+    pub fn new(replies: &[Reply]) -> Self {
         Self {
-            body: write(reply),
+            body: write_replies(replies),
             steps: 0,
         }
     }
@@ -41,7 +41,7 @@ impl Outgoing {
 
     /// Makes the message leaner, because the broker does not take it; false when it cannot be any more.
     pub fn make_leaner(&mut self) -> bool {
-        let Ok(mut reply) = read_reply(&self.body) else {
+        let Ok(mut replies) = read_replies(&self.body) else {
             return false;
         };
         let step = match self.steps {
@@ -51,8 +51,10 @@ impl Outgoing {
             _ => return false,
         };
         self.steps += 1;
-        lean(&mut reply, step, self.body.len());
-        self.body = write(&reply);
+        for reply in &mut replies {
+            lean(reply, step, self.body.len());
+        }
+        self.body = write_replies(&replies);
         true
     }
 }

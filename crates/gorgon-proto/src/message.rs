@@ -304,20 +304,61 @@ pub struct WorkerDied {
     pub end: String,
 }
 
-/// Reads a work item from the body of a message.
+/// Reads what a message of the file queue holds: one work item, or a bundle of small ones as an array.
 ///
 /// # Errors
 /// The text of the JSON fault.
-pub fn read_item(body: &[u8]) -> Result<WorkItem, String> {
-    read(body)
+pub fn read_items(body: &[u8]) -> Result<Vec<WorkItem>, String> {
+    read_some(body, "no work item")
 }
 
-/// Reads a reply from the body of a message.
+/// Writes a message of the file queue.
+#[must_use]
+pub fn write_items(items: &[WorkItem]) -> Vec<u8> {
+    write_some(items)
+}
+
+/// Reads a reply that stands by itself.
 ///
 /// # Errors
 /// The text of the JSON fault.
 pub fn read_reply(body: &[u8]) -> Result<Reply, String> {
     read(body)
+}
+
+/// Reads what a message of the reply queue holds: one reply, or several as an array, in order.
+///
+/// # Errors
+/// The text of the JSON fault.
+pub fn read_replies(body: &[u8]) -> Result<Vec<Reply>, String> {
+    read_some(body, "no reply")
+}
+
+/// Writes a message of the reply queue.
+#[must_use]
+pub fn write_replies(replies: &[Reply]) -> Vec<u8> {
+    write_some(replies)
+}
+
+/// A message with one thing in it holds just that, without an array around it.
+fn write_some<T: Serialize>(things: &[T]) -> Vec<u8> {
+    match things {
+        [one] => write(one),
+        several => write(&several),
+    }
+}
+
+fn read_some<T: DeserializeOwned>(body: &[u8], none: &str) -> Result<Vec<T>, String> {
+    let is_array = body.trim_ascii_start().first() == Some(&b'[');
+    let read: Vec<T> = if is_array {
+        read(body)?
+    } else {
+        vec![read(body)?]
+    };
+    match read.is_empty() {
+        true => Err(none.to_owned()),
+        false => Ok(read),
+    }
 }
 
 /// Reads a job definition from the body of a message.

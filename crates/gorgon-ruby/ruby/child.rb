@@ -170,7 +170,7 @@ module Gorgon
         # An INT that was meant for the last file, and found it ended, is not for the hooks.
         return @late = line['stopped'] if line['op'] == 'finish'
 
-        run_file(line)
+        run_bundle(line)
       end
       # The worker is gone.
       Process.exit!(1)
@@ -180,7 +180,15 @@ module Gorgon
       @channel.send_anew(event: 'interrupted')
     end
 
+    # Runs a file, and after it those of its bundle, while each simply passes. What else may follow is the worker's to say.
+    def run_bundle(line)
+      @bundle = line['then'] || []
+      run_file(line)
+      run_file('file' => @bundle.shift) while @goes_on
+    end
+
     def run_file(line)
+      @goes_on = false
       path = line['file']
       # Ruby would look for it in a home directory.
       path = "./#{path}" if path.start_with?('~')
@@ -294,6 +302,9 @@ module Gorgon
       note_left(path)
       tell_closed if STDOUT.closed?
       @capture.flush
+      @goes_on = !@bundle.empty? && @reporter.passed? && !@channel.asked_to_stop?
+      return @channel.send_soon(event: 'file_finished', time: time, more: true) if @goes_on
+
       output = @reporter.failed ? @capture.text : ''
       @channel.send(event: 'file_finished', time: time, output: output, spent: @reporter.spent || false)
     end

@@ -73,12 +73,13 @@ module Gorgon
       end
     end
 
-    # Reads an object of plain values, without blanks or escapes, which is what the worker writes for most files: two
+    # Reads an object of plain values and lists of texts, without blanks or escapes, which is what the worker writes for most files: two
     # looks at the text in place of one at each of its words.
     module Flat
       STRING = /"([^"\\]*+)"/.freeze
       OTHER = /(\[\]|true|false|null|-?\d++(?![.eE]))/.freeze
-      PAIR = /#{STRING}:(?:#{STRING}|#{OTHER})/.freeze
+      STRINGS = /\[("[^"\\]*+"(?:,"[^"\\]*+")*+)\]/.freeze
+      PAIR = /#{STRING}:(?:#{STRING}|#{OTHER}|#{STRINGS})/.freeze
       OBJECT = /\A\{#{PAIR}(?:,#{PAIR})*+\}\n?\z/.freeze
       CONSTANTS = { 'true' => true, 'false' => false, 'null' => nil }.freeze
 
@@ -86,9 +87,13 @@ module Gorgon
       def self.read(text)
         return unless text.match?(OBJECT)
 
-        text.scan(PAIR).each_with_object({}) do |(key, string, other), hash|
-          hash[key] = string || (other == '[]' ? [] : CONSTANTS.fetch(other) { other.to_i })
+        text.scan(PAIR).each_with_object({}) do |(key, string, other, strings), hash|
+          hash[key] = string || (strings ? strings.scan(STRING).flatten : value(other))
         end
+      end
+
+      def self.value(word)
+        word == '[]' ? [] : CONSTANTS.fetch(word) { word.to_i }
       end
     end
 
@@ -184,6 +189,8 @@ module Gorgon
 
   # Lines of JSON over a socket of ours, never over stdout.
   class Channel
+    # Seconds after the last line in either direction during which `send_soon` holds its line back.
+    SOON_S = 0.01
     # Most lines are shorter, and each read makes a buffer.
     READ_BYTES = 4 * 1024
     # Taken now: tests replace methods.
@@ -200,6 +207,7 @@ module Gorgon
       io.autoclose = false unless io.equal?(@io)
       @drafts = drafts
       @number = 0
+      @spoke_at = 0.0
       @rest = +''
       @held = +''
       @sending = +''
@@ -238,7 +246,12 @@ module Gorgon
       @mutex.synchronize { write_all(line) }
     end
 
-    # The same after a line that may have been cut off in the middle, and after what was held.
+    # Sends the event, or holds it back if something was sent or received a moment ago.
+    def send_soon(event)
+      System.now - @spoke_at < SOON_S ? hold(event) : send(event)
+    end
+
+    # As `send`, after a line that may have been cut off in the middle, and after what was held.
     def send_anew(event, held = '')
       line = Json.write(event) << "\n"
       @mutex.synchronize do
@@ -255,6 +268,7 @@ module Gorgon
         @rest << read_some
         line = buffered
       end
+      @spoke_at = System.now
       Json.read(line.force_encoding(Encoding::UTF_8))
     rescue EOFError, Errno::ECONNRESET, Errno::EPIPE
       nil
@@ -295,6 +309,7 @@ module Gorgon
       end
       @cut = false
       @sending = +''
+      @spoke_at = System.now
       @drafts&.sent
     end
 

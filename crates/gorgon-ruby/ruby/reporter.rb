@@ -74,6 +74,11 @@ module Gorgon
       @any
     end
 
+    # Whether the file ran tests, and nothing is amiss.
+    def passed?
+      @any && !@failed && !@spent
+    end
+
     # Called by each adapter when the file is loaded, before the hooks of any group or class of tests. The block runs
     # hooks of the suite, if some are `due`.
     def before_tests(due: false, &hooks)

@@ -77,6 +77,8 @@ pub enum ChildEvent {
         /// The child must not be given another file (a suite hook raised in it); it still has to
         /// be told to finish.
         spent: bool,
+        /// The child goes on with the next file of its bundle. Otherwise it waits for an order.
+        more: bool,
     },
     /// It was interrupted (INT) in the middle of a file, which has no end then; `Finished` follows.
     Interrupted,
@@ -115,8 +117,11 @@ const MOST_KEPT: usize = 63;
 
 impl ChildEvent {
     /// Returns whether nothing is to be done about it before the next event that may not wait: the
-    /// worker is woken once a file, and not for each of its tests.
-    fn may_wait(&self) -> bool {
+    /// worker is woken once a file, and not for each of its tests. `follows`: more has arrived already.
+    fn may_wait(&self, follows: bool) -> bool {
+        if let Self::FileFinished { more: true, .. } = self {
+            return follows;
+        }
         matches!(
             self,
             Self::Loading
@@ -149,13 +154,13 @@ impl RubyChild {
         lines::read(
             stream.try_clone()?,
             "ruby child",
-            move |read: Read<FromChild>| {
+            move |read: Read<FromChild>, follows| {
                 let event = match read {
                     Read::Line(line) => told.event(line),
                     Read::Unread(fault) => ChildEvent::Unread(fault),
                     Read::End => ChildEvent::PreloaderLost,
                 };
-                let waits = event.may_wait() && kept.len() < MOST_KEPT;
+                let waits = event.may_wait(follows) && kept.len() < MOST_KEPT;
                 let last = matches!(event, ChildEvent::Ended { .. } | ChildEvent::ForkFailed(_));
                 kept.push(event);
                 waits || (sender.send(std::mem::take(&mut kept)).is_ok() && !last)
@@ -170,9 +175,9 @@ impl RubyChild {
         &self.events
     }
 
-    /// Hands it a file, and tells which frameworks have said that it is not theirs. A child that is gone has told so by
-    /// its last event.
-    pub fn run(&mut self, item: &WorkItem, asked: &[Framework]) {
+    /// Hands it a file, and tells which frameworks have said that it is not theirs. The files of `then` follow, whole,
+    /// as long as each passes. A child that is gone has told so by its last event.
+    pub fn run(&mut self, item: &WorkItem, asked: &[Framework], then: &[&str]) {
         self.tell(&ToChild::Run {
             file: &item.filename,
             tests: &item.tests,
@@ -181,6 +186,7 @@ impl RubyChild {
             except: &item.except,
             unfiltered: item.unfiltered,
             asked,
+            then,
         });
     }
 
@@ -256,10 +262,12 @@ impl Told {
                 time,
                 output,
                 spent,
+                more,
             } => Event::FileFinished {
                 time,
                 output,
                 spent,
+                more,
             },
             FromChild::Interrupted => Event::Interrupted,
             FromChild::SuiteHookFailed { error, output } => {

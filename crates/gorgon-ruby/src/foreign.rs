@@ -21,7 +21,7 @@ pub fn ruby_lines(bytes: &[u8]) {
 fn through<T: serde::de::DeserializeOwned + Send + 'static>(bytes: &[u8]) {
     let (mut ruby, ours) = UnixStream::pair().expect("a pair of sockets");
     let (sender, events) = bounded(16);
-    read::<T>(ours, "lines", move |line| sender.send(line).is_ok()).expect("a thread");
+    read::<T>(ours, "lines", move |line, _| sender.send(line).is_ok()).expect("a thread");
     let most = bytes.iter().filter(|byte| **byte == b'\n').count() + 1;
     let mut lines = 0;
     std::thread::scope(|scope| {

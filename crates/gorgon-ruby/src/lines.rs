@@ -40,12 +40,13 @@ fn number_of(line: &[u8]) -> Option<u64> {
     std::str::from_utf8(&rest[..digits]).ok()?.parse().ok()
 }
 
-/// Reads lines in a thread until the stream's end, or until `deliver` wants no more. What is no
-/// line of ours is logged: a child may have been killed in the middle of one. A numbered line comes once.
+/// Reads lines in a thread until the stream's end, or until `deliver` wants no more; it is also told whether more has
+/// arrived already. What is no line of ours is logged: a child may have been killed in the middle of one. A numbered
+/// line comes once.
 pub(crate) fn read<T: DeserializeOwned>(
     stream: UnixStream,
     name: &str,
-    mut deliver: impl FnMut(Read<T>) -> bool + Send + 'static,
+    mut deliver: impl FnMut(Read<T>, bool) -> bool + Send + 'static,
 ) -> io::Result<()> {
     let read = move || {
         let mut reader = BufReader::with_capacity(64 * 1024, stream);
@@ -54,7 +55,7 @@ pub(crate) fn read<T: DeserializeOwned>(
         loop {
             match lines::next(&mut reader, &mut line, LINE_MAX_BYTES) {
                 Ok(None) | Err(_) => {
-                    deliver(Read::End);
+                    deliver(Read::End, false);
                     return;
                 }
                 Ok(Some(_)) if line.trim_ascii().is_empty() => continue,
@@ -66,16 +67,17 @@ pub(crate) fn read<T: DeserializeOwned>(
                 }
                 latest = number;
             }
+            let follows = !reader.buffer().is_empty();
             match message::read(&line) {
                 Ok(read) => {
-                    if !deliver(Read::Line(read)) {
+                    if !deliver(Read::Line(read), follows) {
                         return;
                     }
                 }
                 Err(fault) => {
                     let line = String::from_utf8_lossy(&line[..line.len().min(QUOTED_BYTES)]);
                     log::warn!(target: "gorgon::ruby", line:%, fault; "a line of Ruby cannot be read");
-                    if !deliver(Read::Unread(fault)) {
+                    if !deliver(Read::Unread(fault), follows) {
                         return;
                     }
                 }

@@ -333,7 +333,7 @@ impl Booted {
         let reading = ours.try_clone().map_err(RubyError::Connect)?;
         // A slow owner makes Ruby wait, which harms nobody.
         let (sender, lines) = bounded(64);
-        lines::read(reading, "ruby lines", move |read| match read {
+        lines::read(reading, "ruby lines", move |read, _| match read {
             Read::Line(line) => sender.send(line).is_ok(),
             Read::Unread(_) => true,
             Read::End => false,

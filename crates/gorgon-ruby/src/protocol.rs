@@ -100,6 +100,9 @@ pub(crate) enum ToChild<'a> {
         unfiltered: bool,
         #[serde(skip_serializing_if = "<[_]>::is_empty")]
         asked: &'a [Framework],
+        /// The other files of a bundle.
+        #[serde(skip_serializing_if = "<[_]>::is_empty")]
+        then: &'a [&'a str],
     },
     Finish {
         stopped: bool,
@@ -149,6 +152,8 @@ pub(crate) enum FromChild {
         output: String,
         #[serde(default)]
         spent: bool,
+        #[serde(default)]
+        more: bool,
     },
     Interrupted,
     SuiteHookFailed {

@@ -23,7 +23,7 @@ impl Work {
             self.consuming = Consuming::No;
         }
         match &mut self.phase {
-            Phase::Running(running) => running.delivery = None,
+            Phase::Running(running) => running.hand.delivery = None,
             Phase::Settling(settling) => {
                 settling.delivery = None;
                 settling.acks_itself = false;
@@ -39,20 +39,26 @@ impl Work {
         }
         self.up = true;
         let me = &self.settings.me;
-        let note = match &self.phase {
-            Phase::Running(running) => Reply::Holds(me.about(&running.record.item)),
+        let word = match &self.phase {
+            Phase::Running(running) => {
+                // Finishes may be on their way.
+                let finished = running.hand.finished.iter().cloned();
+                let left = [&running.record.item].into_iter().chain(&running.rest);
+                let notes = finished.chain(left.map(|item| me.about(item)));
+                notes.map(Reply::Holds).collect()
+            }
             // A finish that the broker found too large comes anew, and may be too large once more.
-            Phase::Settling(Settling {
-                holds: Some(note), ..
-            }) => Reply::Holds(note.as_ref().clone()),
+            Phase::Settling(Settling { holds, .. }) if !holds.is_empty() => {
+                holds.iter().cloned().map(Reply::Holds).collect()
+            }
             Phase::Idle
             | Phase::Settling(_)
             | Phase::Ending
             | Phase::Leaving { .. }
-            | Phase::Done => Reply::Idle(me.note()),
+            | Phase::Done => vec![Reply::Idle(me.note())],
         };
         self.outdate_word();
-        self.word = Some(self.publish(note, out));
+        self.word = Some(self.publish_all(word, out));
         let idle = matches!(self.phase, Phase::Idle);
         if self.consuming == Consuming::Yes && !idle {
             self.stop_consuming(out);

@@ -68,6 +68,12 @@ pub struct Child {
 }
 
 impl Child {
+    /// Returns the items that it ran, in order.
+    #[must_use]
+    pub fn ran_items(&self) -> Vec<ItemId> {
+        self.ran.iter().map(|(item, _)| *item).collect()
+    }
+
     /// Returns the last file that it ran.
     #[must_use]
     pub fn last_file(&self) -> Option<&str> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use gorgon_process::signals::Signal;
 use gorgon_proto::item::WorkItem;
 use gorgon_proto::job::{Framework, Isolation};
-use gorgon_proto::message::{HostError, Reply};
+use gorgon_proto::message::{HostError, Reply, Start};
 use gorgon_ruby::{ChildEvent, Purpose};
 
 use crate::children::ChildNo;
@@ -30,6 +30,8 @@ pub struct Settings {
     pub queue_may_be_late: bool,
     /// By hand on a live queue: how long to wait for an item.
     pub idle_limit: Option<Duration>,
+    /// Whether replies wait a moment for others. A person who runs a worker by hand sees each at once.
+    pub holds_back: bool,
 }
 
 /// A delivery of the file queue.
@@ -37,8 +39,8 @@ pub struct Settings {
 pub struct Delivered {
     /// The shell's number of it, for the ack.
     pub delivery: u64,
-    /// The item.
-    pub item: WorkItem,
+    /// The item, or the items of a bundle, which run one after another.
+    pub items: Vec<WorkItem>,
     /// Whether the broker says that somebody had it before.
     pub redelivered: bool,
 }
@@ -93,12 +95,14 @@ pub enum Event {
 /// What to do, in this order.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
-    /// Publish a reply; its confirm comes back with the tag.
-    Publish(u64, Box<Reply>),
+    /// Publish these replies as one message; its confirm comes back with the tag.
+    Publish(u64, Vec<Reply>),
     /// The same, and acknowledge this delivery as soon as the confirm is there; then `Acked` comes. Where that is not
     /// to be any more, as it stops consuming or the connection is lost, `Confirmed` comes.
-    PublishThenAck(u64, Box<Reply>, u64),
-    /// Publish the reply of this tag again.
+    PublishThenAck(u64, Vec<Reply>, u64),
+    /// Write down what runs now, or that nothing does, where the manager finds it if this process dies.
+    Note(Option<Box<Start>>),
+    /// Publish the message of this tag again.
     Resend(u64),
     /// Acknowledge a delivery.
     Ack(u64),
@@ -108,8 +112,8 @@ pub enum Effect {
     StopConsuming,
     /// Fork a child.
     Fork(ChildNo, Framework, Purpose),
-    /// Give a child the item, and tell which frameworks have said that it is not theirs.
-    Run(ChildNo, Box<WorkItem>, Vec<Framework>),
+    /// Give a child the item, tell which frameworks have said that it is not theirs, and which files of a bundle follow.
+    Run(ChildNo, Box<WorkItem>, Vec<Framework>, Vec<WorkItem>),
     /// Tell a child that no item will follow, and whether a signal to stop its last one may still reach it.
     Finish(ChildNo, bool),
     /// Have the preloader signal a child's group.

@@ -43,7 +43,7 @@ impl Hand {
                 self.given += 1;
                 Event::Delivered(Delivered {
                     delivery: self.given,
-                    item,
+                    items: vec![item],
                     redelivered: false,
                 })
             }

@@ -59,6 +59,7 @@ impl Work {
     }
 
     pub(crate) fn exit(&mut self, out: &mut Vec<Effect>) {
+        self.send_unsent(out);
         self.phase = Phase::Done;
         out.push(Effect::Exit(self.leaving.clone().unwrap_or(Exit::Over)));
     }

@@ -6,8 +6,8 @@
 //! children.
 
 mod ahead;
-pub mod begun;
 mod broker;
+mod bundle;
 mod child_end;
 pub mod children;
 pub mod cli;
@@ -33,4 +33,5 @@ pub mod start;
 mod stops;
 pub mod told;
 mod trace;
+pub mod unsent;
 pub mod work;

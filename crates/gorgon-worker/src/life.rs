@@ -1,5 +1,6 @@
 //! One item's life in the core: which child gets it, what the child says of it, how it ends.
 
+use std::collections::VecDeque;
 use std::path::{Component, Path};
 use std::time::Instant;
 
@@ -9,11 +10,12 @@ use gorgon_proto::message::{Reply, WorkerEnded};
 use gorgon_proto::outcome::FileError;
 use gorgon_ruby::Purpose;
 
+use crate::bundle::given_with;
 use crate::children::Stage;
 use crate::event::{Delivered, Effect, Exit};
 use crate::record::{How, Record};
 use crate::row::broken_row;
-use crate::settling::Settling;
+use crate::settling::{InHand, Settling};
 use crate::work::{Consuming, Interrupted, Phase, Running, Work};
 
 impl Work {
@@ -82,28 +84,50 @@ impl Work {
         self.queue_is_there();
         let Delivered {
             delivery,
-            item,
+            items,
             redelivered,
         } = delivered;
         let me = &self.settings.me;
+        let hand = InHand::of(delivery);
+        let mut rest = VecDeque::from(items);
         if redelivered {
-            let reply = Reply::Returned(me.about(&item));
-            return self.settle(Some(delivery), Some(reply), out);
+            let returned = rest.iter().map(|item| Reply::Returned(me.about(item)));
+            let returned = returned.collect();
+            return self.settle(hand, returned, out);
         }
+        let Some(item) = rest.pop_front() else {
+            return self.settle(hand, Vec::new(), out);
+        };
         if item
             .avoid
             .as_deref()
             .is_some_and(|avoid| me.is_named_by(avoid))
         {
-            let reply = Reply::Declined(me.about(&item));
-            return self.settle(Some(delivery), Some(reply), out);
+            let declined = Reply::Declined(me.about(&item));
+            return self.settle(hand, vec![declined], out);
         }
-        let start = Reply::Start(me.start(&item));
+        out.push(Effect::Note(Some(Box::new(me.start(&item)))));
         self.outdate_word();
-        self.publish(start, out);
         let framework = self.guess.of(&item.filename);
-        let record = Record::open(item, now);
-        if let Some(outside) = outside_of(&record.item) {
+        let running = Running::new(hand, Record::open(item, now), framework, rest);
+        self.phase = Phase::Running(Box::new(running));
+        self.tell_start(now, out);
+    }
+
+    /// Tells that the item begins, or that it cannot.
+    pub(crate) fn tell_start(&mut self, now: Instant, out: &mut Vec<Effect>) {
+        let Phase::Running(running) = &self.phase else {
+            return;
+        };
+        let item = &running.record.item;
+        let outside = outside_of(item);
+        let (start, first) = (self.settings.me.start(item), item.attempt == 1);
+        if first {
+            self.publish_soon(now, Reply::Start(start), out);
+        } else {
+            self.publish(Reply::Start(start), out);
+        }
+        if let Some(outside) = outside {
             let error = FileError {
                 what: "load".to_owned(),
                 exception: None,
@@ -111,25 +135,8 @@ impl Work {
                 backtrace: Vec::new(),
                 test: None,
             };
-            let finish = record.close(&self.settings.me, now, How::Refused(error));
-            return self.settle(Some(delivery), Some(Reply::Finish(Box::new(finish))), out);
+            self.finish_item(now, How::Refused(error), out);
         }
-        self.phase = Phase::Running(Box::new(Running {
-            delivery: Some(delivery),
-            record,
-            child: None,
-            framework,
-            asked: Vec::new(),
-            loading: false,
-            tries: 0,
-            earlier: 0,
-            again: false,
-            without_tests: false,
-            told_if_loaded: None,
-            limit_at: None,
-            timed_out: false,
-            interrupted: false,
-        }));
     }
 
     /// Finds or forks the child for the item, and gives it the item.
@@ -162,11 +169,13 @@ impl Work {
             out.push(Effect::Fork(no, framework, Purpose::Items));
             return false;
         };
+        let given = given_with(running, self.settings.isolation, &self.guess);
         let item = &running.record.item;
         let fresh = item.fresh || running.again || self.settings.isolation == Isolation::File;
         let begins = running.earlier == 0;
         let next = item.before.get(running.earlier).unwrap_or(item);
-        let run = Effect::Run(no, Box::new(next.clone()), running.asked.clone());
+        let then = running.rest.iter().take(given).cloned().collect();
+        let run = Effect::Run(no, Box::new(next.clone()), running.asked.clone(), then);
         let Some(child) = self.children.get_mut(no) else {
             return false;
         };
@@ -182,8 +191,11 @@ impl Work {
         running.child = Some(no);
         running.loading = false;
         running.limit_at = self.settings.file_limit.map(|limit| now + limit);
-        let ran_before = child.ran.iter().map(|(item, _)| *item).collect();
-        running.record.given_to(no.0, framework, ran_before);
+        running.given = given;
+        running.record.given_to(no.0, framework, child.ran_items());
+        if given > 0 {
+            running.record.is_one_of_many();
+        }
         out.push(run);
         false
     }
@@ -197,7 +209,7 @@ impl Work {
             return false;
         }
         let draining = self.leaving.is_some() && self.consuming == Consuming::Stopping;
-        if settling.awaits.is_some() || draining {
+        if !settling.awaits.is_empty() || draining {
             if self.leaving.is_some() {
                 self.arm_leave(now);
             }
@@ -265,7 +277,7 @@ impl Work {
         }
         while let Some(Delivered {
             delivery,
-            item,
+            items,
             redelivered,
         }) = self.extra.pop_front()
         {
@@ -273,13 +285,13 @@ impl Work {
                 out.push(Effect::Ack(delivery));
                 continue;
             }
-            let note = self.settings.me.about(&item);
-            let reply = if redelivered {
-                Reply::Returned(note)
+            let notes = items.iter().map(|item| self.settings.me.about(item));
+            let replies = if redelivered {
+                notes.map(Reply::Returned).collect()
             } else {
-                Reply::HandedBack(note)
+                notes.map(Reply::HandedBack).collect()
             };
-            let tag = self.publish(reply, out);
+            let tag = self.publish_all(replies, out);
             self.notes.insert(tag, delivery);
         }
     }
@@ -309,6 +321,7 @@ impl Work {
     /// originator, which costs the item an attempt: it may be the item that kills preloaders.
     pub(crate) fn preloader_lost(&mut self, how: String, out: &mut Vec<Effect>) {
         self.children.clear();
+        self.send_unsent(out);
         self.phase = Phase::Done;
         out.push(Effect::Exit(Exit::PreloaderLost(how)));
     }
@@ -341,16 +354,33 @@ impl Work {
             )
             | None => None,
         };
-        let delivery = running.delivery;
-        self.settle(delivery, reply, out);
+        let mut replies: Vec<Reply> = reply.into_iter().collect();
+        replies.extend(self.not_begun(&running.rest));
+        if let Phase::Running(running) = std::mem::replace(&mut self.phase, Phase::Idle) {
+            self.settle(running.hand, replies, out);
+        }
     }
 
     pub(crate) fn finish_item(&mut self, now: Instant, how: How, out: &mut Vec<Effect>) {
+        self.finish(now, how, false, out);
+    }
+
+    /// The item that runs has ended; `goes_on`: its child has begun the next one of the bundle.
+    pub(crate) fn finish(
+        &mut self,
+        now: Instant,
+        how: How,
+        goes_on: bool,
+        out: &mut Vec<Effect>,
+    ) {
         let idle = Phase::Settling(Settling::done());
         if let Phase::Running(running) = std::mem::replace(&mut self.phase, idle) {
             self.items += 1;
-            let finish = running.record.close(&self.settings.me, now, how);
-            self.settle(running.delivery, Some(Reply::Finish(Box::new(finish))), out);
+            let Running {
+                hand, rest, record, ..
+            } = *running;
+            let finish = Box::new(record.close(&self.settings.me, now, how));
+            self.begin_next(now, hand, rest, finish, goes_on, out);
         }
     }
 }

@@ -7,7 +7,7 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 
 use gorgon_proto::local;
-use gorgon_proto::message::{self, Reply};
+use gorgon_proto::message::{self, Reply, Start};
 
 /// The note of this process.
 #[derive(Debug)]
@@ -29,16 +29,14 @@ impl Note {
         Ok(Self { file })
     }
 
-    /// Writes down the start of an item, or that it is over; what is no news of an item is left alone. What follows the
-    /// line is left from longer ones before.
+    /// Writes down the start of an item, or that none runs. What follows the line is left from longer ones before.
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub fn write(&self, reply: &Reply) -> io::Result<()> {
-        let mut line = match reply {
-            Reply::Start(_) => message::write(reply),
-            Reply::Finish(_) | Reply::HandedBack(_) | Reply::GivenUp(_) => Vec::new(),
-            _ => return Ok(()),
+    pub fn write(&self, runs: Option<&Start>) -> io::Result<()> {
+        let mut line = match runs {
+            Some(start) => message::write(&Reply::Start(start.clone())),
+            None => Vec::new(),
         };
         line.push(b'\n');
         self.file.write_all_at(&line, 0)

@@ -118,13 +118,13 @@ impl Queue {
                 self.tokens.clear();
                 Some(Event::BrokerDown { answered })
             }
-            BrokerEvent::Delivery(delivery) => match message::read_item(&delivery.body) {
-                Ok(item) => {
+            BrokerEvent::Delivery(delivery) => match message::read_items(&delivery.body) {
+                Ok(items) => {
                     self.deliveries += 1;
                     self.tokens.insert(self.deliveries, delivery.token);
                     Some(Event::Delivered(Delivered {
                         delivery: self.deliveries,
-                        item,
+                        items,
                         redelivered: delivery.redelivered,
                     }))
                 }
@@ -163,28 +163,17 @@ impl Queue {
         }
     }
 
-    /// Publishes a reply, together with the start of its item where that was held back; with `then_ack` its confirm
-    /// acknowledges this delivery.
-    pub fn publish(
-        &mut self,
-        start: Option<(u64, &Reply)>,
-        reply: (u64, &Reply),
-        then_ack: Option<u64>,
-    ) {
-        let mut together = Vec::with_capacity(2);
-        for (tag, reply) in start.into_iter().chain([reply]) {
-            let outgoing = Outgoing::new(reply);
-            together.push(Publish {
-                unhurried: matches!(reply, Reply::Start(_)),
-                ..self.reply(outgoing.body(), tag)
-            });
-            self.unconfirmed.insert(tag, outgoing);
-        }
-        if let Some(last) = together.last_mut() {
+    /// Publishes replies as one message; with `then_ack` its confirm acknowledges this delivery.
+    pub fn publish(&mut self, tag: u64, replies: &[Reply], then_ack: Option<u64>) {
+        let outgoing = Outgoing::new(replies);
+        let publish = Publish {
+            unhurried: replies.iter().all(|it| matches!(it, Reply::Start(_))),
             // Of a lost connection it is forgotten.
-            last.then_ack = then_ack.and_then(|delivery| self.tokens.get(&delivery).copied());
-        }
-        self.session.publish_together(together);
+            then_ack: then_ack.and_then(|delivery| self.tokens.get(&delivery).copied()),
+            ..self.reply(outgoing.body(), tag)
+        };
+        self.unconfirmed.insert(tag, outgoing);
+        self.session.publish(publish);
     }
 
     /// The broker does not take it: its texts are cut, and it goes out again; false when nothing
@@ -203,7 +192,7 @@ impl Queue {
         true
     }
 
-    /// Publishes a reply again.
+    /// Publishes a message again.
     pub fn resend(&mut self, tag: u64) {
         if let Some(outgoing) = self.unconfirmed.get(&tag) {
             self.session.publish(self.reply(outgoing.body(), tag));

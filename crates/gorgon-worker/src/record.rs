@@ -137,6 +137,7 @@ pub struct Record {
     unread: Option<String>,
     ran_before: Vec<ItemId>,
     earlier: Vec<Earlier>,
+    one_of_many: bool,
 }
 
 impl Record {
@@ -163,7 +164,14 @@ impl Record {
             unread: None,
             ran_before: Vec::new(),
             earlier: Vec::new(),
+            one_of_many: false,
         }
+    }
+
+    /// Notes that the item runs as one of a bundle: what the child says of it comes together with what it says of
+    /// others, so only the child knows how long it took.
+    pub fn is_one_of_many(&mut self) {
+        self.one_of_many = true;
     }
 
     /// Notes which Ruby child got the item, and what had run in it; what an earlier one said of it is
@@ -310,6 +318,8 @@ impl Record {
     /// Closes the record: the finish message.
     #[must_use]
     pub fn close(mut self, me: &Identity, now: Instant, how: How) -> Finish {
+        let by_child = self.one_of_many && how == How::Finished;
+        let how_long = by_child.then_some(self.time);
         let kind = match how {
             How::Finished => {
                 if let Some(fault) = self.unread.take() {
@@ -359,7 +369,10 @@ impl Record {
             attempt: self.item.attempt,
             retry: self.item.retry,
             kind,
-            runtime: now.saturating_duration_since(self.arrived_at).as_secs_f64(),
+            runtime: match how_long {
+                Some(seconds) => seconds,
+                None => now.saturating_duration_since(self.arrived_at).as_secs_f64(),
+            },
             time: self.time,
             runner: self.runner,
             failures: failures(&self.tests, &self.errors),

@@ -14,7 +14,6 @@ use gorgon_proto::local::{WORKER_PRELOADER_LOST, WorkerLine};
 use gorgon_ruby::{ChildEvent, ForkRequest, PreloaderEvent, PreloaderLink, RubyChild};
 use log::{debug, error, warn};
 
-use crate::begun::Begun;
 use crate::children::ChildNo;
 use crate::cli::Args;
 use crate::event::{Effect, Event, Exit};
@@ -105,8 +104,6 @@ struct Shell {
     test_env_number: u32,
     managed: bool,
     idle: Idleness,
-    /// The running item, while its `start` is held back.
-    begun: Option<Begun>,
     /// The file where the manager finds the running item; none: the manager is sent each one.
     note: Option<Note>,
     printer: Printer,
@@ -172,7 +169,6 @@ impl Shell {
             slot: args.worker_id,
             test_env_number: args.test_env_number.unwrap_or(args.worker_id),
             idle: Idleness::default(),
-            begun: None,
             note: args.preloader.as_deref().and_then(telling::note),
             printer: Printer::new(args.format),
             broken_pipe: false,
@@ -238,13 +234,8 @@ impl Shell {
         let far = Instant::now() + Duration::from_secs(3600);
         let core = self.work.deadline().unwrap_or(far);
         let idle = self.idle.deadline().unwrap_or(far);
-        let begun = self.begun.as_ref().map_or(far, |begun| begun.due);
-        let due = core.min(idle).min(begun);
+        let due = core.min(idle);
         let Ok(ready) = select.select_deadline(due) else {
-            if begun == due {
-                self.tell_begun();
-                return Woken::Nothing;
-            }
             if self.idle.take_due(Instant::now()) {
                 manager::tell(&WorkerLine::Idle);
             }
@@ -337,10 +328,11 @@ impl Shell {
 
     fn perform(&mut self, effect: Effect) -> Option<Exit> {
         match effect {
-            Effect::Publish(tag, reply) => self.publish(tag, reply, None),
-            Effect::PublishThenAck(tag, reply, delivery) => {
-                self.publish(tag, reply, Some(delivery));
+            Effect::Publish(tag, replies) => self.publish(tag, &replies, None),
+            Effect::PublishThenAck(tag, replies, delivery) => {
+                self.publish(tag, &replies, Some(delivery));
             }
+            Effect::Note(runs) => self.write_note(runs.as_deref()),
             Effect::Resend(tag) => {
                 if let Source::Queue(queue) = &mut self.source {
                     queue.resend(tag);
@@ -382,9 +374,10 @@ impl Shell {
                         .push_back(Event::PreloaderLost(exit::chain(&failed))),
                 }
             }
-            Effect::Run(no, item, asked) => {
+            Effect::Run(no, item, asked, then) => {
                 if let Some(living) = self.children.get_mut(&no) {
-                    living.child.run(&item, &asked);
+                    let then: Vec<&str> = then.iter().map(|it| it.filename.as_str()).collect();
+                    living.child.run(&item, &asked, &then);
                 }
             }
             Effect::Finish(no, stopped) => {
@@ -414,7 +407,6 @@ impl Shell {
 
     /// Says good-bye, and gives the exit code.
     fn end(mut self, exit: Exit) -> (u8, Option<OwnPreloader>) {
-        self.tell_begun();
         if !self.managed {
             self.print_end();
         }

@@ -83,8 +83,9 @@ impl Work {
                 time,
                 output,
                 spent,
+                more,
             } => {
-                self.file_finished(now, no, time, output, spent, out);
+                self.file_finished(now, no, (time, output), spent, more, out);
             }
             ChildEvent::Defined(ids) => {
                 if let Some(record) = self.record_of(no) {
@@ -241,9 +242,9 @@ impl Work {
         &mut self,
         now: Instant,
         no: ChildNo,
-        time: f64,
-        output: String,
+        (time, output): (f64, String),
         spent: bool,
+        more: bool,
         out: &mut Vec<Effect>,
     ) {
         let Phase::Running(running) = &mut self.phase else {
@@ -265,6 +266,11 @@ impl Work {
             }
             child.tested |= running.record.any_test();
             child.ran.push((id, filename.clone()));
+            if more && running.given > 0 {
+                self.guess.learn(&filename, running.framework);
+                running.tell_of_loading();
+                return self.bundle_goes_on(now, no, out);
+            }
             child.stage = Stage::Idle;
             child.stop = None;
             spent |= child.unread.is_some();

@@ -173,6 +173,7 @@ pub fn managed(args: &Args, definition: &JobDefinition) -> Result<Plan, StartErr
         frameworks: definition.frameworks.clone(),
         queue_may_be_late: args.queue_may_be_late,
         idle_limit: None,
+        holds_back: true,
     };
     let from = Source::Queue {
         target: Box::new(target(config)?),
@@ -213,6 +214,7 @@ pub fn by_hand(args: &Args) -> Result<Plan, StartError> {
         frameworks: Vec::new(),
         queue_may_be_late: false,
         idle_limit: matches!(from, Source::Queue { .. }).then_some(IDLE_LIMIT),
+        holds_back: false,
     };
     let mut ruby = RubySettings {
         ruby: project.ruby,

@@ -49,25 +49,32 @@ impl WorkTrace {
             Effect::Finish(no, _) => {
                 self.ending.insert(*no, now);
             }
-            Effect::Publish(_, reply) | Effect::PublishThenAck(_, reply, _) => match reply.as_mut()
-            {
-                Reply::Start(_) => {
-                    self.items.get_or_insert((now, now));
+            Effect::Note(Some(_)) => {
+                self.items.get_or_insert((now, now));
+            }
+            Effect::Publish(_, replies) | Effect::PublishThenAck(_, replies, _) => {
+                for reply in replies {
+                    self.tells(now, reply);
                 }
-                Reply::Finish(_) => {
-                    if let Some((_, ended)) = &mut self.items {
-                        *ended = now;
-                    }
+            }
+            _ => {}
+        }
+    }
+
+    fn tells(&mut self, now: Instant, reply: &mut Reply) {
+        match reply {
+            Reply::Finish(_) => {
+                if let Some((_, ended)) = &mut self.items {
+                    *ended = now;
                 }
-                Reply::WorkerEnded(ended) => {
-                    if let Some((began, ended)) = self.items {
-                        self.own.note("items", began, ended);
-                    }
-                    self.own.note("job", self.began, now);
-                    ended.trace = self.own.steps().to_vec();
+            }
+            Reply::WorkerEnded(ended) => {
+                if let Some((began, ended)) = self.items {
+                    self.own.note("items", began, ended);
                 }
-                _ => {}
-            },
+                self.own.note("job", self.began, now);
+                ended.trace = self.own.steps().to_vec();
+            }
             _ => {}
         }
     }

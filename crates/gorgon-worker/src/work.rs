@@ -15,6 +15,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
+use gorgon_proto::item::WorkItem;
 use gorgon_proto::job::Framework;
 use gorgon_proto::message::{Finish, HostError, Reply};
 
@@ -22,7 +23,8 @@ use crate::children::{ChildNo, Children};
 use crate::event::{Delivered, Effect, Event, Exit, Settings};
 use crate::guess::Guess;
 use crate::record::Record;
-use crate::settling::Settling;
+use crate::settling::{InHand, Settling};
+use crate::unsent::Unsent;
 
 /// How long hooks, after_complete and at_exit of a child may take once the job is cancelled.
 pub const CANCELLED_END_LIMIT: Duration = Duration::from_secs(5);
@@ -66,9 +68,12 @@ impl Owed {
 /// An item in execution.
 #[derive(Debug)]
 pub(crate) struct Running {
-    /// The delivery, while its connection lives.
-    pub(crate) delivery: Option<u64>,
+    pub(crate) hand: InHand,
     pub(crate) record: Record,
+    /// Items of its bundle that follow.
+    pub(crate) rest: VecDeque<WorkItem>,
+    /// How many of them its child was given.
+    pub(crate) given: usize,
     /// The child that has it.
     pub(crate) child: Option<ChildNo>,
     pub(crate) framework: Framework,
@@ -93,6 +98,33 @@ pub(crate) struct Running {
 }
 
 impl Running {
+    /// Makes an item that no child has yet.
+    pub(crate) fn new(
+        hand: InHand,
+        record: Record,
+        framework: Framework,
+        rest: VecDeque<WorkItem>,
+    ) -> Self {
+        Self {
+            hand,
+            record,
+            rest,
+            given: 0,
+            child: None,
+            framework,
+            asked: Vec::new(),
+            loading: false,
+            tries: 0,
+            earlier: 0,
+            again: false,
+            without_tests: false,
+            told_if_loaded: None,
+            limit_at: None,
+            timed_out: false,
+            interrupted: false,
+        }
+    }
+
     /// Returns whether files that ran before in its child may be the cause that it could not be loaded, or brought no
     /// test:
     /// two files may name their class alike, and include the same module. RSpec's groups are new with each file.
@@ -155,6 +187,7 @@ pub struct Work {
     pub(crate) outage: bool,
     pub(crate) owed: Option<Owed>,
     pub(crate) next_tag: u64,
+    pub(crate) unsent: Unsent,
     pub(crate) unroutable: BTreeSet<u64>,
     /// Since when no reply has found a queue.
     pub(crate) unheard_since: Option<Instant>,
@@ -200,6 +233,7 @@ impl Work {
             up: true,
             owed: None,
             next_tag: 0,
+            unsent: Unsent::default(),
             unroutable: BTreeSet::new(),
             unheard_since: None,
             word: None,
@@ -293,6 +327,7 @@ impl Work {
             self.children.deadline(),
             self.resend_at.filter(|_| self.up),
             self.leave_at,
+            self.unsent.due(),
         ]
         .into_iter()
         .flatten()
@@ -300,6 +335,9 @@ impl Work {
     }
 
     fn deadline_passed(&mut self, now: Instant, out: &mut Vec<Effect>) {
+        if self.unsent.due().is_some_and(|at| at <= now) {
+            self.send_unsent(out);
+        }
         if self.resend_at.is_some_and(|at| at <= now) && self.up {
             self.resend_at = None;
             let by_hand = self.settings.idle_limit.is_some();
@@ -370,7 +408,7 @@ impl Work {
         match &mut self.phase {
             Phase::Settling(settling) => *settling = Settling::done(),
             Phase::Leaving { .. } => self.exit(out),
-            Phase::Running(running) => running.delivery = None,
+            Phase::Running(running) => running.hand.delivery = None,
             Phase::Idle | Phase::Ending | Phase::Done => {}
         }
     }
@@ -387,9 +425,37 @@ impl Work {
     }
 
     pub(crate) fn publish(&mut self, reply: Reply, out: &mut Vec<Effect>) -> u64 {
+        self.publish_all(vec![reply], out)
+    }
+
+    /// Publishes replies as one message, after those that were held back.
+    pub(crate) fn publish_all(&mut self, replies: Vec<Reply>, out: &mut Vec<Effect>) -> u64 {
+        let replies = self.unsent.take(replies);
         self.next_tag += 1;
-        out.push(Effect::Publish(self.next_tag, Box::new(reply)));
+        let ended = replies.iter().any(|it| matches!(it, Reply::Finish(_)));
+        if let Phase::Running(running) = &mut self.phase
+            && ended
+        {
+            running.hand.awaits.insert(self.next_tag);
+        }
+        out.push(Effect::Publish(self.next_tag, replies));
         self.next_tag
+    }
+
+    /// Publishes a reply with the next one, or in a moment.
+    pub(crate) fn publish_soon(&mut self, now: Instant, reply: Reply, out: &mut Vec<Effect>) {
+        if self.settings.holds_back {
+            self.unsent.hold(now, reply);
+        } else {
+            self.publish(reply, out);
+        }
+    }
+
+    /// Publishes what was held back.
+    pub(crate) fn send_unsent(&mut self, out: &mut Vec<Effect>) {
+        if self.unsent.due().is_some() {
+            self.publish_all(Vec::new(), out);
+        }
     }
 
     pub(crate) fn become_idle(&mut self, now: Instant, out: &mut Vec<Effect>) {

@@ -72,10 +72,7 @@ impl World {
             return None;
         }
         let holds = |w: &super::Worker| {
-            let one = w.item.as_ref();
-            w.exiting.is_none()
-                && one.is_some_and(|one| one.item == item && one.attempt == attempt)
-                && !w.children.is_empty()
+            w.exiting.is_none() && w.holds.contains(&(item, attempt)) && !w.children.is_empty()
         };
         let mut workers = self.workers.iter().filter(|(_, w)| holds(w));
         let heard = workers.find(|(pid, w)| {

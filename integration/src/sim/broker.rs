@@ -15,9 +15,9 @@ pub(super) type ConnectionId = u64;
 /// A message.
 #[derive(Debug, Clone)]
 pub(super) enum Body {
-    Item(WorkItem),
+    Items(Vec<WorkItem>),
     Mark,
-    Reply(Box<Reply>),
+    Replies(Vec<Reply>),
     Offer(JobId),
     Announce(Announce),
     Cancel,

@@ -1,5 +1,6 @@
 //! Ruby children that are invented: what they say of a file is its nature, and the truth.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use gorgon_process::child::End;
@@ -27,6 +28,8 @@ pub(super) struct Child {
     /// So many files ran in it to their end, and whether any test did.
     files: u32,
     tested: bool,
+    /// Files of a bundle that it goes on with after one that passes.
+    then: VecDeque<WorkItem>,
 }
 
 /// A child that has ended.
@@ -98,7 +101,17 @@ impl World {
             child.files += u32::from(matches!(event, ChildEvent::FileFinished { .. }));
         }
         self.truth.child_says(pid, no, &event);
+        let more = matches!(event, ChildEvent::FileFinished { more: true, .. });
         self.tell_worker(pid, work::Event::Child(no, event));
+        if more {
+            let worker = self.workers.get_mut(&pid);
+            let child = worker.and_then(|worker| worker.children.get_mut(&no));
+            // Unless it was stopped meanwhile.
+            let next = child.filter(|it| it.fate == fate);
+            if let Some(item) = next.and_then(|child| child.then.pop_front()) {
+                self.run_item(pid, no, &item);
+            }
+        }
     }
 
     pub(super) fn fork(&mut self, pid: Pid, no: ChildNo, purpose: Purpose) {
@@ -136,19 +149,26 @@ impl World {
         }
     }
 
-    pub(super) fn run_item(&mut self, pid: Pid, no: ChildNo, item: &WorkItem) {
+    pub(super) fn run_items(
+        &mut self,
+        pid: Pid,
+        no: ChildNo,
+        item: &WorkItem,
+        then: Vec<WorkItem>,
+    ) {
+        let worker = self.workers.get_mut(&pid);
+        if let Some(child) = worker.and_then(|worker| worker.children.get_mut(&no)) {
+            child.then = then.into();
+        }
+        self.run_item(pid, no, item);
+    }
+
+    fn run_item(&mut self, pid: Pid, no: ChildNo, item: &WorkItem) {
         let Some(worker) = self.workers.get_mut(&pid) else {
             return;
         };
-        // What runs before an item runs for that.
-        worker.item = match &worker.noted {
-            Some(start) if item.attempt == 0 => Some(WorkItem {
-                attempt: start.attempt,
-                ..WorkItem::whole(start.item, item.filename.clone())
-            }),
-            Some(_) | None => Some(item.clone()),
-        };
         let child = worker.children.get(&no);
+        let bundled = child.is_some_and(|child| !child.then.is_empty());
         let (follows, clashes) = child.map_or((false, false), |it| (it.files > 0, it.tested));
         let nature = self.plan.nature_of(&item.filename);
         self.truth.runs(pid, no, item);
@@ -200,10 +220,17 @@ impl World {
                 }
             }
         }
+        let spent = self.dice.roll(30) == 0;
+        let amiss = |event: &(u64, ChildEvent)| match &event.1 {
+            ChildEvent::FileError(_) => true,
+            ChildEvent::TestFinished(result) => result.outcome == Outcome::Failed,
+            _ => false,
+        };
         let finished = ChildEvent::FileFinished {
             time: 0.1,
             output: String::new(),
-            spent: self.dice.roll(30) == 0,
+            spent,
+            more: bundled && !spent && !events.iter().any(amiss),
         };
         events.push((takes + 3, finished));
         self.fate(pid, no, &events);

@@ -133,11 +133,11 @@ impl World {
             self.sessions.remove(&pid);
         }
         let workers = self.workers.iter().filter(|(_, w)| w.machine == machine);
-        let workers: Vec<_> = workers.map(|(pid, w)| (*pid, w.item.clone())).collect();
-        for (pid, item) in workers {
+        let workers: Vec<_> = workers.map(|(pid, w)| (*pid, w.holds.clone())).collect();
+        for (pid, holds) in workers {
             self.truth.takes_with_it(pid);
-            if let Some(item) = item {
-                self.truth.loses(item.item, item.attempt);
+            for (item, attempt) in holds {
+                self.truth.loses(item, attempt);
             }
         }
         self.workers.retain(|_, worker| worker.machine != machine);

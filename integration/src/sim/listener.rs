@@ -131,9 +131,9 @@ impl World {
                 match delivery.body {
                     Body::Offer(job) => self.offered(pid, job),
                     Body::Cancel => self.tell_host(pid, host::Event::Cancelled(job())),
-                    Body::Item(_)
+                    Body::Items(_)
                     | Body::Mark
-                    | Body::Reply(_)
+                    | Body::Replies(_)
                     | Body::Announce(_)
                     | Body::Leave
                     | Body::Over
@@ -213,7 +213,7 @@ impl World {
 
     fn reply(&mut self, pid: Pid, reply: Reply) -> u64 {
         let to = To::Queue(names::reply_queue(&job()));
-        self.say(pid, to, Body::Reply(Box::new(reply)))
+        self.say(pid, to, Body::Replies(vec![reply]))
     }
 
     fn offered(&mut self, pid: Pid, job: JobId) {

@@ -127,9 +127,9 @@ impl World {
                     Body::Leave => self.tell_manager(pid, Event::SentAway),
                     Body::ItemWaits => self.tell_manager(pid, Event::ItemWaits),
                     Body::Over => self.tell_manager(pid, Event::JobOver),
-                    Body::Item(_)
+                    Body::Items(_)
                     | Body::Mark
-                    | Body::Reply(_)
+                    | Body::Replies(_)
                     | Body::Offer(_)
                     | Body::Announce(_) => {}
                 }
@@ -334,14 +334,14 @@ impl World {
         manager.tags += 1;
         let tag = manager.tags;
         manager.unconfirmed.insert(tag, reply.clone());
-        self.post_reply(pid, tag, reply);
+        self.post_replies(pid, tag, vec![reply]);
     }
 
-    pub(super) fn post_reply(&mut self, pid: Pid, tag: u64, reply: Reply) {
+    pub(super) fn post_replies(&mut self, pid: Pid, tag: u64, replies: Vec<Reply>) {
         let posted = Posted {
             tag,
             to: To::Queue(names::reply_queue(&job())),
-            body: Body::Reply(Box::new(reply)),
+            body: Body::Replies(replies),
         };
         self.order(pid, Order::Publish(posted));
     }
@@ -356,7 +356,7 @@ impl World {
                 .get(&pid)
                 .and_then(|m| m.unconfirmed.get(&tag).cloned());
             if let Some(reply) = reply {
-                self.post_reply(pid, tag, reply);
+                self.post_replies(pid, tag, vec![reply]);
             }
         }
     }

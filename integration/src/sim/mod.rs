@@ -109,8 +109,6 @@ enum Due {
     Connect(Pid),
     /// What waits for another event has waited long enough.
     Late(Pid),
-    /// The same of the start of an item.
-    Begun(Pid, u64),
     /// A process that closes its session waits no longer.
     Close(Pid),
     Ledger(ledger::Event),
@@ -168,6 +166,7 @@ impl World {
         let work = split::work(&plan, seed);
         split::rely(&mut plan, &work, seed);
         split::follow(&mut plan, seed);
+        split::bundle(&mut plan, &work, seed);
         let now = Instant::now();
         let mut world = Self {
             originator: Originator::new(&plan, work),
@@ -311,7 +310,6 @@ impl World {
             Due::BrokerLoses(id) => self.broker_loses(id),
             Due::Connect(pid) => self.connect(pid),
             Due::Late(pid) => self.heard_late(pid),
-            Due::Begun(pid, tag) => self.worker_has_begun(pid, tag),
             Due::Close(pid) => self.process_ends(pid),
             Due::Ledger(event) => self.tell_ledger(event),
             Due::LookAtHosts(hosts) => self.look_at_hosts(hosts),

@@ -54,7 +54,10 @@ impl Originator {
             },
         };
         Self {
-            ledger: Ledger::new(rules, work.clone()),
+            ledger: match plan.seconds.clone() {
+                Some(seconds) => Ledger::new(rules, work.clone()).bundling(seconds),
+                None => Ledger::new(rules, work.clone()),
+            },
             work,
             ended: None,
             begun: false,
@@ -108,22 +111,18 @@ impl World {
         self.post_mark();
         let files = queue(names::file_queue(&job()));
         self.order(ORIGINATOR, Order::Once(Once::Declare(files)));
-        for item in self.originator.work.clone() {
-            // What parts leave waits in the ledger.
-            if !item.except.is_empty() {
-                continue;
-            }
-            self.queue_item(item);
+        for items in self.originator.ledger.publish_first() {
+            self.queue_items(items);
         }
         self.post_offer(To::Exchange(Exchange::Jobs));
         self.tell_ledger(Event::Offered);
     }
 
-    fn queue_item(&mut self, item: WorkItem) {
+    fn queue_items(&mut self, items: Vec<WorkItem>) {
         let posted = Posted {
-            tag: u64::from(item.item.0),
+            tag: items.first().map_or(NO_TAG, |item| u64::from(item.item.0)),
             to: To::Queue(names::file_queue(&job())),
-            body: Body::Item(item),
+            body: Body::Items(items),
         };
         self.order(ORIGINATOR, Order::Publish(posted));
     }
@@ -176,9 +175,13 @@ impl World {
             Heard::Delivery(id, delivery) => {
                 self.order(ORIGINATOR, Order::Ack(id, delivery.number));
                 match delivery.body {
-                    Body::Reply(reply) => self.tell_ledger(Event::Reply(reply)),
+                    Body::Replies(replies) => {
+                        for reply in replies {
+                            self.tell_ledger(Event::Reply(Box::new(reply)));
+                        }
+                    }
                     Body::Announce(announce) => self.tell_ledger(Event::Announced(announce)),
-                    Body::Item(_) | Body::Mark | Body::Offer(_) | Body::Cancel => {}
+                    Body::Items(_) | Body::Mark | Body::Offer(_) | Body::Cancel => {}
                     Body::Leave | Body::Over | Body::ItemWaits => {}
                 }
             }
@@ -234,7 +237,8 @@ impl World {
         let files = names::file_queue(&job());
         let once = |world: &mut Self, once| world.order(ORIGINATOR, Order::Once(once));
         match effect {
-            Effect::Publish(item) => self.queue_item(item),
+            Effect::Publish(item) => self.queue_items(vec![item]),
+            Effect::PublishBundle(items) => self.queue_items(items),
             Effect::DeclareFileQueue => once(self, Once::Declare(queue(files))),
             Effect::PurgeFileQueue | Effect::EmptyFileQueue => once(self, Once::Purge(files)),
             Effect::DeleteFileQueue => {

@@ -105,6 +105,8 @@ const LOCAL_FAULTS: [Fault; 5] = [
 #[derive(Debug, Clone)]
 pub(super) struct Plan {
     pub(super) natures: Vec<Nature>,
+    /// How long each item took in an earlier job, by which small files share a message; none: each has one of its own.
+    pub(super) seconds: Option<Vec<Option<f64>>>,
     pub(super) hosts: Vec<HostPlan>,
     pub(super) local: bool,
     pub(super) retries: u32,
@@ -176,6 +178,7 @@ impl Plan {
         };
         Self {
             natures,
+            seconds: None,
             hosts,
             local,
             retries: if dice.roll(3) == 0 {

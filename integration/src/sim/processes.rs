@@ -64,12 +64,13 @@ impl World {
             let end = worker.exiting.unwrap_or_else(killed);
             self.note(|_| format!("worker {pid} has ended: {end}"));
             self.truth.takes_with_it(pid);
-            if let Some(item) = worker.item {
-                let manager = self.managers.get(&worker.manager);
-                if manager.is_some_and(|manager| manager.exiting.is_none()) {
-                    self.truth.dies(self.now, item.item, item.attempt);
+            let manager = self.managers.get(&worker.manager);
+            let told = manager.is_some_and(|manager| manager.exiting.is_none());
+            for (item, attempt) in worker.holds {
+                if told {
+                    self.truth.dies(self.now, item, attempt);
                 }
-                self.truth.loses(item.item, item.attempt);
+                self.truth.loses(item, attempt);
             }
             if let Some(manager) = self.managers.get_mut(&worker.manager) {
                 manager.workers.retain(|_, one| *one != pid);

@@ -12,6 +12,9 @@ const WHICH: u64 = 1;
 /// Of so many histories one has files that depend on what ran before; none that was known before.
 const FOLLOW_ONE_OF: u64 = 4;
 const FOLLOW_WHICH: u64 = 3;
+/// Of so many histories one has bundles; none that was known before.
+const BUNDLE_ONE_OF: u64 = 3;
+const BUNDLE_WHICH: u64 = 2;
 
 /// Returns the items of a job: files, and parts of files, and what these leave.
 pub(super) fn work(plan: &Plan, seed: u64) -> Vec<WorkItem> {
@@ -82,6 +85,20 @@ pub(super) fn follow(plan: &mut Plan, seed: u64) {
             _ => {}
         }
     }
+}
+
+/// Makes small files share a message: by what is known of some, and by what this job sees of the others.
+pub(super) fn bundle(plan: &mut Plan, work: &[WorkItem], seed: u64) {
+    if seed % BUNDLE_ONE_OF != BUNDLE_WHICH {
+        return;
+    }
+    let mut dice = Dice::new(seed.wrapping_mul(43));
+    let known = |dice: &mut Dice| match dice.roll(4) {
+        0 => None,
+        1 => Some(0.02),
+        _ => Some(0.001),
+    };
+    plan.seconds = Some(work.iter().map(|_| known(&mut dice)).collect());
 }
 
 /// Returns whether an item is to run a test.

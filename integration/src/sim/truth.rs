@@ -185,15 +185,10 @@ impl Truth {
     /// Looks at what the ledger does and tells.
     pub(super) fn sees(&mut self, at: Duration, effect: &Effect) {
         match effect {
-            Effect::Publish(item) if self.shut => {
-                self.wrong(format!("item {} is queued after the end", item.item));
-            }
+            Effect::Publish(item) => self.is_queued(item),
+            Effect::PublishBundle(items) => items.iter().for_each(|item| self.is_queued(item)),
             Effect::Offer | Effect::OfferTo(_) if self.shut => {
                 self.wrong("the job is offered after its end".to_owned());
-            }
-            Effect::Publish(item) => {
-                let attempts = self.attempts.entry(item.item).or_default();
-                *attempts = (*attempts).max(item.attempt);
             }
             Effect::SendCancel => self.shut = true,
             Effect::PurgeFileQueue => {
@@ -203,6 +198,14 @@ impl Truth {
             Effect::Tell(happening) => self.told(at, happening),
             _ => {}
         }
+    }
+
+    fn is_queued(&mut self, item: &WorkItem) {
+        if self.shut {
+            self.wrong(format!("item {} is queued after the end", item.item));
+        }
+        let attempts = self.attempts.entry(item.item).or_default();
+        *attempts = (*attempts).max(item.attempt);
     }
 
     fn told(&mut self, at: Duration, happening: &Happening) {

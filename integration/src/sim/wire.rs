@@ -221,8 +221,10 @@ impl World {
     fn broker_takes_back(&mut self, id: ConnectionId) {
         let back = self.broker.drop_connection(id);
         for (queue, body) in back {
-            if let Body::Item(item) = body {
-                self.truth.loses(item.item, item.attempt);
+            if let Body::Items(items) = body {
+                for item in items {
+                    self.truth.loses(item.item, item.attempt);
+                }
             }
             self.deliver(&queue);
         }

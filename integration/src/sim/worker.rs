@@ -5,12 +5,11 @@ use std::time::{Duration, Instant};
 
 use gorgon_process::child::End;
 use gorgon_process::exit;
-use gorgon_proto::item::{ItemId, WorkItem};
+use gorgon_proto::item::ItemId;
 use gorgon_proto::job::{Framework, Isolation};
 use gorgon_proto::local::{WORKER_CALLBACK_FAILED, WORKER_PRELOADER_LOST, WorkerLine};
 use gorgon_proto::message::{Reply, Start};
 use gorgon_proto::names;
-use gorgon_worker::begun::BEGUN_AFTER;
 use gorgon_worker::children::ChildNo;
 use gorgon_worker::event::{Delivered, Effect, Event, Exit, Settings};
 use gorgon_worker::idle::Idleness;
@@ -29,8 +28,8 @@ const BROKER_LIMIT: Duration = Duration::from_secs(120);
 /// The last words of its session.
 const CLOSE_LIMIT: Duration = Duration::from_secs(2);
 
-/// An item and the attempt.
-type Runs = Option<(ItemId, u32)>;
+/// Items, each with its attempt.
+type Runs = Vec<(ItemId, u32)>;
 
 /// A worker.
 #[derive(Debug)]
@@ -44,17 +43,15 @@ pub(super) struct Worker {
     pub(super) preloader: u32,
     pub(super) children: BTreeMap<ChildNo, Child>,
     /// What it runs, and what it waits to acknowledge.
-    pub(super) item: Option<WorkItem>,
+    pub(super) holds: Runs,
     up: bool,
     idle: Idleness,
-    /// Deliveries of this connection, by the core's number; with the item and attempt that it may run.
+    /// Deliveries of this connection, by the core's number; with the items that it may run.
     tokens: BTreeMap<u64, (ConnectionId, u64, Runs)>,
     deliveries: u64,
-    unconfirmed: BTreeMap<u64, Reply>,
+    unconfirmed: BTreeMap<u64, Vec<Reply>>,
     /// Deliveries that a confirm acknowledges, by its tag.
     acking: BTreeMap<u64, u64>,
-    /// The start of its item, while that is told to nobody.
-    pub(super) begun: Option<(u64, Reply)>,
     /// The start of what it runs, which its manager learns at its death.
     pub(super) noted: Option<Start>,
     /// How it ends, once it has said its last word.
@@ -62,6 +59,15 @@ pub(super) struct Worker {
 }
 
 impl Worker {
+    fn is_confirmed(&mut self, tag: u64) {
+        for reply in self.unconfirmed.remove(&tag).into_iter().flatten() {
+            if let Reply::Finish(finish) = reply {
+                let ended = (finish.item, finish.attempt);
+                self.holds.retain(|held| *held != ended);
+            }
+        }
+    }
+
     pub(super) fn deadline(&self) -> Option<Instant> {
         let due = self.work.deadline().into_iter().chain(self.idle.deadline());
         due.min().filter(|_| self.exiting.is_none())
@@ -107,6 +113,7 @@ impl World {
             frameworks: vec![Framework::Rspec],
             queue_may_be_late: was_down,
             idle_limit: None,
+            holds_back: true,
         };
         self.note(|_| format!("worker {pid} starts in slot {slot} of manager {manager}"));
         let mut idle = Idleness::default();
@@ -120,14 +127,13 @@ impl World {
             slot,
             preloader: start,
             children: BTreeMap::new(),
-            item: None,
+            holds: Vec::new(),
             up: true,
             idle,
             tokens: BTreeMap::new(),
             deliveries: 0,
             unconfirmed: BTreeMap::new(),
             acking: BTreeMap::new(),
-            begun: None,
             noted: None,
             exiting: None,
         };
@@ -160,32 +166,27 @@ impl World {
                 Event::BrokerDown { answered }
             }
             Heard::Delivery(id, delivery) => {
-                let Body::Item(item) = delivery.body else {
+                let Body::Items(items) = delivery.body else {
                     return;
                 };
                 worker.deliveries += 1;
                 // What comes back is never run: it is told, and what runs of it is the ledger's to weigh.
-                let runs = (!delivery.redelivered).then_some((item.item, item.attempt));
+                let runs = items.iter().filter(|_| !delivery.redelivered);
+                let runs = runs.map(|item| (item.item, item.attempt)).collect();
                 let token = (id, delivery.number, runs);
                 worker.tokens.insert(worker.deliveries, token);
                 Event::Delivered(Delivered {
                     delivery: worker.deliveries,
-                    item,
+                    items,
                     redelivered: delivery.redelivered,
                 })
             }
             Heard::Confirmed(tag) => {
-                let reply = worker.unconfirmed.remove(&tag);
-                if matches!(reply, Some(Reply::Finish(_))) {
-                    worker.item = None;
-                }
+                worker.is_confirmed(tag);
                 Event::Confirmed(tag)
             }
             Heard::Acked(tag) => {
-                let reply = worker.unconfirmed.remove(&tag);
-                if matches!(reply, Some(Reply::Finish(_))) {
-                    worker.item = None;
-                }
+                worker.is_confirmed(tag);
                 if let Some(delivery) = worker.acking.remove(&tag) {
                     worker.tokens.remove(&delivery);
                 }
@@ -237,8 +238,9 @@ impl World {
         };
         let files = || names::file_queue(&job());
         match effect {
-            Effect::Publish(tag, reply) => self.worker_says(pid, tag, *reply),
-            Effect::PublishThenAck(tag, reply, delivery) => {
+            Effect::Publish(tag, replies) => self.worker_says(pid, tag, replies),
+            Effect::Note(runs) => self.worker_notes(pid, runs.map(|start| *start)),
+            Effect::PublishThenAck(tag, replies, delivery) => {
                 worker.acking.insert(tag, delivery);
                 let token = worker
                     .tokens
@@ -247,19 +249,19 @@ impl World {
                 if let (Some(token), Some(session)) = (token, self.sessions.get_mut(&pid)) {
                     session.then_ack.insert(tag, token);
                 }
-                self.worker_says(pid, tag, *reply);
+                self.worker_says(pid, tag, replies);
             }
             Effect::Resend(tag) => {
-                if let Some(reply) = worker.unconfirmed.get(&tag).cloned() {
-                    self.post_reply(pid, tag, reply);
+                if let Some(replies) = worker.unconfirmed.get(&tag).cloned() {
+                    self.post_replies(pid, tag, replies);
                 }
             }
             Effect::Ack(delivery) => {
-                worker.item = None;
+                worker.holds.clear();
                 if let Some((id, number, of)) = worker.tokens.remove(&delivery) {
                     // Not of another: what came beside it after a reconnect is handed back meanwhile.
-                    let mut waiting = worker.unconfirmed.values();
-                    let of_it = |reply: &Reply| matches!(reply, Reply::Finish(f) if Some((f.item, f.attempt)) == of);
+                    let mut waiting = worker.unconfirmed.values().flatten();
+                    let of_it = |reply: &Reply| matches!(reply, Reply::Finish(f) if of.contains(&(f.item, f.attempt)));
                     if waiting.any(of_it) {
                         let what = "acknowledges before its finish is confirmed";
                         self.truth.wrong(format!("worker {pid} {what}"));
@@ -270,57 +272,44 @@ impl World {
             Effect::Consume => self.order(pid, Order::Consume(files(), 1)),
             Effect::StopConsuming => self.order(pid, Order::StopConsuming(files())),
             Effect::Fork(no, _, purpose) => self.fork(pid, no, purpose),
-            Effect::Run(no, item, _) => self.run_item(pid, no, &item),
+            Effect::Run(no, item, _, then) => self.run_items(pid, no, &item, then),
             Effect::Finish(no, _) => self.finish_child(pid, no),
             Effect::Signal(no, signal) => self.signal_child(pid, no, signal),
             Effect::Exit(exit) => self.worker_exits(pid, exit),
         }
     }
 
-    fn worker_says(&mut self, pid: Pid, tag: u64, reply: Reply) {
-        let Some(worker) = self.workers.get_mut(&pid) else {
-            return;
-        };
-        let begun = worker.begun.take();
-        if let Reply::Finish(_) | Reply::HandedBack(_) | Reply::GivenUp(_) = &reply {
-            worker.noted = None;
-        }
-        let (manager, slot) = (worker.manager, worker.slot);
-        if let Reply::Start(start) = &reply {
-            worker.noted = Some(start.clone());
-            let waits = start.attempt == 1;
-            worker.begun = waits.then(|| (tag, reply.clone()));
-            if worker.idle.runs() {
-                let line = WorkerLine::Item { item: start.item };
-                let said = supervise::Event::WorkerSaid(slot, line);
-                self.soon(Due::Manager(manager, said));
-            }
-            if waits {
-                return self.later(BEGUN_AFTER, Due::Begun(pid, tag));
-            }
-        }
-        for (tag, reply) in begun.into_iter().chain([(tag, reply)]) {
-            self.worker_posts(pid, tag, reply);
-        }
-    }
-
-    /// An item has run for a while: it is told that it has begun.
-    pub(super) fn worker_has_begun(&mut self, pid: Pid, tag: u64) {
-        let Some(worker) = self.workers.get_mut(&pid) else {
-            return;
-        };
-        let Some((tag, reply)) = worker.begun.take_if(|begun| begun.0 == tag) else {
-            return;
-        };
-        self.worker_posts(pid, tag, reply);
-    }
-
-    fn worker_posts(&mut self, pid: Pid, tag: u64, reply: Reply) {
+    fn worker_says(&mut self, pid: Pid, tag: u64, replies: Vec<Reply>) {
         if let Some(worker) = self.workers.get_mut(&pid) {
-            worker.unconfirmed.insert(tag, reply.clone());
+            worker.unconfirmed.insert(tag, replies.clone());
         }
-        self.truth.hears_worker(&reply);
-        self.post_reply(pid, tag, reply);
+        for reply in &replies {
+            self.truth.hears_worker(reply);
+        }
+        self.post_replies(pid, tag, replies);
+    }
+
+    /// What it runs now is written down, where its manager finds it.
+    fn worker_notes(&mut self, pid: Pid, runs: Option<Start>) {
+        let Some(worker) = self.workers.get_mut(&pid) else {
+            return;
+        };
+        worker.noted = runs.clone();
+        let Some(start) = runs else {
+            return;
+        };
+        let began = (start.item, start.attempt);
+        let bundle = worker
+            .tokens
+            .values()
+            .find(|(_, _, runs)| runs.contains(&began));
+        worker.holds = bundle.map_or_else(|| vec![began], |(_, _, runs)| runs.clone());
+        let (manager, slot) = (worker.manager, worker.slot);
+        if worker.idle.runs() {
+            let line = WorkerLine::Item { item: start.item };
+            let said = supervise::Event::WorkerSaid(slot, line);
+            self.soon(Due::Manager(manager, said));
+        }
     }
 
     fn worker_exits(&mut self, pid: Pid, exit: Exit) {
@@ -335,10 +324,6 @@ impl World {
             return;
         };
         worker.exiting = Some(End::Exited(i32::from(code)));
-        let begun = worker.begun.as_ref().map(|begun| begun.0);
-        if let Some(tag) = begun {
-            self.worker_has_begun(pid, tag);
-        }
         let Some(worker) = self.workers.get(&pid) else {
             return;
         };

@@ -107,6 +107,8 @@ pub enum Kept {
 pub enum Effect {
     /// Put the item on the file queue.
     Publish(WorkItem),
+    /// Put these items there as one message, which one worker takes: at least two.
+    PublishBundle(Vec<WorkItem>),
     /// Make the file queue anew.
     DeclareFileQueue,
     /// Publish the job definition to all listeners.

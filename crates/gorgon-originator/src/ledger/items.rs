@@ -1,5 +1,6 @@
 //! The state of each item: queued, started, in doubt, settled.
 
+mod ahead;
 mod doubts;
 mod rest;
 mod shunning;
@@ -12,6 +13,7 @@ use gorgon_proto::job::ListenerId;
 use gorgon_proto::message::WorkerKey;
 use gorgon_proto::outcome::Verdict;
 
+use super::bundles::Bundles;
 use super::event::{Cause, Effect, Happening};
 use super::sick::Repeat;
 
@@ -35,6 +37,8 @@ pub(super) struct Holder {
 /// Where an item is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Phase {
+    /// Not on the file queue yet: it goes there in its turn.
+    Waiting,
     /// Waits until a worker is free that it does not shun.
     Parked,
     /// On the file queue, or delivered without a word of it yet.
@@ -98,6 +102,7 @@ pub(super) struct Items {
     /// Those without a verdict that shun a listener.
     shunning: BTreeSet<ItemId>,
     held: HashMap<WorkerKey, BTreeSet<ItemId>>,
+    pub(super) bundles: Bundles,
 }
 
 impl Items {
@@ -117,6 +122,7 @@ impl Items {
             doubtful: BTreeSet::new(),
             shunning: BTreeSet::new(),
             held: HashMap::new(),
+            bundles: Bundles::default(),
         }
     }
 
@@ -184,7 +190,11 @@ impl Items {
     fn doubt_until(&self, id: ItemId) -> Option<Instant> {
         match self.items[id.0 as usize].phase {
             Phase::Doubtful { until, .. } => Some(until),
-            Phase::Parked | Phase::Queued | Phase::Started(_) | Phase::Settled(_) => None,
+            Phase::Waiting
+            | Phase::Parked
+            | Phase::Queued
+            | Phase::Started(_)
+            | Phase::Settled(_) => None,
         }
     }
 
@@ -231,6 +241,9 @@ impl Items {
             }
         }
         self.doubtful.remove(&id);
+        if phase != Phase::Queued {
+            self.bundles.left_queue(id);
+        }
         match phase {
             Phase::Started(holders) => self.hold(id, holders),
             Phase::Doubtful { holders, .. } => {
@@ -240,7 +253,7 @@ impl Items {
             Phase::Settled(_) => {
                 self.shunning.remove(&id);
             }
-            Phase::Parked | Phase::Queued => {}
+            Phase::Waiting | Phase::Parked | Phase::Queued => {}
         }
     }
 
@@ -261,7 +274,9 @@ impl Items {
         }
         let holders = match &item.phase {
             Phase::Settled(_) => return false,
-            Phase::Parked | Phase::Queued | Phase::Doubtful { .. } => vec![holder],
+            Phase::Waiting | Phase::Parked | Phase::Queued | Phase::Doubtful { .. } => {
+                vec![holder]
+            }
             Phase::Started(holders) if holders.contains(&holder) => return false,
             Phase::Started(holders) => {
                 let mut holders = holders.clone();
@@ -309,7 +324,13 @@ impl Items {
     pub(super) fn settle(&mut self, id: ItemId, verdict: Verdict) -> bool {
         match self.get(id).map(|item| &item.phase) {
             None | Some(Phase::Settled(_)) => false,
-            Some(Phase::Parked | Phase::Queued | Phase::Started(_) | Phase::Doubtful { .. }) => {
+            Some(
+                Phase::Waiting
+                | Phase::Parked
+                | Phase::Queued
+                | Phase::Started(_)
+                | Phase::Doubtful { .. },
+            ) => {
                 self.set_phase(id, Phase::Settled(verdict));
                 self.unsettled -= 1;
                 if self.is_planned(id) {
@@ -337,7 +358,11 @@ impl Items {
                 until: *until,
                 costs: *costs,
             },
-            Phase::Parked | Phase::Queued | Phase::Started(_) | Phase::Settled(_) => {
+            Phase::Waiting
+            | Phase::Parked
+            | Phase::Queued
+            | Phase::Started(_)
+            | Phase::Settled(_) => {
                 Phase::Started(holders)
             }
         };
@@ -385,6 +410,7 @@ impl Items {
         item.told.clear();
         let work = item.work.clone();
         let parked = item.shuns.is_some();
+        self.bundles.dissolve(id);
         self.set_phase(id, if parked { Phase::Parked } else { Phase::Queued });
         out.push(Effect::Tell(Happening::ItemRedelivered {
             item: id,

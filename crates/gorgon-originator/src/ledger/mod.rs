@@ -20,6 +20,7 @@
 //!   again at the end: it may depend on what ran before;
 //! - after a cancel or `--fail-fast` nothing is published any more.
 
+mod bundles;
 mod dropped;
 mod event;
 mod filters;
@@ -136,6 +137,25 @@ impl Ledger {
         }
     }
 
+    /// The plan goes to the file queue bit by bit, small files together; nothing of it is there yet. `seconds`: how long
+    /// each item of it took in an earlier job.
+    #[must_use]
+    pub fn bundling(mut self, seconds: Vec<Option<f64>>) -> Self {
+        self.items.hold_back(seconds);
+        self
+    }
+
+    /// Returns the messages for the file queue before the job is offered.
+    pub fn publish_first(&mut self) -> Vec<Vec<WorkItem>> {
+        if !self.items.bundles.any_waiting() {
+            let queued = self.items.queued().into_iter();
+            let work = queued.filter_map(|(id, _)| self.items.get(id));
+            return work.map(|item| vec![item.work.clone()]).collect();
+        }
+        let next = || Some(self.items.next_message(0)).filter(|items| !items.is_empty());
+        std::iter::from_fn(next).collect()
+    }
+
     /// Returns the items without a verdict, in the order of the plan.
     #[must_use]
     pub fn open_items(&self) -> Vec<ItemId> {
@@ -194,6 +214,7 @@ impl Ledger {
         self.pass_deadlines(now, &mut out);
         self.watch_hosts(&mut out);
         self.release(now, &mut out);
+        self.publish_ahead(&mut out);
         self.queue_again(&mut out);
         self.conclude(now, &mut out);
         self.remember_published(&out);
@@ -257,6 +278,21 @@ impl Ledger {
     /// Items may be queued: not after a cancel or fail-fast.
     fn publishes(&self) -> bool {
         matches!(self.stage, Stage::Preparing | Stage::Running)
+    }
+
+    /// Publishes more of the plan, so that no worker waits for us.
+    fn publish_ahead(&mut self, out: &mut Vec<Effect>) {
+        if !self.items.bundles.any_waiting() || !self.publishes() {
+            return;
+        }
+        let slots = self.hosts.slots();
+        loop {
+            let next = self.items.next_message(slots);
+            if next.is_empty() {
+                return;
+            }
+            out.push(bundles::message_of(next));
+        }
     }
 
     fn requeue(

@@ -125,13 +125,20 @@ impl Ledger {
             for id in self.items.open() {
                 match self.items.get(id).map(|item| &item.phase) {
                     Some(Phase::Queued) if !there.contains(&id) => {
+                        self.items.bundles.dissolve(id);
                         let work = self.items.get(id).map(|item| item.work.clone());
                         out.extend(work.map(Effect::Publish));
                     }
                     Some(Phase::Doubtful { .. }) => {
                         self.requeue(id, Cause::BrokerOutage, None, false, out);
                     }
-                    Some(Phase::Queued | Phase::Parked | Phase::Started(_) | Phase::Settled(_))
+                    Some(
+                        Phase::Waiting
+                        | Phase::Queued
+                        | Phase::Parked
+                        | Phase::Started(_)
+                        | Phase::Settled(_),
+                    )
                     | None => {}
                 }
             }
@@ -154,8 +161,9 @@ impl Ledger {
 }
 
 fn published(out: &[Effect]) -> impl Iterator<Item = ItemId> {
-    out.iter().filter_map(|effect| match effect {
-        Effect::Publish(work) => Some(work.item),
-        _ => None,
+    out.iter().flat_map(|effect| match effect {
+        Effect::Publish(work) => vec![work.item],
+        Effect::PublishBundle(works) => works.iter().map(|work| work.item).collect(),
+        _ => Vec::new(),
     })
 }

@@ -100,8 +100,9 @@ impl Ledger {
                     hostname: start.hostname.clone(),
                 };
                 // Its finish may be on its way too; nobody else will ever speak of it.
+                self.items.began_bundle(item, attempt, &holder);
                 if self.items.started(item, attempt, holder) && ended {
-                    self.items.doubt(item, attempt, now + DOUBT_LIMIT, true);
+                    self.doubt_all_held(now, &worker);
                 }
                 if self.items.take_untold(item, attempt, worker) {
                     out.push(Effect::Tell(Happening::ItemStarted(start)));
@@ -213,11 +214,18 @@ impl Ledger {
     /// A worker runs none but this, and begins none before the broker has the finish of the one
     /// before: where that did not arrive, the broker has lost it, or it is on its way still.
     fn doubt_held(&mut self, now: Instant, worker: &WorkerKey, but: Option<ItemId>) {
-        for id in self.items.held_by(worker) {
-            if Some(id) != but
-                && let Some(attempt) = self.items.get(id).map(|item| item.work.attempt)
-            {
+        for id in self.items.held_besides(worker, but) {
+            if let Some(attempt) = self.items.get(id).map(|item| item.work.attempt) {
                 self.items.doubt(id, attempt, now + DOUBT_LIMIT, false);
+            }
+        }
+    }
+
+    /// A worker that has ended had begun these.
+    fn doubt_all_held(&mut self, now: Instant, worker: &WorkerKey) {
+        for id in self.items.held_by(worker) {
+            if let Some(attempt) = self.items.get(id).map(|item| item.work.attempt) {
+                self.items.doubt(id, attempt, now + DOUBT_LIMIT, true);
             }
         }
     }
@@ -248,6 +256,7 @@ impl Ledger {
                 u32::try_from(item.lost_on.len()).unwrap_or(u32::MAX)
             })
             .saturating_add(1);
+        self.items.bundles.ended(finish.item, finish.time);
         let verdict = verdict_of(finish.kind);
         if !self.items.settle(finish.item, verdict) {
             log::info!(target: "gorgon::originator", item:% = finish.item, attempt = finish.attempt, host:% = finish.hostname; "late finish dropped");

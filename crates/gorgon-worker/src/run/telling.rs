@@ -1,14 +1,13 @@
 //! What the worker says: its replies, and the beginning of an item when that is due.
 
+use std::io;
 use std::path::Path;
-use std::time::Instant;
 
 use gorgon_proto::local::WorkerLine;
-use gorgon_proto::message::Reply;
+use gorgon_proto::message::{Reply, Start};
 use log::{info, warn};
 
 use super::{Shell, Source};
-use crate::begun::Begun;
 use crate::event::Event;
 use crate::manager::{self, Reader};
 use crate::note::Note;
@@ -16,61 +15,53 @@ use crate::note::Note;
 /// Makes the note of the item that runs.
 pub(super) fn note(socket: &Path) -> Option<Note> {
     let made = Note::make(socket);
-    let told = |error: &std::io::Error| {
+    let told = |error: &io::Error| {
         warn!(target: "gorgon::worker", error:%; "the item that runs cannot be written down: the manager is told of each");
     };
     made.inspect_err(told).ok()
 }
 
 impl Shell {
-    pub(super) fn publish(&mut self, tag: u64, reply: Box<Reply>, then_ack: Option<u64>) {
-        match reply.as_ref() {
-            Reply::Start(start) => {
-                info!(target: "gorgon::worker", item = start.item.0, file:% = start.filename, attempt = start.attempt; "item started");
-            }
-            Reply::Finish(finish) => {
-                info!(target: "gorgon::worker", item = finish.item.0, file:% = finish.filename, kind:? = finish.kind, tests = finish.tests.len(); "item finished");
-            }
-            _ => {}
-        }
-        if self.managed {
-            self.note(&reply);
-        }
-        let reply = match Begun::of(Instant::now(), tag, reply) {
-            Ok(begun) if self.managed => {
-                self.begun = Some(begun);
-                return;
-            }
-            Ok(begun) => begun.start.1,
-            Err(reply) => reply,
-        };
-        let printed = match &mut self.source {
-            Source::Queue(queue) => {
-                let begun = self.begun.take();
-                let start = begun.as_ref().map(|begun| (begun.start.0, &*begun.start.1));
-                queue.publish(start, (tag, &reply), then_ack);
-                if self.managed {
-                    Ok(())
-                } else {
-                    self.printer.print(&reply)
+    pub(super) fn publish(&mut self, tag: u64, replies: &[Reply], then_ack: Option<u64>) {
+        for reply in replies {
+            match reply {
+                Reply::Start(start) => {
+                    info!(target: "gorgon::worker", item = start.item.0, file:% = start.filename, attempt = start.attempt; "item started");
                 }
+                Reply::Finish(finish) => {
+                    info!(target: "gorgon::worker", item = finish.item.0, file:% = finish.filename, kind:? = finish.kind, tests = finish.tests.len(); "item finished");
+                }
+                _ => {}
             }
+        }
+        match &mut self.source {
+            Source::Queue(queue) => queue.publish(tag, replies, then_ack),
+            Source::Hand(_) => self.caused.push_back(Event::Confirmed(tag)),
+        }
+        for reply in replies {
+            if self.print(reply).is_err() && !self.broken_pipe {
+                // Who read our lines has seen enough. What has not run then has not passed.
+                self.broken_pipe = true;
+                self.caused.push_back(Event::Cancelled);
+            }
+        }
+    }
+
+    /// Shows a reply to whoever runs a worker by hand.
+    fn print(&mut self, reply: &Reply) -> io::Result<()> {
+        match &mut self.source {
+            Source::Queue(_) if self.managed => Ok(()),
+            Source::Queue(_) => self.printer.print(reply),
             Source::Hand(hand) => {
-                self.caused.push_back(Event::Confirmed(tag));
-                hand.note(&reply);
+                hand.note(reply);
                 // A person is told at the end which files have not run.
-                let is_told_later = matches!(*reply, Reply::HandedBack(_));
+                let is_told_later = matches!(reply, Reply::HandedBack(_));
                 if is_told_later && self.printer.is_for_a_person() {
                     Ok(())
                 } else {
-                    self.printer.print(&reply)
+                    self.printer.print(reply)
                 }
             }
-        };
-        if printed.is_err() && !self.broken_pipe {
-            // Who read our lines has seen enough. What has not run then has not passed.
-            self.broken_pipe = true;
-            self.caused.push_back(Event::Cancelled);
         }
     }
 
@@ -93,9 +84,12 @@ impl Shell {
     }
 
     /// Has the manager know on what we die, if we do.
-    fn note(&mut self, reply: &Reply) {
-        let written = self.note.as_ref().map(|note| note.write(reply));
-        let Reply::Start(start) = reply else {
+    pub(super) fn write_note(&mut self, runs: Option<&Start>) {
+        if !self.managed {
+            return;
+        }
+        let written = self.note.as_ref().map(|note| note.write(runs));
+        let Some(start) = runs else {
             return;
         };
         let was_idle = self.idle.runs();
@@ -111,13 +105,5 @@ impl Shell {
             false if self.printer.is_for_a_person() => Reader::Person,
             false => Reader::Program,
         }
-    }
-
-    /// Tells of the item that has begun, if that was not told.
-    pub(super) fn tell_begun(&mut self) {
-        let (Some(begun), Source::Queue(queue)) = (self.begun.take(), &mut self.source) else {
-            return;
-        };
-        queue.publish(None, (begun.start.0, &begun.start.1), None);
     }
 }

@@ -3,6 +3,7 @@
 //! `ok` confirms everything published so far; `5s` lets time pass, deadlines included.
 
 mod broker;
+mod bundle;
 mod children;
 mod limits;
 mod order;

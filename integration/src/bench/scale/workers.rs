@@ -30,8 +30,8 @@ pub(super) struct Worker {
 struct Life {
     items: u32,
     published: u64,
-    /// The delivery that is to be acknowledged when this number is confirmed.
-    held: Option<(u64, u64)>,
+    /// The delivery that is to be acknowledged when this number is confirmed, and how many items it has.
+    held: Option<(u64, u64, u64)>,
     ended: bool,
 }
 
@@ -61,17 +61,20 @@ pub(super) fn play(
         };
         match said {
             Said::Delivered(tag, body) => {
-                let item = message::read_item(&body).map_err(io::Error::other)?;
-                say(life, &mut wire, &start(worker, &item));
-                say(life, &mut wire, &finish(worker, &item));
-                life.held = Some((tag, life.published));
-                life.items += 1;
+                let items = message::read_items(&body).map_err(io::Error::other)?;
+                let both = |item| [start(worker, item), finish(worker, item)];
+                let replies: Vec<Reply> = items.iter().flat_map(both).collect();
+                let body = message::write_replies(&replies);
+                wire.publish(channel, &job.reply_exchange, &job.reply_queue_name, &body);
+                life.published += 1;
+                life.held = Some((tag, life.published, items.len() as u64));
+                life.items += u32::try_from(items.len()).map_err(io::Error::other)?;
             }
             Said::Confirmed(number, multiple) => {
-                let arrived = |(_, of): &(u64, u64)| *of == number || (multiple && *of < number);
-                if let Some((tag, _)) = life.held.take_if(|held| arrived(held)) {
+                let arrived = |(_, of, _): &(u64, u64, u64)| *of == number || (multiple && *of < number);
+                if let Some((tag, _, items)) = life.held.take_if(|held| arrived(held)) {
                     wire.ack(channel, tag);
-                    finished.fetch_add(1, Ordering::Relaxed);
+                    finished.fetch_add(items, Ordering::Relaxed);
                 }
             }
             Said::Cancelled if !life.ended => {

@@ -20,7 +20,7 @@ impl Items {
             return;
         }
         let holders = match &item.phase {
-            Phase::Parked | Phase::Settled(_) | Phase::Doubtful { .. } => return,
+            Phase::Waiting | Phase::Parked | Phase::Settled(_) | Phase::Doubtful { .. } => return,
             Phase::Queued => Vec::new(),
             Phase::Started(holders) => holders.clone(),
         };

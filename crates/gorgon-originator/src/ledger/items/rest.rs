@@ -38,7 +38,11 @@ impl Items {
                 };
                 self.set_phase(rest, phase);
             }
-            Phase::Queued | Phase::Started(_) | Phase::Doubtful { .. } | Phase::Settled(_) => {
+            Phase::Waiting
+            | Phase::Queued
+            | Phase::Started(_)
+            | Phase::Doubtful { .. }
+            | Phase::Settled(_) => {
                 return None;
             }
         }

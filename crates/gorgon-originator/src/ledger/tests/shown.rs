@@ -11,6 +11,10 @@ fn short(queue: &str) -> String {
 
 pub(super) fn show(effect: &Effect) -> Option<String> {
     Some(match effect {
+        Effect::PublishBundle(works) => {
+            let items: Vec<String> = works.iter().map(|work| work.item.to_string()).collect();
+            format!("publish {}", items.join("+"))
+        }
         Effect::Publish(work) if work.retry > 0 => {
             let avoid = work.avoid.as_ref();
             format!(

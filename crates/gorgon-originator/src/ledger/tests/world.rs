@@ -24,8 +24,26 @@ impl Dice {
 
 #[derive(Clone)]
 struct Delivery {
-    work: WorkItem,
+    items: Vec<WorkItem>,
+    /// Which of them runs.
+    at: usize,
     redelivered: bool,
+}
+
+impl Delivery {
+    fn of(items: Vec<WorkItem>) -> Self {
+        Self {
+            items,
+            at: 0,
+            redelivered: false,
+        }
+    }
+
+    /// Those that have not ended, as events name them.
+    fn left(&self) -> Vec<String> {
+        let name = |work: &WorkItem| format!("{}.{}", work.item, work.attempt);
+        self.items[self.at..].iter().map(name).collect()
+    }
 }
 
 struct World {
@@ -56,16 +74,16 @@ impl World {
         let work: Vec<_> = (0..count)
             .map(|n| WorkItem::whole(ItemId(n), format!("f{n}")))
             .collect();
-        let queue = work
-            .iter()
-            .map(|w| Delivery {
-                work: w.clone(),
-                redelivered: false,
-            })
-            .collect();
+        let mut ledger = Ledger::new(rules, work);
+        if seed % 2 == 0 {
+            let small = |n| (n % 5 > 0).then_some(0.002);
+            ledger = ledger.bundling((0..count).map(small).collect());
+        }
+        let queue = ledger.publish_first().into_iter().map(Delivery::of);
+        let queue = queue.collect();
         let mut world = Self {
             dice: Dice(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1),
-            ledger: Ledger::new(rules, work),
+            ledger,
             now: Instant::now(),
             queue,
             workers: (1..=workers).map(|n| (format!("a{n}"), None)).collect(),
@@ -103,18 +121,8 @@ impl World {
         for effect in self.ledger.step(self.now, event) {
             assert!(self.over.is_none(), "an effect after the end: {effect:?}");
             match effect {
-                Effect::Publish(work) => {
-                    assert!(!self.closing, "published after the end began");
-                    assert!(
-                        !self.verdicts.contains_key(&work.item),
-                        "published though settled"
-                    );
-                    *self.publishes.entry(work.item).or_default() += 1;
-                    self.queue.push_back(Delivery {
-                        work,
-                        redelivered: false,
-                    });
-                }
+                Effect::Publish(work) => self.publish(vec![work]),
+                Effect::PublishBundle(items) => self.publish(items),
                 Effect::SendAway(_) => self.leaving = true,
                 Effect::Tell(Happening::HostProbed(probed)) => self.found = Some(probed),
                 Effect::EmptyFileQueue => self.queue.clear(),
@@ -154,6 +162,29 @@ impl World {
         }
     }
 
+    fn publish(&mut self, items: Vec<WorkItem>) {
+        assert!(!self.closing, "published after the end began");
+        for work in &items {
+            assert!(
+                !self.verdicts.contains_key(&work.item),
+                "published though settled"
+            );
+            *self.publishes.entry(work.item).or_default() += 1;
+        }
+        self.queue.push_back(Delivery::of(items));
+    }
+
+    /// A worker's item has ended; the next one of its bundle begins.
+    fn go_on(&mut self, name: &str, delivery: Delivery, known: bool) {
+        let at = delivery.at + 1;
+        let next = (at < delivery.items.len()).then_some((Delivery { at, ..delivery }, known));
+        let start = next.as_ref().map(|(delivery, _)| delivery.left()[0].clone());
+        self.workers.insert(name.to_owned(), next);
+        if let Some(text) = start.filter(|_| self.dice.roll(10) > 0) {
+            self.say(&format!("{name} starts {text}"));
+        }
+    }
+
     fn pass(&mut self, span: Duration) {
         let end = self.now + span;
         while let Some(at) = self.ledger.deadline().filter(|at| *at <= end) {
@@ -175,6 +206,7 @@ impl World {
     fn give_back(&mut self, delivery: Delivery) {
         if !self.closing {
             self.queue.push_front(Delivery {
+                at: 0,
                 redelivered: true,
                 ..delivery
             });
@@ -186,17 +218,19 @@ impl World {
         let Some(name) = self.any_worker() else {
             return;
         };
-        let what = |work: &WorkItem| format!("{}.{}", work.item, work.attempt);
         match self.workers[&name].clone() {
             None => {
                 let Some(delivery) = self.queue.pop_front() else {
                     return;
                 };
-                let text = what(&delivery.work);
                 if delivery.redelivered {
-                    return self.say(&format!("{name} returns {text}"));
+                    for text in delivery.left() {
+                        self.say(&format!("{name} returns {text}"));
+                    }
+                    return;
                 }
-                if name.starts_with('b') && delivery.work.avoid.as_deref() == Some("b") {
+                let text = delivery.left()[0].clone();
+                if name.starts_with('b') && delivery.items[0].avoid.as_deref() == Some("b") {
                     return self.say(&format!("{name} declines {text}"));
                 }
                 if self.dice.roll(10) > 0 {
@@ -205,7 +239,7 @@ impl World {
                 self.workers.insert(name, Some((delivery, true)));
             }
             Some((delivery, known)) => {
-                let text = what(&delivery.work);
+                let text = delivery.left()[0].clone();
                 match self.dice.roll(20) {
                     0 => {
                         // Killed: the manager reports it, before or after the broker's return.
@@ -220,15 +254,20 @@ impl World {
                         // Its link is cut: the broker gives the item back, the worker runs on.
                         self.workers
                             .insert(name.clone(), Some((delivery.clone(), false)));
+                        let holds = delivery.left();
                         self.give_back(delivery);
                         if self.dice.roll(2) == 0 {
                             self.pass(Duration::from_millis(500));
-                            self.say(&format!("{name} holds {text}"));
+                            for text in holds {
+                                self.say(&format!("{name} holds {text}"));
+                            }
                         }
                     }
                     2 => {
                         self.workers.insert(name.clone(), None);
-                        self.say(&format!("{name} hands {text}"));
+                        for text in delivery.left() {
+                            self.say(&format!("{name} hands {text}"));
+                        }
                         if known {
                             self.give_back(delivery);
                         }
@@ -236,11 +275,13 @@ impl World {
                     _ if self.sick && name.starts_with('b') => {
                         self.workers.insert(name.clone(), None);
                         self.say(&format!("{name} fails {text}"));
+                        self.go_on(&name, delivery, known);
                     }
                     3..=5 if !self.sick => self.say(&format!("{name} fails {text}")),
                     _ => {
                         self.workers.insert(name.clone(), None);
                         self.say(&format!("{name} passes {text}"));
+                        self.go_on(&name, delivery, known);
                     }
                 }
             }
@@ -255,8 +296,9 @@ impl World {
             return self.say("b leaves sick");
         };
         if let Some(Some((delivery, known))) = self.workers.remove(&name) {
-            let (item, attempt) = (delivery.work.item, delivery.work.attempt);
-            self.say(&format!("{name} hands {item}.{attempt}"));
+            for text in delivery.left() {
+                self.say(&format!("{name} hands {text}"));
+            }
             if known {
                 self.give_back(delivery);
             }
@@ -275,9 +317,11 @@ impl World {
         for (name, state) in self.workers.clone() {
             match state {
                 Some((delivery, _)) => {
-                    let (item, attempt) = (delivery.work.item, delivery.work.attempt);
+                    let holds = delivery.left();
                     self.workers.insert(name.clone(), Some((delivery, false)));
-                    self.say(&format!("{name} holds {item}.{attempt}"));
+                    for text in holds {
+                        self.say(&format!("{name} holds {text}"));
+                    }
                 }
                 None => self.say(&format!("{name} idle")),
             }

@@ -31,6 +31,7 @@ pub(super) fn settings() -> Settings {
         frameworks: Vec::new(),
         queue_may_be_late: false,
         idle_limit: None,
+        holds_back: false,
     }
 }
 
@@ -106,7 +107,8 @@ impl Play {
         } else {
             self.work.step(self.now, event(line))
         };
-        let shown: Vec<String> = effects.iter().map(|effect| self.show(effect)).collect();
+        let seen = effects.iter().filter(|it| !matches!(it, Effect::Note(_)));
+        let shown: Vec<String> = seen.map(|effect| self.show(effect)).collect();
         shown.join("; ")
     }
 
@@ -129,14 +131,15 @@ impl Play {
 
     fn show(&mut self, effect: &Effect) -> String {
         match effect {
-            Effect::Publish(tag, reply) => {
+            Effect::Note(_) => String::new(),
+            Effect::Publish(tag, replies) => {
                 self.unconfirmed.push(*tag);
-                show_reply(reply)
+                show_replies(replies)
             }
-            Effect::PublishThenAck(tag, reply, delivery) => {
+            Effect::PublishThenAck(tag, replies, delivery) => {
                 self.unconfirmed.push(*tag);
                 self.acking.insert(*tag, *delivery);
-                show_reply(reply)
+                show_replies(replies)
             }
             Effect::Resend(tag) => {
                 self.unconfirmed.push(*tag);
@@ -152,7 +155,11 @@ impl Play {
                 format!("fork c{} {}", no.0, framework.name())
             }
             Effect::Fork(no, _, Purpose::AfterComplete) => format!("fork c{} after_complete", no.0),
-            Effect::Run(no, item, _) => format!("run c{} {}", no.0, item.item),
+            Effect::Run(no, item, _, then) => {
+                let mut items = vec![item.item.to_string()];
+                items.extend(then.iter().map(|it| it.item.to_string()));
+                format!("run c{} {}", no.0, items.join("+"))
+            }
             Effect::Finish(no, false) => format!("end c{}", no.0),
             Effect::Finish(no, true) => format!("end stopped c{}", no.0),
             Effect::Signal(no, signal) => format!("{} c{}", signal.short_name(), no.0),
@@ -169,6 +176,12 @@ impl Play {
             },
         }
     }
+}
+
+/// Replies of one message are joined by `&`.
+fn show_replies(replies: &[Reply]) -> String {
+    let shown: Vec<String> = replies.iter().map(show_reply).collect();
+    shown.join(" & ")
 }
 
 fn show_reply(reply: &Reply) -> String {
@@ -225,10 +238,10 @@ fn event(line: &str) -> Event {
     let words: Vec<&str> = line.split(' ').collect();
     match words[..] {
         ["item", number] | ["again", number] => {
-            let item = item(number);
+            let items: Vec<WorkItem> = number.split('+').map(item).collect();
             Event::Delivered(Delivered {
-                delivery: item.item.0.into(),
-                item,
+                delivery: items[0].item.0.into(),
+                items,
                 redelivered: words[0] == "again",
             })
         }
@@ -269,11 +282,19 @@ fn child_event(words: &[&str]) -> ChildEvent {
             time: 0.1,
             output: "out".into(),
             spent: false,
+            more: false,
+        },
+        ["more"] => ChildEvent::FileFinished {
+            time: 0.1,
+            output: String::new(),
+            spent: false,
+            more: true,
         },
         ["done", "spent"] => ChildEvent::FileFinished {
             time: 0.1,
             output: "out".into(),
             spent: true,
+            more: false,
         },
         ["error"] => ChildEvent::FileError(FileError {
             what: "load".into(),

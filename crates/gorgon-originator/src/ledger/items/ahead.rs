@@ -1,0 +1,53 @@
+//! Items of the plan that go to the file queue bit by bit, and those that share a message there.
+
+use gorgon_proto::item::{ItemId, WorkItem};
+use gorgon_proto::message::WorkerKey;
+
+use super::{Holder, Items, Phase};
+use crate::ledger::bundles::Bundles;
+
+impl Items {
+    /// Nothing of the plan is published yet. `seconds`: how long each item of it took in an earlier job.
+    pub(in crate::ledger) fn hold_back(&mut self, seconds: Vec<Option<f64>>) {
+        let queued = self.items.iter_mut().filter(|it| it.phase == Phase::Queued);
+        let waiting = queued.map(|item| {
+            item.phase = Phase::Waiting;
+            item.work.item
+        });
+        self.bundles = Bundles::new(waiting.collect(), seconds);
+    }
+
+    /// Takes the items of the next message, if the file queue is short of messages for so many slots.
+    pub(in crate::ledger) fn next_message(&mut self, slots: usize) -> Vec<WorkItem> {
+        let plain = |id: ItemId| self.items[id.0 as usize].work.is_plain();
+        let next = self.bundles.next(slots, plain);
+        for id in &next {
+            // One that was settled meanwhile, as by a finish of nobody knows whom, is not published.
+            if self.item(*id).phase == Phase::Waiting {
+                self.set_phase(*id, Phase::Queued);
+            }
+        }
+        let work = |id: &ItemId| self.items[id.0 as usize].work.clone();
+        next.iter().map(work).collect()
+    }
+
+    /// The worker that began an item has all of its bundle that nobody has a finish of.
+    pub(in crate::ledger) fn began_bundle(&mut self, id: ItemId, attempt: u32, holder: &Holder) {
+        for mate in self.bundles.mates(id).to_vec() {
+            if mate != id {
+                self.started(mate, attempt, holder.clone());
+            }
+        }
+    }
+
+    /// Returns the items that a worker holds besides the bundle of the one that it has spoken of.
+    pub(in crate::ledger) fn held_besides(
+        &self,
+        worker: &WorkerKey,
+        but: Option<ItemId>,
+    ) -> Vec<ItemId> {
+        let mut held = self.held_by(worker);
+        held.retain(|id| but.is_none_or(|but| *id != but && !self.bundles.are_mates(*id, but)));
+        held
+    }
+}

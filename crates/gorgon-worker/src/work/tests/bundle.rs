@@ -1,0 +1,220 @@
+//! Several small files in one delivery.
+
+use std::time::Duration;
+
+use super::play::{check, settings};
+use crate::event::Settings;
+
+fn holding_back() -> Settings {
+    Settings {
+        holds_back: true,
+        ..settings()
+    }
+}
+
+#[test]
+fn its_files_run_in_one_child_and_share_a_message_and_an_ack() {
+    check(
+        holding_back(),
+        &[
+            ("item 1+2+3", "fork c1 rspec"),
+            ("c1 ready", "run c1 1+2+3"),
+            ("c1 passed x", ""),
+            ("c1 more", ""),
+            ("c1 passed x", ""),
+            ("c1 more", ""),
+            ("c1 passed x", ""),
+            (
+                "c1 done",
+                "start 1 & finish 1 pass & start 2 & finish 2 pass & start 3 & finish 3 pass",
+            ),
+            ("ok", "ack 1"),
+        ],
+    );
+}
+
+#[test]
+fn what_takes_longer_is_told_bit_by_bit_and_acked_when_all_is_confirmed() {
+    check(
+        holding_back(),
+        &[
+            ("item 1+2+3", "fork c1 rspec"),
+            ("c1 ready", "run c1 1+2+3"),
+            ("0.011s", "start 1"),
+            ("c1 more", ""),
+            ("0.009s", ""),
+            ("0.001s", "finish 1 pass & start 2"),
+            ("c1 more", ""),
+            ("c1 done", "finish 2 pass & start 3 & finish 3 pass"),
+            ("confirmed 3", ""),
+            ("confirmed 2", "ack 1"),
+        ],
+    );
+}
+
+#[test]
+fn after_a_file_that_did_not_pass_the_rest_is_given_anew() {
+    check(
+        holding_back(),
+        &[
+            ("item 1+2+3", "fork c1 rspec"),
+            ("c1 ready", "run c1 1+2+3"),
+            ("c1 failed x", ""),
+            ("c1 done", "run c1 2+3"),
+            ("c1 passed x", ""),
+            ("c1 more", ""),
+            // One that can run no more files is replaced.
+            ("c1 done spent", "start 1 & finish 1 fail & start 2 & finish 2 pass"),
+        ]
+        .split_at(6)
+        .0,
+    );
+    check(
+        settings(),
+        &[
+            ("item 1+2+3", "start 1; fork c1 rspec"),
+            ("c1 ready", "run c1 1+2+3"),
+            ("c1 failed x", ""),
+            ("c1 done spent", "end c1; finish 1 fail; start 2"),
+            ("c1 finished", ""),
+            ("c1 exited 0", "fork c2 rspec"),
+            ("c2 ready", "run c2 2+3"),
+            ("c2 more", "finish 2 pass; start 3"),
+            ("c2 done", "finish 3 pass"),
+            ("ok", "ack 1"),
+        ],
+    );
+}
+
+#[test]
+fn a_crash_is_that_files_alone() {
+    check(
+        settings(),
+        &[
+            ("item 1+2+3", "start 1; fork c1 rspec"),
+            ("c1 ready", "run c1 1+2+3"),
+            ("c1 more", "finish 1 pass; start 2"),
+            ("c1 loading", ""),
+            ("c1 killed", "finish 2 crash after 1; start 3; fork c2 rspec"),
+            ("c2 ready", "run c2 3"),
+            ("c2 done", "finish 3 pass"),
+            ("ok", "ack 1"),
+        ],
+    );
+}
+
+#[test]
+fn a_limit_is_that_of_the_file_that_runs() {
+    check(
+        Settings {
+            file_limit: Some(Duration::from_secs(5)),
+            ..settings()
+        },
+        &[
+            ("item 1+2+3", "start 1; fork c1 rspec"),
+            ("c1 ready", "run c1 1+2+3"),
+            ("4s", ""),
+            ("c1 more", "finish 1 pass; start 2"),
+            ("4s", ""),
+            ("1s", "INT c1"),
+            // It had gone on before it was told to stop: what it told of the file before is no end by force.
+            ("c1 more", "finish 2 pass; start 3"),
+            ("c1 interrupted", ""),
+            ("c1 finished", ""),
+            ("c1 exited 1", "finish 3 timeout after 1,2"),
+            ("ok", "ack 1"),
+        ],
+    );
+}
+
+#[test]
+fn a_worker_that_is_to_leave_gives_back_what_has_not_ended() {
+    let begin = [
+        ("item 1+2+3", "start 1; fork c1 rspec"),
+        ("c1 ready", "run c1 1+2+3"),
+        ("c1 more", "finish 1 pass; start 2"),
+    ];
+    let with = |end: &[(&'static str, &'static str)]| [&begin[..], end].concat();
+    check(
+        settings(),
+        &with(&[
+            ("hand back", "stop consuming; INT c1"),
+            ("drained", ""),
+            ("c1 interrupted", "handed back 2 & handed back 3"),
+            ("c1 finished", ""),
+            ("c1 exited 1", ""),
+            ("ok", "ack 1; ended after 1"),
+        ]),
+    );
+    check(
+        settings(),
+        &with(&[
+            ("listener lost", "stop consuming; INT c1"),
+            ("drained", ""),
+            ("c1 more", "finish 2 pass; start 3"),
+            ("c1 interrupted", "given up 3"),
+        ]),
+    );
+    check(
+        settings(),
+        &with(&[
+            ("cancel", "stop consuming; INT c1"),
+            ("c1 interrupted", ""),
+            ("c1 finished", ""),
+            ("ok", ""),
+            ("c1 exited 1", ""),
+            ("drained", "ack 1; ended after 1"),
+        ]),
+    );
+    // For another job nothing is cut off.
+    check(
+        settings(),
+        &with(&[
+            ("slot wanted", ""),
+            ("c1 more", "finish 2 pass; start 3"),
+            ("c1 done", "finish 3 pass"),
+        ])[..4],
+    );
+}
+
+#[test]
+fn one_that_comes_back_is_told_and_not_run() {
+    check(
+        settings(),
+        &[
+            ("again 1+2", "returned 1 & returned 2"),
+            ("ok", "ack 1"),
+            ("hand back", "stop consuming"),
+            ("item 3+4", ""),
+            ("drained", "handed back 3 & handed back 4"),
+        ],
+    );
+}
+
+#[test]
+fn after_an_outage_it_holds_all_of_it() {
+    check(
+        settings(),
+        &[
+            ("item 1+2+3", "start 1; fork c1 rspec"),
+            ("c1 ready", "run c1 1+2+3"),
+            ("c1 more", "finish 1 pass; start 2"),
+            ("down", ""),
+            ("up", "holds 1 & holds 2 & holds 3; stop consuming"),
+        ],
+    );
+}
+
+#[test]
+fn files_for_another_framework_are_given_to_its_child() {
+    check(
+        settings(),
+        &[
+            ("item 1+2", "start 1; fork c1 rspec"),
+            ("c1 ready", "run c1 1+2"),
+            ("c1 other minitest", "fork c2 minitest"),
+            ("c2 ready", "run c2 1"),
+            ("c2 done", "finish 1 pass; start 2; run c2 2"),
+        ],
+    );
+}
