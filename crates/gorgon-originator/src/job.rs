@@ -7,7 +7,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use gorgon_broker::{Consume, Declare, Publish, Setup};
 use gorgon_proto::config::Secret;
 use gorgon_proto::item::WorkItem;
-use gorgon_proto::job::{Framework, Isolation, JobDefinition, JobDefinitionTag, JobId, SCHEMA, Source};
+use gorgon_proto::job::{
+    Framework, Isolation, JobDefinition, JobDefinitionTag, JobId, SCHEMA, Source,
+};
 use gorgon_proto::message::Control;
 use gorgon_proto::{message, names, sign};
 

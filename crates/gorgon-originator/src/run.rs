@@ -10,8 +10,8 @@ use gorgon_broker::Session;
 use gorgon_process::Signal;
 use gorgon_process::exit::{self, CANCELLED};
 use gorgon_proto::job::{JobDefinition, JobId, Source, SourceKind, WorkspaceMode};
-use gorgon_proto::trace::Trace;
 use gorgon_proto::names;
+use gorgon_proto::trace::Trace;
 use gorgon_ruby::{Callback, RubySettings};
 use gorgon_sync::serve;
 

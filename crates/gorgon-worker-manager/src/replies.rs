@@ -298,7 +298,8 @@ impl Replies {
 
     fn publish(&mut self, reply: &Reply) {
         self.tags += 1;
-        self.unconfirmed.insert(self.tags, Outgoing::new(std::slice::from_ref(reply)));
+        self.unconfirmed
+            .insert(self.tags, Outgoing::new(std::slice::from_ref(reply)));
         self.send(self.tags);
     }
 

@@ -15,8 +15,9 @@ use crate::children::ChildNo;
 use crate::event::{Effect, Exit};
 use crate::guess::Guess;
 use crate::record::{How, Record};
+use crate::running::Running;
 use crate::settling::InHand;
-use crate::work::{Phase, Running, Work};
+use crate::work::{Phase, Work};
 
 /// Returns the files that a Ruby child may run after this item without asking: whole ones, for the same framework.
 pub(crate) fn given_with(running: &Running, isolation: Isolation, guess: &Guess) -> usize {
@@ -24,8 +25,7 @@ pub(crate) fn given_with(running: &Running, isolation: Isolation, guess: &Guess)
         || running.again
         || !running.asked.is_empty()
         || !running.record.item.is_plain();
-    let fits =
-        |item: &&WorkItem| item.is_plain() && guess.of(&item.filename) == running.framework;
+    let fits = |item: &&WorkItem| item.is_plain() && guess.of(&item.filename) == running.framework;
     match alone {
         true => 0,
         false => running.rest.iter().take_while(fits).count(),
@@ -90,10 +90,7 @@ impl Work {
         let me = &self.settings.me;
         let told = match &self.leaving {
             Some(
-                Exit::HandedBack
-                | Exit::ListenerLost
-                | Exit::CallbackFailed(_)
-                | Exit::Refused(_),
+                Exit::HandedBack | Exit::ListenerLost | Exit::CallbackFailed(_) | Exit::Refused(_),
             ) => true,
             Some(
                 Exit::Cancelled

@@ -26,6 +26,7 @@ pub mod queue;
 pub mod record;
 mod row;
 pub mod run;
+mod running;
 mod said;
 pub mod selection;
 mod settling;

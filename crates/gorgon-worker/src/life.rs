@@ -15,8 +15,9 @@ use crate::children::Stage;
 use crate::event::{Delivered, Effect, Exit};
 use crate::record::{How, Record};
 use crate::row::broken_row;
+use crate::running::Running;
 use crate::settling::{InHand, Settling};
-use crate::work::{Consuming, Interrupted, Phase, Running, Work};
+use crate::work::{Consuming, Interrupted, Phase, Work};
 
 impl Work {
     /// Does what the state allows until nothing more follows.
@@ -366,13 +367,7 @@ impl Work {
     }
 
     /// The item that runs has ended; `goes_on`: its child has begun the next one of the bundle.
-    pub(crate) fn finish(
-        &mut self,
-        now: Instant,
-        how: How,
-        goes_on: bool,
-        out: &mut Vec<Effect>,
-    ) {
+    pub(crate) fn finish(&mut self, now: Instant, how: How, goes_on: bool, out: &mut Vec<Effect>) {
         let idle = Phase::Settling(Settling::done());
         if let Phase::Running(running) = std::mem::replace(&mut self.phase, idle) {
             self.items += 1;

@@ -19,6 +19,9 @@ pub const BROKER_LIMIT: Duration = Duration::from_secs(120);
 /// How long a polite end of the connection may take.
 const CLOSE_LIMIT: Duration = Duration::from_secs(2);
 
+/// Marks the tag of a `start` that goes out beside the message of that tag.
+const OF_START: u64 = 1 << 63;
+
 /// Where replies go.
 #[derive(Debug)]
 pub struct ReplyTo {
@@ -163,17 +166,34 @@ impl Queue {
         }
     }
 
-    /// Publishes replies as one message; with `then_ack` its confirm acknowledges this delivery.
+    /// Publishes replies as one message; with `then_ack` its confirm acknowledges this delivery. A `start` before the
+    /// `finish` of the same item goes out with it, as a message of its own.
     pub fn publish(&mut self, tag: u64, replies: &[Reply], then_ack: Option<u64>) {
-        let outgoing = Outgoing::new(replies);
-        let publish = Publish {
-            unhurried: replies.iter().all(|it| matches!(it, Reply::Start(_))),
-            // Of a lost connection it is forgotten.
-            then_ack: then_ack.and_then(|delivery| self.tokens.get(&delivery).copied()),
-            ..self.reply(outgoing.body(), tag)
+        let alone = match replies {
+            [Reply::Start(start), Reply::Finish(finish)] => start.item == finish.item,
+            _ => false,
         };
-        self.unconfirmed.insert(tag, outgoing);
-        self.session.publish(publish);
+        let mut messages = Vec::with_capacity(2);
+        if alone {
+            messages.push((tag | OF_START, &replies[..1]));
+            messages.push((tag, &replies[1..]));
+        } else {
+            messages.push((tag, replies));
+        }
+        let mut together = Vec::with_capacity(2);
+        for (tag, replies) in messages {
+            let outgoing = Outgoing::new(replies);
+            together.push(Publish {
+                unhurried: replies.iter().all(|it| matches!(it, Reply::Start(_))),
+                ..self.reply(outgoing.body(), tag)
+            });
+            self.unconfirmed.insert(tag, outgoing);
+        }
+        if let Some(last) = together.last_mut() {
+            // Of a lost connection it is forgotten.
+            last.then_ack = then_ack.and_then(|delivery| self.tokens.get(&delivery).copied());
+        }
+        self.session.publish_together(together);
     }
 
     /// The broker does not take it: its texts are cut, and it goes out again; false when nothing

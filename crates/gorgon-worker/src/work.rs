@@ -15,15 +15,14 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
-use gorgon_proto::item::WorkItem;
 use gorgon_proto::job::Framework;
 use gorgon_proto::message::{Finish, HostError, Reply};
 
 use crate::children::{ChildNo, Children};
 use crate::event::{Delivered, Effect, Event, Exit, Settings};
 use crate::guess::Guess;
-use crate::record::Record;
-use crate::settling::{InHand, Settling};
+use crate::running::Running;
+use crate::settling::Settling;
 use crate::unsent::Unsent;
 
 /// How long hooks, after_complete and at_exit of a child may take once the job is cancelled.
@@ -61,86 +60,6 @@ impl Owed {
         Self {
             framework,
             again: false,
-        }
-    }
-}
-
-/// An item in execution.
-#[derive(Debug)]
-pub(crate) struct Running {
-    pub(crate) hand: InHand,
-    pub(crate) record: Record,
-    /// Items of its bundle that follow.
-    pub(crate) rest: VecDeque<WorkItem>,
-    /// How many of them its child was given.
-    pub(crate) given: usize,
-    /// The child that has it.
-    pub(crate) child: Option<ChildNo>,
-    pub(crate) framework: Framework,
-    /// Frameworks whose children said that the file is not theirs. A framework that is asked again runs it.
-    pub(crate) asked: Vec<Framework>,
-    /// Whether its child has begun to load it.
-    pub(crate) loading: bool,
-    /// Children that died before they began to load it.
-    pub(crate) tries: u32,
-    /// How many of the files that are to run before it have run.
-    pub(crate) earlier: usize,
-    /// The file could not be loaded, or brought no test, in a child that had run other tests; it has a fresh child now.
-    pub(crate) again: bool,
-    /// The file was loaded in that child, and brought no test.
-    pub(crate) without_tests: bool,
-    /// The warning to give if the file can be loaded there, and brings tests.
-    pub(crate) told_if_loaded: Option<String>,
-    pub(crate) limit_at: Option<Instant>,
-    pub(crate) timed_out: bool,
-    /// Its child was interrupted in the middle of it.
-    pub(crate) interrupted: bool,
-}
-
-impl Running {
-    /// Makes an item that no child has yet.
-    pub(crate) fn new(
-        hand: InHand,
-        record: Record,
-        framework: Framework,
-        rest: VecDeque<WorkItem>,
-    ) -> Self {
-        Self {
-            hand,
-            record,
-            rest,
-            given: 0,
-            child: None,
-            framework,
-            asked: Vec::new(),
-            loading: false,
-            tries: 0,
-            earlier: 0,
-            again: false,
-            without_tests: false,
-            told_if_loaded: None,
-            limit_at: None,
-            timed_out: false,
-            interrupted: false,
-        }
-    }
-
-    /// Returns whether files that ran before in its child may be the cause that it could not be loaded, or brought no
-    /// test:
-    /// two files may name their class alike, and include the same module. RSpec's groups are new with each file.
-    pub(crate) fn is_doubtful(&self) -> bool {
-        let brought_no_test = self.framework != Framework::Rspec && self.record.lacks_tests();
-        !self.again && (self.record.load_error().is_some() || brought_no_test)
-    }
-
-    /// Warns when only the fresh child could load it, or brought its tests.
-    pub(crate) fn tell_of_loading(&mut self) {
-        let none_again = self.without_tests && !self.record.any_test();
-        if self.record.load_error().is_none()
-            && !none_again
-            && let Some(told) = self.told_if_loaded.take()
-        {
-            self.record.warning(told);
         }
     }
 }

@@ -153,9 +153,9 @@ impl Session {
         });
         let mut posted = self.outbox.iter().chain(&self.flight).chain(waiting);
         posted.any(|posted| match &posted.body {
-            Body::Replies(replies) => {
-                replies.iter().any(|reply| matches!(reply, Reply::HostLeft(_)))
-            }
+            Body::Replies(replies) => replies
+                .iter()
+                .any(|reply| matches!(reply, Reply::HostLeft(_))),
             _ => false,
         })
     }

@@ -122,7 +122,9 @@ impl Bundles {
         let mut sum = 0.0;
         while let Some(id) = self.waiting.front().copied() {
             let known = self.known(id);
-            let small = known.or(guess).filter(|seconds| *seconds < SMALL_S && plain(id));
+            let small = known
+                .or(guess)
+                .filter(|seconds| *seconds < SMALL_S && plain(id));
             let fits = small.is_some_and(|seconds| sum + seconds <= limit);
             if !items.is_empty() && (!fits || items.len() >= MOST_FILES) {
                 break;

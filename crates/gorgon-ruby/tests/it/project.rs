@@ -154,7 +154,7 @@ impl Running {
     }
 
     pub(crate) fn send(&mut self, path: &str) {
-        self.child.run(&WorkItem::whole(ItemId(1), path), &[]);
+        self.child.run(&WorkItem::whole(ItemId(1), path), &[], &[]);
     }
 
     /// Runs a whole file.
@@ -163,7 +163,7 @@ impl Running {
     }
 
     pub(crate) fn run_item(&mut self, item: &WorkItem) -> Seen {
-        self.child.run(item, &[]);
+        self.child.run(item, &[], &[]);
         self.rest()
     }
 
@@ -260,6 +260,7 @@ impl Seen {
                 time,
                 output,
                 spent,
+                ..
             } => {
                 (self.time, self.output, self.spent) = (time, output, spent);
                 return true;

@@ -71,7 +71,8 @@ pub(super) fn play(
                 life.items += u32::try_from(items.len()).map_err(io::Error::other)?;
             }
             Said::Confirmed(number, multiple) => {
-                let arrived = |(_, of, _): &(u64, u64, u64)| *of == number || (multiple && *of < number);
+                let arrived =
+                    |(_, of, _): &(u64, u64, u64)| *of == number || (multiple && *of < number);
                 if let Some((tag, _, items)) = life.held.take_if(|held| arrived(held)) {
                     wire.ack(channel, tag);
                     finished.fetch_add(items, Ordering::Relaxed);

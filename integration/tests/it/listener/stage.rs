@@ -12,7 +12,7 @@ use gorgon_process::child::{self, Child, End, Options};
 use gorgon_process::signals::Signal;
 use gorgon_proto::config::{Connection, ListenerConfig, Secret};
 use gorgon_proto::item::{ItemId, WorkItem};
-use gorgon_proto::job::JobId;
+use gorgon_proto::job::{JobId, SCHEMA};
 use gorgon_proto::message::{self, Control};
 use gorgon_proto::{names, sign};
 use integration::home::Home;
@@ -91,7 +91,7 @@ impl Stage {
     pub(super) fn definition(&self, job: &str, more: &Value) -> Value {
         let job = JobId(job.to_owned());
         let mut definition = json!({
-            "type": "job_definition", "schema": 1, "version": env!("CARGO_PKG_VERSION"), "job": job,
+            "type": "job_definition", "schema": SCHEMA, "version": env!("CARGO_PKG_VERSION"), "job": job,
             "originator_host": "desk", "project": "/home/me/my app",
             "file_queue_name": names::file_queue(&job), "reply_queue_name": names::reply_queue(&job),
             "items": 9, "callback_timeout_s": 60.0, "seed": 1, "ruby": ["ruby"],

@@ -11,7 +11,7 @@ use gorgon_local_broker::LocalBroker;
 use gorgon_process::child::{self, Child, End, Options};
 use gorgon_proto::config::{Connection, ListenerConfig, Secret};
 use gorgon_proto::item::{ItemId, WorkItem};
-use gorgon_proto::job::{JobDefinition, JobId};
+use gorgon_proto::job::{JobDefinition, JobId, SCHEMA};
 use gorgon_proto::message;
 use gorgon_proto::names;
 use integration::{
@@ -96,7 +96,7 @@ impl Stage {
 
     pub(super) fn definition(&self, more: &Value) -> JobDefinition {
         let mut definition = json!({
-            "type": "job_definition", "schema": 1, "version": "test", "job": self.job, "originator_host": "here",
+            "type": "job_definition", "schema": SCHEMA, "version": "test", "job": self.job, "originator_host": "here",
             "project": "/p", "file_queue_name": names::file_queue(&self.job),
             "reply_queue_name": names::reply_queue(&self.job), "items": 9, "sync": { "kind": "in_place" },
             "callback_timeout_s": 60.0, "seed": 1, "ruby": ["ruby"],

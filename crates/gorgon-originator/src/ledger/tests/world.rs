@@ -178,7 +178,9 @@ impl World {
     fn go_on(&mut self, name: &str, delivery: Delivery, known: bool) {
         let at = delivery.at + 1;
         let next = (at < delivery.items.len()).then_some((Delivery { at, ..delivery }, known));
-        let start = next.as_ref().map(|(delivery, _)| delivery.left()[0].clone());
+        let start = next
+            .as_ref()
+            .map(|(delivery, _)| delivery.left()[0].clone());
         self.workers.insert(name.to_owned(), next);
         if let Some(text) = start.filter(|_| self.dice.roll(10) > 0) {
             self.say(&format!("{name} starts {text}"));

@@ -64,7 +64,10 @@ fn after_a_file_that_did_not_pass_the_rest_is_given_anew() {
             ("c1 passed x", ""),
             ("c1 more", ""),
             // One that can run no more files is replaced.
-            ("c1 done spent", "start 1 & finish 1 fail & start 2 & finish 2 pass"),
+            (
+                "c1 done spent",
+                "start 1 & finish 1 fail & start 2 & finish 2 pass",
+            ),
         ]
         .split_at(6)
         .0,
@@ -95,7 +98,10 @@ fn a_crash_is_that_files_alone() {
             ("c1 ready", "run c1 1+2+3"),
             ("c1 more", "finish 1 pass; start 2"),
             ("c1 loading", ""),
-            ("c1 killed", "finish 2 crash after 1; start 3; fork c2 rspec"),
+            (
+                "c1 killed",
+                "finish 2 crash after 1; start 3; fork c2 rspec",
+            ),
             ("c2 ready", "run c2 3"),
             ("c2 done", "finish 3 pass"),
             ("ok", "ack 1"),
