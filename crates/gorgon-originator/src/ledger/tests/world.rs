@@ -75,7 +75,7 @@ impl World {
             .map(|n| WorkItem::whole(ItemId(n), format!("f{n}")))
             .collect();
         let mut ledger = Ledger::new(rules, work);
-        if seed % 2 == 0 {
+        if seed.is_multiple_of(2) {
             let small = |n| (n % 5 > 0).then_some(0.002);
             ledger = ledger.bundling((0..count).map(small).collect());
         }
