@@ -28,6 +28,8 @@ const HOOKS_FAILED: &str = "an earlier run failed by what belongs to no file (a 
 pub struct Files {
     /// The items, with what is known of them.
     pub planned: Vec<Planned>,
+    /// How many slots the job will have; 0: unknown.
+    pub slots: usize,
     /// What was asked of each file, and what it looked like.
     pub selected: Vec<(Selected, Option<Stamp>)>,
     /// Lines for the user.
@@ -87,14 +89,19 @@ fn splitting(settings: &Settings, args: &StartArgs, history: &History) -> Splitt
         Some(limit) if limit.is_zero() => Splitting::Never,
         Some(limit) => Splitting::Over(limit.as_secs_f64()),
         None => Splitting::Automatic {
-            slots: match args.local {
-                Some(slots) => {
-                    let most = args.slots.unwrap_or(u32::MAX);
-                    local_slots(slots).min(most) as usize
-                }
-                None => history.slots,
-            },
+            slots: expected_slots(args, history),
         },
+    }
+}
+
+/// How many slots the job will have: known in place, else those that the last job had.
+fn expected_slots(args: &StartArgs, history: &History) -> usize {
+    match args.local {
+        Some(slots) => {
+            let most = args.slots.unwrap_or(u32::MAX);
+            local_slots(slots).min(most) as usize
+        }
+        None => history.slots,
     }
 }
 
@@ -166,9 +173,11 @@ pub fn choose(settings: &Settings, start: &StartArgs) -> Result<Files, RunError>
             let known = history.files.get(file).filter(|record| {
                 all && splitting != Splitting::Never && stamp.is_some() && record.stamp == stamp
             });
+            let mut unsure = false;
             if let Some(record) = history.files.get(file) {
                 let changed = stamp.is_none() || record.stamp != stamp;
                 let last = record.last_failed(changed);
+                unsure = changed || last.is_some();
                 failing.extend(last.map(|last| (file.clone(), last)));
             }
             Candidate {
@@ -178,6 +187,7 @@ pub fn choose(settings: &Settings, start: &StartArgs) -> Result<Files, RunError>
                 seconds: history
                     .seconds(file)
                     .or_else(|| runtimes.get(file).copied().flatten()),
+                unsure,
                 tests: selected.tests.clone(),
                 lines: selected.lines.clone(),
             }
@@ -193,6 +203,7 @@ pub fn choose(settings: &Settings, start: &StartArgs) -> Result<Files, RunError>
         .collect();
     Ok(Files {
         planned,
+        slots: expected_slots(start, &history),
         selected,
         warnings,
         beside: match &suite {

@@ -11,6 +11,8 @@ pub struct Candidate {
     pub size_bytes: u64,
     /// How long it took the last time.
     pub seconds: Option<f64>,
+    /// It has changed since, or failed: this time it may take longer.
+    pub unsure: bool,
     /// Only these tests, by id.
     pub tests: Vec<String>,
     /// Only the tests at these lines.
@@ -27,6 +29,7 @@ impl Candidate {
             filename: filename.into(),
             size_bytes,
             seconds,
+            unsure: false,
             tests: Vec::new(),
             lines: Vec::new(),
             pieces: None,
@@ -55,15 +58,6 @@ pub enum Seconds {
 }
 
 impl Seconds {
-    /// Returns what is known, and not estimated.
-    #[must_use]
-    pub fn known(self) -> Option<f64> {
-        match self {
-            Self::Known(seconds) => Some(seconds),
-            Self::Estimated(_) | Self::Unknown => None,
-        }
-    }
-
     fn value(self) -> f64 {
         match self {
             Self::Known(seconds) | Self::Estimated(seconds) => seconds,
@@ -92,6 +86,17 @@ pub struct Planned {
     pub seconds: Seconds,
     /// How much of it.
     pub part: Part,
+}
+
+impl Planned {
+    /// Returns how long it took the last time, if it will hardly take longer now.
+    #[must_use]
+    pub fn sure_seconds(&self) -> Option<f64> {
+        match self.seconds {
+            Seconds::Known(seconds) if !self.candidate.unsure => Some(seconds),
+            Seconds::Known(_) | Seconds::Estimated(_) | Seconds::Unknown => None,
+        }
+    }
 }
 
 /// Puts the files, or their parts, in the order in which they are queued; what the parts leave comes

@@ -245,7 +245,7 @@ impl Run<'_> {
         let now = self.did("source", now);
         let queued = files.queued();
         let planned = std::mem::take(&mut files.planned);
-        let seconds = planned.iter().map(|it| it.seconds.known()).collect();
+        let seconds = planned.iter().map(|it| it.sure_seconds()).collect();
         let work = work_of(planned);
         if self.stream.is_open() {
             self.stream.write(&json::job_started(&json::JobStarted {
@@ -278,7 +278,7 @@ impl Run<'_> {
         let results = Results::new(&work).told(std::mem::take(&mut files.beside));
         let mut ledger = Ledger::new(rules, work).knowing(files.failing.clone());
         if job.makes_bundles(self.args.fail_fast) {
-            ledger = ledger.bundling(seconds);
+            ledger = ledger.bundling(seconds, files.slots);
         }
         for message in ledger.publish_first() {
             session.publish(job.queued(&message));

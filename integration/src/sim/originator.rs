@@ -55,7 +55,7 @@ impl Originator {
         };
         Self {
             ledger: match plan.seconds.clone() {
-                Some(seconds) => Ledger::new(rules, work.clone()).bundling(seconds),
+                Some(seconds) => Ledger::new(rules, work.clone()).bundling(seconds, 0),
                 None => Ledger::new(rules, work.clone()),
             },
             work,

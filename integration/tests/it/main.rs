@@ -14,6 +14,7 @@ mod broker_outage;
 mod broker_rabbitmq;
 mod brokers;
 mod bundle;
+mod bundles;
 mod by_hand;
 mod callbacks;
 mod cancel;

@@ -30,6 +30,8 @@ pub(super) struct Bundles {
     waiting: VecDeque<ItemId>,
     /// How long each item of the plan took in an earlier job, in seconds.
     seconds: Vec<Option<f64>>,
+    /// How many slots the job will have, if that is known.
+    expected_slots: usize,
     /// What the items that wait took together, as far as it is known; and how many of them have no known time.
     left: (f64, usize),
     /// Seconds of the latest files of this job of which nothing was known.
@@ -41,10 +43,16 @@ pub(super) struct Bundles {
 }
 
 impl Bundles {
-    /// Takes the items that will be published, in order, and what is known of the time of each item of the plan.
-    pub(super) fn new(waiting: VecDeque<ItemId>, seconds: Vec<Option<f64>>) -> Self {
+    /// Takes the items that will be published, in order, what is known of the time of each item of the plan, and of the
+    /// number of slots.
+    pub(super) fn new(
+        waiting: VecDeque<ItemId>,
+        seconds: Vec<Option<f64>>,
+        expected_slots: usize,
+    ) -> Self {
         let mut bundles = Self {
             seconds,
+            expected_slots,
             ..Self::default()
         };
         for id in &waiting {
@@ -107,6 +115,7 @@ impl Bundles {
 
     /// Takes the items of the next message, if the queue is short of messages for so many slots.
     pub(super) fn next(&mut self, slots: usize, plain: impl Fn(ItemId) -> bool) -> Vec<ItemId> {
+        let slots = slots.max(self.expected_slots);
         let (each, besides) = AHEAD;
         if self.heads.len() >= each * slots + besides {
             return Vec::new();
@@ -172,7 +181,7 @@ mod tests {
             .map(|ms| ms.parse::<f64>().ok().map(|ms| ms / 1000.0))
             .collect();
         let waiting = (0..u32::try_from(seconds.len()).unwrap()).map(ItemId);
-        let mut bundles = Bundles::new(waiting.collect(), seconds);
+        let mut bundles = Bundles::new(waiting.collect(), seconds, 0);
         let mut shown = Vec::new();
         while bundles.any_waiting() {
             let items = bundles.next(slots, |_| true);
@@ -204,7 +213,7 @@ mod tests {
     #[test]
     fn only_so_much_is_published_ahead() {
         let waiting = (0..100).map(ItemId).collect();
-        let mut bundles = Bundles::new(waiting, vec![Some(1.0); 100]);
+        let mut bundles = Bundles::new(waiting, vec![Some(1.0); 100], 0);
         let mut count = 0;
         while !bundles.next(2, |_| true).is_empty() {
             count += 1;

@@ -137,10 +137,10 @@ impl Ledger {
     }
 
     /// The plan goes to the file queue bit by bit, small files together; nothing of it is there yet. `seconds`: how long
-    /// each item of it took in an earlier job.
+    /// each item of it took in an earlier job. `slots`: how many there will be, if that is known.
     #[must_use]
-    pub fn bundling(mut self, seconds: Vec<Option<f64>>) -> Self {
-        self.items.hold_back(seconds);
+    pub fn bundling(mut self, seconds: Vec<Option<f64>>, slots: usize) -> Self {
+        self.items.hold_back(seconds, slots);
         self
     }
 

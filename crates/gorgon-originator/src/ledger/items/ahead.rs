@@ -7,14 +7,15 @@ use super::{Holder, Items, Phase};
 use crate::ledger::bundles::Bundles;
 
 impl Items {
-    /// Nothing of the plan is published yet. `seconds`: how long each item of it took in an earlier job.
-    pub(in crate::ledger) fn hold_back(&mut self, seconds: Vec<Option<f64>>) {
+    /// Nothing of the plan is published yet. `seconds`: how long each item of it took in an earlier job. `slots`: how
+    /// many there will be, if that is known.
+    pub(in crate::ledger) fn hold_back(&mut self, seconds: Vec<Option<f64>>, slots: usize) {
         let queued = self.items.iter_mut().filter(|it| it.phase == Phase::Queued);
         let waiting = queued.map(|item| {
             item.phase = Phase::Waiting;
             item.work.item
         });
-        self.bundles = Bundles::new(waiting.collect(), seconds);
+        self.bundles = Bundles::new(waiting.collect(), seconds, slots);
     }
 
     /// Takes the items of the next message, if the file queue is short of messages for so many slots.

@@ -77,7 +77,7 @@ impl World {
         let mut ledger = Ledger::new(rules, work);
         if seed.is_multiple_of(2) {
             let small = |n| (n % 5 > 0).then_some(0.002);
-            ledger = ledger.bundling((0..count).map(small).collect());
+            ledger = ledger.bundling((0..count).map(small).collect(), 0);
         }
         let queue = ledger.publish_first().into_iter().map(Delivery::of);
         let queue = queue.collect();
