@@ -180,6 +180,7 @@ module Gorgon
       @children << Born.new(pid, line['link'], channel, capture, drafts)
     rescue SystemCallError, NoMemoryError => e
       tell(channel, { event: 'fork_failed', message: "#{e.class}: #{e.message}" })
+      drafts&.remove
       [channel, capture, drafts].compact.each(&:close)
     end
 
@@ -235,6 +236,7 @@ module Gorgon
     rescue Errno::ECHILD
       tell(child.channel, { event: 'ended', status: nil, signal: System::SIGKILL, output: '', left: [] })
     ensure
+      child.drafts.remove
       close(child)
     end
 

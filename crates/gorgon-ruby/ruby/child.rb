@@ -50,7 +50,7 @@ module Gorgon
     # Lives; returns when at_exit handlers shall run.
     def run
       prepare
-      @channel.send(event: 'forked', pid: $$)
+      @channel.send(event: 'forked', pid: $$, drafts: @channel.drafts_path)
       @request.after_complete ? only_after_complete : serve
     rescue IOError, Errno::EPIPE, Errno::EBADF => e
       # Without its line to the worker a child is of no use.

@@ -3,8 +3,9 @@
 require_relative 'system'
 
 module Gorgon
-  # The lines that a Ruby child holds back, where its branch finds them when it dies before it has sent them: a file
-  # without a name, which wakes nobody, and which is written over from its beginning after each sending.
+  # The lines that a Ruby child holds back, in a file: to write there wakes nobody. Its branch sends them from there if it
+  # dies before it has, and its worker looks there when it hears nothing for a while. The file is written over from its
+  # beginning after each sending.
   #
   # Lines are numbered, and the worker passes over those that it has had, so what was sent need not be wiped out.
   class Drafts
@@ -25,11 +26,12 @@ module Gorgon
       %({"n":#{DIGITS.bind_call(number)},)
     end
 
+    attr_reader :path
+
     def initialize(directory)
-      path = File.join(directory, ".drafts-#{$$}-#{object_id}")
-      @io = System.keep(File.open(path, File::RDWR | File::CREAT | File::EXCL, 0o600))
+      @path = File.join(directory, "drafts-#{$$}-#{object_id}")
+      @io = System.keep(File.open(@path, File::RDWR | File::CREAT | File::EXCL, 0o600))
       @io.binmode
-      File.unlink(path)
       @size = 0
     end
 
@@ -69,6 +71,13 @@ module Gorgon
       (@io.stat.mode & 0o200).zero?
     rescue SystemCallError, IOError
       true
+    end
+
+    # The child has ended.
+    def remove
+      File.unlink(@path)
+    rescue SystemCallError
+      nil
     end
 
     def close

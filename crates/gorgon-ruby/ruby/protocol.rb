@@ -215,6 +215,10 @@ module Gorgon
       @mutex = Mutex.new
     end
 
+    def drafts_path
+      @drafts&.path
+    end
+
     # Whether the process that holds the other end of the drafts wants this one to stop.
     def asked_to_stop?
       @drafts.nil? || @drafts.asked_to_stop?

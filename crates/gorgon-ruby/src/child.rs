@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crossbeam_channel::{Receiver, bounded};
 use gorgon_process::child::End;
@@ -11,6 +12,7 @@ use gorgon_proto::job::Framework;
 use gorgon_proto::message::CoveragePiece;
 use gorgon_proto::outcome::{FileError, LeftOut, PlainRun, TestResult};
 
+use crate::feed::Feed;
 use crate::lines::{self, Read, line_of};
 use crate::protocol::{CallbackFailure, FromChild, Refusal, ToChild};
 
@@ -112,13 +114,10 @@ pub enum ChildEvent {
     PreloaderLost,
 }
 
-/// So many events that may wait are kept until others come.
-const MOST_KEPT: usize = 63;
-
 impl ChildEvent {
     /// Returns whether nothing is to be done about it before the next event that may not wait: the
     /// worker is woken once a file, and not for each of its tests. `follows`: more has arrived already.
-    fn may_wait(&self, follows: bool) -> bool {
+    pub(crate) fn may_wait(&self, follows: bool) -> bool {
         if let Self::FileFinished { more: true, .. } = self {
             return follows;
         }
@@ -143,30 +142,42 @@ impl ChildEvent {
 pub struct RubyChild {
     stream: UnixStream,
     events: Receiver<Vec<ChildEvent>>,
+    feed: Arc<Mutex<Feed>>,
 }
 
 impl RubyChild {
     pub(crate) fn new(stream: UnixStream) -> io::Result<Self> {
-        let mut told = Told::default();
-        let mut kept = Vec::new();
         // A slow worker makes its child wait, which harms nobody.
         let (sender, events) = bounded(64);
+        let feed = Arc::new(Mutex::new(Feed::new(sender)));
+        let fed = Arc::clone(&feed);
         lines::read(
             stream.try_clone()?,
             "ruby child",
             move |read: Read<FromChild>, follows| {
-                let event = match read {
-                    Read::Line(line) => told.event(line),
-                    Read::Unread(fault) => ChildEvent::Unread(fault),
-                    Read::End => ChildEvent::PreloaderLost,
-                };
-                let waits = event.may_wait(follows) && kept.len() < MOST_KEPT;
-                let last = matches!(event, ChildEvent::Ended { .. } | ChildEvent::ForkFailed(_));
-                kept.push(event);
-                waits || (sender.send(std::mem::take(&mut kept)).is_ok() && !last)
+                // A thread that panicked with it has left nothing half done.
+                let mut feed = fed.lock().unwrap_or_else(PoisonError::into_inner);
+                match read {
+                    Read::Line(line, number) => feed.line(line, number, follows),
+                    Read::Unread(fault) => feed.event(ChildEvent::Unread(fault), follows),
+                    Read::End => feed.event(ChildEvent::PreloaderLost, false),
+                }
             },
         )?;
-        Ok(Self { stream, events })
+        Ok(Self {
+            stream,
+            events,
+            feed,
+        })
+    }
+
+    /// Has what the child holds back come now, if it has nothing to say meanwhile: it may be in the middle of a file that
+    /// takes long.
+    pub fn look(&mut self) {
+        // Who reads a line now hears of the child anyway.
+        if let Ok(mut feed) = self.feed.try_lock() {
+            feed.look();
+        }
     }
 
     /// Returns where its events arrive, those together that the worker is woken for once.
@@ -206,77 +217,5 @@ impl Drop for RubyChild {
     fn drop(&mut self) {
         // The threads that read from it end.
         let _ = self.stream.shutdown(Shutdown::Both);
-    }
-}
-
-/// Processes left behind that were reported, by process id: each is reported once.
-#[derive(Debug, Default)]
-struct Told(Vec<u32>);
-
-impl Told {
-    fn event(&mut self, line: FromChild) -> ChildEvent {
-        use ChildEvent as Event;
-        match line {
-            FromChild::LeftBehind { file, pid, command } => {
-                self.0.push(pid);
-                Event::Warning(format!("{file} left a process behind: {command}"))
-            }
-            FromChild::Ended {
-                status,
-                signal,
-                output,
-                left,
-            } => Event::Ended {
-                end: match (status, signal) {
-                    (_, Some(signal)) => End::Signaled(signal),
-                    (status, None) => End::Exited(status.unwrap_or(-1)),
-                },
-                output,
-                left: left
-                    .into_iter()
-                    .filter(|process| !self.0.contains(&process.pid))
-                    .map(|process| process.command)
-                    .collect(),
-            },
-            FromChild::Forked { pid } => Event::Forked { pid },
-            FromChild::ForkFailed { message } => Event::ForkFailed(message),
-            FromChild::Ready => Event::Ready,
-            FromChild::CallbackFailed(failure) => Event::CallbackFailed(failure),
-            FromChild::Refused(refusal) => Event::Refused(refusal),
-            FromChild::CallbackDone => Event::CallbackDone,
-            FromChild::OtherFramework { framework, loaded } => {
-                Event::OtherFramework { framework, loaded }
-            }
-            FromChild::Loading => Event::Loading,
-            FromChild::TestStarted { id, name } => Event::TestStarted { id, name },
-            FromChild::TestFinished(result) => Event::TestFinished(result),
-            FromChild::FileError(error) => Event::FileError(error),
-            FromChild::Defined { ids } => Event::Defined(ids),
-            FromChild::Divisible => Event::Divisible,
-            FromChild::PlainRun(plain) => Event::PlainRun(plain),
-            FromChild::HasNoTests => Event::HasNoTests,
-            FromChild::NeedsTests => Event::NeedsTests,
-            FromChild::LeftOut(left) => Event::LeftOut(left),
-            FromChild::Warning { message } => Event::Warning(message),
-            FromChild::FileFinished {
-                time,
-                output,
-                spent,
-                more,
-            } => Event::FileFinished {
-                time,
-                output,
-                spent,
-                more,
-            },
-            FromChild::Interrupted => Event::Interrupted,
-            FromChild::SuiteHookFailed { error, output } => {
-                Event::SuiteHookFailed { error, output }
-            }
-            FromChild::AfterComplete => Event::AfterComplete,
-            FromChild::Finished => Event::Finished,
-            FromChild::Coverage(piece) => Event::Coverage(piece),
-            FromChild::CoverageFailed { status } => Event::CoverageFailed(status),
-        }
     }
 }

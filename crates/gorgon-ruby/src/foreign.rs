@@ -30,7 +30,7 @@ fn through<T: serde::de::DeserializeOwned + Send + 'static>(bytes: &[u8]) {
             ruby.shutdown(Shutdown::Write)
                 .expect("the end of the stream");
         });
-        while let Read::Line(_) | Read::Unread(_) = events.recv().expect("the end is told") {
+        while let Read::Line(..) | Read::Unread(_) = events.recv().expect("the end is told") {
             lines += 1;
         }
         assert!(events.recv().is_err(), "something came after the end");

@@ -20,6 +20,7 @@ mod collate;
 mod command;
 mod defined;
 mod end;
+mod feed;
 #[cfg(any(test, fuzzing))]
 pub mod foreign;
 mod kept;

@@ -17,8 +17,8 @@ const LINE_MAX_BYTES: usize = 16 << 20;
 
 /// What a reading thread delivers.
 pub(crate) enum Read<T> {
-    /// A line.
-    Line(T),
+    /// A line, with its number if it has one: the same number may come twice.
+    Line(T, Option<u64>),
     /// What is none of ours; why.
     Unread(String),
     /// The stream's end, once.
@@ -34,15 +34,14 @@ pub(crate) fn line_of(line: &impl Serialize) -> Vec<u8> {
 
 /// Returns the number of a line that may come twice: of what a child had held back when it was interrupted or
 /// killed nobody knows how much it had sent. It is our first key.
-fn number_of(line: &[u8]) -> Option<u64> {
+pub(crate) fn number_of(line: &[u8]) -> Option<u64> {
     let rest = line.strip_prefix(b"{\"n\":")?;
     let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
     std::str::from_utf8(&rest[..digits]).ok()?.parse().ok()
 }
 
 /// Reads lines in a thread until the stream's end, or until `deliver` wants no more; it is also told whether more has
-/// arrived already. What is no line of ours is logged: a child may have been killed in the middle of one. A numbered
-/// line comes once.
+/// arrived already. What is no line of ours is logged: a child may have been killed in the middle of one.
 pub(crate) fn read<T: DeserializeOwned>(
     stream: UnixStream,
     name: &str,
@@ -51,7 +50,6 @@ pub(crate) fn read<T: DeserializeOwned>(
     let read = move || {
         let mut reader = BufReader::with_capacity(64 * 1024, stream);
         let mut line = Vec::new();
-        let mut latest = 0;
         loop {
             match lines::next(&mut reader, &mut line, LINE_MAX_BYTES) {
                 Ok(None) | Err(_) => {
@@ -61,16 +59,10 @@ pub(crate) fn read<T: DeserializeOwned>(
                 Ok(Some(_)) if line.trim_ascii().is_empty() => continue,
                 Ok(Some(_)) => {}
             }
-            if let Some(number) = number_of(&line) {
-                if number <= latest {
-                    continue;
-                }
-                latest = number;
-            }
             let follows = !reader.buffer().is_empty();
             match message::read(&line) {
                 Ok(read) => {
-                    if !deliver(Read::Line(read), follows) {
+                    if !deliver(Read::Line(read, number_of(&line)), follows) {
                         return;
                     }
                 }

@@ -334,7 +334,7 @@ impl Booted {
         // A slow owner makes Ruby wait, which harms nobody.
         let (sender, lines) = bounded(64);
         lines::read(reading, "ruby lines", move |read, _| match read {
-            Read::Line(line) => sender.send(line).is_ok(),
+            Read::Line(line, _) => sender.send(line).is_ok(),
             Read::Unread(_) => true,
             Read::End => false,
         })

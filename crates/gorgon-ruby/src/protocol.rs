@@ -3,6 +3,7 @@
 //! Ruby's side of the same lines is `ruby/protocol.rb`.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use gorgon_proto::job::{Callbacks, Framework};
 use gorgon_proto::message::CoveragePiece;
@@ -115,6 +116,9 @@ pub(crate) enum ToChild<'a> {
 pub(crate) enum FromChild {
     Forked {
         pid: u32,
+        /// Where the lines lie that it holds back.
+        #[serde(default)]
+        drafts: Option<PathBuf>,
     },
     ForkFailed {
         message: String,

@@ -5,7 +5,7 @@
 //! are left are given anew, as if they had just come.
 
 use std::collections::VecDeque;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use gorgon_proto::item::WorkItem;
 use gorgon_proto::job::Isolation;
@@ -18,6 +18,10 @@ use crate::record::{How, Record};
 use crate::running::Running;
 use crate::settling::InHand;
 use crate::work::{Phase, Work};
+
+/// How long a child with several files may say nothing before it is looked at: those that ended within its first
+/// moments it holds back until the next one has ended.
+pub(crate) const LOOK_AFTER: Duration = Duration::from_millis(100);
 
 /// Returns the files that a Ruby child may run after this item without asking: whole ones, for the same framework.
 pub(crate) fn given_with(running: &Running, isolation: Isolation, guess: &Guess) -> usize {
@@ -46,6 +50,7 @@ impl Work {
         };
         running.framework = framework;
         running.given = given;
+        running.look_at = (given > 0).then_some(now + LOOK_AFTER);
         // The child was told to stop only after it had gone on.
         running.timed_out = timed_out;
         running.limit_at = self.settings.file_limit.map(|limit| now + limit);
@@ -55,6 +60,16 @@ impl Work {
             .record
             .given_to(no.0, framework, ran.unwrap_or_default());
         running.record.is_one_of_many();
+    }
+
+    /// Has a child that says nothing looked at, if it is time.
+    pub(crate) fn look_at_child(&mut self, now: Instant, out: &mut Vec<Effect>) {
+        if let Phase::Running(running) = &mut self.phase
+            && running.look_at.is_some_and(|at| at <= now)
+        {
+            running.look_at = None;
+            out.extend(running.child.map(Effect::Look));
+        }
     }
 
     /// An item has its finish. The next one of its bundle begins, or has `begun` already; if the worker is to leave, what

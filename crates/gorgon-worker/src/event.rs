@@ -114,6 +114,8 @@ pub enum Effect {
     Fork(ChildNo, Framework, Purpose),
     /// Give a child the item, tell which frameworks have said that it is not theirs, and which files of a bundle follow.
     Run(ChildNo, Box<WorkItem>, Vec<Framework>, Vec<WorkItem>),
+    /// Have what a child holds back come now.
+    Look(ChildNo),
     /// Tell a child that no item will follow, and whether a signal to stop its last one may still reach it.
     Finish(ChildNo, bool),
     /// Have the preloader signal a child's group.

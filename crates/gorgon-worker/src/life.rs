@@ -10,7 +10,7 @@ use gorgon_proto::message::{Reply, WorkerEnded};
 use gorgon_proto::outcome::FileError;
 use gorgon_ruby::Purpose;
 
-use crate::bundle::given_with;
+use crate::bundle::{LOOK_AFTER, given_with};
 use crate::children::Stage;
 use crate::event::{Delivered, Effect, Exit};
 use crate::record::{How, Record};
@@ -193,6 +193,7 @@ impl Work {
         running.loading = false;
         running.limit_at = self.settings.file_limit.map(|limit| now + limit);
         running.given = given;
+        running.look_at = (given > 0).then_some(now + LOOK_AFTER);
         running.record.given_to(no.0, framework, child.ran_items());
         if given > 0 {
             running.record.is_one_of_many();

@@ -380,6 +380,11 @@ impl Shell {
                     living.child.run(&item, &asked, &then);
                 }
             }
+            Effect::Look(no) => {
+                if let Some(living) = self.children.get_mut(&no) {
+                    living.child.look();
+                }
+            }
             Effect::Finish(no, stopped) => {
                 if let Some(living) = self.children.get_mut(&no) {
                     living.child.finish(stopped);

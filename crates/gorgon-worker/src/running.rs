@@ -36,6 +36,8 @@ pub(crate) struct Running {
     pub(crate) without_tests: bool,
     /// The warning to give if the file can be loaded there, and brings tests.
     pub(crate) told_if_loaded: Option<String>,
+    /// When its child, which may be in a later file of the bundle by now, is looked at.
+    pub(crate) look_at: Option<Instant>,
     pub(crate) limit_at: Option<Instant>,
     pub(crate) timed_out: bool,
     /// Its child was interrupted in the middle of it.
@@ -64,6 +66,7 @@ impl Running {
             again: false,
             without_tests: false,
             told_if_loaded: None,
+            look_at: None,
             limit_at: None,
             timed_out: false,
             interrupted: false,

@@ -228,7 +228,10 @@ impl Work {
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
         let item = match &self.phase {
-            Phase::Running(running) => running.limit_at.filter(|_| !running.timed_out),
+            Phase::Running(running) => {
+                let limit_at = running.limit_at.filter(|_| !running.timed_out);
+                limit_at.into_iter().chain(running.look_at).min()
+            }
             Phase::Idle => self.idle_until,
             Phase::Settling(_) | Phase::Ending | Phase::Leaving { .. } | Phase::Done => None,
         };
@@ -275,6 +278,7 @@ impl Work {
                     .map(Effect::Resend),
             );
         }
+        self.look_at_child(now, out);
         self.children_overdue(now, out);
         if matches!(self.phase, Phase::Done) {
             return;

@@ -101,6 +101,8 @@ fn a_bundle_whose_worker_dies_comes_back_as_single_files() {
     project.write("gorgon.json", UNLIMITED);
     let run = run::start(&home, &project, &["--local=1"]);
     let visit = gate.next();
+    // The file before it ended a moment ago, and its child says nothing now.
+    run.item_started(&name(1));
     home.process("gorgon-worker").kill_9();
     visit.closed();
     let run = gate.open_until_finished(run);

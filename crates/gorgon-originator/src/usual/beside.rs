@@ -103,7 +103,7 @@ fn several_times(tree: &Tree, tasks: &[TaskFiles]) -> Option<String> {
     }
     (!twice.is_empty()).then(|| {
         format!(
-            "the Rakefile runs {} in several tasks ({}), each in its own way; here each file runs once, as its first task says: run Gorgon once for each way",
+            "the Rakefile runs {} in several tasks ({}), each in its own way; here each file runs once, in one of these ways: run Gorgon once for each",
             first_names(&twice, |it| one_line(it)),
             first_names(&names, |it| one_line(it)),
         )

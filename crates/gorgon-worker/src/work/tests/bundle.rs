@@ -121,9 +121,10 @@ fn a_limit_is_that_of_the_file_that_runs() {
         &[
             ("item 1+2+3", "start 1; fork c1 rspec"),
             ("c1 ready", "run c1 1+2+3"),
-            ("4s", ""),
+            ("0.099s", ""),
+            ("3.901s", "look c1"),
             ("c1 more", "finish 1 pass; start 2"),
-            ("4s", ""),
+            ("4s", "look c1"),
             ("1s", "INT c1"),
             // It had gone on before it was told to stop: what it told of the file before is no end by force.
             ("c1 more", "finish 2 pass; start 3"),

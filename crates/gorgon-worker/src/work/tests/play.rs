@@ -160,6 +160,7 @@ impl Play {
                 items.extend(then.iter().map(|it| it.item.to_string()));
                 format!("run c{} {}", no.0, items.join("+"))
             }
+            Effect::Look(no) => format!("look c{}", no.0),
             Effect::Finish(no, false) => format!("end c{}", no.0),
             Effect::Finish(no, true) => format!("end stopped c{}", no.0),
             Effect::Signal(no, signal) => format!("{} c{}", signal.short_name(), no.0),
