@@ -101,7 +101,8 @@ impl Ledger {
                 };
                 // Its finish may be on its way too; nobody else will ever speak of it.
                 self.items.began_bundle(item, attempt, &holder);
-                if self.items.started(item, attempt, holder) && ended {
+                self.items.started(item, attempt, holder);
+                if ended {
                     self.doubt_all_held(now, &worker);
                 }
                 if self.items.take_untold(item, attempt, worker) {

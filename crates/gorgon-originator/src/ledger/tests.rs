@@ -1,5 +1,6 @@
 //! Tables of what the ledger does: `check(events, effects)`, in the words of `script`.
 
+mod bundles;
 mod dropped;
 mod filters;
 mod hosts;

@@ -348,6 +348,14 @@ impl Run {
         Self::of(rules, work)
     }
 
+    /// Small files, as many of them in a message as two slots allow.
+    pub(super) fn bundling(rules: Rules, count: u32) -> Self {
+        let mut run = Self::new(rules, count);
+        run.ledger = run.ledger.bundling(vec![Some(0.001); count as usize], 1);
+        run.ledger.publish_first();
+        run
+    }
+
     pub(super) fn of(rules: Rules, work: Vec<WorkItem>) -> Self {
         Self {
             ledger: Ledger::new(rules, work),
