@@ -39,7 +39,7 @@ pub enum Reply {
     /// A worker got a delivery flagged as redelivered, and did not run it.
     Returned(ItemNote),
     /// A worker that reconnected still runs this item.
-    Holds(ItemNote),
+    Holds(Holding),
     /// A worker that reconnected runs nothing.
     Idle(WorkerNote),
     /// A worker gives an item back unfinished, on its way out.
@@ -190,6 +190,52 @@ pub struct ItemNote {
     pub item: ItemId,
     /// The attempt.
     pub attempt: u32,
+}
+
+/// A worker says what it holds after an outage: an item, and what is left of its bundle.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holding {
+    /// Name of the host.
+    pub hostname: String,
+    /// Its listener.
+    pub listener_id: ListenerId,
+    /// The slot.
+    pub worker_id: u32,
+    /// The worker's process id.
+    pub pid: u32,
+    /// The item.
+    pub item: ItemId,
+    /// The attempt.
+    pub attempt: u32,
+    /// Further items, each with its attempt.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rest: Vec<(ItemId, u32)>,
+}
+
+impl Holding {
+    /// Makes one of these notes; none of no note.
+    #[must_use]
+    pub fn of(notes: impl IntoIterator<Item = ItemNote>) -> Option<Self> {
+        let mut notes = notes.into_iter();
+        let first = notes.next()?;
+        Some(Self {
+            hostname: first.hostname,
+            listener_id: first.listener_id,
+            worker_id: first.worker_id,
+            pid: first.pid,
+            item: first.item,
+            attempt: first.attempt,
+            rest: notes.map(|note| (note.item, note.attempt)).collect(),
+        })
+    }
+
+    /// Returns all items, each with its attempt.
+    #[must_use]
+    pub fn items(&self) -> Vec<(ItemId, u32)> {
+        let mut items = vec![(self.item, self.attempt)];
+        items.extend_from_slice(&self.rest);
+        items
+    }
 }
 
 /// A worker says something of itself.

@@ -2,10 +2,9 @@
 
 use std::time::Instant;
 
-use gorgon_proto::message::Reply;
+use gorgon_proto::message::{Holding, Reply};
 
 use crate::event::{Effect, Exit};
-use crate::settling::Settling;
 use crate::work::{Consuming, Phase, QUEUE_PATIENCE, RESEND_AFTER, Work};
 
 impl Work {
@@ -25,7 +24,7 @@ impl Work {
         match &mut self.phase {
             Phase::Running(running) => running.hand.delivery = None,
             Phase::Settling(settling) => {
-                settling.delivery = None;
+                settling.hand.delivery = None;
                 settling.acks_itself = false;
             }
             Phase::Idle | Phase::Ending | Phase::Leaving { .. } | Phase::Done => {}
@@ -39,26 +38,19 @@ impl Work {
         }
         self.up = true;
         let me = &self.settings.me;
-        let word = match &self.phase {
+        let held = match &self.phase {
             Phase::Running(running) => {
-                // Finishes may be on their way.
-                let finished = running.hand.finished.iter().cloned();
                 let left = [&running.record.item].into_iter().chain(&running.rest);
-                let notes = finished.chain(left.map(|item| me.about(item)));
-                notes.map(Reply::Holds).collect()
+                let notes = running.hand.on_their_way();
+                Holding::of(notes.chain(left.map(|item| me.about(item))))
             }
             // A finish that the broker found too large comes anew, and may be too large once more.
-            Phase::Settling(Settling { holds, .. }) if !holds.is_empty() => {
-                holds.iter().cloned().map(Reply::Holds).collect()
-            }
-            Phase::Idle
-            | Phase::Settling(_)
-            | Phase::Ending
-            | Phase::Leaving { .. }
-            | Phase::Done => vec![Reply::Idle(me.note())],
+            Phase::Settling(settling) => Holding::of(settling.hand.on_their_way()),
+            Phase::Idle | Phase::Ending | Phase::Leaving { .. } | Phase::Done => None,
         };
+        let word = held.map_or_else(|| Reply::Idle(me.note()), Reply::Holds);
         self.outdate_word();
-        self.word = Some(self.publish_all(word, out));
+        self.word = Some(self.publish(word, out));
         let idle = matches!(self.phase, Phase::Idle);
         if self.consuming == Consuming::Yes && !idle {
             self.stop_consuming(out);

@@ -77,7 +77,7 @@ impl Work {
     pub(crate) fn begin_next(
         &mut self,
         now: Instant,
-        mut hand: InHand,
+        hand: InHand,
         mut rest: VecDeque<WorkItem>,
         finish: Box<Finish>,
         begun: bool,
@@ -92,7 +92,6 @@ impl Work {
             replies.extend(self.not_begun(&rest));
             return self.settle(hand, replies, out);
         };
-        hand.finished.push(self.settings.me.finished(&finish));
         let framework = self.guess.of(&next.filename);
         let running = Running::new(hand, Record::open(next, now), framework, rest);
         self.phase = Phase::Running(Box::new(running));

@@ -211,13 +211,13 @@ impl Work {
             return false;
         }
         let draining = self.leaving.is_some() && self.consuming == Consuming::Stopping;
-        if !settling.awaits.is_empty() || draining {
+        if !settling.hand.awaits.is_empty() || draining {
             if self.leaving.is_some() {
                 self.arm_leave(now);
             }
             return false;
         }
-        if let Some(delivery) = settling.delivery {
+        if let Some(delivery) = settling.hand.delivery {
             out.push(Effect::Ack(delivery));
         }
         self.disarm_leave();
@@ -369,7 +369,7 @@ impl Work {
 
     /// The item that runs has ended; `goes_on`: its child has begun the next one of the bundle.
     pub(crate) fn finish(&mut self, now: Instant, how: How, goes_on: bool, out: &mut Vec<Effect>) {
-        let idle = Phase::Settling(Settling::done());
+        let idle = Phase::Settling(Settling::default());
         if let Phase::Running(running) = std::mem::replace(&mut self.phase, idle) {
             self.items += 1;
             let Running {

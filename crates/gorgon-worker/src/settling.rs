@@ -1,6 +1,6 @@
 //! The last reply of an item on its way, its confirm, and the acknowledgement that follows, in the core.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use gorgon_proto::message::{ItemNote, Reply};
@@ -13,13 +13,17 @@ use crate::work::{Consuming, Phase, Work};
 pub(crate) struct InHand {
     /// The delivery, while its connection lives.
     pub(crate) delivery: Option<u64>,
-    /// Messages with finishes of it that the broker has not confirmed.
-    pub(crate) awaits: BTreeSet<u64>,
-    /// Items of its bundle that have their finish.
-    pub(crate) finished: Vec<ItemNote>,
+    /// Messages that are to be confirmed before it is acknowledged, each with the items whose finish it holds. While one
+    /// is on its way nobody else need run these.
+    pub(crate) awaits: BTreeMap<u64, Vec<ItemNote>>,
 }
 
 impl InHand {
+    /// Returns the items whose finish is on its way.
+    pub(crate) fn on_their_way(&self) -> impl Iterator<Item = ItemNote> + '_ {
+        self.awaits.values().flatten().cloned()
+    }
+
     /// Of this delivery nothing is done yet.
     pub(crate) fn of(delivery: u64) -> Self {
         Self {
@@ -30,27 +34,11 @@ impl InHand {
 }
 
 /// A delivery whose last reply is on its way.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Settling {
-    pub(crate) delivery: Option<u64>,
-    /// Messages that are to be confirmed before it is acknowledged.
-    pub(crate) awaits: BTreeSet<u64>,
-    /// While its finish is on its way: what says that nobody else need run it.
-    pub(crate) holds: Vec<ItemNote>,
+    pub(crate) hand: InHand,
     /// The session acknowledges the delivery, unless we say that it is not to: it may have done so already.
     pub(crate) acks_itself: bool,
-}
-
-impl Settling {
-    /// Nothing is to be waited for.
-    pub(crate) fn done() -> Self {
-        Self {
-            delivery: None,
-            awaits: BTreeSet::new(),
-            holds: Vec::new(),
-            acks_itself: false,
-        }
-    }
 }
 
 impl Work {
@@ -65,13 +53,10 @@ impl Work {
             out.push(Effect::Ack(delivery));
         }
         match &mut self.phase {
-            Phase::Settling(settling) if settling.awaits.contains(&tag) => {
-                settling.awaits.remove(&tag);
+            Phase::Settling(settling) if settling.hand.awaits.contains_key(&tag) => {
+                settling.hand.awaits.remove(&tag);
                 settling.acks_itself &= acked;
-                settling.delivery = settling.delivery.filter(|_| !acked);
-                if settling.awaits.is_empty() {
-                    settling.holds.clear();
-                }
+                settling.hand.delivery = settling.hand.delivery.filter(|_| !acked);
             }
             Phase::Running(running) => {
                 running.hand.awaits.remove(&tag);
@@ -85,18 +70,6 @@ impl Work {
         }
     }
 
-    fn publish_then_ack(
-        &mut self,
-        replies: Vec<Reply>,
-        delivery: u64,
-        out: &mut Vec<Effect>,
-    ) -> u64 {
-        let replies = self.unsent.take(replies);
-        self.next_tag += 1;
-        out.push(Effect::PublishThenAck(self.next_tag, replies, delivery));
-        self.next_tag
-    }
-
     /// Returns whether nothing speaks against the next item but the confirm that the last one waits for.
     fn takes_another(&self) -> bool {
         self.leaving.is_none()
@@ -106,31 +79,37 @@ impl Work {
             && self.owed.is_none()
     }
 
-    /// Goes to `Settling` with the last replies of a delivery, if it has some.
-    pub(crate) fn settle(&mut self, hand: InHand, replies: Vec<Reply>, out: &mut Vec<Effect>) {
-        let InHand {
-            delivery,
-            mut awaits,
-            finished: mut holds,
-        } = hand;
-        holds.extend(replies.iter().filter_map(|reply| match reply {
+    /// Returns the items whose finish is among these replies.
+    pub(crate) fn finished_in(&self, replies: &[Reply]) -> Vec<ItemNote> {
+        let finishes = replies.iter().filter_map(|reply| match reply {
             Reply::Finish(finish) => Some(self.settings.me.finished(finish)),
             _ => None,
-        }));
+        });
+        finishes.collect()
+    }
+
+    /// Goes to `Settling` with the last replies of a delivery, if it has some.
+    pub(crate) fn settle(&mut self, mut hand: InHand, replies: Vec<Reply>, out: &mut Vec<Effect>) {
         out.push(Effect::Note(None));
         // To be told of the confirm, only to ask for the ack, would wake who has nothing else to do then.
-        let at_once = delivery.filter(|_| self.takes_another() && awaits.is_empty());
+        let delivery = hand.delivery;
+        let at_once = delivery.filter(|_| self.takes_another() && hand.awaits.is_empty());
+        let replies = match replies.is_empty() {
+            true => replies,
+            false => self.unsent.take(replies),
+        };
         let published = !replies.is_empty();
         if published {
-            awaits.insert(match at_once {
-                Some(delivery) => self.publish_then_ack(replies, delivery, out),
-                None => self.publish_all(replies, out),
+            self.next_tag += 1;
+            hand.awaits
+                .insert(self.next_tag, self.finished_in(&replies));
+            out.push(match at_once {
+                Some(delivery) => Effect::PublishThenAck(self.next_tag, replies, delivery),
+                None => Effect::Publish(self.next_tag, replies),
             });
         }
         self.phase = Phase::Settling(Settling {
-            delivery,
-            awaits,
-            holds,
+            hand,
             acks_itself: at_once.is_some() && published,
         });
     }

@@ -309,7 +309,7 @@ impl Work {
                 match &mut self.phase {
                     // Neither confirm nor drain will come any more: the broker itself gives the item back.
                     Phase::Settling(settling) => {
-                        *settling = Settling::done();
+                        *settling = Settling::default();
                     }
                     Phase::Leaving { .. } => self.exit(out),
                     Phase::Idle | Phase::Running(_) | Phase::Ending | Phase::Done => {}
@@ -329,7 +329,7 @@ impl Work {
         self.leave(now, Exit::BrokerGone(cause.to_owned()), out);
         self.notes.clear();
         match &mut self.phase {
-            Phase::Settling(settling) => *settling = Settling::done(),
+            Phase::Settling(settling) => *settling = Settling::default(),
             Phase::Leaving { .. } => self.exit(out),
             Phase::Running(running) => running.hand.delivery = None,
             Phase::Idle | Phase::Ending | Phase::Done => {}
@@ -355,11 +355,11 @@ impl Work {
     pub(crate) fn publish_all(&mut self, replies: Vec<Reply>, out: &mut Vec<Effect>) -> u64 {
         let replies = self.unsent.take(replies);
         self.next_tag += 1;
-        let ended = replies.iter().any(|it| matches!(it, Reply::Finish(_)));
+        let finished = self.finished_in(&replies);
         if let Phase::Running(running) = &mut self.phase
-            && ended
+            && !finished.is_empty()
         {
-            running.hand.awaits.insert(self.next_tag);
+            running.hand.awaits.insert(self.next_tag, finished);
         }
         out.push(Effect::Publish(self.next_tag, replies));
         self.next_tag

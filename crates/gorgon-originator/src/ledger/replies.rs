@@ -3,20 +3,13 @@
 use std::time::Instant;
 
 use gorgon_proto::item::ItemId;
-use gorgon_proto::message::{Finish, ItemNote, Reply, WorkerKey};
+use gorgon_proto::message::{Finish, Holding, ItemNote, Reply, WorkerKey};
 use gorgon_proto::outcome::{FinishType, Verdict};
 
 use super::event::{Cause, Effect, Happening};
 use super::items::{DOUBT_LIMIT, Holder};
 use super::sick::hook_of_sick_host;
 use super::{HOLDS_LIMIT, Ledger};
-
-fn holder(note: &ItemNote) -> Holder {
-    Holder {
-        worker: worker_of(note),
-        hostname: note.hostname.clone(),
-    }
-}
 
 fn worker_of(note: &ItemNote) -> WorkerKey {
     WorkerKey {
@@ -127,21 +120,7 @@ impl Ledger {
                         .doubt(note.item, note.attempt, now + DOUBT_LIMIT, true);
                 }
             }
-            Reply::Holds(note) => {
-                let holder = holder(&note);
-                self.heard(now, &holder.worker, &holder.hostname);
-                if self.hosts.is_fenced(&note.listener_id) {
-                    let (host, name) = (&note.listener_id, &note.hostname);
-                    return self.still_runs(note.item, note.attempt, host, name, out);
-                }
-                self.doubt_held(now, &holder.worker, Some(note.item));
-                let ended = self.hosts.has_just_ended(now, &holder.worker);
-                self.items.holds(now, note.item, note.attempt, holder);
-                if ended {
-                    let until = now + DOUBT_LIMIT;
-                    self.items.doubt(note.item, note.attempt, until, true);
-                }
-            }
+            Reply::Holds(holding) => self.holds(now, &holding, out),
             Reply::Idle(note) => {
                 let worker = WorkerKey {
                     listener_id: note.listener_id,
@@ -201,6 +180,48 @@ impl Ledger {
         }
     }
 
+    /// A worker has come back, and tells what it holds. What else it had begun, nobody holds.
+    fn holds(&mut self, now: Instant, holding: &Holding, out: &mut Vec<Effect>) {
+        let worker = WorkerKey {
+            listener_id: holding.listener_id.clone(),
+            worker_id: holding.worker_id,
+            pid: holding.pid,
+        };
+        let items = holding.items();
+        self.heard(now, &worker, &holding.hostname);
+        if self.hosts.is_fenced(&holding.listener_id) {
+            let (host, name) = (&holding.listener_id, &holding.hostname);
+            for (item, attempt) in items {
+                self.still_runs(item, attempt, host, name, out);
+            }
+            return;
+        }
+        for id in self.items.held_by(&worker) {
+            if !items.iter().any(|(item, _)| *item == id) {
+                self.doubt(now, id, false);
+            }
+        }
+        let ended = self.hosts.has_just_ended(now, &worker);
+        for (item, attempt) in items {
+            let holder = Holder {
+                worker: worker.clone(),
+                hostname: holding.hostname.clone(),
+            };
+            self.items.holds(now, item, attempt, holder);
+            if ended {
+                let until = now + DOUBT_LIMIT;
+                self.items.doubt(item, attempt, until, true);
+            }
+        }
+    }
+
+    /// Nobody may run this item any more.
+    fn doubt(&mut self, now: Instant, id: ItemId, costs: bool) {
+        if let Some(attempt) = self.items.get(id).map(|item| item.work.attempt) {
+            self.items.doubt(id, attempt, now + DOUBT_LIMIT, costs);
+        }
+    }
+
     /// A worker does not run this item to its end. What takes its listener down costs an attempt: else a file that
     /// does would come back for ever.
     fn handed_back(&mut self, now: Instant, note: ItemNote, cause: Cause, out: &mut Vec<Effect>) {
@@ -216,18 +237,14 @@ impl Ledger {
     /// before: where that did not arrive, the broker has lost it, or it is on its way still.
     fn doubt_held(&mut self, now: Instant, worker: &WorkerKey, but: Option<ItemId>) {
         for id in self.items.held_besides(worker, but) {
-            if let Some(attempt) = self.items.get(id).map(|item| item.work.attempt) {
-                self.items.doubt(id, attempt, now + DOUBT_LIMIT, false);
-            }
+            self.doubt(now, id, false);
         }
     }
 
     /// A worker that has ended had begun these.
     fn doubt_all_held(&mut self, now: Instant, worker: &WorkerKey) {
         for id in self.items.held_by(worker) {
-            if let Some(attempt) = self.items.get(id).map(|item| item.work.attempt) {
-                self.items.doubt(id, attempt, now + DOUBT_LIMIT, true);
-            }
+            self.doubt(now, id, true);
         }
     }
 

@@ -49,7 +49,7 @@ fn what_comes_back_waits_for_the_word_of_who_had_it() {
         "publish 0.2; publish 1.2",
     );
     check(
-        "a1 starts 0; a2 returns 0; a2 returns 1; a1 holds 0; a1 holds 1; +3",
+        "a1 starts 0; a2 returns 0; a2 returns 1; a1 holds 0+1; +3",
         "",
     );
     check(
@@ -60,6 +60,11 @@ fn what_comes_back_waits_for_the_word_of_who_had_it() {
     check(
         "a1 starts 0; a1 passes 0; a1 starts 2; +3",
         "passed 0; publish 1.2",
+    );
+    // A finish that the broker has lost is of an item that its worker does not hold any more.
+    check(
+        "a1 starts 0; down; up; a1 holds 1; +3; a1 passes 1",
+        "offer; publish 0.2; passed 1",
     );
     // Its last words come after its death was told.
     check(

@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use gorgon_proto::item::{ItemId, WorkItem};
 use gorgon_proto::job::ListenerId;
 use gorgon_proto::message::{
-    Announce, Answer, Earlier, Finish, HostAnswered, HostJoined, HostLeft, ItemNote, LeaveReason,
-    Reply, Start, WorkerDied, WorkerEnded, WorkerNote,
+    Announce, Answer, Earlier, Finish, Holding, HostAnswered, HostJoined, HostLeft, ItemNote,
+    LeaveReason, Reply, Start, WorkerDied, WorkerEnded, WorkerNote,
 };
 use gorgon_proto::outcome::{FileError, FinishType, LeftOut, Outcome, PlainRun, TestResult};
 
@@ -303,7 +303,10 @@ pub(crate) fn event(text: &str) -> Event {
         ("fails", Some(what)) => finish(who, what, FinishType::Fail, &words[3..]),
         ("crashes", Some(what)) => finish(who, what, FinishType::Crash, &words[3..]),
         ("returns", Some(what)) => Reply::Returned(note(who, what)),
-        ("holds", Some(what)) => Reply::Holds(note(who, what)),
+        ("holds", Some(what)) => {
+            let notes = what.split('+').map(|what| note(who, what));
+            Reply::Holds(Holding::of(notes).unwrap())
+        }
         ("hands", Some(what)) => Reply::HandedBack(note(who, what)),
         ("drops", Some(what)) => Reply::GivenUp(note(who, what)),
         ("declines", Some(what)) => Reply::Declined(note(who, what)),

@@ -260,9 +260,7 @@ impl World {
                         self.give_back(delivery);
                         if self.dice.roll(2) == 0 {
                             self.pass(Duration::from_millis(500));
-                            for text in holds {
-                                self.say(&format!("{name} holds {text}"));
-                            }
+                            self.say(&format!("{name} holds {}", holds.join("+")));
                         }
                     }
                     2 => {
@@ -321,9 +319,7 @@ impl World {
                 Some((delivery, _)) => {
                     let holds = delivery.left();
                     self.workers.insert(name.clone(), Some((delivery, false)));
-                    for text in holds {
-                        self.say(&format!("{name} holds {text}"));
-                    }
+                    self.say(&format!("{name} holds {}", holds.join("+")));
                 }
                 None => self.say(&format!("{name} idle")),
             }

@@ -204,7 +204,11 @@ fn show_reply(reply: &Reply) -> String {
             text
         }
         Reply::Returned(m) => format!("returned {}", m.item),
-        Reply::Holds(m) => format!("holds {}", m.item),
+        Reply::Holds(m) => {
+            let items = m.items();
+            let items: Vec<String> = items.iter().map(|(item, _)| item.to_string()).collect();
+            format!("holds {}", items.join("+"))
+        }
         Reply::Idle(_) => "idle".into(),
         Reply::HandedBack(m) => format!("handed back {}", m.item),
         Reply::GivenUp(m) => format!("given up {}", m.item),
