@@ -5,9 +5,11 @@
 //! bit by bit: only so far ahead that no worker waits. Towards the end the bundles become smaller, so that all workers
 //! end at about the same time; the last messages hold one item each.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 
 use gorgon_proto::item::{ItemId, WorkItem};
+use gorgon_proto::job::ListenerId;
+use gorgon_proto::message::Finish;
 
 /// Longest time, in seconds, that a file of a bundle is expected to take.
 pub(super) const SMALL_S: f64 = 0.010;
@@ -16,7 +18,7 @@ pub(super) const BUNDLE_S: f64 = 0.025;
 /// Maximum number of files in a bundle.
 pub(super) const MOST_FILES: usize = 50;
 /// Number of messages that lie ahead on the file queue for each slot, and besides.
-const AHEAD: (usize, usize) = (4, 16);
+const AHEAD: (usize, usize) = (4, 4);
 /// The bundles of a job's rest, shared out, would last each slot at least this often.
 const ROUNDS: f64 = 2.0;
 /// Number of files that must have ended before a job without a history makes bundles.
@@ -36,6 +38,8 @@ pub(super) struct Bundles {
     left: (f64, usize),
     /// Seconds of the latest files of this job of which nothing was known.
     latest: VecDeque<f64>,
+    /// Ruby children that have run a file, by listener, slot and number.
+    begun: HashSet<(ListenerId, u32, u32)>,
     /// The first item of each message that nobody has begun.
     heads: BTreeSet<ItemId>,
     of: HashMap<ItemId, usize>,
@@ -80,12 +84,16 @@ impl Bundles {
         !self.waiting.is_empty()
     }
 
-    /// An item of the plan ended after so many seconds.
-    pub(super) fn ended(&mut self, id: ItemId, seconds: f64) {
-        if self.waiting.is_empty() || self.known(id).is_some() {
+    /// An item ended. The first one of a Ruby child says nothing of the others: it loads what they share.
+    pub(super) fn ended(&mut self, finish: &Finish) {
+        if self.waiting.is_empty() || self.known(finish.item).is_some() {
             return;
         }
-        self.latest.push_back(seconds);
+        let child = (finish.listener_id.clone(), finish.worker_id, finish.child);
+        if self.begun.insert(child) {
+            return;
+        }
+        self.latest.push_back(finish.time);
         if self.latest.len() > LATEST {
             self.latest.pop_front();
         }
@@ -170,10 +178,24 @@ pub(super) fn message_of(mut items: Vec<WorkItem>) -> super::Effect {
 
 #[cfg(test)]
 mod tests {
+    use gorgon_proto::message::{self, Reply};
+
     use super::*;
 
-    /// The messages that a plan of files makes, given in milliseconds, `?` if unknown; each is begun at once. `seen`:
-    /// times of this job's own files, told after the first eight.
+    fn finish(item: ItemId, time: f64) -> Finish {
+        let body = serde_json::json!({
+            "action": "finish", "hostname": "a", "listener_id": "a", "worker_id": 1, "pid": 2,
+            "filename": "f", "item": item, "attempt": 1, "type": "pass", "runtime": time,
+            "time": time, "tests": [], "failures": [], "child": 1,
+        });
+        match message::read_reply(body.to_string().as_bytes()) {
+            Ok(Reply::Finish(finish)) => *finish,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// The messages that a plan of files makes, given in milliseconds, `?` if unknown; each is begun at once. `seen`: how long
+    /// this job's own files take.
     #[track_caller]
     fn check(slots: usize, files: &str, seen: f64, messages: &str) {
         let seconds: Vec<Option<f64>> = files
@@ -188,7 +210,7 @@ mod tests {
             shown.push(items.len().to_string());
             for id in items {
                 bundles.left_queue(id);
-                bundles.ended(id, seen / 1000.0);
+                bundles.ended(&finish(id, seen / 1000.0));
             }
         }
         assert_eq!(shown.join(" "), messages, "{files}");
@@ -206,7 +228,7 @@ mod tests {
     #[test]
     fn without_a_history_this_jobs_own_files_tell() {
         let files = "? ".repeat(30);
-        check(1, &files, 1.0, "1 1 1 1 1 1 1 1 10 6 3 1 1 1");
+        check(1, &files, 1.0, "1 1 1 1 1 1 1 1 1 10 5 3 1 1 1");
         check(1, &files, 12.0, &["1"; 30].join(" "));
     }
 
@@ -218,9 +240,9 @@ mod tests {
         while !bundles.next(2, |_| true).is_empty() {
             count += 1;
         }
-        assert_eq!(count, 24);
+        assert_eq!(count, 12);
         bundles.left_queue(ItemId(0));
-        assert_eq!(bundles.next(2, |_| true), [ItemId(24)]);
+        assert_eq!(bundles.next(2, |_| true), [ItemId(12)]);
         assert_eq!(bundles.next(2, |_| true), []);
     }
 }

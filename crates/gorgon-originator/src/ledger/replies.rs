@@ -274,7 +274,7 @@ impl Ledger {
                 u32::try_from(item.lost_on.len()).unwrap_or(u32::MAX)
             })
             .saturating_add(1);
-        self.items.bundles.ended(finish.item, finish.time);
+        self.items.bundles.ended(&finish);
         let verdict = verdict_of(finish.kind);
         if !self.items.settle(finish.item, verdict) {
             log::info!(target: "gorgon::originator", item:% = finish.item, attempt = finish.attempt, host:% = finish.hostname; "late finish dropped");
