@@ -93,8 +93,9 @@ impl Ledger {
                     hostname: start.hostname.clone(),
                 };
                 // Its finish may be on its way too; nobody else will ever speak of it.
-                self.items.began_bundle(item, attempt, &holder);
-                self.items.started(item, attempt, holder);
+                if self.items.started(item, attempt, holder.clone()) {
+                    self.items.began_bundle(item, attempt, &holder);
+                }
                 if ended {
                     self.doubt_all_held(now, &worker);
                 }
