@@ -24,7 +24,8 @@ pub(crate) struct Feed {
     latest: u64,
     /// The file in which it holds lines back.
     drafts: Option<PathBuf>,
-    sender: Sender<Vec<ChildEvent>>,
+    /// Absent after the last event.
+    sender: Option<Sender<Vec<ChildEvent>>>,
 }
 
 impl Feed {
@@ -34,7 +35,7 @@ impl Feed {
             kept: Vec::new(),
             latest: 0,
             drafts: None,
-            sender,
+            sender: Some(sender),
         }
     }
 
@@ -56,15 +57,32 @@ impl Feed {
     /// Takes an event; false when nobody listens any more, or nothing can follow.
     pub(crate) fn event(&mut self, event: ChildEvent, follows: bool) -> bool {
         let waits = event.may_wait(follows) && self.kept.len() < MOST_KEPT;
-        let last = matches!(event, ChildEvent::Ended { .. } | ChildEvent::ForkFailed(_));
+        let last = matches!(
+            event,
+            ChildEvent::Ended { .. } | ChildEvent::ForkFailed(_) | ChildEvent::PreloaderLost
+        );
         self.kept.push(event);
-        waits || (self.sender.send(std::mem::take(&mut self.kept)).is_ok() && !last)
+        if waits {
+            return true;
+        }
+        let events = std::mem::take(&mut self.kept);
+        let sent = self
+            .sender
+            .as_ref()
+            .is_some_and(|to| to.send(events).is_ok());
+        if last || !sent {
+            self.sender = None;
+        }
+        self.sender.is_some()
     }
 
     /// Delivers the lines that the child holds back.
     pub(crate) fn look(&mut self) {
         // The worker that looks is who empties the channel.
-        let Some(path) = self.drafts.as_ref().filter(|_| self.sender.is_empty()) else {
+        let Some(sender) = self.sender.as_ref().filter(|to| to.is_empty()) else {
+            return;
+        };
+        let Some(path) = &self.drafts else {
             return;
         };
         // Of a line that is being written there is a part. Read twice it is the same only if nobody writes.
@@ -86,7 +104,7 @@ impl Feed {
         }
         if !self.kept.is_empty() {
             // It was empty, and nobody else sends.
-            let _ = self.sender.try_send(std::mem::take(&mut self.kept));
+            let _ = sender.try_send(std::mem::take(&mut self.kept));
         }
     }
 }
