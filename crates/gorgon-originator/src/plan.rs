@@ -1,5 +1,6 @@
 //! The plan: in which order the files are queued, and in which parts. Pure.
 
+use crate::ledger::SMALL_S;
 use crate::split::{Pieces, Splitting, Whole, split};
 
 /// A file that is to run, and what is known of it.
@@ -89,11 +90,13 @@ pub struct Planned {
 }
 
 impl Planned {
-    /// Returns how long it took the last time, if it will hardly take longer now.
+    /// Returns how long it took the last time, unless it took a moment then and may take longer now.
     #[must_use]
     pub fn sure_seconds(&self) -> Option<f64> {
         match self.seconds {
-            Seconds::Known(seconds) if !self.candidate.unsure => Some(seconds),
+            Seconds::Known(seconds) if !self.candidate.unsure || seconds >= SMALL_S => {
+                Some(seconds)
+            }
             Seconds::Known(_) | Seconds::Estimated(_) | Seconds::Unknown => None,
         }
     }

@@ -1,7 +1,7 @@
 //! Replies that a broker finds too large become leaner, step by step; what they decide stays.
 
 use crate::cut::cut;
-use crate::message::{Finish, HostError, Reply, read_replies, write_replies};
+use crate::message::{Finish, HostError, Reply, read_replies, write, write_replies};
 use crate::outcome::{FileError, FinishType, Outcome};
 
 /// To this part of itself the first step cuts each text.
@@ -20,7 +20,8 @@ const CURE: &str =
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outgoing {
     body: Vec<u8>,
-    steps: u8,
+    /// By reply: how often it was made leaner.
+    steps: Vec<u8>,
 }
 
 impl Outgoing {
@@ -29,7 +30,7 @@ impl Outgoing {
     pub fn new(replies: &[Reply]) -> Self {
         Self {
             body: write_replies(replies),
-            steps: 0,
+            steps: vec![0; replies.len()],
         }
     }
 
@@ -39,25 +40,32 @@ impl Outgoing {
         self.body.clone()
     }
 
-    /// Makes the message leaner, because the broker does not take it; false when it cannot be any more.
+    /// Makes the message leaner, because the broker does not take it; false when it cannot be any more. The largest of its
+    /// replies that can be cut is cut: the others are not at fault.
     pub fn make_leaner(&mut self) -> bool {
         let Ok(mut replies) = read_replies(&self.body) else {
             return false;
         };
-        let step = match self.steps {
-            0 => Step::Part,
-            1 => Step::NoTexts,
-            2 => Step::NoTests,
-            _ => return false,
+        let largest = (0..replies.len())
+            .filter(|at| {
+                self.steps
+                    .get(*at)
+                    .is_some_and(|steps| *steps < STEPS.len() as u8)
+            })
+            .max_by_key(|at| write(&replies[*at]).len());
+        let Some(at) = largest else {
+            return false;
         };
-        self.steps += 1;
-        for reply in &mut replies {
-            lean(reply, step, self.body.len());
-        }
+        let bytes = write(&replies[at]).len();
+        lean(&mut replies[at], STEPS[usize::from(self.steps[at])], bytes);
+        self.steps[at] += 1;
         self.body = write_replies(&replies);
         true
     }
 }
+
+/// In this order.
+const STEPS: [Step; 3] = [Step::Part, Step::NoTexts, Step::NoTests];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Step {
@@ -228,7 +236,7 @@ mod tests {
         });
         Outgoing {
             body: body.to_string().into_bytes(),
-            steps: 0,
+            steps: vec![0],
         }
     }
 
@@ -289,6 +297,34 @@ mod tests {
     }
 
     #[test]
+    fn of_several_replies_the_largest_is_cut() {
+        let replies: Vec<Reply> = [
+            (1, "pass", "passed"),
+            (40, "fail", "failed"),
+            (1, "pass", "passed"),
+        ]
+        .map(|(tests, kind, outcome)| finish(tests, kind, outcome))
+        .iter()
+        .flat_map(|one| read_replies(&one.body).unwrap())
+        .collect();
+        let mut outgoing = Outgoing::new(&replies);
+        for _ in 0..2 {
+            assert!(outgoing.make_leaner());
+        }
+        let seen = read(&outgoing);
+        for at in [0, 2] {
+            assert!(seen[at] == serde_json::to_value(&replies[at]).unwrap());
+        }
+        assert_eq!(seen[1]["tests"].as_array().unwrap().len(), 40);
+        assert_eq!(
+            seen[1]["tests"][0]["message"],
+            "[... 8002 bytes left out ...]"
+        );
+        while outgoing.make_leaner() {}
+        assert_eq!(read(&outgoing)[0]["type"], "fail");
+    }
+
+    #[test]
     fn a_host_that_left_says_why_as_long_as_it_can() {
         let body = json!({
             "action": "host_left", "hostname": "a", "listener_id": "L", "reason": "callback_failed",
@@ -296,7 +332,7 @@ mod tests {
         });
         let mut outgoing = Outgoing {
             body: body.to_string().into_bytes(),
-            steps: 0,
+            steps: vec![0],
         };
         assert!(outgoing.make_leaner());
         let error = read(&outgoing)["error"].clone();

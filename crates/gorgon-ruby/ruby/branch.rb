@@ -177,6 +177,8 @@ module Gorgon
                                    after_complete: line['after_complete'])
       branch = $$
       pid = ::Process.fork { live(branch, request, channel, capture) }
+      # The numbers of lines are the child's.
+      channel.drafts = nil
       @children << Born.new(pid, line['link'], channel, capture, drafts)
     rescue SystemCallError, NoMemoryError => e
       tell(channel, { event: 'fork_failed', message: "#{e.class}: #{e.message}" })

@@ -303,10 +303,11 @@ module Gorgon
       tell_closed if STDOUT.closed?
       @capture.flush
       @goes_on = !@bundle.empty? && @reporter.passed? && !@channel.asked_to_stop?
-      return @channel.send_soon(event: 'file_finished', time: time, more: true) if @goes_on
+      told = @reporter.told
+      return @channel.send_soon(event: 'file_finished', time: time, told: told, more: true) if @goes_on
 
       output = @reporter.failed ? @capture.text : ''
-      @channel.send(event: 'file_finished', time: time, output: output, spent: @reporter.spent || false)
+      @channel.send(event: 'file_finished', time: time, told: told, output: output, spent: @reporter.spent || false)
     end
 
     # In a plain run the framework prints there, which raises, and ends the run.

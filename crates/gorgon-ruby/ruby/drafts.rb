@@ -14,6 +14,7 @@ module Gorgon
     # A line of ours is shorter.
     READ_BYTES = 16 * 1024 * 1024
 
+    NUMBER = /\A\{"n":(\d+),/.freeze
     # Taken at load: tests replace methods.
     DIGITS = ::Integer.instance_method(:to_s)
 
@@ -29,7 +30,7 @@ module Gorgon
     attr_reader :path
 
     def initialize(directory)
-      @path = File.join(directory, "drafts-#{$$}-#{object_id}")
+      @path = File.join(directory, "drafts-#{$$}-#{(System.now * 1_000_000).to_i}-#{object_id}")
       @io = System.keep(File.open(@path, File::RDWR | File::CREAT | File::EXCL, 0o600))
       @io.binmode
       @size = 0
@@ -48,12 +49,15 @@ module Gorgon
       @size = 0
     end
 
-    # Called in another process: the lines that the child wrote since it last sent, and perhaps some that it had sent.
+    # Called in another process: the lines that the child wrote since it last sent, and perhaps some that it had sent. What
+    # follows them is what remains of older lines.
     def text
+      latest = 0
       lines = @io.pread(READ_BYTES, 0).force_encoding(Encoding::UTF_8).lines
-      first = lines.first.to_s[/\A\{"n":(\d+),/, 1].to_i
-      # What follows is what remains of older lines.
-      lines.each_with_index.take_while { |line, at| line.start_with?(Drafts.head(first + at)) }.map(&:first).join
+      lines.take_while do |line|
+        number = line[NUMBER, 1].to_i
+        number > latest && (latest = number)
+      end.join
     rescue SystemCallError, IOError
       ''
     end

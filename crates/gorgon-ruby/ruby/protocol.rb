@@ -236,10 +236,8 @@ module Gorgon
 
     def hold_line(line)
       @mutex.synchronize do
-        if @drafts
-          line = Drafts.numbered(@number += 1, line)
-          kept = @drafts.keep(line)
-        end
+        line = numbered(line)
+        kept = @drafts.keep(line) if @drafts
         @held << line
         write_all('') if kept == false || @held.bytesize > Drafts::HELD_BYTES
       end
@@ -247,7 +245,7 @@ module Gorgon
 
     def send(event)
       line = Json.write(event) << "\n"
-      @mutex.synchronize { write_all(line) }
+      @mutex.synchronize { write_all(numbered(line)) }
     end
 
     # Sends the event, or holds it back if something was sent or received a moment ago.
@@ -261,7 +259,7 @@ module Gorgon
       @mutex.synchronize do
         @cut = true
         @held = "#{held}#{@held}"
-        write_all(line)
+        write_all(numbered(line))
       end
     end
 
@@ -299,6 +297,12 @@ module Gorgon
     end
 
     private
+
+    # Each line of a child has the number that follows the one before it. So who looks into the drafts knows whether
+    # something is on its way that comes before them.
+    def numbered(line)
+      @drafts ? Drafts.numbered(@number += 1, line) : line
+    end
 
     # Where an interrupt has cut off the line before: that is given up, but not what was held.
     def write_all(line)

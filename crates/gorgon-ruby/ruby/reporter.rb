@@ -29,6 +29,8 @@ module Gorgon
     attr_reader :failed
     # Whether the child must not be given another file.
     attr_reader :spent
+    # How many results of tests it has told of the file, and how many of them are bad.
+    attr_reader :told
 
     # Which framework the file is for, until the first test runs.
     attr_writer :choice
@@ -55,6 +57,7 @@ module Gorgon
       @divisible = false
       @not_found = []
       @test_from = 0
+      @told = [0, 0]
     end
 
     # From now on no file runs: what a hook of the suite's end reports as a test of its own (a
@@ -111,6 +114,7 @@ module Gorgon
       result[:key] = cut(result[:key], NAME_BYTES) if result[:key]
       tell_fault(result, bad) if result[:outcome] != 'passed'
       hold(result)
+      @told = [@told[0] + 1, @told[1] + (bad ? 1 : 0)]
       raise Interrupt if interrupted
     end
 

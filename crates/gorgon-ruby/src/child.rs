@@ -76,6 +76,8 @@ pub enum ChildEvent {
         time: f64,
         /// What the file printed, cut in the middle.
         output: String,
+        /// How many results of tests it has told, and how many of them are bad.
+        told: Option<(usize, usize)>,
         /// The child must not be given another file (a suite hook raised in it); it still has to
         /// be told to finish.
         spent: bool,

@@ -1,7 +1,9 @@
-//! What a Ruby child says, on its way to the worker: each line once, and those together that the worker is woken for once.
+//! What a Ruby child says, on its way to the worker. Each line comes once. Lines that need no answer wait for the next one
+//! that does, so that the worker wakes once for all of them.
 
 use std::fs;
-use std::path::PathBuf;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
 
 use crossbeam_channel::Sender;
 use gorgon_process::child::End;
@@ -13,14 +15,15 @@ use crate::protocol::FromChild;
 
 /// Maximum number of events that are kept until one comes that may not wait.
 const MOST_KEPT: usize = 63;
+/// Maximum number of bytes that are read of what a child holds back; it sends when there are more than 16 KiB.
+const MOST_BYTES: u64 = 1 << 20;
 
 /// The lines of one child.
 #[derive(Debug)]
 pub(crate) struct Feed {
     told: Told,
     kept: Vec<ChildEvent>,
-    /// The number of the latest line that has one. What a child had held back when it was interrupted or killed may
-    /// come twice.
+    /// The number of the latest line of the child. What it had held back when it was interrupted or killed may come twice.
     latest: u64,
     /// The file in which it holds lines back.
     drafts: Option<PathBuf>,
@@ -76,7 +79,8 @@ impl Feed {
         self.sender.is_some()
     }
 
-    /// Delivers the lines that the child holds back.
+    /// Delivers the lines that the child holds back. Of these the first has the number after the latest one, unless
+    /// something is on its way that comes before them: then that is waited for.
     pub(crate) fn look(&mut self) {
         // The worker that looks is who empties the channel.
         let Some(sender) = self.sender.as_ref().filter(|to| to.is_empty()) else {
@@ -86,10 +90,11 @@ impl Feed {
             return;
         };
         // Of a line that is being written there is a part. Read twice it is the same only if nobody writes.
-        let (Ok(text), Ok(again)) = (fs::read(path), fs::read(path)) else {
+        let (Ok(text), Ok(again)) = (read(path), read(path)) else {
             return;
         };
-        if text != again {
+        let first = drafted(&text).next().map(|(_, number)| number);
+        if text != again || first.is_none_or(|first| first > self.latest + 1) {
             return;
         }
         for (line, number) in drafted(&text) {
@@ -109,17 +114,27 @@ impl Feed {
     }
 }
 
+/// Reads a file of drafts. A test may have put something else in its place, which must not block.
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    if fs::symlink_metadata(path)?.is_file() {
+        let file = fs::File::open(path)?;
+        file.take(MOST_BYTES).read_to_end(&mut text)?;
+    }
+    Ok(text)
+}
+
 /// Returns the whole lines of a file of drafts, with their numbers: what follows them remains of older ones.
 fn drafted(text: &[u8]) -> impl Iterator<Item = (&[u8], u64)> {
     let whole = text.iter().rposition(|byte| *byte == b'\n').unwrap_or(0);
-    let mut expected = None;
+    let mut latest = 0;
     text[..whole]
         .split(|byte| *byte == b'\n')
         .map_while(move |line| {
             let number = number_of(line)?;
-            let in_turn = expected.is_none_or(|expected| number == expected);
-            expected = Some(number + 1);
-            in_turn.then_some((line, number))
+            let follows = number > latest;
+            latest = number;
+            follows.then_some((line, number))
         })
 }
 
@@ -173,11 +188,13 @@ impl Told {
             FromChild::Warning { message } => ChildEvent::Warning(message),
             FromChild::FileFinished {
                 time,
+                told,
                 output,
                 spent,
                 more,
             } => ChildEvent::FileFinished {
                 time,
+                told,
                 output,
                 spent,
                 more,
@@ -196,8 +213,9 @@ impl Told {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crossbeam_channel::bounded;
+
+    use super::*;
 
     fn names(events: &[ChildEvent]) -> Vec<&str> {
         let name = |event: &ChildEvent| match event {

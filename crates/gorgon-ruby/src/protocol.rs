@@ -153,6 +153,8 @@ pub(crate) enum FromChild {
     FileFinished {
         time: f64,
         #[serde(default)]
+        told: Option<(usize, usize)>,
+        #[serde(default)]
         output: String,
         #[serde(default)]
         spent: bool,

@@ -37,6 +37,8 @@ impl Work {
             return;
         }
         self.up = true;
+        // What it says of what it holds may be outdated, and is then not sent again.
+        self.send_unsent(out);
         let me = &self.settings.me;
         let held = match &self.phase {
             Phase::Running(running) => {

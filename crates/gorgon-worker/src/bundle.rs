@@ -14,14 +14,16 @@ use gorgon_proto::message::{Finish, Reply};
 use crate::children::ChildNo;
 use crate::event::{Effect, Exit};
 use crate::guess::Guess;
+use crate::life::leads_outside;
 use crate::record::{How, Record};
 use crate::running::Running;
 use crate::settling::InHand;
 use crate::work::{Phase, Work};
 
-/// How long a child with several files may say nothing before it is looked at: those that ended within its first
-/// moments it holds back until the next one has ended.
+/// How long to wait before the lines are read that a child with several files holds back.
 pub(crate) const LOOK_AFTER: Duration = Duration::from_millis(100);
+/// How long to wait between two such looks.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// Returns the files that a Ruby child may run after this item without asking: whole ones, for the same framework.
 pub(crate) fn given_with(running: &Running, isolation: Isolation, guess: &Guess) -> usize {
@@ -29,7 +31,10 @@ pub(crate) fn given_with(running: &Running, isolation: Isolation, guess: &Guess)
         || running.again
         || !running.asked.is_empty()
         || !running.record.item.is_plain();
-    let fits = |item: &&WorkItem| item.is_plain() && guess.of(&item.filename) == running.framework;
+    let fits = |item: &&WorkItem| {
+        let same = guess.of(&item.filename) == running.framework;
+        same && item.is_plain() && !leads_outside(&item.filename)
+    };
     match alone {
         true => 0,
         false => running.rest.iter().take_while(fits).count(),
@@ -53,13 +58,14 @@ impl Work {
         running.look_at = (given > 0).then_some(now + LOOK_AFTER);
         // The child was told to stop only after it had gone on.
         running.timed_out = timed_out;
+        running.spared = timed_out;
         running.limit_at = self.settings.file_limit.map(|limit| now + limit);
         running.child = Some(no);
         let ran = self.children.get(no).map(|child| child.ran_items());
         running
             .record
             .given_to(no.0, framework, ran.unwrap_or_default());
-        running.record.is_one_of_many();
+        running.record.mark_bundled();
     }
 
     /// Has a child that says nothing looked at, if it is time.
@@ -67,7 +73,7 @@ impl Work {
         if let Phase::Running(running) = &mut self.phase
             && running.look_at.is_some_and(|at| at <= now)
         {
-            running.look_at = None;
+            running.look_at = (running.given > 0).then_some(now + LOOK_AGAIN);
             out.extend(running.child.map(Effect::Look));
         }
     }

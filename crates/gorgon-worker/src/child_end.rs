@@ -50,7 +50,13 @@ impl Work {
         }
         match &mut self.phase {
             Phase::Running(running) if running.child == Some(no) => {
-                if running.timed_out {
+                if running.spared || (child.unread.is_some() && !running.record.is_unread()) {
+                    // What its child was stopped for was the file before it.
+                    running.give_anew();
+                    if self.leaving.is_some() {
+                        self.give_up_item(now, out);
+                    }
+                } else if running.timed_out {
                     let how = How::TimedOut {
                         limit_s: self.file_limit_s(),
                         output,

@@ -9,7 +9,7 @@ use gorgon_proto::message::{HostError, Reply, Start};
 use gorgon_ruby::{ChildEvent, Purpose};
 
 use crate::children::ChildNo;
-use crate::record::Identity;
+use crate::identity::Identity;
 
 /// What the worker is told at its start.
 #[derive(Debug, Clone)]

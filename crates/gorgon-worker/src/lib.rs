@@ -14,6 +14,7 @@ pub mod cli;
 pub mod event;
 pub mod guess;
 pub mod hand;
+pub mod identity;
 pub mod idle;
 pub mod leaving;
 mod life;

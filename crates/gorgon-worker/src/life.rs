@@ -196,7 +196,7 @@ impl Work {
         running.look_at = (given > 0).then_some(now + LOOK_AFTER);
         running.record.given_to(no.0, framework, child.ran_items());
         if given > 0 {
-            running.record.is_one_of_many();
+            running.record.mark_bundled();
         }
         out.push(run);
         false
@@ -388,7 +388,7 @@ fn outside_of(item: &WorkItem) -> Option<String> {
 }
 
 /// Whether a path out of a message leads out of the workspace.
-fn leads_outside(filename: &str) -> bool {
+pub(crate) fn leads_outside(filename: &str) -> bool {
     let mut depth = 0_i32;
     for component in Path::new(filename).components() {
         match component {

@@ -4,92 +4,12 @@ use std::collections::HashSet;
 use std::time::Instant;
 
 use gorgon_proto::item::{ItemId, WorkItem};
-use gorgon_proto::job::{Framework, ListenerId};
-use gorgon_proto::message::{Earlier, Finish, ItemNote, Start, WorkerNote};
+use gorgon_proto::job::Framework;
+use gorgon_proto::message::{Earlier, Finish};
 use gorgon_proto::outcome::{FileError, FinishType, LeftOut, PlainRun, TestResult};
 
+use crate::identity::Identity;
 use crate::notices::unread_line;
-
-/// Who this worker is, on every message that it sends.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Identity {
-    /// Name of the host.
-    pub hostname: String,
-    /// The listener it belongs to.
-    pub listener_id: ListenerId,
-    /// Its slot.
-    pub worker_id: u32,
-    /// Its process id.
-    pub pid: u32,
-    /// The process id of its manager; 0 by hand.
-    pub manager_pid: u32,
-}
-
-impl Identity {
-    /// Returns the start message of an item.
-    #[must_use]
-    pub fn start(&self, item: &WorkItem) -> Start {
-        Start {
-            hostname: self.hostname.clone(),
-            listener_id: self.listener_id.clone(),
-            worker_id: self.worker_id,
-            pid: self.pid,
-            filename: item.filename.clone(),
-            item: item.item,
-            attempt: item.attempt,
-            retry: item.retry,
-            tests: item.tests.clone(),
-            manager_pid: self.manager_pid,
-        }
-    }
-
-    /// Returns a note about an item.
-    #[must_use]
-    pub fn about(&self, item: &WorkItem) -> ItemNote {
-        ItemNote {
-            hostname: self.hostname.clone(),
-            listener_id: self.listener_id.clone(),
-            worker_id: self.worker_id,
-            pid: self.pid,
-            item: item.item,
-            attempt: item.attempt,
-        }
-    }
-
-    /// Returns a note about the item of a finish.
-    #[must_use]
-    pub fn finished(&self, finish: &Finish) -> ItemNote {
-        ItemNote {
-            hostname: self.hostname.clone(),
-            listener_id: self.listener_id.clone(),
-            worker_id: self.worker_id,
-            pid: self.pid,
-            item: finish.item,
-            attempt: finish.attempt,
-        }
-    }
-
-    /// Returns a note about the worker itself.
-    #[must_use]
-    pub fn note(&self) -> WorkerNote {
-        WorkerNote {
-            hostname: self.hostname.clone(),
-            listener_id: self.listener_id.clone(),
-            worker_id: self.worker_id,
-            pid: self.pid,
-        }
-    }
-
-    /// Returns whether `avoid` of an item names this worker, as `LISTENER:SLOT` or `LISTENER`.
-    #[must_use]
-    pub fn is_named_by(&self, avoid: &str) -> bool {
-        match avoid.strip_prefix(self.listener_id.0.as_str()) {
-            Some("") => true,
-            Some(rest) => rest.strip_prefix(':') == Some(self.worker_id.to_string().as_str()),
-            None => false,
-        }
-    }
-}
 
 /// How an item ended.
 #[derive(Debug, Clone, PartialEq)]
@@ -137,7 +57,8 @@ pub struct Record {
     unread: Option<String>,
     ran_before: Vec<ItemId>,
     earlier: Vec<Earlier>,
-    one_of_many: bool,
+    bundled: bool,
+    told: Option<(usize, usize)>,
 }
 
 impl Record {
@@ -164,14 +85,38 @@ impl Record {
             unread: None,
             ran_before: Vec::new(),
             earlier: Vec::new(),
-            one_of_many: false,
+            bundled: false,
+            told: None,
         }
     }
 
     /// Notes that the item runs as one of a bundle: what the child says of it comes together with what it says of
     /// others, so only the child knows how long it took.
-    pub fn is_one_of_many(&mut self) {
-        self.one_of_many = true;
+    pub fn mark_bundled(&mut self) {
+        self.bundled = true;
+    }
+
+    /// Returns whether something that the child said of it cannot be read.
+    #[must_use]
+    pub fn is_unread(&self) -> bool {
+        self.unread.is_some()
+    }
+
+    /// Returns what is wrong if the child has told of other tests than are here: of how many, and how many bad ones.
+    fn lost_results(&self) -> Option<FileError> {
+        let bad = self.tests.iter().filter(|test| test.outcome.is_bad());
+        let here = (self.tests.len(), bad.count());
+        let told = self.told.filter(|told| *told != here)?;
+        Some(FileError {
+            what: "results".to_owned(),
+            exception: None,
+            message: format!(
+                "the Ruby process told of {} tests, {} of them failed, but {} arrived, {} of them failed",
+                told.0, told.1, here.0, here.1
+            ),
+            backtrace: Vec::new(),
+            test: None,
+        })
     }
 
     /// Notes which Ruby child got the item, and what had run in it; what an earlier one said of it is
@@ -189,6 +134,7 @@ impl Record {
         self.plain = PlainRun::default();
         self.has_no_tests = false;
         self.unread = None;
+        self.told = None;
         self.running = None;
     }
 
@@ -306,25 +252,29 @@ impl Record {
             failed,
             errors: u32::try_from(errors).unwrap_or(u32::MAX),
         });
+        self.told = None;
         self.warnings.clear();
     }
 
     /// Notes what the Ruby child said at the end of the item.
-    pub fn ended(&mut self, time: f64, output: String) {
+    pub fn ended(&mut self, time: f64, told: Option<(usize, usize)>, output: String) {
         self.time = time;
+        self.told = told;
         self.output = output;
     }
 
     /// Closes the record: the finish message.
     #[must_use]
     pub fn close(mut self, me: &Identity, now: Instant, how: How) -> Finish {
-        let by_child = self.one_of_many && how == How::Finished;
+        let by_child = self.bundled && how == How::Finished;
         let how_long = by_child.then_some(self.time);
         let kind = match how {
             How::Finished => {
                 if let Some(fault) = self.unread.take() {
                     // Of a child that was killed it was the line that it was killed in.
                     self.errors.push(unread_line(&fault));
+                } else {
+                    self.errors.extend(self.lost_results());
                 }
                 let unsaid = self.unsaid();
                 if unsaid > 0 && self.errors.is_empty() {

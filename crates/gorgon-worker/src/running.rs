@@ -36,10 +36,12 @@ pub(crate) struct Running {
     pub(crate) without_tests: bool,
     /// The warning to give if the file can be loaded there, and brings tests.
     pub(crate) told_if_loaded: Option<String>,
-    /// When its child, which may be in a later file of the bundle by now, is looked at.
+    /// When the lines are read that its child holds back. By now the child may run a later file of the bundle.
     pub(crate) look_at: Option<Instant>,
     pub(crate) limit_at: Option<Instant>,
     pub(crate) timed_out: bool,
+    /// Its child was told to stop for the file before it, and had gone on: it is no fault of this one.
+    pub(crate) spared: bool,
     /// Its child was interrupted in the middle of it.
     pub(crate) interrupted: bool,
 }
@@ -69,13 +71,25 @@ impl Running {
             look_at: None,
             limit_at: None,
             timed_out: false,
+            spared: false,
             interrupted: false,
         }
     }
 
+    /// Another child is to run it from its beginning.
+    pub(crate) fn give_anew(&mut self) {
+        self.child = None;
+        self.given = 0;
+        self.loading = false;
+        self.look_at = None;
+        self.limit_at = None;
+        self.timed_out = false;
+        self.spared = false;
+        self.interrupted = false;
+    }
+
     /// Returns whether files that ran before in its child may be the cause that it could not be loaded, or brought no
-    /// test:
-    /// two files may name their class alike, and include the same module. RSpec's groups are new with each file.
+    /// test: two files may name their class alike, and include the same module. RSpec's groups are new with each file.
     pub(crate) fn is_doubtful(&self) -> bool {
         let brought_no_test = self.framework != Framework::Rspec && self.record.lacks_tests();
         !self.again && (self.record.load_error().is_some() || brought_no_test)

@@ -14,6 +14,13 @@ use crate::record::{How, Record};
 use crate::row::broken_row;
 use crate::work::{CANCELLED_END_LIMIT, Phase, Work};
 
+/// What a child says at the end of a file.
+pub(crate) struct Said {
+    time: f64,
+    told: Option<(usize, usize)>,
+    output: String,
+}
+
 impl Work {
     pub(crate) fn child_said(
         &mut self,
@@ -81,11 +88,13 @@ impl Work {
             }
             ChildEvent::FileFinished {
                 time,
+                told,
                 output,
                 spent,
                 more,
             } => {
-                self.file_finished(now, no, (time, output), spent, more, out);
+                let said = Said { time, told, output };
+                self.file_finished(now, no, said, spent, more, out);
             }
             ChildEvent::Defined(ids) => {
                 if let Some(record) = self.record_of(no) {
@@ -242,7 +251,7 @@ impl Work {
         &mut self,
         now: Instant,
         no: ChildNo,
-        (time, output): (f64, String),
+        said: Said,
         spent: bool,
         more: bool,
         out: &mut Vec<Effect>,
@@ -254,7 +263,8 @@ impl Work {
             return;
         }
         let timed_out = running.timed_out;
-        running.record.ended(time, output.clone());
+        let Said { time, told, output } = said;
+        running.record.ended(time, told, output.clone());
         let item = &running.record.item;
         let ran = item.before.get(running.earlier).unwrap_or(item);
         let (id, filename) = (ran.item, ran.filename.clone());
@@ -274,6 +284,10 @@ impl Work {
             child.stage = Stage::Idle;
             child.stop = None;
             spent |= child.unread.is_some();
+        }
+        if timed_out && running.spared {
+            running.give_anew();
+            return self.end_child(now, no, out);
         }
         if timed_out {
             // What a stopped file leaves behind is nothing for the next one.

@@ -94,10 +94,7 @@ impl Work {
         // To be told of the confirm, only to ask for the ack, would wake who has nothing else to do then.
         let delivery = hand.delivery;
         let at_once = delivery.filter(|_| self.takes_another() && hand.awaits.is_empty());
-        let replies = match replies.is_empty() {
-            true => replies,
-            false => self.unsent.take(replies),
-        };
+        let replies = self.unsent.take(replies);
         let published = !replies.is_empty();
         if published {
             self.next_tag += 1;

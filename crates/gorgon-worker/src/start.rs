@@ -17,8 +17,8 @@ use log::warn;
 
 use crate::cli::Args;
 use crate::event::Settings;
+use crate::identity::Identity;
 use crate::own_preloader::OwnPreloaderError;
-use crate::record::Identity;
 use crate::selection;
 
 /// Time without an item after which a worker that was started by hand on a live queue ends.

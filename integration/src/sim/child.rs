@@ -228,6 +228,7 @@ impl World {
         };
         let finished = ChildEvent::FileFinished {
             time: 0.1,
+            told: None,
             output: String::new(),
             spent,
             more: bundled && !spent && !events.iter().any(amiss),

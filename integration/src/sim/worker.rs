@@ -12,8 +12,8 @@ use gorgon_proto::message::{Reply, Start};
 use gorgon_proto::names;
 use gorgon_worker::children::ChildNo;
 use gorgon_worker::event::{Delivered, Effect, Event, Exit, Settings};
+use gorgon_worker::identity::Identity;
 use gorgon_worker::idle::Idleness;
-use gorgon_worker::record::Identity;
 use gorgon_worker::work::Work;
 use gorgon_worker_manager::event as supervise;
 

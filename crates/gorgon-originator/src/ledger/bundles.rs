@@ -12,14 +12,14 @@ use gorgon_proto::job::ListenerId;
 use gorgon_proto::message::Finish;
 
 /// Longest time, in seconds, that a file of a bundle is expected to take.
-pub(super) const SMALL_S: f64 = 0.010;
+pub const SMALL_S: f64 = 0.010;
 /// Longest time, in seconds, that all files of a bundle are expected to take together.
 pub(super) const BUNDLE_S: f64 = 0.025;
 /// Maximum number of files in a bundle.
 pub(super) const MOST_FILES: usize = 50;
 /// Number of messages that lie ahead on the file queue for each slot, and besides.
 const AHEAD: (usize, usize) = (4, 4);
-/// The bundles of a job's rest, shared out, would last each slot at least this often.
+/// Minimum number of bundles that the files that wait must still give each slot. It makes bundles small near the end.
 const ROUNDS: f64 = 2.0;
 /// Number of files that must have ended before a job without a history makes bundles.
 const SEEN: usize = 8;
@@ -34,7 +34,7 @@ pub(super) struct Bundles {
     seconds: Vec<Option<f64>>,
     /// How many slots the job will have, if that is known.
     expected_slots: usize,
-    /// What the items that wait took together, as far as it is known; and how many of them have no known time.
+    /// Known seconds of the items that wait, and number of those without a known time.
     left: (f64, usize),
     /// Seconds of the latest files of this job of which nothing was known.
     latest: VecDeque<f64>,
@@ -93,7 +93,8 @@ impl Bundles {
         if self.begun.insert(child) {
             return;
         }
-        self.latest.push_back(finish.time);
+        // Of one that did not come to its end the child has told no time.
+        self.latest.push_back(finish.time.max(finish.runtime));
         if self.latest.len() > LATEST {
             self.latest.pop_front();
         }
@@ -122,7 +123,12 @@ impl Bundles {
     }
 
     /// Takes the items of the next message, if the queue is short of messages for so many slots.
-    pub(super) fn next(&mut self, slots: usize, plain: impl Fn(ItemId) -> bool) -> Vec<ItemId> {
+    pub(super) fn next(
+        &mut self,
+        slots: usize,
+        waits: impl Fn(ItemId) -> bool,
+        plain: impl Fn(ItemId) -> bool,
+    ) -> Vec<ItemId> {
         let slots = slots.max(self.expected_slots);
         let (each, besides) = AHEAD;
         if self.heads.len() >= each * slots + besides {
@@ -150,6 +156,9 @@ impl Bundles {
             match known {
                 Some(seconds) => self.left.0 = (self.left.0 - seconds).max(0.0),
                 None => self.left.1 -= 1,
+            }
+            if !waits(id) {
+                continue;
             }
             items.push(id);
             let Some(seconds) = small else { break };
@@ -206,7 +215,7 @@ mod tests {
         let mut bundles = Bundles::new(waiting.collect(), seconds, 0);
         let mut shown = Vec::new();
         while bundles.any_waiting() {
-            let items = bundles.next(slots, |_| true);
+            let items = bundles.next(slots, |_| true, |_| true);
             shown.push(items.len().to_string());
             for id in items {
                 bundles.left_queue(id);
@@ -237,12 +246,12 @@ mod tests {
         let waiting = (0..100).map(ItemId).collect();
         let mut bundles = Bundles::new(waiting, vec![Some(1.0); 100], 0);
         let mut count = 0;
-        while !bundles.next(2, |_| true).is_empty() {
+        while !bundles.next(2, |_| true, |_| true).is_empty() {
             count += 1;
         }
         assert_eq!(count, 12);
         bundles.left_queue(ItemId(0));
-        assert_eq!(bundles.next(2, |_| true), [ItemId(12)]);
-        assert_eq!(bundles.next(2, |_| true), []);
+        assert_eq!(bundles.next(2, |_| true, |_| true), [ItemId(12)]);
+        assert_eq!(bundles.next(2, |_| true, |_| true), []);
     }
 }

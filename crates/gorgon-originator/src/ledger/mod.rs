@@ -44,6 +44,7 @@ use std::time::{Duration, Instant};
 use gorgon_proto::item::{ItemId, WorkItem};
 use gorgon_proto::message::WorkerKey;
 
+pub use bundles::SMALL_S;
 pub use dropped::QUIET_LIMIT;
 pub use event::{Cause, Effect, Ending, Event, Happening, Kept, Ran, Rules};
 pub use hosts::{LOOK_INTERVAL, SILENCE_LIMIT};
@@ -281,7 +282,7 @@ impl Ledger {
 
     /// Publishes more of the plan, so that no worker waits for us.
     fn publish_ahead(&mut self, out: &mut Vec<Effect>) {
-        if !self.items.bundles.any_waiting() || !self.publishes() {
+        if self.stage != Stage::Running || !self.items.bundles.any_waiting() {
             return;
         }
         let slots = self.hosts.slots();

@@ -72,7 +72,7 @@ class ChannelTest < Minitest::Test
     ours, theirs = UNIXSocket.pair
     in_directory { |directory| branch_of(ours, directory) { |channel| tell(channel) } }
     lines = theirs.readpartial(4096).force_encoding(Encoding::UTF_8).lines.map(&:chomp).reject(&:empty?)
-    assert_equal ['{"n":1,"text":"ä"}', '{"event":"first"}', '{"n":2,"text":"b"}', '{"event":"ended"}'], lines
+    assert_equal ['{"n":1,"text":"ä"}', '{"n":2,"event":"first"}', '{"n":3,"text":"b"}', '{"event":"ended"}'], lines
   end
 
   def test_what_was_cut_off_is_sent_again_but_for_the_line_that_could_wait_no_longer
@@ -91,7 +91,7 @@ class ChannelTest < Minitest::Test
       writer.raise(Interrupt)
       lines = theirs.read.lines.map(&:chomp)
       writer.join
-      assert_equal ['{"n":1,"text":"held"}', '{"n":2,"text":"more"}', '{"event":"next"}'], lines.last(3)
+      assert_equal ['{"n":1,"text":"held"}', '{"n":3,"text":"more"}', '{"n":4,"event":"next"}'], lines.last(3)
     end
   end
 
@@ -129,6 +129,7 @@ class ChannelTest < Minitest::Test
       yield channel
       Process.kill(:KILL, $$)
     end
+    channel.drafts = nil
     Process.wait(child)
     channel.send_anew({ event: 'ended' }, drafts.text)
   end

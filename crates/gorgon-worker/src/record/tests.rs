@@ -1,5 +1,6 @@
 use super::*;
 use gorgon_proto::item::ItemId;
+use gorgon_proto::job::ListenerId;
 use gorgon_proto::outcome::Outcome;
 use std::time::Duration;
 
@@ -49,7 +50,7 @@ fn the_type_follows_from_tests_and_errors() {
     ] {
         let (mut record, now) = record();
         record.test_finished(result(outcome));
-        record.ended(0.5, "printed".into());
+        record.ended(0.5, None, "printed".into());
         let finish = record.close(&me(), now + Duration::from_secs(1), How::Finished);
         assert_eq!(finish.kind, kind, "{outcome:?}");
         assert_eq!(finish.output.is_empty(), kind == FinishType::Pass);
@@ -94,5 +95,23 @@ fn avoid_names_a_listener_or_one_of_its_slots() {
         ("L12", false),
     ] {
         assert_eq!(me().is_named_by(avoid), named, "{avoid}");
+    }
+}
+
+#[test]
+fn a_file_of_which_results_were_lost_has_not_passed() {
+    for (told, lost) in [
+        (Some((1, 0)), false),
+        (None, false),
+        (Some((2, 0)), true),
+        (Some((1, 1)), true),
+    ] {
+        let (mut record, now) = record();
+        record.test_finished(result(Outcome::Passed));
+        record.ended(0.5, told, String::new());
+        let finish = record.close(&me(), now, How::Finished);
+        assert_eq!(finish.kind == FinishType::Fail, lost, "{told:?}");
+        let text = finish.errors.first().map(|error| error.message.as_str());
+        assert_eq!(text.is_some_and(|it| it.contains("but 1 arrived")), lost);
     }
 }

@@ -20,13 +20,13 @@ impl Items {
 
     /// Takes the items of the next message, if the file queue is short of messages for so many slots.
     pub(in crate::ledger) fn next_message(&mut self, slots: usize) -> Vec<WorkItem> {
-        let plain = |id: ItemId| self.items[id.0 as usize].work.is_plain();
-        let next = self.bundles.next(slots, plain);
+        let items = &self.items;
+        // A foreign message may have settled one of which nobody has been told.
+        let waits = |id: ItemId| items[id.0 as usize].phase == Phase::Waiting;
+        let plain = |id: ItemId| items[id.0 as usize].work.is_plain();
+        let next = self.bundles.next(slots, waits, plain);
         for id in &next {
-            // One that was settled meanwhile, as by a finish of nobody knows whom, is not published.
-            if self.item(*id).phase == Phase::Waiting {
-                self.set_phase(*id, Phase::Queued);
-            }
+            self.set_phase(*id, Phase::Queued);
         }
         let work = |id: &ItemId| self.items[id.0 as usize].work.clone();
         next.iter().map(work).collect()

@@ -122,16 +122,56 @@ fn a_limit_is_that_of_the_file_that_runs() {
             ("item 1+2+3", "start 1; fork c1 rspec"),
             ("c1 ready", "run c1 1+2+3"),
             ("0.099s", ""),
-            ("3.901s", "look c1"),
+            ("0.901s", "look c1"),
+            ("3s", "look c1; look c1; look c1"),
             ("c1 more", "finish 1 pass; start 2"),
-            ("4s", "look c1"),
-            ("1s", "INT c1"),
+            ("4s", "look c1; look c1; look c1; look c1"),
+            ("1s", "look c1; INT c1"),
             // It had gone on before it was told to stop: what it told of the file before is no end by force.
             ("c1 more", "finish 2 pass; start 3"),
+            // So it is given to another child, with all of its time.
             ("c1 interrupted", ""),
             ("c1 finished", ""),
-            ("c1 exited 1", "finish 3 timeout after 1,2"),
+            ("c1 exited 1", "fork c2 rspec"),
+            ("c2 ready", "run c2 3"),
+            ("4s", ""),
+            ("1s", "INT c2"),
+            ("c2 interrupted", ""),
+            ("c2 finished", ""),
+            ("c2 exited 1", "finish 3 timeout"),
             ("ok", "ack 1"),
+        ],
+    );
+}
+
+#[test]
+fn a_line_that_cannot_be_read_is_the_fault_of_its_file_alone() {
+    check(
+        settings(),
+        &[
+            ("item 1+2+3", "start 1; fork c1 rspec"),
+            ("c1 ready", "run c1 1+2+3"),
+            ("c1 unread", "TERM c1"),
+            ("c1 more", "finish 1 fail; start 2"),
+            ("c1 terminated", "fork c2 rspec"),
+            ("c2 ready", "run c2 2+3"),
+            ("c2 more", "finish 2 pass; start 3"),
+        ],
+    );
+}
+
+#[test]
+fn a_file_outside_is_never_given_to_a_child() {
+    check(
+        settings(),
+        &[
+            ("item 1+../2+3", "start 1; fork c1 rspec"),
+            ("c1 ready", "run c1 1"),
+            (
+                "c1 done",
+                "finish 1 pass; start 2; finish 2 fail; start 3; run c1 3",
+            ),
+            ("c1 done", "finish 3 pass"),
         ],
     );
 }
@@ -235,9 +275,10 @@ fn after_an_outage_it_holds_what_the_broker_has_no_finish_of() {
             ("c1 ready", "run c1 1+2"),
             ("c1 more", ""),
             ("down", ""),
+            // Its word may be outdated soon, and is then not sent again: it goes alone.
             (
                 "up",
-                "start 1 & finish 1 pass & start 2 & holds 2; stop consuming",
+                "start 1 & finish 1 pass & start 2; holds 1+2; stop consuming",
             ),
         ],
     );

@@ -12,7 +12,7 @@ use gorgon_ruby::{Callback, CallbackFailure, ChildEvent, Purpose};
 
 use crate::children::ChildNo;
 use crate::event::{Delivered, Effect, Event, Exit, Settings};
-use crate::record::Identity;
+use crate::identity::Identity;
 use crate::work::Work;
 
 pub(super) fn settings() -> Settings {
@@ -285,18 +285,21 @@ fn child_event(words: &[&str]) -> ChildEvent {
         ["empty"] => ChildEvent::HasNoTests,
         ["done"] => ChildEvent::FileFinished {
             time: 0.1,
+            told: None,
             output: "out".into(),
             spent: false,
             more: false,
         },
         ["more"] => ChildEvent::FileFinished {
             time: 0.1,
+            told: None,
             output: String::new(),
             spent: false,
             more: true,
         },
         ["done", "spent"] => ChildEvent::FileFinished {
             time: 0.1,
+            told: None,
             output: "out".into(),
             spent: true,
             more: false,
