@@ -136,11 +136,12 @@ impl Truth {
     }
 
     pub(super) fn runs(&mut self, pid: Pid, child: ChildNo, item: &WorkItem) {
-        // What could not be loaded is loaded once more in another child, and nothing else counts.
+        // What could not be loaded is loaded once more in another child, and nothing else counts. So is a file whose child
+        // was stopped for the file before it.
         let same =
             |e: &&mut Execution| (e.pid, e.item, e.attempt) == (pid, item.item, item.attempt);
         for before in self.executions.iter_mut().filter(same) {
-            before.loading &= before.errors == 0;
+            before.loading &= before.errors == 0 && before.complete;
         }
         self.executions.push(Execution {
             pid,
