@@ -94,7 +94,7 @@ fn splitting(settings: &Settings, args: &StartArgs, history: &History) -> Splitt
     }
 }
 
-/// How many slots the job will have: known in place, else those that the last job had.
+/// How many slots the job will have: known with `--local`, else those that the last job had.
 fn expected_slots(args: &StartArgs, history: &History) -> usize {
     match args.local {
         Some(slots) => {

@@ -22,7 +22,7 @@ pub use hosts::{
 };
 pub use listeners::{Announce, Control, Ping, PingResponse, ToListener, read_to_listener};
 
-/// A message of the reply queue of a job.
+/// What a message of the reply queue of a job holds, once or several times.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "action", rename_all = "snake_case")]
 pub enum Reply {
@@ -126,7 +126,7 @@ pub struct Finish {
     /// How the item ended.
     #[serde(rename = "type")]
     pub kind: FinishType,
-    /// Seconds from the item's arrival to its end, as the worker saw it.
+    /// Seconds from the item's arrival to its end, as the worker saw it. Of an item of a bundle: as `time`.
     pub runtime: f64,
     /// Seconds of load and tests, as the Ruby child saw it.
     #[serde(default)]

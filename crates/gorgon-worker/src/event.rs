@@ -100,7 +100,8 @@ pub enum Effect {
     /// The same, and acknowledge this delivery as soon as the confirm is there; then `Acked` comes. Where that is not
     /// to be any more, as it stops consuming or the connection is lost, `Confirmed` comes.
     PublishThenAck(u64, Vec<Reply>, u64),
-    /// Write down what runs now, or that nothing does, where the manager finds it if this process dies.
+    /// Write down the first item of the delivery in hand, or that there is none, where the manager finds it if this process
+    /// dies.
     Note(Option<Box<Start>>),
     /// Publish the message of this tag again.
     Resend(u64),

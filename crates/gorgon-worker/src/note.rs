@@ -1,5 +1,5 @@
-//! What a worker runs, where its manager finds it at its death: written for each item, which wakes nobody. In the same
-//! words as to the originator, so that the manager can tell it for a worker that had no time to.
+//! What a worker runs, where its manager finds it at its death: the start of the first item of the delivery, in the same
+//! words as to the originator. So the manager can tell it for a worker that had no time to. Writing it wakes nobody.
 
 use std::fs::{File, OpenOptions};
 use std::io;

@@ -36,7 +36,7 @@ pub struct Rules {
 /// What happened.
 #[derive(Debug, Clone)]
 pub enum Event {
-    /// The items are queued and the job definition is published.
+    /// The first items are queued and the job definition is published.
     Offered,
     /// A message of the reply queue.
     Reply(Box<Reply>),

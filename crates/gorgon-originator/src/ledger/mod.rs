@@ -110,7 +110,8 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// Makes the ledger of these items, which are numbered from 0 on and lie on the file queue.
+    /// Makes the ledger of these items, which are numbered from 0 on. All of them lie on the file queue, unless `bundling`
+    /// follows.
     #[must_use]
     pub fn new(rules: Rules, work: Vec<WorkItem>) -> Self {
         Self {

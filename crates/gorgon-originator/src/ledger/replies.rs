@@ -216,7 +216,7 @@ impl Ledger {
         }
     }
 
-    /// Nobody may run this item any more.
+    /// Perhaps nobody runs this item any more.
     fn doubt(&mut self, now: Instant, id: ItemId, costs: bool) {
         if let Some(attempt) = self.items.get(id).map(|item| item.work.attempt) {
             self.items.doubt(id, attempt, now + DOUBT_LIMIT, costs);
@@ -234,8 +234,9 @@ impl Ledger {
         }
     }
 
-    /// A worker runs none but this, and begins none before the broker has the finish of the one
-    /// before: where that did not arrive, the broker has lost it, or it is on its way still.
+    /// A worker speaks of one item, and holds others that are not in its bundle. It begins no other delivery before the
+    /// broker has the finishes of the one before. If they did not arrive, the broker has lost them, or they are still on
+    /// their way.
     fn doubt_held(&mut self, now: Instant, worker: &WorkerKey, but: Option<ItemId>) {
         for id in self.items.held_besides(worker, but) {
             self.doubt(now, id, false);

@@ -1,4 +1,4 @@
-//! What the worker says: its replies, and the beginning of an item when that is due.
+//! What the worker says: its replies, and the note of what it runs.
 
 use std::io;
 use std::path::Path;
