@@ -5,6 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use hmac::{Hmac, KeyInit, Mac};
+use jiff::Timestamp;
 use sha2::Sha256;
 
 /// The header that carries the signature: `v1 NONCE UNIX_SECONDS HEX`.
@@ -189,25 +190,11 @@ struct Utc(u64);
 
 impl fmt::Display for Utc {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (days, second) = (self.0 / 86_400, self.0 % 86_400);
-        // Years begin in March, eras of 400 years on 0000-03-01, which lies 719,468 days before 1970.
-        let days = days.saturating_add(719_468);
-        let (era, day) = (days / 146_097, days % 146_097);
-        let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
-        let day = day - (365 * year + year / 4 - year / 100);
-        let month = (5 * day + 2) / 153;
-        let day = day - (153 * month + 2) / 5 + 1;
-        let (month, next) = if month < 10 {
-            (month + 3, 0)
-        } else {
-            (month - 9, 1)
-        };
-        let year = year + era * 400 + next;
-        let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
-        write!(
-            f,
-            "{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02} UTC"
-        )
+        let at = i64::try_from(self.0).ok();
+        match at.and_then(|second| Timestamp::from_second(second).ok()) {
+            Some(at) => write!(f, "{}", at.strftime("%Y-%m-%d %H:%M:%S UTC")),
+            None => write!(f, "{} s after 1970", self.0),
+        }
     }
 }
 

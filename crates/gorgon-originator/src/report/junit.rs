@@ -5,10 +5,11 @@ mod retried;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use gorgon_proto::outcome::{FileError, Outcome, TestResult, Verdict};
 use gorgon_proto::text::failure::hook_name;
+use jiff::Timestamp;
 
 pub use not_begun::not_begun;
 
@@ -63,29 +64,8 @@ impl Tally {
 /// Returns the instant as `2026-01-31T23:59:59`, in UTC, as JUnit's schema has it.
 #[must_use]
 pub fn timestamp(at: SystemTime) -> String {
-    let seconds = at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    let (days, second) = (seconds / 86_400, seconds % 86_400);
-    // Days since 1970 to a date: years begin in March, so that the leap day is the last.
-    let shifted = days + 719_468;
-    let era = shifted / 146_097;
-    let day_of_era = shifted % 146_097;
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_place = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_place + 2) / 5 + 1;
-    let month = if month_place < 10 {
-        month_place + 3
-    } else {
-        month_place - 9
-    };
-    let year = year_of_era + era * 400 + u64::from(month <= 2);
-    format!(
-        "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}",
-        second / 3600,
-        second / 60 % 60,
-        second % 60
-    )
+    let at = Timestamp::try_from(at).unwrap_or(Timestamp::UNIX_EPOCH);
+    at.strftime("%Y-%m-%dT%H:%M:%S").to_string()
 }
 
 /// Returns the first line that says something: not RSpec's line of source, nor the exception's name. Of a test with
@@ -101,7 +81,7 @@ pub(super) fn first_line(kind: &str, message: &str) -> String {
                 .is_none_or(|name| name != kind && !is_class(name))
     };
     let mut faults: Vec<&str> = Vec::new();
-    let mut lines = message.lines().peekable();
+    let mut lines = without_source(message).peekable();
     while let Some(line) = lines.next() {
         // What stands before the first heading says how many faults there are.
         if is_heading(line.trim()) {
@@ -111,9 +91,21 @@ pub(super) fn first_line(kind: &str, message: &str) -> String {
         }
     }
     if faults.is_empty() {
-        faults.extend(message.lines().find(says).map(str::trim));
+        faults.extend(without_source(message).find(says).map(str::trim));
     }
     faults.join("; ").chars().take(MESSAGE_LIMIT).collect()
+}
+
+/// Returns the lines of a message without source of several lines, which RSpec writes between a bare `Failure/Error:`
+/// and an empty line.
+fn without_source(message: &str) -> impl Iterator<Item = &str> {
+    let mut in_source = false;
+    message.lines().filter(move |line| {
+        let line = line.trim();
+        let is_source = in_source && !line.is_empty();
+        in_source = is_source || line.ends_with("Failure/Error:");
+        !is_source
+    })
 }
 
 /// Returns whether a text is the name of a class.
@@ -390,6 +382,8 @@ fn whole_report(total: Tally, body: &str, job: &JobFacts) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::UNIX_EPOCH;
+
     use super::*;
 
     #[test]
@@ -411,6 +405,17 @@ mod tests {
                 "Got 2 failures:\n\n1.1) Failure/Error: raise 'one'\n\n     RuntimeError:\n       one\n\n\
                  1.2) Failure/Error: expect(1).to eq 2\n\n       expected: 2\n            got: 1",
                 "one; expected: 2",
+            ),
+            (
+                "RSpec::Core::MultipleExceptionError",
+                "Got 2 failures:\n\n1) Failure/Error:\n     it('x') { expect(1)\n       .to eq 2 }\n\n     expected: 2\n\n\
+                 2) Failure/Error: raise 'two'\n\n   RuntimeError:\n     two",
+                "expected: 2; two",
+            ),
+            (
+                "RSpec::Expectations::ExpectationNotMetError",
+                "Failure/Error:\n  expect(1)\n    .to eq 2\n\n  expected: 2\n       got: 1",
+                "expected: 2",
             ),
             ("KeyError", "\n  expected: 2\n       got: 1", "expected: 2"),
             ("KeyError", "", ""),
