@@ -40,6 +40,16 @@ impl Outgoing {
         self.body.clone()
     }
 
+    /// Returns the same replies, each as a message of its own.
+    #[must_use]
+    pub fn split(&self) -> Vec<Self> {
+        let replies = read_replies(&self.body).unwrap_or_default();
+        replies
+            .iter()
+            .map(|reply| Self::new(std::slice::from_ref(reply)))
+            .collect()
+    }
+
     /// Makes the message leaner, because the broker does not take it; false when it cannot be any more. The largest of its
     /// replies that can be cut is cut: the others are not at fault.
     pub fn make_leaner(&mut self) -> bool {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::item::ItemId;
-use crate::message::HostError;
+use crate::message::{HostError, Start};
 use crate::trace::Step;
 
 /// Exit code of a worker: a callback raised, Ruby could not be started, or no file can run; its item
@@ -23,8 +23,47 @@ pub const MANAGER_GONE: u8 = 4;
 /// time: its listener says that the host leaves.
 pub const MANAGER_UNHEARD: u8 = 5;
 
-/// Returns where a worker notes what it runs, for its manager to read at its death: beside the socket of the preloader
-/// that they share. Its first line is the `start` message, or empty.
+/// What a worker notes in its file, for its manager to read at its death.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Noted {
+    /// The delivery that it runs; none if it runs none.
+    pub began: Option<Began>,
+    /// Whether it ends a Ruby child that has run files: what the suite hooks of that child say is not known yet.
+    #[serde(default)]
+    pub ends_child: bool,
+}
+
+/// A delivery that a worker has begun.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Began {
+    /// The start of its first item, in the same words as to the originator.
+    pub start: Start,
+    /// Whether it holds more items than that one. Then nobody but the Ruby child knows which of them runs.
+    #[serde(default)]
+    pub in_bundle: bool,
+}
+
+impl Noted {
+    /// Returns it as a line.
+    #[must_use]
+    pub fn line(&self) -> Vec<u8> {
+        let mut line = serde_json::to_vec(self).unwrap_or_default();
+        line.push(b'\n');
+        line
+    }
+
+    /// Reads the first line of a file; nothing is noted in one that cannot be read. What follows the line is left from
+    /// longer ones, and may begin inside a character.
+    #[must_use]
+    pub fn read(file: &[u8]) -> Self {
+        let line = file.split(|byte| *byte == b'\n').next();
+        line.and_then(|line| serde_json::from_slice(line).ok())
+            .unwrap_or_default()
+    }
+}
+
+/// Returns where a worker notes what it does ([`Noted`]): beside the socket of the preloader that it shares with its
+/// manager.
 #[must_use]
 pub fn item_note(socket: &Path, pid: u32) -> PathBuf {
     socket.with_file_name(format!("item-{pid}"))
@@ -36,8 +75,11 @@ pub fn item_note(socket: &Path, pid: u32) -> PathBuf {
 pub enum WorkerLine {
     /// It begins an item. Said after [`WorkerLine::Idle`], and where [`item_note`] cannot be written.
     Item {
-        /// The item.
+        /// The item, or the first one of a bundle.
         item: ItemId,
+        /// Whether it is one of a bundle.
+        #[serde(default)]
+        in_bundle: bool,
     },
     /// It waits for an item.
     Idle,

@@ -125,6 +125,9 @@ impl FileError {
     /// `what` of the fault that says: what ran before an item could not be run once more, so the item did
     /// not run either.
     pub const ROW_BROKEN: &str = "again";
+    /// `what` of faults that end a plain run, whatever ran before: an exception that no test or hook raised, and what has
+    /// the framework stop.
+    pub const ENDS_RUN: [&str; 2] = ["run", "quit"];
 
     /// Makes the error of a file that was lost on each of these hosts.
     #[must_use]

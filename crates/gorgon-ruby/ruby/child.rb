@@ -85,7 +85,12 @@ module Gorgon
     def interrupt
       return if @late
 
-      @reporter.interrupted = true if $$ == @pid && @channel.asked_to_stop?
+      if $$ == @pid
+        asked = @channel.asked_to_stop?
+        @reporter.interrupted = true if asked
+        own = @adapters[@request.framework] unless asked
+        own.interrupted if own.respond_to?(:interrupted)
+      end
       ::Thread.main.raise(Interrupt, '', CALLER.call(0).reject { |line| line.start_with?(OURS) })
     end
 
@@ -203,12 +208,16 @@ module Gorgon
       Program.take(@request.framework, path, @root, program) { |file| Frameworks.scan.text(file) if asked.empty? }
       started = System.now
       choice = Frameworks::Choice.new(path, @request.framework, asked, Frameworks.scan)
-      other = ::Kernel.catch(:elsewhere) { run_with_adapter(path, selection(line), choice) }
-      # A fork inside a test that came to its end here.
-      Process.exit!(0) unless $$ == @pid
+      other = ::Kernel.catch(Frameworks::Choice::ELSEWHERE) { run_with_adapter(path, selection(line), choice) }
+      Process.exit!(fork_status) unless $$ == @pid
       return leave_to(other, true) if other
 
       end_file(path, System.now - started)
+    end
+
+    # The status of a fork inside a test that came to its end here, as the framework would give it.
+    def fork_status
+      adapter.respond_to?(:fork_status) ? adapter.fork_status(@reporter.failed) : 0
     end
 
     # The file is another framework's. This child is given no other file when it has loaded this one.
@@ -253,7 +262,7 @@ module Gorgon
       @channel.hold_line(LOADING)
     end
 
-    # Returns nil; leaves by :elsewhere where the file turns out to be another framework's.
+    # Returns nil; leaves by ELSEWHERE where the file turns out to be another framework's.
     def run_with_adapter(path, selection, choice)
       @reporter.choice = choice
       adapter.run(path, selection)

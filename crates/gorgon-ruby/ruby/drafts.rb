@@ -14,7 +14,8 @@ module Gorgon
     # A line of ours is shorter.
     READ_BYTES = 16 * 1024 * 1024
 
-    NUMBER = /\A\{"n":(\d+),/.freeze
+    # Of bytes: what remains of an older line may begin inside a character.
+    NUMBER = /\A\{"n":(\d+),/n.freeze
     # Taken at load: tests replace methods.
     DIGITS = ::Integer.instance_method(:to_s)
 
@@ -53,11 +54,12 @@ module Gorgon
     # follows them is what remains of older lines.
     def text
       latest = 0
-      lines = @io.pread(READ_BYTES, 0).force_encoding(Encoding::UTF_8).lines
-      lines.take_while do |line|
+      lines = @io.pread(READ_BYTES, 0).force_encoding(Encoding::BINARY).lines
+      good = lines.take_while do |line|
         number = line[NUMBER, 1].to_i
         number > latest && (latest = number)
-      end.join
+      end
+      good.join.force_encoding(Encoding::UTF_8)
     rescue SystemCallError, IOError
       ''
     end

@@ -20,6 +20,8 @@ module Gorgon
     JOIN = Array.instance_method(:join)
     DIGITS = Integer.instance_method(:to_s)
     DECIMALS = Float.instance_method(:to_s)
+    MATCHES = String.instance_method(:match?)
+    REPLACED = String.instance_method(:gsub)
 
     class << self
       def write(value)
@@ -58,17 +60,17 @@ module Gorgon
       private
 
       def object(hash)
-        text = +'{'
+        text = nil
         EACH.bind_call(hash) do |key, item|
-          text << ',' if text.size > 1
-          text << (KEYS[key] ||= "#{string(key)}:") << write(item)
+          pair = "#{KEYS[key] ||= "#{string(key)}:"}#{write(item)}"
+          text = text ? "#{text},#{pair}" : pair
         end
-        text << '}'
+        "{#{text}}"
       end
 
       def string(object)
         text = utf8(object)
-        text = text.gsub(ESCAPED) { |char| ESCAPES[char] } if text.match?(ESCAPED)
+        text = REPLACED.bind_call(text, ESCAPED) { |char| ESCAPES[char] } if MATCHES.bind_call(text, ESCAPED)
         %("#{text}")
       end
     end
@@ -231,20 +233,20 @@ module Gorgon
 
     # To be sent with the next event: each write wakes the other side.
     def hold(event)
-      hold_line(Json.write(event) << "\n")
+      hold_line("#{Json.write(event)}\n")
     end
 
     def hold_line(line)
       @mutex.synchronize do
         line = numbered(line)
         kept = @drafts.keep(line) if @drafts
-        @held << line
+        @held = "#{@held}#{line}"
         write_all('') if kept == false || @held.bytesize > Drafts::HELD_BYTES
       end
     end
 
     def send(event)
-      line = Json.write(event) << "\n"
+      line = "#{Json.write(event)}\n"
       @mutex.synchronize { write_all(numbered(line)) }
     end
 
@@ -255,7 +257,7 @@ module Gorgon
 
     # As `send`, after a line that may have been cut off in the middle, and after what was held.
     def send_anew(event, held = '')
-      line = Json.write(event) << "\n"
+      line = "#{Json.write(event)}\n"
       @mutex.synchronize do
         @cut = true
         @held = "#{held}#{@held}"
@@ -267,7 +269,7 @@ module Gorgon
     def receive
       line = buffered
       until line
-        @rest << read_some
+        @rest = "#{@rest}#{read_some}"
         line = buffered
       end
       @spoke_at = System.now
@@ -278,7 +280,7 @@ module Gorgon
 
     # The lines that can be had without waiting; nil at the end.
     def received
-      @rest << @io.read_nonblock(READ_BYTES)
+      @rest = "#{@rest}#{@io.read_nonblock(READ_BYTES)}"
       lines = []
       while (line = buffered)
         lines << Json.read(line.force_encoding(Encoding::UTF_8))
@@ -306,7 +308,7 @@ module Gorgon
 
     # Where an interrupt has cut off the line before: that is given up, but not what was held.
     def write_all(line)
-      @sending << @held
+      @sending = "#{@sending}#{@held}"
       @held = +''
       line = "#{"\n" if @cut}#{@sending}#{line}"
       @cut = true

@@ -153,9 +153,17 @@ module Gorgon
 
     # One that is gone since cannot be entered: then it is the project's.
     def enter(path)
-      CHDIR.call(path) unless directory == path
+      change_to(path) || change_to(@root) unless directory == path
+    end
+
+    # Returns false where that cannot be entered. While a thread of an earlier file is in a block of Dir.chdir, nobody else
+    # may enter any, in a plain run neither: then all stay where they are.
+    def change_to(path)
+      CHDIR.call(path)
     rescue SystemCallError
-      CHDIR.call(@root)
+      false
+    rescue ::RuntimeError
+      true
     end
 
     # nil: it is gone.

@@ -7,6 +7,15 @@ use gorgon_proto::item::ItemId;
 /// So many deaths, on different items or before any item, and the slot leaves the job.
 pub const DEATHS: usize = 3;
 
+/// What a worker had begun last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BegunLast {
+    /// This item.
+    Item(ItemId),
+    /// One of the items of a bundle, nobody knows which. They come back one by one.
+    Bundle,
+}
+
 /// The deaths of one slot's workers.
 #[derive(Debug, Default)]
 pub struct Deaths {
@@ -15,13 +24,14 @@ pub struct Deaths {
 }
 
 impl Deaths {
-    /// Notes a death, on the item that the worker had begun last, if any; returns whether the slot
-    /// leaves the job.
-    pub fn note(&mut self, item: Option<ItemId>) -> bool {
-        match item {
-            Some(item) => {
+    /// Notes a death, and what the worker had begun last, if anything; returns whether the slot leaves the job. A death in
+    /// a bundle does not count: if an item of it is at fault, that one would count twice.
+    pub fn note(&mut self, began: Option<BegunLast>) -> bool {
+        match began {
+            Some(BegunLast::Item(item)) => {
                 self.on.insert(item);
             }
+            Some(BegunLast::Bundle) => {}
             None => self.before_any += 1,
         }
         self.on.len() >= DEATHS || self.before_any >= DEATHS
@@ -34,13 +44,16 @@ mod tests {
 
     #[test]
     fn three_different_items_or_three_before_any() {
-        let some = |n| Some(ItemId(n));
+        let some = |n| Some(BegunLast::Item(ItemId(n)));
+        let bundle = Some(BegunLast::Bundle);
         for (deaths, leaves) in [
             (&[some(1), some(1), some(1), some(1)][..], false),
             (&[some(1), some(2), some(3)], true),
             (&[None, None], false),
             (&[None, None, None], true),
             (&[None, some(1), None, some(2)], false),
+            (&[bundle, some(1), bundle, some(2), bundle], false),
+            (&[bundle, some(1), some(2), bundle, some(3)], true),
         ] {
             let mut count = Deaths::default();
             let mut last = None;

@@ -1,5 +1,7 @@
 //! The manager's session with the broker: what it tells the originator, and what it hears.
 
+mod workers;
+
 use std::collections::BTreeMap;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -13,8 +15,8 @@ use gorgon_process::liveness::Identity;
 use gorgon_proto::job::{JobId, ListenerId};
 use gorgon_proto::lean::Outgoing;
 use gorgon_proto::message::{
-    self, Control, HostError, HostJoined, HostLeft, HostSlots, LeaveReason, Reply, Start, Warning,
-    WorkerDied, WorkerOfHost,
+    self, Control, HostError, HostJoined, HostLeft, HostSlots, LeaveReason, Reply, Warning,
+    WorkerOfHost,
 };
 use gorgon_proto::names::{self, CONTROL_EXCHANGE};
 use gorgon_proto::trace::Step;
@@ -264,23 +266,6 @@ impl Replies {
             slots,
             ended: ended.collect(),
             manager_queue_name: self.queue.clone(),
-        });
-        self.publish(&reply);
-    }
-
-    /// What a worker that died ran, as it would have said.
-    pub fn start(&mut self, start: Start) {
-        self.publish(&Reply::Start(start));
-    }
-
-    /// A worker died.
-    pub fn death(&mut self, worker_id: u32, pid: u32, end: String) {
-        let reply = Reply::WorkerDied(WorkerDied {
-            hostname: self.hostname.clone(),
-            listener_id: self.listener_id.clone(),
-            worker_id,
-            pid,
-            end,
         });
         self.publish(&reply);
     }

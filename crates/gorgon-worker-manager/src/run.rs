@@ -14,7 +14,7 @@ use gorgon_process::lease::Lease;
 use gorgon_process::signals::{self, Signal};
 use gorgon_process::{logging, orphan};
 use gorgon_proto::job::{JobDefinition, SCHEMA, WorkspaceMode};
-use gorgon_proto::local::{ListenerLine, MANAGER_GONE, MANAGER_UNHEARD, WorkerLine};
+use gorgon_proto::local::{Began, ListenerLine, MANAGER_GONE, MANAGER_UNHEARD, WorkerLine};
 use gorgon_proto::message::{HostError, LeaveReason};
 use gorgon_ruby::{Callback, Preloader, PreloaderEvent};
 use log::{debug, error, info, warn};
@@ -264,12 +264,19 @@ impl Shell<'_> {
         self.numbers.give_free(slot);
         info!(target: "gorgon::manager", slot, pid = worker.pid(), end:%; "worker ended");
         let mut last = worker.last_words();
-        if let Some(start) = worker.take_note() {
-            last.push(WorkerLine::Item { item: start.item });
+        let noted = worker.take_note();
+        if let Some(Began { start, in_bundle }) = noted.began {
+            last.push(WorkerLine::Item {
+                item: start.item,
+                in_bundle,
+            });
             // Who was killed may not have told it: the originator hears it before the death, as if from the worker.
             if matches!(end, End::Signaled(_)) {
                 self.replies.start(start);
             }
+        }
+        if noted.ends_child && !self.supervisor.is_leaving() {
+            self.replies.end_unseen(slot, end);
         }
         let last = last.into_iter().map(|line| Event::WorkerSaid(slot, line));
         last.chain([Event::WorkerEnded(slot, end)]).collect()

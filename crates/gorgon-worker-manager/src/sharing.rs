@@ -290,7 +290,7 @@ impl Slot {
         Self {
             preloader,
             state: SlotState::Waiting,
-            item: None,
+            began: None,
             deaths: Deaths::default(),
             recalled: false,
             idle: false,

@@ -13,10 +13,9 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use gorgon_process::signals::Signal;
-use gorgon_proto::item::ItemId;
 use gorgon_proto::message::{HostError, LeaveReason};
 
-use crate::deaths::Deaths;
+use crate::deaths::{BegunLast, Deaths};
 use crate::event::{Effect, Event};
 use crate::lookout::Lookout;
 use crate::sharing::Sharing;
@@ -76,7 +75,8 @@ pub(crate) enum SlotState {
 pub(crate) struct Slot {
     pub(crate) preloader: u32,
     pub(crate) state: SlotState,
-    pub(crate) item: Option<ItemId>,
+    /// What its worker began last.
+    pub(crate) began: Option<BegunLast>,
     pub(crate) deaths: Deaths,
     /// The listener wants it back.
     pub(crate) recalled: bool,
@@ -242,6 +242,12 @@ impl Supervisor {
         self.let_go();
         self.advance(now, &mut out);
         out
+    }
+
+    /// Returns whether the manager has its workers stop, or has none any more.
+    #[must_use]
+    pub fn is_leaving(&self) -> bool {
+        self.phase != Phase::Running
     }
 
     /// Returns when `DeadlinePassed` is due.

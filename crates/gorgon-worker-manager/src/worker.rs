@@ -14,8 +14,8 @@ use gorgon_process::exit::Hint;
 use gorgon_process::lines;
 use gorgon_process::sibling::{self, SiblingError};
 use gorgon_process::signals::Signal;
-use gorgon_proto::local::{self, WorkerLine};
-use gorgon_proto::message::{self, Reply, Start};
+use gorgon_proto::local::{self, Noted, WorkerLine};
+use gorgon_proto::message;
 use log::warn;
 
 use crate::cli::Args;
@@ -186,15 +186,12 @@ impl Worker {
         said
     }
 
-    /// Takes what it wrote down of the item that it ran, after its end. It may have told that itself, or not.
+    /// Takes what it wrote down of what it did, after its end. It may have told that itself, or not.
     #[must_use]
-    pub fn take_note(&self) -> Option<Start> {
-        let text = fs::read_to_string(&self.note).ok()?;
+    pub fn take_note(&self) -> Noted {
+        let noted = fs::read(&self.note).unwrap_or_default();
         let _ = fs::remove_file(&self.note);
-        match message::read_reply(text.lines().next()?.as_bytes()) {
-            Ok(Reply::Start(start)) => Some(start),
-            Ok(_) | Err(_) => None,
-        }
+        Noted::read(&noted)
     }
 
     /// Signals it; a KILL goes to its whole group.

@@ -8,6 +8,7 @@ use gorgon_process::signals::Signal;
 use gorgon_proto::local::{WORKER_CALLBACK_FAILED, WORKER_PRELOADER_LOST, WorkerLine};
 use gorgon_proto::message::{HostError, LeaveReason};
 
+use crate::deaths::BegunLast;
 use crate::event::Effect;
 use crate::supervise::{
     PRELOADER_END_LIMIT, PRELOADER_NEWS_LIMIT, Phase, PreloaderState, SlotState, Supervisor, fault,
@@ -35,9 +36,12 @@ impl Supervisor {
         out: &mut Vec<Effect>,
     ) {
         match line {
-            WorkerLine::Item { item } => {
+            WorkerLine::Item { item, in_bundle } => {
                 if let Some(slot) = self.slots.get_mut(&number) {
-                    slot.item = Some(item);
+                    slot.began = Some(match in_bundle {
+                        true => BegunLast::Bundle,
+                        false => BegunLast::Item(item),
+                    });
                 }
                 self.used(now, number, false, out);
             }
@@ -140,7 +144,7 @@ impl Supervisor {
         let Some(slot) = self.slots.get_mut(&number) else {
             return;
         };
-        let often = slot.deaths.note(slot.item.take());
+        let often = slot.deaths.note(slot.began.take());
         let preloader = self.preloaders.get(&slot.preloader).map(|p| p.state);
         slot.state = match (self.phase, preloader) {
             (Phase::Running, Some(PreloaderState::Starting | PreloaderState::Ready)) => {

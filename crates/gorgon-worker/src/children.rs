@@ -169,6 +169,13 @@ impl Children {
             .any(|c| c.stage == Stage::Ending || c.stop.is_some())
     }
 
+    /// Returns whether one that has run files is being ended: what the hooks of its suite say is not known yet.
+    #[must_use]
+    pub fn any_ends_files(&self) -> bool {
+        let ends = |child: &Child| child.stage == Stage::Ending && !child.ran.is_empty();
+        self.living.values().any(ends)
+    }
+
     /// Returns the child that serves a framework.
     #[must_use]
     pub fn of(&self, framework: Framework) -> Option<ChildNo> {

@@ -5,7 +5,8 @@ use std::time::Duration;
 use gorgon_process::signals::Signal;
 use gorgon_proto::item::WorkItem;
 use gorgon_proto::job::{Framework, Isolation};
-use gorgon_proto::message::{HostError, Reply, Start};
+use gorgon_proto::local::Began;
+use gorgon_proto::message::{HostError, Reply};
 use gorgon_ruby::{ChildEvent, Purpose};
 
 use crate::children::ChildNo;
@@ -100,9 +101,10 @@ pub enum Effect {
     /// The same, and acknowledge this delivery as soon as the confirm is there; then `Acked` comes. Where that is not
     /// to be any more, as it stops consuming or the connection is lost, `Confirmed` comes.
     PublishThenAck(u64, Vec<Reply>, u64),
-    /// Write down the first item of the delivery in hand, or that there is none, where the manager finds it if this process
-    /// dies.
-    Note(Option<Box<Start>>),
+    /// Write down the delivery in hand, or that there is none, where the manager finds it if this process dies.
+    Note(Option<Box<Began>>),
+    /// Write down there whether a Ruby child that has run files is being ended.
+    NoteEnd(bool),
     /// Publish the message of this tag again.
     Resend(u64),
     /// Acknowledge a delivery.

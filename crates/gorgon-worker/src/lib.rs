@@ -35,5 +35,6 @@ pub mod start;
 mod stops;
 pub mod told;
 mod trace;
+pub mod unconfirmed;
 pub mod unsent;
 pub mod work;

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use gorgon_proto::item::WorkItem;
 use gorgon_proto::job::Isolation;
+use gorgon_proto::local::Began;
 use gorgon_proto::message::{Reply, WorkerEnded};
 use gorgon_proto::outcome::FileError;
 use gorgon_ruby::Purpose;
@@ -107,7 +108,10 @@ impl Work {
             let declined = Reply::Declined(me.about(&item));
             return self.settle(hand, vec![declined], out);
         }
-        out.push(Effect::Note(Some(Box::new(me.start(&item)))));
+        out.push(Effect::Note(Some(Box::new(Began {
+            start: me.start(&item),
+            in_bundle: !rest.is_empty(),
+        }))));
         self.outdate_word();
         let framework = self.guess.of(&item.filename);
         let running = Running::new(hand, Record::open(item, now), framework, rest);

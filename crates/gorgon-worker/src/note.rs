@@ -1,13 +1,12 @@
-//! What a worker runs, where its manager finds it at its death: the start of the first item of the delivery, in the same
-//! words as to the originator. So the manager can tell it for a worker that had no time to. Writing it wakes nobody.
+//! What a worker does, where its manager finds it at its death: the delivery that it runs, and whether it ends a Ruby
+//! child. So the manager can tell that for a worker that had no time to. Writing it wakes nobody.
 
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 
-use gorgon_proto::local;
-use gorgon_proto::message::{self, Reply, Start};
+use gorgon_proto::local::{self, Noted};
 
 /// The note of this process.
 #[derive(Debug)]
@@ -29,16 +28,11 @@ impl Note {
         Ok(Self { file })
     }
 
-    /// Writes down the start of an item, or that none runs. What follows the line is left from longer ones before.
+    /// Writes it down. What follows the line is left from longer ones before.
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub fn write(&self, runs: Option<&Start>) -> io::Result<()> {
-        let mut line = match runs {
-            Some(start) => message::write(&Reply::Start(start.clone())),
-            None => Vec::new(),
-        };
-        line.push(b'\n');
-        self.file.write_all_at(&line, 0)
+    pub fn write(&self, noted: &Noted) -> io::Result<()> {
+        self.file.write_all_at(&noted.line(), 0)
     }
 }

@@ -13,14 +13,12 @@ use gorgon_proto::message::{self, Reply};
 use log::{error, info, warn};
 
 use crate::event::{Delivered, Event};
+use crate::unconfirmed::{OF_START, Unconfirmed};
 
 /// Time without a broker after which the worker ends.
 pub const BROKER_LIMIT: Duration = Duration::from_secs(120);
 /// How long a polite end of the connection may take.
 const CLOSE_LIMIT: Duration = Duration::from_secs(2);
-
-/// Marks the tag of a `start` that goes out beside the message of that tag.
-const OF_START: u64 = 1 << 63;
 
 /// Where replies go.
 #[derive(Debug)]
@@ -41,8 +39,7 @@ pub struct Queue {
     reply_to: ReplyTo,
     tokens: BTreeMap<u64, Token>,
     deliveries: u64,
-    /// By tag, until they are confirmed.
-    unconfirmed: BTreeMap<u64, Outgoing>,
+    unconfirmed: Unconfirmed,
     up: bool,
 }
 
@@ -80,7 +77,7 @@ impl Queue {
             reply_to,
             tokens: BTreeMap::new(),
             deliveries: 0,
-            unconfirmed: BTreeMap::new(),
+            unconfirmed: Unconfirmed::default(),
             up: true,
         })
     }
@@ -137,16 +134,13 @@ impl Queue {
                     None
                 }
             },
-            BrokerEvent::Confirmed { tag } => {
-                self.unconfirmed.remove(&tag);
-                Some(Event::Confirmed(tag))
-            }
+            BrokerEvent::Confirmed { tag } => self.unconfirmed.confirmed(tag).map(Event::Confirmed),
             BrokerEvent::Acked { tag, token } => {
-                self.unconfirmed.remove(&tag);
+                self.unconfirmed.confirmed(tag);
                 self.tokens.retain(|_, held| *held != token);
                 Some(Event::Acked(tag))
             }
-            BrokerEvent::Unroutable { tag } => Some(Event::Unroutable(tag)),
+            BrokerEvent::Unroutable { tag } => Some(Event::Unroutable(Unconfirmed::whole(tag))),
             BrokerEvent::TooLarge { tag } => {
                 let sent = self.resend_leaner(tag);
                 (!sent).then_some(Event::Refused)
@@ -196,26 +190,28 @@ impl Queue {
         self.session.publish_together(together);
     }
 
-    /// The broker does not take it: its texts are cut, and it goes out again; false when nothing
-    /// is left to be cut.
+    /// The broker does not take it: it goes out again in parts, or with shorter texts; false when nothing is left to be
+    /// cut.
     fn resend_leaner(&mut self, tag: u64) -> bool {
-        let Some(outgoing) = self.unconfirmed.get_mut(&tag) else {
+        let Some(smaller) = self.unconfirmed.too_large(tag) else {
             return true;
         };
-        if !outgoing.make_leaner() {
+        if smaller.is_empty() {
             error!(target: "gorgon::worker", tag; "the broker does not even take the least of a message");
-            self.unconfirmed.remove(&tag);
             return false;
         }
-        warn!(target: "gorgon::worker", tag; "the broker takes no message of that size: its texts are cut");
-        self.resend(tag);
+        let parts = smaller.len();
+        warn!(target: "gorgon::worker", tag, parts; "the broker takes no message of that size: it is made smaller");
+        for (tag, body) in smaller {
+            self.session.publish(self.reply(body, tag));
+        }
         true
     }
 
     /// Publishes a message again.
     pub fn resend(&mut self, tag: u64) {
-        if let Some(outgoing) = self.unconfirmed.get(&tag) {
-            self.session.publish(self.reply(outgoing.body(), tag));
+        for (tag, body) in self.unconfirmed.again(tag) {
+            self.session.publish(self.reply(body, tag));
         }
     }
 

@@ -10,7 +10,7 @@ use gorgon_process::exit;
 use gorgon_process::lease::Lease;
 use gorgon_process::logging;
 use gorgon_process::signals::{self, Signal};
-use gorgon_proto::local::{WORKER_PRELOADER_LOST, WorkerLine};
+use gorgon_proto::local::{Noted, WORKER_PRELOADER_LOST, WorkerLine};
 use gorgon_ruby::{ChildEvent, ForkRequest, PreloaderEvent, PreloaderLink, RubyChild};
 use log::{debug, error, warn};
 
@@ -104,8 +104,9 @@ struct Shell {
     test_env_number: u32,
     managed: bool,
     idle: Idleness,
-    /// The file where the manager finds the running item; none: the manager is sent each one.
+    /// The file where the manager finds what it does; none: the manager is sent the first item of each delivery.
     note: Option<Note>,
+    noted: Noted,
     printer: Printer,
     broken_pipe: bool,
     trace: WorkTrace,
@@ -170,6 +171,7 @@ impl Shell {
             test_env_number: args.test_env_number.unwrap_or(args.worker_id),
             idle: Idleness::default(),
             note: args.preloader.as_deref().and_then(telling::note),
+            noted: Noted::default(),
             printer: Printer::new(args.format),
             broken_pipe: false,
             trace: WorkTrace::begin(began),
@@ -332,7 +334,11 @@ impl Shell {
             Effect::PublishThenAck(tag, replies, delivery) => {
                 self.publish(tag, &replies, Some(delivery));
             }
-            Effect::Note(runs) => self.write_note(runs.as_deref()),
+            Effect::Note(began) => self.note_delivery(began.map(|began| *began)),
+            Effect::NoteEnd(ends) => {
+                self.noted.ends_child = ends;
+                self.write_note();
+            }
             Effect::Resend(tag) => {
                 if let Source::Queue(queue) = &mut self.source {
                     queue.resend(tag);

@@ -286,7 +286,12 @@ impl Work {
             spent |= child.unread.is_some();
         }
         if timed_out && running.spared {
+            // It may have ended so because of the signal.
+            let told = format!(
+                "{filename} was disturbed as the file before it was stopped, and ran once more"
+            );
             running.give_anew();
+            running.record.warning(told);
             return self.end_child(now, no, out);
         }
         if timed_out {

@@ -125,6 +125,8 @@ pub struct Work {
     /// A callback of the end that raised.
     pub(crate) end_error: Option<HostError>,
     pub(crate) items: u32,
+    /// Whether it is written down that a child which has run files is being ended.
+    noted_end: bool,
     /// By hand: what a cancel stopped.
     pub(crate) interrupted: Option<Interrupted>,
     /// Children in a row that a signal ended before they were ready.
@@ -164,6 +166,7 @@ impl Work {
             leave_at: None,
             end_error: None,
             items: 0,
+            noted_end: false,
             interrupted: None,
             false_starts: 0,
             start_error: None,
@@ -215,7 +218,21 @@ impl Work {
             Event::DeadlinePassed => self.deadline_passed(now, &mut out),
         }
         self.advance(now, &mut out);
+        self.note_end(&mut out);
         out
+    }
+
+    /// Writes down that a child which has run files begins to end, or that none does any more. If this process dies in
+    /// between, nobody else knows that the hooks of the suite were not seen.
+    fn note_end(&mut self, out: &mut Vec<Effect>) {
+        let ends = self.children.any_ends_files();
+        if ends == self.noted_end || matches!(self.phase, Phase::Done) {
+            return;
+        }
+        self.noted_end = ends;
+        // Before the child begins to.
+        let at = if ends { 0 } else { out.len() };
+        out.insert(at, Effect::NoteEnd(ends));
     }
 
     /// Returns what a cancel stopped, by hand.

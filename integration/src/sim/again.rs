@@ -56,7 +56,7 @@ impl World {
         let limit = match cause {
             Cause::Returned | Cause::BrokerOutage if self.truth.outages > 0 => WORD_LIMIT + late,
             Cause::Returned | Cause::BrokerOutage => CALM_WORD_LIMIT + late,
-            Cause::WorkerLost => SILENCE + late,
+            Cause::WorkerLost | Cause::BundleLost => SILENCE + late,
             Cause::HandedBack | Cause::ListenerLost | Cause::Dropped | Cause::HostSick => {
                 return None;
             }
@@ -76,7 +76,8 @@ impl World {
         };
         let mut workers = self.workers.iter().filter(|(_, w)| holds(w));
         let heard = workers.find(|(pid, w)| {
-            let manager = cause != Cause::WorkerLost || self.stands_for(w.manager, limit);
+            let manager = !matches!(cause, Cause::WorkerLost | Cause::BundleLost)
+                || self.stands_for(w.manager, limit);
             manager && self.stands_for(**pid, limit)
         });
         heard.map(|(pid, _)| *pid)

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use gorgon_originator::ledger;
 use gorgon_process::child::End;
-use gorgon_proto::local::{MANAGER_UNHEARD, WorkerLine};
+use gorgon_proto::local::{Began, MANAGER_UNHEARD, WorkerLine};
 use gorgon_proto::message::Reply;
 use gorgon_worker_manager::event as supervise;
 
@@ -74,8 +74,9 @@ impl World {
             }
             if let Some(manager) = self.managers.get_mut(&worker.manager) {
                 manager.workers.retain(|_, one| *one != pid);
-                if let Some(start) = worker.noted {
-                    let line = WorkerLine::Item { item: start.item };
+                if let Some(Began { start, in_bundle }) = worker.noted {
+                    let item = start.item;
+                    let line = WorkerLine::Item { item, in_bundle };
                     let said = supervise::Event::WorkerSaid(worker.slot, line);
                     self.soon(Due::Manager(worker.manager, said));
                     if matches!(end, End::Signaled(_)) {

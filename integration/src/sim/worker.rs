@@ -7,8 +7,8 @@ use gorgon_process::child::End;
 use gorgon_process::exit;
 use gorgon_proto::item::ItemId;
 use gorgon_proto::job::{Framework, Isolation};
-use gorgon_proto::local::{WORKER_CALLBACK_FAILED, WORKER_PRELOADER_LOST, WorkerLine};
-use gorgon_proto::message::{Reply, Start};
+use gorgon_proto::local::{Began, WORKER_CALLBACK_FAILED, WORKER_PRELOADER_LOST, WorkerLine};
+use gorgon_proto::message::Reply;
 use gorgon_proto::names;
 use gorgon_worker::children::ChildNo;
 use gorgon_worker::event::{Delivered, Effect, Event, Exit, Settings};
@@ -53,7 +53,7 @@ pub(super) struct Worker {
     /// Deliveries that a confirm acknowledges, by its tag.
     acking: BTreeMap<u64, u64>,
     /// The start of what it runs, which its manager learns at its death.
-    pub(super) noted: Option<Start>,
+    pub(super) noted: Option<Began>,
     /// How it ends, once it has said its last word.
     pub(super) exiting: Option<End>,
 }
@@ -239,7 +239,9 @@ impl World {
         let files = || names::file_queue(&job());
         match effect {
             Effect::Publish(tag, replies) => self.worker_says(pid, tag, replies),
-            Effect::Note(runs) => self.worker_notes(pid, runs.map(|start| *start)),
+            Effect::Note(began) => self.worker_notes(pid, began.map(|began| *began)),
+            // No suite has hooks here.
+            Effect::NoteEnd(_) => {}
             Effect::PublishThenAck(tag, replies, delivery) => {
                 worker.acking.insert(tag, delivery);
                 let token = worker
@@ -291,23 +293,24 @@ impl World {
     }
 
     /// What it runs now is written down, where its manager finds it.
-    fn worker_notes(&mut self, pid: Pid, runs: Option<Start>) {
+    fn worker_notes(&mut self, pid: Pid, began: Option<Began>) {
         let Some(worker) = self.workers.get_mut(&pid) else {
             return;
         };
-        worker.noted = runs.clone();
-        let Some(start) = runs else {
+        worker.noted = began.clone();
+        let Some(Began { start, in_bundle }) = began else {
             return;
         };
-        let began = (start.item, start.attempt);
+        let first = (start.item, start.attempt);
         let bundle = worker
             .tokens
             .values()
-            .find(|(_, _, runs)| runs.contains(&began));
-        worker.holds = bundle.map_or_else(|| vec![began], |(_, _, runs)| runs.clone());
+            .find(|(_, _, runs)| runs.contains(&first));
+        worker.holds = bundle.map_or_else(|| vec![first], |(_, _, runs)| runs.clone());
         let (manager, slot) = (worker.manager, worker.slot);
         if worker.idle.runs() {
-            let line = WorkerLine::Item { item: start.item };
+            let item = start.item;
+            let line = WorkerLine::Item { item, in_bundle };
             let said = supervise::Event::WorkerSaid(slot, line);
             self.soon(Due::Manager(manager, said));
         }

@@ -118,6 +118,38 @@ fn a_bundle_whose_worker_dies_comes_back_as_single_files() {
     home.assert_nothing_left();
 }
 
+/// The lines that a child holds back lie over older, longer ones. What remains of these may begin inside a character.
+#[test]
+fn names_of_tests_in_any_script_disturb_nothing() {
+    let home = Home::new();
+    let project = project(&home, "Process.kill(:KILL, $$)");
+    for n in [0, 2, 4, 6, 8, 10] {
+        let tests: String = (0..30)
+            .map(|it| format!("  it('проверяет {it} — «{}»') {{}}\n", "щ".repeat(40 - it)))
+            .collect();
+        let text = format!("RSpec.describe('файл {n}') do\n{tests}end\n");
+        project.write(&name(n), &text);
+        for size in 0..2 {
+            let text = format!(
+                "RSpec.describe('x') {{ it('{}') {{}} }}\n",
+                "x".repeat(n + size)
+            );
+            project.write(&name(n + 12 + size), &text);
+        }
+    }
+    let run = run::run(&home, &project, &["--local=1"]);
+    run.exited(1);
+    assert_eq!(
+        run.events("warning").len(),
+        0,
+        "{:#?}",
+        run.events("warning")
+    );
+    assert_eq!(came_back(&run), BTreeSet::new());
+    only_the_second(&run, "crashed");
+    home.assert_nothing_left();
+}
+
 #[test]
 fn a_cancel_stops_between_its_files_and_leaves_the_rest_not_run() {
     let home = Home::new();

@@ -15,7 +15,8 @@ use integration::{
 };
 
 /// The features that a test below runs.
-const RUN: [&str; 6] = [
+const RUN: [&str; 7] = [
+    "endings",
     "minitest",
     "process_state",
     "rspec_choice",
@@ -51,6 +52,11 @@ fn check(name: &str) {
 #[test]
 fn minitest_gives_what_it_gives_plainly() {
     check("minitest");
+}
+
+#[test]
+fn what_ends_in_an_unusual_way_ends_as_plainly() {
+    check("endings");
 }
 
 #[test]

@@ -61,6 +61,33 @@ fn a_reporter_of_the_suite_that_does_not_pass_the_run_fails_the_job() {
     home.assert_nothing_left();
 }
 
+/// Ruby runs it before Minitest's handler: a plain run has no test.
+#[test]
+fn a_block_of_end_that_fails_fails_the_run_whichever_file_has_it() {
+    let home = Home::new();
+    let file = |name: &str| {
+        format!(
+            "require 'minitest/autorun'\nclass {name}Test < Minitest::Test; def test_a = assert(true); end\n"
+        )
+    };
+    for (act, status) in [("abort 'x'", 1), ("exit 3", 3), ("raise 'x'", 1)] {
+        let project = Project::of(
+            &home,
+            &[
+                ("test/a_test.rb", &file("A")),
+                ("test/b_test.rb", &file("B")),
+                ("test/c_test.rb", &format!("{}END {{ {act} }}\n", file("C"))),
+            ],
+        );
+        let run = run::run(&home, &project, &["--local=1"]);
+        run.exited(1).says(&[
+            "3 tests: 3 passed; 1 error",
+            &format!("exit status {status}"),
+        ]);
+    }
+    home.assert_nothing_left();
+}
+
 /// What stands in ARGV is what a plain run has there.
 #[test]
 fn the_arguments_of_the_job_are_those_of_each_file() {

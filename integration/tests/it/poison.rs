@@ -101,6 +101,65 @@ fn a_file_that_kills_its_worker_is_lost_in_place_and_the_slots_go_on() {
     }
 }
 
+/// Two files, each in a message with small ones: the deaths of those two messages are no fault of the slot.
+#[test]
+fn files_that_kill_their_workers_in_bundles_are_lost_and_the_slot_goes_on() {
+    let home = Home::new();
+    let project = project(&home, &[], "gorgon-worker");
+    let mut times: Vec<String> = Vec::new();
+    for n in 0..30 {
+        let file = format!("spec/small{n:02}_spec.rb");
+        let act = if n == 4 || n == 17 {
+            "require_relative '../poison'; poison('gorgon-worker')"
+        } else {
+            ""
+        };
+        project.write(
+            &file,
+            &format!("RSpec.describe('{n}') {{ it('x') {{ {act} }} }}\n"),
+        );
+        times.push(format!("{file:?}: 0.001"));
+    }
+    project.write("times.json", &format!("{{{}}}", times.join(",")));
+    project.write("gorgon.json", r#"{"runtime_file": "times.json"}"#);
+    let run = finished(
+        run::start(&home, &project, &["--local=1", "spec/small*"]),
+        "worker, in bundles",
+    );
+    run.exited(1).says(&["28 passed, 2 lost"]);
+    // The others are not blamed.
+    assert_eq!(run.file("spec/small05_spec.rb")["attempts"], 1);
+    home.assert_nothing_left();
+}
+
+/// Whoever watches the end of a Ruby process dies with it: nobody saw whether the hooks of the suite raised.
+#[test]
+fn an_end_of_a_suite_that_nobody_saw_fails_the_run() {
+    for (act, how) in [
+        ("poison('gorgon-worker')", "SIGKILL"),
+        (
+            "Process.kill(:KILL, Process.ppid); sleep",
+            "its preloader died",
+        ),
+    ] {
+        let home = Home::new();
+        let project = project(&home, &[], "gorgon-worker");
+        let hook = format!(
+            "require_relative '../poison'\nRSpec.configure {{ |c| c.after(:suite) {{ {act} }} }}\n"
+        );
+        project.write("spec/c_spec.rb", &format!("{hook}{GREEN}"));
+        let run = run::run(&home, &project, &["--local=1"]);
+        run.exited(1).says(&[
+            "4 passed",
+            "end of the Ruby child",
+            &format!(
+                "its worker ended ({how}) before it had seen whether the hooks at the end of the suite were done"
+            ),
+        ]);
+        home.assert_nothing_left();
+    }
+}
+
 /// Before anybody was told that it has begun.
 #[test]
 fn a_file_that_kills_its_worker_at_once_is_lost_with_the_host_named() {

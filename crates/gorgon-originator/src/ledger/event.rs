@@ -183,6 +183,8 @@ pub enum Ending {
 pub enum Cause {
     /// Its worker died, or its host left.
     WorkerLost,
+    /// So did that of its bundle, in which another item ran.
+    BundleLost,
     /// The broker gave it back and nobody holds it.
     Returned,
     /// Its worker gave it back on its way out.
@@ -203,6 +205,7 @@ impl Cause {
     pub fn name(self) -> &'static str {
         match self {
             Self::WorkerLost => "worker lost",
+            Self::BundleLost => "bundle lost",
             Self::Returned => "returned by the broker",
             Self::HandedBack => "handed back",
             Self::ListenerLost => "listener lost",

@@ -327,9 +327,16 @@ impl Ledger {
             if let Some(recovery) = &mut self.recovery {
                 recovery.awaited.remove(&worker);
             }
-            for id in self.items.held_by(&worker) {
+            // Of a bundle only what it had told to run may be at fault.
+            let held = self.items.held_by(&worker).into_iter();
+            let held = held.map(|id| (id, self.items.is_untold_mate(id, &worker)));
+            for (id, is_mate) in held.collect::<Vec<_>>() {
+                let (cause, costs) = match is_mate {
+                    true => (Cause::BundleLost, false),
+                    false => (Cause::WorkerLost, costs),
+                };
                 if let Some(holder) = self.items.drop_holder(id, &worker) {
-                    self.requeue(id, Cause::WorkerLost, Some(holder.hostname), costs, out);
+                    self.requeue(id, cause, Some(holder.hostname), costs, out);
                 }
             }
         }

@@ -265,7 +265,10 @@ pub fn said(
             attempt,
             cause,
             ..
-        } => (verbose || (detail >= Detail::Normal && *cause != Cause::HandedBack)).then(|| {
+        } => (verbose
+            || (detail >= Detail::Normal
+                && !matches!(cause, Cause::HandedBack | Cause::BundleLost)))
+        .then(|| {
             format!(
                 "{} is queued again, as attempt {attempt}: {}",
                 one_line(filename),

@@ -16,6 +16,9 @@ module Gorgon
       # Methods that are tests, whatever else a class of a framework has.
       TEST = /\A(?:test|bench)/.freeze
       FRAMEWORKS = %w[minitest test_unit rspec].freeze
+      # What is thrown where the file is another framework's. Nobody else has it: a test that throws a tag of its own, which
+      # nobody catches, fails.
+      ELSEWHERE = ::Object.new.freeze
 
       @seen = 0
       @rspec_asked = false
@@ -114,7 +117,7 @@ module Gorgon
       end
 
       def leave(name)
-        ::Kernel.throw(:elsewhere, name) if name && name != @framework
+        ::Kernel.throw(ELSEWHERE, name) if name && name != @framework
       end
 
       # A framework that has not been asked yet; else the one that a plain command would load the file with.

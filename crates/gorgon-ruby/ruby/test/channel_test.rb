@@ -106,6 +106,21 @@ class ChannelTest < Minitest::Test
     end
   end
 
+  def test_what_remains_of_an_older_line_may_begin_inside_a_character
+    in_directory do |directory|
+      drafts = Gorgon::Drafts.new(directory)
+      # Of each length: the line of the second sending ends at each byte of the older one.
+      (0..40).each do |size|
+        channel = Gorgon::Channel.new(UNIXSocket.pair.first, drafts)
+        channel.hold(text: 'ä' * 60)
+        channel.send(event: 'first')
+        channel.hold(text: 'x' * size)
+        assert_equal ['x' * size], drafts.text.lines.map { |line| Gorgon::Json.read(line)['text'] }
+      end
+      drafts.close
+    end
+  end
+
   def test_little_is_held
     ours, theirs = UNIXSocket.pair
     in_directory do |directory|

@@ -97,6 +97,7 @@ fn event(line: &str) -> Event {
             number(who),
             WorkerLine::Item {
                 item: ItemId(item.parse().unwrap()),
+                in_bundle: false,
             },
         ),
         [who, how @ ("killed" | "exited"), ref code @ ..] => {

@@ -1,10 +1,10 @@
-//! What the worker says: its replies, and the note of what it runs.
+//! What the worker says: its replies, and the note of what it does.
 
 use std::io;
 use std::path::Path;
 
-use gorgon_proto::local::WorkerLine;
-use gorgon_proto::message::{Reply, Start};
+use gorgon_proto::local::{Began, WorkerLine};
+use gorgon_proto::message::Reply;
 use log::{info, warn};
 
 use super::{Shell, Source};
@@ -12,11 +12,11 @@ use crate::event::Event;
 use crate::manager::{self, Reader};
 use crate::note::Note;
 
-/// Makes the note of the item that runs.
+/// Makes the note.
 pub(super) fn note(socket: &Path) -> Option<Note> {
     let made = Note::make(socket);
     let told = |error: &io::Error| {
-        warn!(target: "gorgon::worker", error:%; "the item that runs cannot be written down: the manager is told of each");
+        warn!(target: "gorgon::worker", error:%; "what it runs cannot be written down: the manager is told of each delivery");
     };
     made.inspect_err(told).ok()
 }
@@ -84,18 +84,29 @@ impl Shell {
     }
 
     /// Has the manager know on what we die, if we do.
-    pub(super) fn write_note(&mut self, runs: Option<&Start>) {
+    pub(super) fn note_delivery(&mut self, began: Option<Began>) {
+        self.noted.began = began;
+        let written = self.write_note();
+        let Some(began) = &self.noted.began else {
+            return;
+        };
         if !self.managed {
             return;
         }
-        let written = self.note.as_ref().map(|note| note.write(runs));
-        let Some(start) = runs else {
-            return;
+        let line = WorkerLine::Item {
+            item: began.start.item,
+            in_bundle: began.in_bundle,
         };
         let was_idle = self.idle.runs();
-        if was_idle || !matches!(written, Some(Ok(()))) {
-            manager::tell(&WorkerLine::Item { item: start.item });
+        if was_idle || !written {
+            manager::tell(&line);
         }
+    }
+
+    /// Returns whether the manager can find it.
+    pub(super) fn write_note(&self) -> bool {
+        let note = self.note.as_ref().filter(|_| self.managed);
+        note.is_some_and(|note| note.write(&self.noted).is_ok())
     }
 
     /// Returns who reads what it prints on stdout.

@@ -277,3 +277,23 @@ fn deprecations_are_told_or_written_where_the_suite_says() {
     }
     home.assert_nothing_left();
 }
+
+/// A plain run ends after it, and fails as there is more to run.
+#[test]
+fn a_last_example_that_has_rspec_quit_fails_a_run_of_more_files() {
+    let home = Home::new();
+    let interrupts = "begin; Process.kill(:INT, $$); sleep 5; rescue Interrupt; end";
+    for act in ["RSpec.world.wants_to_quit = true", interrupts] {
+        let quits = format!("RSpec.describe('a') {{ it('quits') {{ {act} }} }}\n");
+        let project = Project::of(
+            &home,
+            &[("spec/a_spec.rb", &quits), ("spec/b_spec.rb", PASSES)],
+        );
+        let run = run::run(&home, &project, &["--local=1", "--seed", "1"]);
+        run.exited(1)
+            .says(&["spec/a_spec.rb had RSpec quit (wants_to_quit)"]);
+        let alone = run::run(&home, &project, &["--local=1", "spec/a_spec.rb"]);
+        alone.exited(0);
+    }
+    home.assert_nothing_left();
+}

@@ -41,6 +41,12 @@ impl Items {
         }
     }
 
+    /// Returns whether an item is known to run there only because another one of its bundle began there.
+    pub(in crate::ledger) fn is_untold_mate(&self, id: ItemId, worker: &WorkerKey) -> bool {
+        let told = self.get(id).is_some_and(|item| item.told.contains(worker));
+        !told && self.bundles.mates(id).len() > 1
+    }
+
     /// Returns the items that a worker holds besides the bundle of the one that it has spoken of.
     pub(in crate::ledger) fn held_besides(
         &self,

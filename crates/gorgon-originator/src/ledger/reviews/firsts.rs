@@ -29,7 +29,7 @@ pub(super) struct First {
     pub(super) errors: u32,
     /// It failed in another way than the last time.
     pub(super) anew: bool,
-    /// It crashed, timed out or was lost.
+    /// It crashed, timed out or was lost, or would have ended a plain run.
     pub(super) broken: bool,
 }
 
@@ -50,6 +50,13 @@ pub(super) fn failed_in(finish: &Finish) -> impl Iterator<Item = &String> {
 pub(super) fn came_to_its_end(finish: &Finish) -> bool {
     let broken = |error: &FileError| error.what == FileError::ROW_BROKEN;
     matches!(finish.kind, FinishType::Pass | FinishType::Fail) && !finish.errors.iter().any(broken)
+}
+
+/// Returns whether a plain run would have ended there. A thread that an earlier file has left may have raised, so that no
+/// test of this file is at fault: to run it alone proves nothing.
+fn ended_the_run(finish: &Finish) -> bool {
+    let ends = |error: &FileError| FileError::ENDS_RUN.contains(&error.what.as_str());
+    finish.errors.iter().any(ends)
 }
 
 pub(super) fn as_u32(number: usize) -> u32 {
@@ -76,7 +83,7 @@ impl Reviews {
             tests: failed_in(finish).cloned().collect(),
             errors: as_u32(finish.errors.len()),
             anew: last.is_none_or(|last| last.fails_anew_in(finish)),
-            broken: !came_to_its_end(finish),
+            broken: !came_to_its_end(finish) || ended_the_run(finish),
         };
         self.firsts.insert(of, first);
     }

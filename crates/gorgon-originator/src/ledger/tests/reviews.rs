@@ -57,8 +57,14 @@ fn a_file_that_fails_after_others_and_passes_alone_is_run_once_more_after_them()
 }
 
 #[test]
-fn what_failed_in_a_child_of_its_own_or_crashed_is_not_judged_again() {
-    for end in ["a1 fails 1 -x", "a1 crashes 1 -x <0"] {
+fn what_failed_in_a_child_of_its_own_or_ends_a_plain_run_is_not_judged_again() {
+    for end in [
+        "a1 fails 1 -x",
+        "a1 crashes 1 -x <0",
+        // A thread of the file before it raised, for instance.
+        "a1 fails 1 +x !run <0",
+        "a1 fails 1 +x !quit <0",
+    ] {
         let verdict = if end.contains("crashes") {
             "crashed"
         } else {

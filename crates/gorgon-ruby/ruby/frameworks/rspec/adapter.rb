@@ -90,6 +90,7 @@ module Gorgon
       def run(path, selection, loaded: false)
         return refuse if @broken
 
+        tell_quit
         begin_file(path, selection, loaded)
         return unless (@part && @parts.take_up) || loaded || load
 
@@ -176,6 +177,16 @@ module Gorgon
         fresh = hooks.reject { |hook| @hooks_run[hook] }
         @reporter.before_tests(due: fresh.any?) { before_suite(fresh, &run) }
         before_groups
+      end
+
+      # A test has interrupted its own process: RSpec notes that the run is to end.
+      def interrupted
+        @world.wants_to_quit = true if @world
+      end
+
+      # The status at exit of a process that a test forked, and that came to the end of the file.
+      def fork_status(failed)
+        failed ? @config.failure_exit_code : 0
       end
 
       private
@@ -343,6 +354,15 @@ module Gorgon
         @results.expected.zero? && @config.respond_to?(:fail_if_no_examples) && @config.fail_if_no_examples
       end
 
+      # A plain run runs nothing more when the last example of a file has it quit, and fails if something was left to run.
+      def tell_quit
+        return unless @quit
+
+        quit, @quit = @quit, nil
+        text = "#{@places.relative(quit)} had RSpec quit (wants_to_quit): rspec runs no file after it, and fails"
+        @reporter.suite_hook_failed(what: 'quit', exception: nil, message: text, backtrace: [])
+      end
+
       # A file whose examples did not all end has not passed, whatever those say that did; nor has one of which a group
       # did not pass, whose examples may have; nor one for whose groups RSpec's runner, as the suite has it, gives a
       # status.
@@ -410,6 +430,7 @@ module Gorgon
         return unless @world
 
         @failed = true if @told || @results.failed?
+        @quit = @file if @world.wants_to_quit && !@failed
         @outside_failed ||= @world.non_example_failure
         @filters.end_file
         Choice.ran_groups += @world.example_groups.size

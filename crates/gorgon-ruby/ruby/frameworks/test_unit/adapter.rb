@@ -89,6 +89,11 @@ module Gorgon
         @verdict if @runner && Frameworks.test_unit_asked?
       end
 
+      # The status at exit of a process that a test forked, and that came to the end of the file.
+      def fork_status(failed)
+        failed ? 1 : 0
+      end
+
       private
 
       def there?

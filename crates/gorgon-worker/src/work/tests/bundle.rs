@@ -221,8 +221,8 @@ fn a_worker_that_is_to_leave_gives_back_what_has_not_ended() {
         &with(&[
             ("slot wanted", ""),
             ("c1 more", "finish 2 pass; start 3"),
-            ("c1 done", "finish 3 pass"),
-        ])[..4],
+            ("c1 done", "finish 3 pass; stop consuming"),
+        ]),
     );
 }
 

@@ -107,7 +107,9 @@ impl Play {
         } else {
             self.work.step(self.now, event(line))
         };
-        let seen = effects.iter().filter(|it| !matches!(it, Effect::Note(_)));
+        let seen = effects
+            .iter()
+            .filter(|it| !matches!(it, Effect::Note(_) | Effect::NoteEnd(_)));
         let shown: Vec<String> = seen.map(|effect| self.show(effect)).collect();
         shown.join("; ")
     }
@@ -131,7 +133,7 @@ impl Play {
 
     fn show(&mut self, effect: &Effect) -> String {
         match effect {
-            Effect::Note(_) => String::new(),
+            Effect::Note(_) | Effect::NoteEnd(_) => String::new(),
             Effect::Publish(tag, replies) => {
                 self.unconfirmed.push(*tag);
                 show_replies(replies)
