@@ -20,6 +20,7 @@ module Gorgon
     JOIN = Array.instance_method(:join)
     DIGITS = Integer.instance_method(:to_s)
     DECIMALS = Float.instance_method(:to_s)
+    APPEND = String.instance_method(:concat)
     MATCHES = String.instance_method(:match?)
     REPLACED = String.instance_method(:gsub)
 
@@ -60,12 +61,12 @@ module Gorgon
       private
 
       def object(hash)
-        text = nil
+        text = +'{'
         EACH.bind_call(hash) do |key, item|
-          pair = "#{KEYS[key] ||= "#{string(key)}:"}#{write(item)}"
-          text = text ? "#{text},#{pair}" : pair
+          APPEND.bind_call(text, ',') if text.size > 1
+          APPEND.bind_call(text, KEYS[key] ||= "#{string(key)}:", write(item))
         end
-        "{#{text}}"
+        APPEND.bind_call(text, '}')
       end
 
       def string(object)
