@@ -209,6 +209,7 @@ fn configuration(directory: &Path, answers: &Answers, callbacks: Option<&str>) -
                 exclude.extend(defaults);
             }
             value["job"]["callbacks"] = json!({ "callbacks_class_file": path });
+            value["coverage"] = json!(true);
             value["env"] = json!({ "RAILS_ENV": "test", "RACK_ENV": "test" });
             if directory.join("log").is_dir() {
                 value["originator_log_file"] = json!("log/gorgon-originator.log");

@@ -12,6 +12,7 @@ use gorgon_proto::job::{
 };
 use gorgon_proto::message::Control;
 use gorgon_proto::{message, names, sign};
+use gorgon_ruby::is_rails;
 
 use crate::cli::StartArgs;
 use crate::settings::Settings;
@@ -311,7 +312,7 @@ pub fn define(
         ruby: config.ruby.clone(),
         env: config.env.clone(),
         isolation: config.isolation,
-        coverage: config.coverage,
+        coverage: config.coverage.unwrap_or_else(|| is_rails(&settings.root)),
         workspace: config.workspace,
         file_timeout_s: timeout
             .map(|limit| limit.as_secs_f64())

@@ -39,8 +39,9 @@ pub struct ProjectConfig {
     pub ruby: Option<Vec<String>>,
     /// A Ruby child for each worker, or for each file.
     pub isolation: Isolation,
-    /// Coverage of all Ruby processes becomes one report of SimpleCov.
-    pub coverage: bool,
+    /// Whether the coverage of all Ruby processes becomes one report of SimpleCov; if absent, it does in a Rails
+    /// application.
+    pub coverage: Option<bool>,
     /// A directory for the job, or for each slot.
     pub workspace: WorkspaceMode,
     /// Limit of one item, load and tests.
@@ -82,7 +83,7 @@ impl Default for ProjectConfig {
             cluster_id: None,
             ruby: None,
             isolation: Isolation::default(),
-            coverage: false,
+            coverage: None,
             workspace: WorkspaceMode::default(),
             file_timeout: None,
             callback_timeout: CALLBACK_LIMIT,
@@ -149,7 +150,7 @@ fn project(root: &Node) -> Result<ProjectConfig, ConfigError> {
     }
     if let Some(node) = root.get("coverage")? {
         config.coverage = match &node.value {
-            Value::Bool(wanted) => *wanted,
+            Value::Bool(wanted) => Some(*wanted),
             _ => return Err(node.expected("true or false")),
         };
     }

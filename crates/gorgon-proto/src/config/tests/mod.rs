@@ -145,7 +145,8 @@ fn new_keys_are_read() {
         "job_secret": "s", "cluster_id": "", // none
     }"#;
     let config = project_of(text).unwrap().config;
-    assert!(config.coverage && !project_of("{}").unwrap().config.coverage);
+    assert_eq!(config.coverage, Some(true));
+    assert_eq!(project_of("{}").unwrap().config.coverage, None);
     assert_eq!(
         config.ruby,
         Some(strings(&["docker", "run", "--rm", "my image", "ruby"]))
