@@ -1,9 +1,9 @@
 //! What waits to be published and what waits to be confirmed: pure.
 //!
-//! The window bounds what the client's buffers and the broker owe us. The outbox behind it does
-//! not: it holds what the owner gave us to publish, at most the items of a job (a few hundred bytes
-//! each), and grows only while the broker is away or takes nothing. Holding the owner back instead
-//! would stop the loop that reads its signals.
+//! The window bounds what the client's buffers and the broker owe us. The outbox behind it has no bound: it holds the
+//! messages that the owner gave us to publish. The originator publishes only a few messages ahead for each slot.
+//! Without bundles it publishes all items of the job, one a message (a few hundred bytes each). The outbox grows only
+//! while the broker is away or slow. Holding the owner back instead would stop the loop that reads its signals.
 
 use crate::{Publish, Token};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};

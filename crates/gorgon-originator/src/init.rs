@@ -331,6 +331,7 @@ mod tests {
         assert_eq!(config.files, None);
         assert_eq!(config.exclude.unwrap()[2..], defaults);
         assert_eq!(config.env["RAILS_ENV"].as_deref(), Some("test"));
+        assert_eq!(config.coverage, Some(true));
         let callbacks = "test/gorgon_callbacks/gorgon_callbacks.rb";
         assert_eq!(fs::read_to_string(at(callbacks)).unwrap(), CALLBACKS_TEXT);
         assert!(fs::read_to_string(at(FILE)).unwrap().contains(callbacks));

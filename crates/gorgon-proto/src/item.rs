@@ -20,7 +20,7 @@ pub(crate) fn is_zero(number: &u32) -> bool {
     *number == 0
 }
 
-/// What a message of the file queue holds: one, or several small ones.
+/// An item of a job. A message of the file queue holds one, or a bundle of them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WorkItem {
     /// The item's id.

@@ -7,12 +7,12 @@ use gorgon_proto::item::ItemId;
 /// So many deaths, on different items or before any item, and the slot leaves the job.
 pub const DEATHS: usize = 3;
 
-/// What a worker had begun last.
+/// The delivery that a worker had begun last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BegunLast {
-    /// This item.
+    /// This item alone.
     Item(ItemId),
-    /// One of the items of a bundle, nobody knows which. They come back one by one.
+    /// A bundle. Nobody knows which item of it ran. They come back one by one.
     Bundle,
 }
 

@@ -75,7 +75,7 @@ pub(crate) enum SlotState {
 pub(crate) struct Slot {
     pub(crate) preloader: u32,
     pub(crate) state: SlotState,
-    /// What its worker began last.
+    /// The delivery that its worker began last.
     pub(crate) began: Option<BegunLast>,
     pub(crate) deaths: Deaths,
     /// The listener wants it back.

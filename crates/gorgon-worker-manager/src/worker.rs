@@ -60,8 +60,8 @@ pub struct Worker {
     note: PathBuf,
 }
 
-/// The latest item that it told of. Of interest only when it dies, or had waited for one, so nobody is
-/// woken for each: a lock in place of a message.
+/// The latest delivery that it told of, by its first item. Of interest only when it dies, or had waited for one, so
+/// nobody is woken for each: a lock in place of a message.
 type Item = Arc<Mutex<Option<WorkerLine>>>;
 
 impl Worker {
@@ -174,7 +174,7 @@ impl Worker {
         &self.lines
     }
 
-    /// Returns what it said last, after its end, and which item it began last.
+    /// Returns what it said last, after its end, and the first item of the latest delivery that it told of.
     #[must_use]
     pub fn last_words(&self) -> Vec<WorkerLine> {
         let until = Instant::now() + LAST_WORDS_LIMIT;

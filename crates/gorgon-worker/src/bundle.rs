@@ -1,8 +1,8 @@
 //! Several small files in one delivery, in the core: which the Ruby child is given at once, and what follows the end of
 //! one of them.
 //!
-//! The child goes on by itself after a file that passed, and says so. After anything else it waits, and the files that
-//! are left are given anew, as if they had just come.
+//! After a file that ran a test and passed, the child goes on by itself and says so. After anything else it waits, and
+//! the files that are left are given anew, as if they had just come.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};

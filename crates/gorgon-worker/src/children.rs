@@ -63,7 +63,8 @@ pub struct Child {
     pub interrupted: bool,
     /// Whether it is stopped because its stage took too long.
     pub overdue: bool,
-    /// Why a line of it cannot be read. What it says from then on is worth nothing: it is stopped.
+    /// Why a line of it cannot be read. It is stopped, and the file of that line fails. What it says of later files of
+    /// its bundle before it stops is believed.
     pub unread: Option<String>,
 }
 

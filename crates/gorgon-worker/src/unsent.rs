@@ -1,9 +1,10 @@
-//! Replies that are held back for a moment, so that those of one small file, or of a bundle of them, go out as one
-//! message. Each message wakes six threads between the worker and the ledger. Pure.
+//! Replies that are held back for a moment, so that several go out together: those of a bundle as one message, those of
+//! a single small file as two (`queue.rs`). Each message wakes six threads between the worker and the ledger. Pure.
 //!
-//! If the worker dies before that, its manager reports the item that ran (`note.rs`). If the manager dies too, the broker
-//! gives the delivery to another worker, which reports that to the ledger. From then on the `start` of its items is not
-//! held back: an item that is lost three times shall name its hosts.
+//! If a signal ends the worker before that, its manager reports the first item of the delivery (`note.rs`). It does not
+//! after a panic or an exit. Then, or if the manager dies too, the broker gives the delivery to another worker, which
+//! reports that to the ledger. From then on the `start` of its items is not held back: an item that is lost three times
+//! shall name its hosts.
 
 use std::time::{Duration, Instant};
 

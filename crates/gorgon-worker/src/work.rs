@@ -3,7 +3,9 @@
 //! ```text
 //!            item                  last reply              confirmed, no child leaving
 //!   Idle ───────────▶ Running ──────────────▶ Settling ──────────────────────▶ Idle (ack)
-//!    │ a reason to leave                                                        │
+//!    │                 │   ▲
+//!    │                 └───┘ the next item of the bundle
+//!    │ a reason to leave
 //!    └──▶ Ending (children finish) ──▶ Leaving (worker_ended confirmed) ──▶ Done
 //! ```
 //!
