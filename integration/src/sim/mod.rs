@@ -187,6 +187,7 @@ impl World {
             story: told.then(Vec::new),
             plan,
         };
+        world.truth.sick = world.plan.has_sick_slot();
         world.note(|world| format!("{:?}", world.plan));
         world.start_originator();
         for (machine, host) in world.plan.hosts.clone().iter().enumerate() {

@@ -27,7 +27,7 @@ pub(super) enum Nature {
     Hangs,
 }
 
-/// What keeps a host from taking part.
+/// What keeps a host, or a slot of it, from taking part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Trouble {
     /// Another version.
@@ -38,6 +38,8 @@ pub(super) enum Trouble {
     Callback,
     /// A Ruby child cannot be forked in this slot.
     Slot(u32),
+    /// No file can be loaded in this slot.
+    Sick(u32),
 }
 
 /// A host.
@@ -204,6 +206,12 @@ impl Plan {
         nature.copied().unwrap_or(Nature::Passes)
     }
 
+    /// Returns whether files fail in a slot that would pass elsewhere.
+    pub(super) fn has_sick_slot(&self) -> bool {
+        let sick = |host: &HostPlan| matches!(host.trouble, Some(Trouble::Sick(_)));
+        self.hosts.iter().any(sick)
+    }
+
     /// Returns whether nothing goes wrong but tests.
     pub(super) fn is_calm(&self) -> bool {
         let troubled = self.hosts.iter().any(|host| host.trouble.is_some());
@@ -235,10 +243,11 @@ fn host(dice: &mut Dice, local: bool, troubled: bool) -> HostPlan {
     let late = !local && dice.roll(5) == 0;
     let other = !local && dice.roll(3) == 0;
     let first = dice.roll(2) == 0;
-    let trouble = (troubled && dice.roll(2) == 0).then(|| match dice.roll(4) {
+    let trouble = (troubled && dice.roll(2) == 0).then(|| match dice.roll(6) {
         0 if !local => Trouble::Refuses,
         1 => Trouble::Sync,
         2 => Trouble::Callback,
+        3 | 4 => Trouble::Sick(1),
         _ => Trouble::Slot(1),
     });
     HostPlan {

@@ -55,7 +55,7 @@ pub(super) struct Truth {
     pub(super) broken_reviews: bool,
     pub(super) reviews_skipped: bool,
     pub(super) retries_stopped: bool,
-    /// A host was found sick: what failed there has run once more.
+    /// A slot is sick. Or a host or a slot was found so: what failed there has run once more.
     pub(super) sick: bool,
     pub(super) starts: u32,
     /// Nothing may be queued any more.
@@ -299,7 +299,7 @@ impl Truth {
                 }
             }
             Happening::ReviewsSkipped { .. } => self.reviews_skipped = true,
-            Happening::HostProbed(probed) => self.sick |= probed.sick,
+            Happening::PlaceProbed(probed) => self.sick |= probed.sick,
             Happening::Retried { of, tests, .. } => {
                 for (id, said) in tests {
                     self.retried
