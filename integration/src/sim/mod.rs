@@ -163,6 +163,7 @@ impl World {
     fn run(seed: u64, told: bool) -> Self {
         let mut dice = Dice::new(seed);
         let mut plan = Plan::draw(&mut dice);
+        plan.sicken(seed);
         let work = split::work(&plan, seed);
         split::rely(&mut plan, &work, seed);
         split::follow(&mut plan, seed);

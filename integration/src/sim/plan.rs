@@ -103,6 +103,10 @@ const LOCAL_FAULTS: [Fault; 5] = [
     Fault::Listener,
 ];
 
+/// Of so many histories one has a sick slot; none that was known before there were any.
+const SICK_ONE_OF: u64 = 9;
+const SICK_WHICH: u64 = 1;
+
 /// A history.
 #[derive(Debug, Clone)]
 pub(super) struct Plan {
@@ -206,6 +210,19 @@ impl Plan {
         nature.copied().unwrap_or(Nature::Passes)
     }
 
+    /// Makes a slot sick.
+    pub(super) fn sicken(&mut self, seed: u64) {
+        if seed % SICK_ONE_OF != SICK_WHICH {
+            return;
+        }
+        // Of its own, so that the rest of the history is the same.
+        let mut dice = Dice::new(seed.wrapping_mul(47));
+        let count = self.hosts.len() as u64;
+        let host = &mut self.hosts[u32_of(dice.roll(count)) as usize];
+        let slot = 1 + u32_of(dice.roll(u64::from(host.slots)));
+        host.trouble.get_or_insert(Trouble::Sick(slot));
+    }
+
     /// Returns whether files fail in a slot that would pass elsewhere.
     pub(super) fn has_sick_slot(&self) -> bool {
         let sick = |host: &HostPlan| matches!(host.trouble, Some(Trouble::Sick(_)));
@@ -243,11 +260,10 @@ fn host(dice: &mut Dice, local: bool, troubled: bool) -> HostPlan {
     let late = !local && dice.roll(5) == 0;
     let other = !local && dice.roll(3) == 0;
     let first = dice.roll(2) == 0;
-    let trouble = (troubled && dice.roll(2) == 0).then(|| match dice.roll(6) {
+    let trouble = (troubled && dice.roll(2) == 0).then(|| match dice.roll(4) {
         0 if !local => Trouble::Refuses,
         1 => Trouble::Sync,
         2 => Trouble::Callback,
-        3 | 4 => Trouble::Sick(1),
         _ => Trouble::Slot(1),
     });
     HostPlan {
