@@ -76,7 +76,7 @@ fn is_found_out(run: &Finished, hostname: &str) {
         "is sick and leaves: 7 of 7 files failed there, 0 of 1 elsewhere; 3 of the 7 passed elsewhere",
         &format!("Slot 2 of host '{hostname}' is sick and was sent away: 7 of 7 files failed there, 0 of 1 elsewhere"),
         "The 7 files ran again elsewhere: 7 passed",
-        "They failed there with RuntimeError: no such table: users",
+        "Its last files failed there with RuntimeError: no such table: users",
         "8 files: 8 passed",
     ]);
     // Each file has one result in the end.

@@ -35,7 +35,11 @@ pub(super) fn push(out: &mut String, results: &Results, paint: &Paint) {
             parts.join(", ")
         );
         if let Some(error) = &probed.error {
-            let _ = writeln!(out, "  They failed there with {}", one_line(error));
+            let _ = writeln!(
+                out,
+                "  Its last files failed there with {}",
+                one_line(error)
+            );
         } else if let Some((file, why)) = &sick.first {
             let (file, why) = (one_line(file), one_line(why));
             let _ = writeln!(out, "  The first to fail there was {file}: {why}");
