@@ -77,6 +77,8 @@ impl Home {
             ("HOME", self.path.join("home").into()),
             ("TMPDIR", self.path.join("tmp").into()),
             ("XDG_CACHE_HOME", self.path.join("cache").into()),
+            // Other tests run at the same time.
+            ("GORGON_NUMBERS", self.path.clone().into()),
         ];
         environment.extend(std::env::var_os("RUST_LOG").map(|level| ("RUST_LOG", level)));
         environment

@@ -76,6 +76,8 @@ pub fn run_suite(suite: &Suite, directory: &Path, place: Place<'_>) -> Result<Su
         .env("TERM", "xterm")
         .env("HOME", directory)
         .env("XDG_CACHE_HOME", directory.join("cache"))
+        // Other suites run at the same time.
+        .env("GORGON_NUMBERS", directory)
         .stdin(Stdio::null());
     match place {
         Place::Local(slots) => command.arg(format!("--local={slots}")),

@@ -341,6 +341,9 @@ impl Drive<'_> {
             Effect::Offer => self.session.publish(self.job.offer()),
             Effect::OfferTo(to) => self.session.publish(self.job.offer_to(&to)),
             Effect::SendAway(queue) => self.session.publish(self.job.leave(&queue)),
+            Effect::SendSlotAway(queue, slot) => {
+                self.session.publish(self.job.leave_slot(&queue, slot));
+            }
             Effect::WakeHost(queue) => self.session.publish(self.job.item_waits(&queue)),
             Effect::SendCancel => self.session.publish(self.job.cancel()),
             Effect::PurgeFileQueue | Effect::EmptyFileQueue => self.session.purge(files),

@@ -226,6 +226,18 @@ impl Job {
         }
     }
 
+    /// Returns the message that sends a slot of the manager of this queue away from the job.
+    #[must_use]
+    pub fn leave_slot(&self, queue: &str, worker_id: u32) -> Publish {
+        let job = self.id().clone();
+        let body = message::write(&Control::LeaveSlot { job, worker_id });
+        // The manager may be gone already.
+        Publish {
+            mandatory: false,
+            ..Publish::to_queue(queue, body, NO_TAG)
+        }
+    }
+
     /// Returns the message that sends the manager of this queue away from the job.
     #[must_use]
     pub fn leave(&self, queue: &str) -> Publish {

@@ -43,6 +43,9 @@ const FOREIGN: &[&str] = &[
 /// Size of the blank argument that makes room for `$0`, in bytes (`ruby/program.rb`).
 const TITLE_BYTES: usize = 1000;
 
+/// Environment variable that names those among whom TEST_ENV_NUMBER is unique, instead of all workers of the machine.
+pub const NUMBERS_VARIABLE: &str = "GORGON_NUMBERS";
+
 /// Ours, never handed on as found.
 const OWN: &[&str] = &[
     "GORGON_BROKER_URL",
@@ -50,6 +53,7 @@ const OWN: &[&str] = &[
     "GORGON_CHILD_ID",
     "GORGON_HOST",
     "GORGON_SLOTS",
+    NUMBERS_VARIABLE,
     gorgon_process::logging::SILENT,
 ];
 

@@ -38,7 +38,7 @@ pub use asked::{Told, Untold, asked_ways, rake_tells};
 pub use callback::{CallbackError, CallbackReply, Waiting, run_callback};
 pub use child::{ChildEvent, RubyChild};
 pub use collate::{CollateError, Collated, collate};
-pub use command::default_ruby;
+pub use command::{NUMBERS_VARIABLE, default_ruby};
 pub use defined::may_define;
 pub use end::describe_end;
 pub use link::{ForkRequest, LinkError, PreloaderLink, Purpose};

@@ -3,7 +3,7 @@
 use gorgon_process::child::End;
 use gorgon_process::signals::Signal;
 use gorgon_proto::local::{ManagerLine, WorkerLine};
-use gorgon_proto::message::{HostError, LeaveReason};
+use gorgon_proto::message::{Control, HostError, LeaveReason};
 
 use crate::lookout::Look;
 
@@ -32,6 +32,8 @@ pub enum Event {
     Cancelled,
     /// The originator wants no more of this host.
     SentAway,
+    /// The originator wants no more of this slot.
+    SlotSentAway(u32),
     /// The listener stops (TERM).
     Stopped,
     /// The listener is gone.
@@ -54,6 +56,18 @@ pub enum Event {
     ItemWaits,
     /// The instant of [`crate::supervise::Supervisor::deadline`] has come.
     DeadlinePassed,
+}
+
+impl From<Control> for Event {
+    fn from(control: Control) -> Self {
+        match control {
+            Control::CancelJob { .. } => Self::Cancelled,
+            Control::LeaveJob { .. } => Self::SentAway,
+            Control::LeaveSlot { worker_id, .. } => Self::SlotSentAway(worker_id),
+            Control::JobOver { .. } => Self::JobOver,
+            Control::ItemWaits { .. } => Self::ItemWaits,
+        }
+    }
 }
 
 /// What a look at the file queue found.

@@ -144,17 +144,9 @@ impl Replies {
             BrokerEvent::Delivery(delivery) => {
                 self.session.ack(delivery.token);
                 match message::read::<Control>(&delivery.body) {
-                    Ok(Control::CancelJob { job }) if job == self.job => Some(Event::Cancelled),
-                    Ok(Control::LeaveJob { job }) if job == self.job => Some(Event::SentAway),
-                    Ok(Control::JobOver { job }) if job == self.job => Some(Event::JobOver),
-                    Ok(Control::ItemWaits { job }) if job == self.job => Some(Event::ItemWaits),
-                    Ok(
-                        Control::CancelJob { job }
-                        | Control::LeaveJob { job }
-                        | Control::JobOver { job }
-                        | Control::ItemWaits { job },
-                    ) => {
-                        warn!(target: "gorgon::manager", other:% = job; "a control message of another job is dropped");
+                    Ok(control) if *control.job() == self.job => Some(Event::from(control)),
+                    Ok(control) => {
+                        warn!(target: "gorgon::manager", other:% = control.job(); "a control message of another job is dropped");
                         None
                     }
                     Err(fault) => {

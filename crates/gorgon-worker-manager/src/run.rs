@@ -21,7 +21,7 @@ use log::{debug, error, info, warn};
 
 use crate::cli::Args;
 use crate::event::{Effect, Event};
-use crate::number::Numbers;
+use crate::number::{Numbers, SCOPE_VARIABLE};
 use crate::parent;
 use crate::replies::Replies;
 use crate::ruby;
@@ -70,7 +70,7 @@ pub fn run(args: &Args) -> Result<u8, RunError> {
         sockets,
         preloaders: BTreeMap::new(),
         workers: BTreeMap::new(),
-        numbers: Numbers::default(),
+        numbers: Numbers::of(&std::env::var(SCOPE_VARIABLE).unwrap_or_default()),
         caused: Vec::new(),
         signals,
         has_parent: parent.is_some(),

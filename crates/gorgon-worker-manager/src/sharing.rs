@@ -293,6 +293,7 @@ impl Slot {
             began: None,
             deaths: Deaths::default(),
             recalled: false,
+            sick: false,
             idle: false,
             told_idle: false,
         }

@@ -5,7 +5,7 @@
 //!      Stopping ── no worker left ──▶ Closing (after_creating_workers, preloaders end) ──▶ Done
 //!
 //!   preloader: Starting ─▶ Ready ─▶ Closing ─▶ Gone     (died: once more Starting, then Gone)
-//!   slot:      Waiting ─▶ Running ─▶ Over | Out          (died: Waiting again, thrice at most)
+//!   slot:      Waiting ─▶ Running ─▶ Over | Out          (died: Waiting again, thrice at most; sent away: Out)
 //!              granted ─▶ Waiting … recalled ─▶ (its worker ends) ─▶ given back
 //! ```
 
@@ -80,6 +80,8 @@ pub(crate) struct Slot {
     pub(crate) deaths: Deaths,
     /// The listener wants it back.
     pub(crate) recalled: bool,
+    /// The originator has sent it away: no worker starts in it any more.
+    pub(crate) sick: bool,
     /// Its worker says that it waits for an item; and the listener knows.
     pub(crate) idle: bool,
     pub(crate) told_idle: bool,
@@ -196,6 +198,7 @@ impl Supervisor {
                 HAND_BACK_LIMIT,
                 &mut out,
             ),
+            Event::SlotSentAway(slot) => self.slot_sent_away(slot, &mut out),
             Event::Stopped => self.leave(
                 now,
                 LeaveReason::Stopped,
@@ -384,6 +387,10 @@ impl Supervisor {
 
     fn start_workers(&mut self, out: &mut Vec<Effect>) {
         for (number, slot) in &mut self.slots {
+            let idles = matches!(slot.state, SlotState::Waiting | SlotState::Doubting { .. });
+            if slot.sick && idles {
+                slot.state = SlotState::Out;
+            }
             let ready = self
                 .preloaders
                 .get(&slot.preloader)
@@ -400,12 +407,14 @@ impl Supervisor {
 
     fn verdict(&mut self) -> (LeaveReason, Option<HostError>) {
         let all_out = self.slots.values().all(|slot| slot.state == SlotState::Out);
+        let any_sick = self.slots.values().any(|slot| slot.sick);
         let (fault, of_slot) = (self.fault.take(), self.slot_fault.take());
         match (self.leaving, fault) {
             (Some(why), fault) => (why, fault.or(of_slot).map(|(_, error)| error)),
             (None, Some((why @ (LeaveReason::CallbackFailed | LeaveReason::Refused), error))) => {
                 (why, Some(error))
             }
+            (None, None) if of_slot.is_none() && all_out && any_sick => (LeaveReason::Sick, None),
             (None, fault) => Self::without_slots(all_out, fault.or(of_slot)),
         }
     }

@@ -22,9 +22,27 @@ impl Supervisor {
             *known = Some(pid);
             slot.idle = false;
             slot.told_idle = false;
-            if slot.recalled {
+            if slot.sick {
+                out.push(Effect::SignalWorker(number, Signal::Term));
+            } else if slot.recalled {
                 out.push(Effect::SignalWorker(number, Signal::Usr2));
             }
+        }
+    }
+
+    /// The originator sends a slot away, perhaps more than once. Its worker hands back what it runs, and ends.
+    pub(crate) fn slot_sent_away(&mut self, number: u32, out: &mut Vec<Effect>) {
+        let running = self.phase == Phase::Running;
+        let Some(slot) = self
+            .slots
+            .get_mut(&number)
+            .filter(|slot| running && !slot.sick)
+        else {
+            return;
+        };
+        slot.sick = true;
+        if let SlotState::Running { pid: Some(_) } = slot.state {
+            out.push(Effect::SignalWorker(number, Signal::Term));
         }
     }
 
@@ -77,9 +95,17 @@ impl Supervisor {
             End::Exited(code)
                 if code == i32::from(exit::OK) || code == i32::from(exit::CANCELLED) =>
             {
-                slot.state = SlotState::Over;
+                let sent_away = slot.sick && !leaving;
+                slot.state = if sent_away {
+                    SlotState::Out
+                } else {
+                    SlotState::Over
+                };
             }
             // It was told before it listened, and had nothing yet.
+            End::Signaled(signal) if slot.sick && signal == Signal::Term.number() => {
+                slot.state = SlotState::Out;
+            }
             End::Signaled(signal) if slot.recalled && signal == Signal::Usr2.number() => {
                 slot.state = SlotState::Over;
             }

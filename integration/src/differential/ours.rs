@@ -62,7 +62,10 @@ pub fn run(place: &Place, directory: &Path, run: &Run<'_>) -> io::Result<Ours> {
         .args(first)
         .args(rest)
         .current_dir(directory);
-    let ended = place.run_with(command, &[], run.limit)?;
+    // Other runs may be on this machine.
+    let scope = place.own("run").display().to_string();
+    let variables = [("GORGON_NUMBERS".to_owned(), scope)];
+    let ended = place.run_with(command, &variables, run.limit)?;
     let mut seen = read(&fs::read_to_string(&events).unwrap_or_default());
     seen.observed.status = ended.status;
     seen.observed.printed.push_str(&ended.printed);
@@ -87,10 +90,15 @@ pub fn read(stream: &str) -> Ours {
     let mut ends: Vec<Value> = Vec::new();
     let mut replaced: Vec<(Value, Value)> = Vec::new();
     let mut reviews: BTreeMap<String, Review> = BTreeMap::new();
-    let events = stream
-        .lines()
-        .filter_map(|it| serde_json::from_str::<Value>(it).ok());
-    for event in events {
+    let events = stream.lines();
+    let events: Vec<Value> = events
+        .filter_map(|it| serde_json::from_str(it).ok())
+        .collect();
+    let sick = events.iter().filter(|event| event["sick"] == true);
+    let counts: Vec<Value> = sick.flat_map(|event| list(&event["probes"])).collect();
+    // A probe counts only if the place that it is about is sick.
+    let counts = |event: &Value| event["probe"] != true || counts.contains(&event["replaces"]);
+    for event in events.iter().filter(|event| counts(event)).cloned() {
         let file = event["filename"].clone();
         let parts = list(&event["parts"]).into_iter();
         replaced.extend(parts.map(|item| (file.clone(), item)));

@@ -57,7 +57,11 @@ impl World {
             Cause::Returned | Cause::BrokerOutage if self.truth.outages > 0 => WORD_LIMIT + late,
             Cause::Returned | Cause::BrokerOutage => CALM_WORD_LIMIT + late,
             Cause::WorkerLost | Cause::BundleLost => SILENCE + late,
-            Cause::HandedBack | Cause::ListenerLost | Cause::Dropped | Cause::HostSick => {
+            Cause::HandedBack
+            | Cause::ListenerLost
+            | Cause::Dropped
+            | Cause::HostSick
+            | Cause::SlotSick => {
                 return None;
             }
         };

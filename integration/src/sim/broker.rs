@@ -22,6 +22,7 @@ pub(super) enum Body {
     Announce(Announce),
     Cancel,
     Leave,
+    LeaveSlot(u32),
     Over,
     ItemWaits,
 }

@@ -170,7 +170,10 @@ impl World {
         let child = worker.children.get(&no);
         let bundled = child.is_some_and(|child| !child.then.is_empty());
         let (follows, clashes) = child.map_or((false, false), |it| (it.files > 0, it.tested));
-        let nature = self.plan.nature_of(&item.filename);
+        let nature = match self.plan.hosts[worker.machine - 1].trouble {
+            Some(Trouble::Sick(slot)) if slot == worker.slot => Nature::Unloadable,
+            _ => self.plan.nature_of(&item.filename),
+        };
         self.truth.runs(pid, no, item);
         let takes = 5 + self.dice.roll(self.plan.item_ms);
         let mut events = vec![(1, ChildEvent::Loading)];

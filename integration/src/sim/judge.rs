@@ -7,7 +7,7 @@ use gorgon_proto::item::ItemId;
 
 use super::child::{TESTS, test_id};
 use super::originator::WAIT_LIMIT;
-use super::plan::Nature;
+use super::plan::{Nature, Trouble};
 use super::{GONE_WITHIN, World};
 
 /// However bad a history is, its job ends by then.
@@ -26,6 +26,7 @@ pub(super) fn wrong(world: &World) -> Option<String> {
         .or_else(|| reviews(world))
         .or_else(|| attempts(world))
         .or_else(|| retries(world))
+        .or_else(|| slots(world))
         .or_else(|| left(world))
 }
 
@@ -224,6 +225,19 @@ fn retries(world: &World) -> Option<String> {
     Some(format!(
         "test {} of item {} is not retried as it should",
         forgotten.1, forgotten.0
+    ))
+}
+
+/// No slot is found sick that is well.
+fn slots(world: &World) -> Option<String> {
+    let is_well = |(hostname, slot): &&(String, u32)| {
+        let hosts = (1..).zip(&world.plan.hosts);
+        let mut sick = hosts.filter(|(_, host)| host.trouble == Some(Trouble::Sick(*slot)));
+        !sick.any(|(machine, _)| format!("host{machine}") == *hostname)
+    };
+    let (hostname, slot) = world.truth.sick_slots.iter().find(is_well)?;
+    Some(format!(
+        "slot {slot} of {hostname} is well, and was found sick"
     ))
 }
 

@@ -136,6 +136,7 @@ impl World {
                     | Body::Replies(_)
                     | Body::Announce(_)
                     | Body::Leave
+                    | Body::LeaveSlot(_)
                     | Body::Over
                     | Body::ItemWaits => {}
                 }

@@ -125,6 +125,7 @@ impl World {
                 match delivery.body {
                     Body::Cancel => self.tell_manager(pid, Event::Cancelled),
                     Body::Leave => self.tell_manager(pid, Event::SentAway),
+                    Body::LeaveSlot(slot) => self.tell_manager(pid, Event::SlotSentAway(slot)),
                     Body::ItemWaits => self.tell_manager(pid, Event::ItemWaits),
                     Body::Over => self.tell_manager(pid, Event::JobOver),
                     Body::Items(_)
@@ -282,12 +283,14 @@ impl World {
         };
         let machine = manager.machine;
         let listener_id = manager.listener_id.clone();
-        if reason == LeaveReason::PreloaderFailed
-            || reason == LeaveReason::CallbackFailed
-            || reason == LeaveReason::Refused
-            || reason == LeaveReason::WorkersFailed
-            || reason == LeaveReason::Sick
-        {
+        if matches!(
+            reason,
+            LeaveReason::PreloaderFailed
+                | LeaveReason::CallbackFailed
+                | LeaveReason::Refused
+                | LeaveReason::WorkersFailed
+                | LeaveReason::Sick
+        ) {
             self.truth.fails(machine);
         }
         let silent = manager.parent_gone || reason == LeaveReason::Orphaned;
@@ -351,11 +354,8 @@ impl World {
             return;
         };
         for tag in std::mem::take(&mut manager.unroutable) {
-            let reply = self
-                .managers
-                .get(&pid)
-                .and_then(|m| m.unconfirmed.get(&tag).cloned());
-            if let Some(reply) = reply {
+            let manager = self.managers.get(&pid);
+            if let Some(reply) = manager.and_then(|m| m.unconfirmed.get(&tag).cloned()) {
                 self.post_replies(pid, tag, vec![reply]);
             }
         }

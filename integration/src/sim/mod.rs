@@ -163,6 +163,7 @@ impl World {
     fn run(seed: u64, told: bool) -> Self {
         let mut dice = Dice::new(seed);
         let mut plan = Plan::draw(&mut dice);
+        plan.sicken(seed);
         let work = split::work(&plan, seed);
         split::rely(&mut plan, &work, seed);
         split::follow(&mut plan, seed);
@@ -187,6 +188,7 @@ impl World {
             story: told.then(Vec::new),
             plan,
         };
+        world.truth.sick = world.plan.has_sick_slot();
         world.note(|world| format!("{:?}", world.plan));
         world.start_originator();
         for (machine, host) in world.plan.hosts.clone().iter().enumerate() {

@@ -145,6 +145,15 @@ impl World {
         self.order(ORIGINATOR, Order::Publish(posted));
     }
 
+    fn post_to_manager(&mut self, queue: String, body: Body) {
+        let posted = Posted {
+            tag: NO_TAG,
+            to: To::Queue(queue),
+            body,
+        };
+        self.order(ORIGINATOR, Order::Publish(posted));
+    }
+
     pub(super) fn cancel(&mut self) {
         if self.originator.begun && self.originator.ended.is_none() {
             self.note(|_| "the user cancels".to_owned());
@@ -182,7 +191,7 @@ impl World {
                     }
                     Body::Announce(announce) => self.tell_ledger(Event::Announced(announce)),
                     Body::Items(_) | Body::Mark | Body::Offer(_) | Body::Cancel => {}
-                    Body::Leave | Body::Over | Body::ItemWaits => {}
+                    Body::Leave | Body::LeaveSlot(_) | Body::Over | Body::ItemWaits => {}
                 }
             }
             Heard::Unroutable(tag) if tag != NO_TAG => {
@@ -253,21 +262,10 @@ impl World {
             Effect::DeleteQueue(gone) => once(self, Once::Delete(gone)),
             Effect::Offer => self.post_offer(To::Exchange(Exchange::Jobs)),
             Effect::OfferTo(to) => self.post_offer(To::Queue(to)),
-            Effect::WakeHost(queue) => {
-                let posted = Posted {
-                    tag: NO_TAG,
-                    to: To::Queue(queue),
-                    body: Body::ItemWaits,
-                };
-                self.order(ORIGINATOR, Order::Publish(posted));
-            }
-            Effect::SendAway(queue) => {
-                let posted = Posted {
-                    tag: NO_TAG,
-                    to: To::Queue(queue),
-                    body: Body::Leave,
-                };
-                self.order(ORIGINATOR, Order::Publish(posted));
+            Effect::WakeHost(queue) => self.post_to_manager(queue, Body::ItemWaits),
+            Effect::SendAway(queue) => self.post_to_manager(queue, Body::Leave),
+            Effect::SendSlotAway(queue, slot) => {
+                self.post_to_manager(queue, Body::LeaveSlot(slot));
             }
             Effect::SendCancel => {
                 let posted = Posted {

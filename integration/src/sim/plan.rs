@@ -27,7 +27,7 @@ pub(super) enum Nature {
     Hangs,
 }
 
-/// What keeps a host from taking part.
+/// What keeps a host, or a slot of it, from taking part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Trouble {
     /// Another version.
@@ -38,6 +38,8 @@ pub(super) enum Trouble {
     Callback,
     /// A Ruby child cannot be forked in this slot.
     Slot(u32),
+    /// No file can be loaded in this slot.
+    Sick(u32),
 }
 
 /// A host.
@@ -100,6 +102,10 @@ const LOCAL_FAULTS: [Fault; 5] = [
     Fault::Manager,
     Fault::Listener,
 ];
+
+/// Of so many histories one has a sick slot; none that was known before there were any.
+const SICK_ONE_OF: u64 = 9;
+const SICK_WHICH: u64 = 1;
 
 /// A history.
 #[derive(Debug, Clone)]
@@ -202,6 +208,25 @@ impl Plan {
         let place = filename.trim_matches(|c: char| !c.is_ascii_digit()).parse();
         let nature = place.ok().and_then(|n: usize| self.natures.get(n));
         nature.copied().unwrap_or(Nature::Passes)
+    }
+
+    /// Makes a slot sick.
+    pub(super) fn sicken(&mut self, seed: u64) {
+        if seed % SICK_ONE_OF != SICK_WHICH {
+            return;
+        }
+        // Of its own, so that the rest of the history is the same.
+        let mut dice = Dice::new(seed.wrapping_mul(47));
+        let count = self.hosts.len() as u64;
+        let host = &mut self.hosts[u32_of(dice.roll(count)) as usize];
+        let slot = 1 + u32_of(dice.roll(u64::from(host.slots)));
+        host.trouble.get_or_insert(Trouble::Sick(slot));
+    }
+
+    /// Returns whether files fail in a slot that would pass elsewhere.
+    pub(super) fn has_sick_slot(&self) -> bool {
+        let sick = |host: &HostPlan| matches!(host.trouble, Some(Trouble::Sick(_)));
+        self.hosts.iter().any(sick)
     }
 
     /// Returns whether nothing goes wrong but tests.

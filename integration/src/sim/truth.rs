@@ -55,8 +55,10 @@ pub(super) struct Truth {
     pub(super) broken_reviews: bool,
     pub(super) reviews_skipped: bool,
     pub(super) retries_stopped: bool,
-    /// A host was found sick: what failed there has run once more.
+    /// A slot is sick. Or a host or a slot was found so: what failed there has run once more.
     pub(super) sick: bool,
+    /// Slots that were found sick, each with its host.
+    pub(super) sick_slots: Vec<(String, u32)>,
     pub(super) starts: u32,
     /// Nothing may be queued any more.
     pub(super) shut: bool,
@@ -299,7 +301,12 @@ impl Truth {
                 }
             }
             Happening::ReviewsSkipped { .. } => self.reviews_skipped = true,
-            Happening::HostProbed(probed) => self.sick |= probed.sick,
+            Happening::PlaceProbed(probed) if probed.sick => {
+                self.sick = true;
+                let slot = probed.place.slot();
+                self.sick_slots
+                    .extend(slot.map(|slot| (probed.hostname.clone(), slot)));
+            }
             Happening::Retried { of, tests, .. } => {
                 for (id, said) in tests {
                     self.retried

@@ -55,6 +55,7 @@ mod seen;
 mod selection;
 mod sharing;
 mod sick;
+mod sick_slots;
 mod sim;
 mod sleep;
 mod suites;

@@ -187,6 +187,47 @@ fn a_second_run_in_the_same_place_has_numbers_of_its_own() {
     home.assert_nothing_left();
 }
 
+/// Two checkouts of one application have the same databases.
+#[test]
+fn runs_of_two_projects_have_numbers_of_their_own_unless_they_are_told_apart() {
+    let home = Home::new();
+    let gate = Gate::open(&home);
+    let spec =
+        "require_relative '../gate'\nRSpec.describe('n') { it('waits') { Gate.pass('n') } }\n";
+    let projects = [(); 3].map(|()| {
+        let project = Project::of(&home, &[("spec/a_spec.rb", spec)]);
+        gate.write_into(&project);
+        project
+    });
+    let [first, second, third] = &projects;
+    let first = run::start(&home, first, &["--local=1"]);
+    let one = gate.next();
+    let second = run::start(&home, second, &["--local=1"]);
+    let two = gate.next();
+    let third = run::start_with(&home, third, &["--local=1"], |command| {
+        let scope = home.path().join("third");
+        command.env("GORGON_NUMBERS", scope);
+    });
+    let three = gate.next();
+    let visits = [one, two, three];
+    let numbers = visits.each_ref().map(|visit| &visit.who.test_env_number);
+    assert_eq!(numbers, ["", "2", ""]);
+    visits.into_iter().for_each(Visit::release);
+    first.finished(run::RUN_LIMIT).exited(0);
+    second
+        .finished(run::RUN_LIMIT)
+        .exited(0)
+        .says(&["TEST_ENV_NUMBER of slot 1 is 2"]);
+    let third = third.finished(run::RUN_LIMIT);
+    third.exited(0);
+    assert!(
+        !third.stdout.contains("TEST_ENV_NUMBER"),
+        "{}",
+        third.stdout
+    );
+    home.assert_nothing_left();
+}
+
 #[test]
 fn two_listeners_of_one_machine_have_numbers_of_their_own() {
     let cluster = Cluster::start(&[("a", 1), ("b", 1)]);

@@ -125,7 +125,10 @@ impl Shell {
             }
             // These are for managers.
             Ok(ToListener::Control(
-                Control::LeaveJob { .. } | Control::JobOver { .. } | Control::ItemWaits { .. },
+                Control::LeaveJob { .. }
+                | Control::LeaveSlot { .. }
+                | Control::JobOver { .. }
+                | Control::ItemWaits { .. },
             )) => None,
             Ok(ToListener::Job(_)) => self.offered(delivery),
             // A definition of another version may not be readable; the gate names both.

@@ -12,7 +12,7 @@ use gorgon_proto::outcome::Verdict;
 
 use super::retries::RetryResult;
 use super::reviews::{Reviewed, Way};
-use super::sick::{Probed, Repeat};
+use super::sick::{Place, Probed, Repeat};
 
 /// The settings of a job that the ledger decides by.
 #[derive(Debug, Clone)]
@@ -117,6 +117,8 @@ pub enum Effect {
     OfferTo(String),
     /// Tell the manager of this queue to leave the job.
     SendAway(String),
+    /// Tell the manager of this queue that this slot leaves the job.
+    SendSlotAway(String, u32),
     /// Tell the manager of this queue, whose host has no slot now, that an item waits for it.
     WakeHost(String),
     /// Send the cancel of this job on the control exchange.
@@ -197,9 +199,20 @@ pub enum Cause {
     Dropped,
     /// Its host is sick: what it says does not count any more.
     HostSick,
+    /// Its slot is sick.
+    SlotSick,
 }
 
 impl Cause {
+    /// Returns the cause of an item that a sick host or slot has.
+    #[must_use]
+    pub fn sick(place: &Place) -> Self {
+        match place {
+            Place::Host(_) => Self::HostSick,
+            Place::Slot(..) => Self::SlotSick,
+        }
+    }
+
     /// Returns the name used in reports.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -212,6 +225,7 @@ impl Cause {
             Self::BrokerOutage => "broker outage",
             Self::Dropped => "dropped by the broker",
             Self::HostSick => "host sick",
+            Self::SlotSick => "slot sick",
         }
     }
 }
@@ -304,7 +318,7 @@ pub enum Happening {
         /// What it says of each of its tests, by id.
         tests: Vec<(String, RetryResult)>,
     },
-    /// What failed on a host was queued to run elsewhere, as an item of its own.
+    /// What failed on a host or in a slot was queued to run elsewhere, as an item of its own.
     RepeatQueued {
         /// The item.
         item: WorkItem,
@@ -312,6 +326,8 @@ pub enum Happening {
         repeat: Repeat,
         /// Where that failed.
         hostname: String,
+        /// The slot, if the others of the host may run it.
+        slot: Option<u32>,
     },
     /// Tests that were asked for by id are gone: the whole file was queued, as an item of its own.
     WholeQueued {
@@ -363,8 +379,8 @@ pub enum Happening {
         /// Their ids.
         gone: Vec<String>,
     },
-    /// What failed on a host is found to be the host's fault, or the suite's own.
-    HostProbed(Probed),
+    /// What failed on a host or in a slot is found to be the fault of that place, or the suite's own.
+    PlaceProbed(Probed),
     /// Too much failed for retries to be of use: none runs.
     RetriesStopped {
         /// How many tests failed.

@@ -12,6 +12,7 @@ use gorgon_proto::message::{
 use gorgon_proto::names;
 
 use super::managers::Managers;
+use fencing::Fence;
 
 /// How often a silent host is looked for.
 pub const LOOK_INTERVAL: Duration = Duration::from_secs(5);
@@ -83,8 +84,10 @@ pub(super) struct Host {
     managers: Managers,
     /// When its manager began, by its own clock.
     began_ms: u64,
-    /// How many workers it said it would run.
-    slots: usize,
+    /// The slots in which it said it would run workers, but for sick ones.
+    slots: BTreeSet<u32>,
+    /// Its sick slots.
+    fences: BTreeMap<u32, Fence>,
     /// It left, and was offered the job again.
     asked: bool,
 }
@@ -92,7 +95,7 @@ pub(super) struct Host {
 impl Host {
     /// Returns how many workers it has, those included that have not said a word yet.
     pub(super) fn slots(&self) -> usize {
-        self.slots.max(self.workers.len())
+        self.slots.len().max(self.workers.len())
     }
 }
 
@@ -156,8 +159,9 @@ impl Hosts {
             host.state = HostState::Joined;
         }
         host.queue.clone_from(&message.manager_queue_name);
-        host.slots = message.slots.len();
+        host.set_slots(&message.slots);
         let gone = before.filter(|queue| *queue != message.manager_queue_name);
+        host.fences_unknown();
         let died = if gone.is_some() {
             let theirs = |worker: &WorkerKey| host.managers.has(worker, message.pid);
             let (live, died) = std::mem::take(&mut host.workers)
@@ -183,7 +187,7 @@ impl Hosts {
             return Vec::new();
         }
         let host = self.host(now, &message.listener_id, &message.hostname);
-        host.slots = message.slots.len();
+        host.set_slots(&message.slots);
         let key = |ended: &WorkerOfHost| WorkerKey {
             listener_id: message.listener_id.clone(),
             worker_id: ended.worker_id,
@@ -258,7 +262,10 @@ impl Hosts {
         ) {
             host.state = HostState::Joined;
         }
-        if !self.is_fenced(&worker.listener_id) {
+        if self
+            .fence_of(&worker.listener_id, worker.worker_id)
+            .is_none()
+        {
             let host = self.host(now, &worker.listener_id, hostname);
             host.workers.insert(worker.clone());
         }
@@ -291,9 +298,9 @@ impl Hosts {
         self.ended
             .retain(|_, at| now.duration_since(*at) < LATE_LIMIT);
         self.ended.insert(worker.clone(), now);
-        self.host(now, &worker.listener_id, hostname)
-            .workers
-            .remove(worker);
+        let host = self.host(now, &worker.listener_id, hostname);
+        host.workers.remove(worker);
+        host.fence_left(worker);
     }
 
     fn host(&mut self, now: Instant, id: &ListenerId, hostname: &str) -> &mut Host {
@@ -305,7 +312,8 @@ impl Hosts {
             workers: BTreeSet::new(),
             managers: Managers::default(),
             began_ms: 0,
-            slots: 0,
+            slots: BTreeSet::new(),
+            fences: BTreeMap::new(),
             asked: false,
         });
         host.alive_at = now;
@@ -397,21 +405,6 @@ impl Hosts {
     pub(super) fn any_joined(&self) -> bool {
         let joined = |host: &Host| matches!(host.state, HostState::Joined | HostState::Fenced);
         self.hosts.values().any(joined)
-    }
-
-    /// Returns whether its workers may still take items.
-    pub(super) fn runs(&self, id: &ListenerId) -> bool {
-        let state = self.hosts.get(id).map(|host| &host.state);
-        matches!(state, Some(HostState::Joined | HostState::Fenced))
-    }
-
-    /// Returns the hosts that run workers, all but this one.
-    pub(super) fn others(&self, id: &ListenerId) -> impl Iterator<Item = &Host> {
-        let joined = |host: &Host| host.state == HostState::Joined;
-        let others = self.hosts.iter().filter(move |(other, _)| *other != id);
-        others
-            .map(|(_, host)| host)
-            .filter(move |host| joined(host))
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -10,12 +10,11 @@ use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
 use gorgon_proto::item::{ItemId, WorkItem};
-use gorgon_proto::job::ListenerId;
 use gorgon_proto::message::WorkerKey;
 use gorgon_proto::outcome::Verdict;
 
 use super::bundles::Bundles;
-use super::sick::Repeat;
+use super::sick::{Place, Repeat};
 
 /// How long after a `returned` the worker that had the item is waited for.
 pub const DOUBT_LIMIT: Duration = Duration::from_secs(2);
@@ -63,8 +62,8 @@ pub(super) struct Item {
     /// How many of these attempts were given up, as a listener died.
     given_up: usize,
     declined: u32,
-    /// The listener whose workers are not to run it.
-    shuns: Option<ListenerId>,
+    /// The host or slot whose workers are not to run it.
+    shuns: Option<Place>,
     /// The item of the plan that it repeats.
     pub(super) repeat: Option<Repeat>,
     /// The attempt of which its worker said that it still holds it, and when; one `returned` uses that up.
@@ -99,7 +98,7 @@ pub(super) struct Items {
     unsettled_planned: usize,
     unsettled: usize,
     doubtful: BTreeSet<ItemId>,
-    /// Those without a verdict that shun a listener.
+    /// Those without a verdict that shun a place.
     shunning: BTreeSet<ItemId>,
     held: HashMap<WorkerKey, BTreeSet<ItemId>>,
     pub(super) bundles: Bundles,

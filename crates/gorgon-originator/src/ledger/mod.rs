@@ -10,8 +10,8 @@
 //!   handed back do not count;
 //! - failed tests are tried again once every item of the plan has its verdict, as items of their
 //!   own; what they say changes the verdicts of tests, never that an item has one;
-//! - where much fails on one host and little elsewhere, some of it runs elsewhere as probes; when
-//!   all pass, the host is sent away, and what failed there runs again elsewhere;
+//! - where much fails on one host, or alike in one slot, and little elsewhere, some of it runs elsewhere
+//!   as probes; when all pass, the host or slot is sent away, and what failed there runs again elsewhere;
 //! - where a test that failed in an earlier job is gone from its file, the whole file runs in its
 //!   place;
 //! - a file may be split into parts, items of the plan each; what no part was given runs as one more;
@@ -51,7 +51,7 @@ pub use hosts::{LOOK_INTERVAL, SILENCE_LIMIT};
 pub use items::{DECLINE_LIMIT, DOUBT_LIMIT, LOST_LIMIT};
 pub use retries::{RetryResult, STOP_FROM, STOP_SHARE};
 pub use reviews::{FAILED_FROM, FAILED_SHARE, LastFailed, Reviewed, Way};
-pub use sick::{Probed, Repeat, hook_of_sick_host};
+pub use sick::{Place, Probed, Repeat, hook_of_sick};
 
 use dropped::Dropped;
 use filters::Filters;
@@ -213,7 +213,7 @@ impl Ledger {
             Event::DeadlinePassed => {}
         }
         self.pass_deadlines(now, &mut out);
-        self.watch_hosts(&mut out);
+        self.watch_places(&mut out);
         self.release(now, &mut out);
         self.publish_ahead(&mut out);
         self.queue_again(&mut out);

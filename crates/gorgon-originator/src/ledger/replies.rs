@@ -8,7 +8,7 @@ use gorgon_proto::outcome::{FinishType, Verdict};
 
 use super::event::{Cause, Effect, Happening};
 use super::items::{DOUBT_LIMIT, Holder};
-use super::sick::hook_of_sick_host;
+use super::sick::hook_of_sick;
 use super::{HOLDS_LIMIT, Ledger};
 
 fn worker_of(note: &ItemNote) -> WorkerKey {
@@ -65,7 +65,10 @@ impl Ledger {
                     out.push(Effect::SendAway(message.manager_queue_name));
                     return;
                 }
+                let host = message.listener_id.clone();
                 out.push(Effect::Tell(Happening::HostJoined(message)));
+                // The manager may be another one, which does not know which slots are sick.
+                out.extend(self.hosts.send_leaving_away(&host));
                 // A host that took us for gone left without a word: that is the outage's fault.
                 let costs = self.recovery.is_none();
                 self.lose_workers(dead, costs, out);
@@ -81,9 +84,9 @@ impl Ledger {
                     pid: start.pid,
                 };
                 self.heard(now, &worker, &start.hostname);
-                if self.hosts.is_fenced(&start.listener_id) {
-                    let (host, name) = (&start.listener_id, &start.hostname);
-                    return self.still_runs(start.item, start.attempt, host, name, out);
+                if let Some(place) = self.hosts.fence_of(&start.listener_id, start.worker_id) {
+                    let name = &start.hostname;
+                    return self.still_runs(start.item, start.attempt, &place, name, out);
                 }
                 self.doubt_held(now, &worker, Some(start.item));
                 let ended = self.hosts.has_ended(now, &worker, start.manager_pid);
@@ -142,12 +145,14 @@ impl Ledger {
                     self.pause(now, note.item);
                 }
             }
-            Reply::SuiteHookFailed(message) if self.hosts.is_fenced(&message.listener_id) => {
-                let warning = hook_of_sick_host(&message);
-                out.push(Effect::Tell(Happening::Warning(warning)));
-            }
             Reply::SuiteHookFailed(message) => {
-                out.push(Effect::Tell(Happening::SuiteHookFailed(message)));
+                let (id, slot) = (&message.listener_id, message.worker_id);
+                let sick = self.hosts.fence_of(id, slot);
+                let warning = sick.map(|place| hook_of_sick(&message, &place));
+                out.push(Effect::Tell(match warning {
+                    Some(warning) => Happening::Warning(warning),
+                    None => Happening::SuiteHookFailed(message),
+                }));
             }
             // `drive.rs` keeps it: no item depends on it.
             Reply::Coverage(_) => {}
@@ -190,10 +195,9 @@ impl Ledger {
         };
         let items = holding.items();
         self.heard(now, &worker, &holding.hostname);
-        if self.hosts.is_fenced(&holding.listener_id) {
-            let (host, name) = (&holding.listener_id, &holding.hostname);
+        if let Some(place) = self.hosts.fence_of(&holding.listener_id, holding.worker_id) {
             for (item, attempt) in items {
-                self.still_runs(item, attempt, host, name, out);
+                self.still_runs(item, attempt, &place, &holding.hostname, out);
             }
             return;
         }
@@ -264,10 +268,10 @@ impl Ledger {
             pid: finish.pid,
         };
         self.heard(now, &worker, &finish.hostname);
-        if self.hosts.is_fenced(&finish.listener_id) {
-            log::info!(target: "gorgon::originator", item:% = finish.item, host:% = finish.hostname; "finish of a sick host dropped");
-            let (host, name) = (&finish.listener_id, &finish.hostname);
-            return self.take_back(finish.item, finish.attempt, host, name, out);
+        if let Some(place) = self.hosts.fence_of(&finish.listener_id, finish.worker_id) {
+            log::info!(target: "gorgon::originator", item:% = finish.item, host:% = finish.hostname, slot = finish.worker_id; "finish of a sick host or slot dropped");
+            let name = &finish.hostname;
+            return self.take_back(finish.item, finish.attempt, &place, name, out);
         }
         let attempts = self
             .items
@@ -326,8 +330,7 @@ impl Ledger {
             None => {
                 let failures = self.count_first(finish.item, &finish, out);
                 self.counted(finish.item, &finish);
-                let bad = finish.kind != FinishType::Pass;
-                self.sick.ended(&finish, bad, failures);
+                self.sick.ended(finish.item, &finish, failures);
                 (verdict, None)
             }
         };

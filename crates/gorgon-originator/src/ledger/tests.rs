@@ -11,6 +11,7 @@ mod reviews;
 pub(crate) mod script;
 mod shown;
 mod sick;
+mod sick_slots;
 mod world;
 
 use std::time::{Duration, Instant};

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use gorgon_proto::outcome::{FileError, TestResult, Verdict};
 use gorgon_proto::trace::Step;
 
-use crate::ledger::{Ending, Happening, Probed, Repeat, Way};
+use crate::ledger::{Cause, Ending, Happening, Place, Probed, Repeat, Way};
 
 use super::Results;
 use super::reviews::OrderDependent;
@@ -94,10 +94,10 @@ fn repeat_of(repeat: Option<Repeat>, mut fields: Value) -> Value {
     fields
 }
 
-fn host_probed(probed: &Probed) -> Value {
-    json!({
+fn place_probed(probed: &Probed) -> Value {
+    let mut fields = json!({
         "hostname": probed.hostname,
-        "listener_id": probed.listener_id,
+        "listener_id": probed.place.listener(),
         "sick": probed.sick,
         "ran": probed.ran,
         "failed": probed.failed,
@@ -105,7 +105,12 @@ fn host_probed(probed: &Probed) -> Value {
         "elsewhere_failed": probed.elsewhere_failed,
         "probes": probed.probes,
         "again": probed.repeats,
-    })
+    });
+    if let Some(slot) = probed.place.slot() {
+        fields["worker_id"] = slot.into();
+        fields["error"] = json!(probed.error);
+    }
+    fields
 }
 
 fn depends(found: &OrderDependent) -> Value {
@@ -191,20 +196,25 @@ pub fn happened(at: Duration, happening: &Happening) -> Option<String> {
             item,
             repeat,
             hostname,
-        } => (
-            "item_redelivered",
-            repeat_of(
-                Some(*repeat),
-                json!({
-                    "filename": item.filename,
-                    "item": item.item,
-                    "attempt": item.attempt,
-                    "hostname": hostname,
-                    "reason": if repeat.probe { "probe" } else { "host sick" },
-                }),
-            )
-            .to_string(),
-        ),
+            slot,
+        } => {
+            let sick = match slot {
+                None => Cause::HostSick,
+                Some(_) => Cause::SlotSick,
+            };
+            let mut fields = json!({
+                "filename": item.filename,
+                "item": item.item,
+                "attempt": item.attempt,
+                "hostname": hostname,
+                "reason": if repeat.probe { "probe" } else { sick.name() },
+            });
+            if let Some(slot) = slot {
+                fields["worker_id"] = (*slot).into();
+            }
+            let fields = repeat_of(Some(*repeat), fields);
+            ("item_redelivered", fields.to_string())
+        }
         Happening::WholeQueued { item, repeat, gone } => (
             "item_redelivered",
             repeat_of(
@@ -249,7 +259,13 @@ pub fn happened(at: Duration, happening: &Happening) -> Option<String> {
             })
             .to_string(),
         ),
-        Happening::HostProbed(probed) => ("host_probed", host_probed(probed).to_string()),
+        Happening::PlaceProbed(probed) => {
+            let event = match probed.place {
+                Place::Host(_) => "host_probed",
+                Place::Slot(..) => "slot_probed",
+            };
+            (event, place_probed(probed).to_string())
+        }
         Happening::StartFailed(message) => ("start_failed", text(message)),
         Happening::WorkerEnded(message) => ("worker_ended", text(message)),
         Happening::WorkerDied(message) => ("worker_ended", with(message, &json!({"died": true}))),
@@ -310,7 +326,9 @@ pub fn job_finished(
         json!({"who": failure.hostname, "reason": failure.reason, "error": failure.error})
     });
     let left_early: Vec<_> = left_early.collect();
-    let sick: Vec<_> = results.sick.iter().map(|host| &host.probed).collect();
+    let sick = results.sick.iter().map(|sick| &sick.probed);
+    let (slots, hosts): (Vec<_>, Vec<_>) = sick.partition(|probed| probed.place.slot().is_some());
+    let told = |places: Vec<&Probed>| places.into_iter().map(place_probed).collect::<Vec<_>>();
     let ending = match ending {
         Ending::Complete => "complete",
         Ending::FailFast => "fail_fast",
@@ -346,7 +364,8 @@ pub fn job_finished(
             "left_out": {"tests": counts.left_out, "files": counts.files_left_out},
             "unfinished": unfinished,
             "not_run": not_run,
-            "sick_hosts": sick.into_iter().map(host_probed).collect::<Vec<_>>(),
+            "sick_hosts": told(hosts),
+            "sick_slots": told(slots),
             "suite_hooks": hooks,
             "left_early": left_early,
             "warnings": results.told_before.iter().chain(&results.warnings).collect::<Vec<_>>(),

@@ -287,7 +287,8 @@ pub fn said(
             item,
             repeat,
             hostname,
-        } => verbose.then(|| repeat_queued(item, *repeat, hostname)),
+            slot,
+        } => verbose.then(|| repeat_queued(item, *repeat, hostname, *slot)),
         Happening::WholeQueued { item, gone, .. } => {
             verbose.then(|| one_line(&super::repeats::whole(item, gone)))
         }
@@ -305,7 +306,7 @@ pub fn said(
         Happening::TestsGone { filename, gone } => {
             verbose.then(|| one_line(&super::repeats::gone_from_parts(filename, gone)))
         }
-        Happening::HostProbed(it) => (verbose || it.sick).then(|| probed(it)),
+        Happening::PlaceProbed(it) => (verbose || it.sick).then(|| probed(it)),
         Happening::RetriesStopped { failed, finished } => Some(format!(
             "warning: nothing is retried: {failed} of {finished} tests failed, more than a tenth"
         )),

@@ -1,21 +1,21 @@
-//! What failed on a sick host and ran again elsewhere: those results take the place of the first.
+//! What failed on a sick host or in a sick slot and ran again elsewhere: those results take the place of the first.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use gorgon_proto::item::{ItemId, WorkItem};
+use gorgon_proto::text::first_line::first_line;
 
 use super::Results;
 use super::file::FileResult;
 use super::files::Share;
-use super::junit::first_line;
-use crate::ledger::{Probed, Repeat, hook_of_sick_host};
+use crate::ledger::{Probed, Repeat, hook_of_sick};
 
 /// So many ids are named in one line.
 const MOST_NAMED: usize = 5;
 
-/// A host that was found sick.
+/// A host or a slot that was found sick.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SickHost {
+pub struct SickPlace {
     /// What was found, and on what grounds.
     pub probed: Probed,
     /// The first file that failed there, with the first line of why.
@@ -27,7 +27,7 @@ pub struct SickHost {
 pub(super) struct Repeats {
     /// What was queued, by its own id.
     queued: BTreeMap<ItemId, (WorkItem, Repeat)>,
-    /// The probes of the host that is suspected now, by the item of the plan.
+    /// The probes of the place that is suspected now, by the item of the plan.
     probes: BTreeMap<ItemId, ItemId>,
     /// Those of them that have ended, by the item of the plan.
     probed: BTreeMap<ItemId, FileResult>,
@@ -167,8 +167,8 @@ impl Results {
         }
     }
 
-    /// A host is found sick: nothing that failed there counts. Or it is not, and all of it does.
-    pub(super) fn host_probed(&mut self, probed: &Probed) {
+    /// A host or a slot is found sick: nothing that failed there counts. Or it is not, and all of it does.
+    pub(super) fn place_probed(&mut self, probed: &Probed) {
         let mut probes = std::mem::take(&mut self.repeats.probed);
         // What still runs of them ends too late to count, and the others were of a suspicion that
         // was dropped.
@@ -181,7 +181,7 @@ impl Results {
         let first = self.bad.iter().find(failed);
         let first = first.and_then(|id| self.files.get(id.0 as usize));
         let first = first.and_then(|file| Some((file.filename.clone(), why(file)?)));
-        self.sick.push(SickHost {
+        self.sick.push(SickPlace {
             probed: probed.clone(),
             first,
         });
@@ -195,18 +195,19 @@ impl Results {
         for (of, file) in probes {
             self.replace(of, file);
         }
-        let theirs =
-            |hook: &gorgon_proto::message::SuiteHookFailed| hook.listener_id == probed.listener_id;
+        let theirs = |hook: &gorgon_proto::message::SuiteHookFailed| {
+            probed.place.has(&hook.listener_id, hook.worker_id)
+        };
         let (gone, kept) = std::mem::take(&mut self.suite_hooks)
             .into_iter()
             .partition(theirs);
         self.suite_hooks = kept;
         for hook in Vec::from_iter::<Vec<_>>(gone) {
-            self.warn_of(&hook_of_sick_host(&hook));
+            self.warn_of(&hook_of_sick(&hook, &probed.place));
         }
     }
 
-    /// Returns how the items ended that failed on a sick host: passed, failed, not run again.
+    /// Returns how the items ended that failed at a sick place: passed, failed, not run again.
     #[must_use]
     pub fn ended_elsewhere(&self, probed: &Probed) -> (usize, usize, usize) {
         let (mut passed, mut failed, mut open) = (0, 0, 0);

@@ -11,7 +11,7 @@ use gorgon_proto::outcome::Verdict;
 
 use super::file::{FileResult, asked};
 use super::files::Progress;
-use super::repeats::{Repeats, SickHost};
+use super::repeats::{Repeats, SickPlace};
 use super::retries::Open;
 use super::reviews::{OrderDependent, Reviews};
 use super::starts::FailedStarts;
@@ -58,8 +58,8 @@ pub struct Results {
     pub(super) failed_starts: FailedStarts,
     /// Hosts that refused or are busy, with their reasons.
     pub answers: BTreeMap<ListenerId, (String, Answer, String)>,
-    /// Hosts that were found sick, in order.
-    pub sick: Vec<SickHost>,
+    /// Hosts and slots that were found sick, in order.
+    pub sick: Vec<SickPlace>,
     /// Order-dependent failures, in the order in which they were found.
     pub order_dependent: Vec<OrderDependent>,
     /// How many tests ran at once, at most.
@@ -179,7 +179,7 @@ impl Results {
             Happening::TestsGone { filename, gone } => {
                 self.warn(super::repeats::gone_from_parts(filename, gone));
             }
-            Happening::HostProbed(probed) => self.host_probed(probed),
+            Happening::PlaceProbed(probed) => self.place_probed(probed),
             Happening::RetriesStopped { failed, finished } => {
                 self.open.stopped();
                 self.warn(format!(

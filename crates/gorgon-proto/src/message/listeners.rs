@@ -30,6 +30,27 @@ pub enum Control {
         /// The job.
         job: JobId,
     },
+    /// To one manager, by its own queue: this slot leaves the job, which goes on in the others.
+    LeaveSlot {
+        /// The job.
+        job: JobId,
+        /// The slot.
+        worker_id: u32,
+    },
+}
+
+impl Control {
+    /// Returns the job that it is about.
+    #[must_use]
+    pub fn job(&self) -> &JobId {
+        match self {
+            Self::CancelJob { job }
+            | Self::JobOver { job }
+            | Self::ItemWaits { job }
+            | Self::LeaveJob { job }
+            | Self::LeaveSlot { job, .. } => job,
+        }
+    }
 }
 
 /// A message of a listener's queue, told apart by its `type` (or `action` for a control message).

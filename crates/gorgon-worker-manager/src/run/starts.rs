@@ -58,7 +58,7 @@ impl Shell<'_> {
             ));
             return;
         };
-        let (number, warning) = self.numbers.take(&self.definition, slot);
+        let (number, warning) = self.numbers.take(slot);
         if let Some(text) = warning {
             info!(target: "gorgon::manager", "{text}");
             // Several listeners of one machine are a plan, two runs in one directory often none.

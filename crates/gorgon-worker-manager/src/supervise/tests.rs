@@ -78,6 +78,7 @@ fn event(line: &str) -> Event {
         ["cancel"] => Event::Cancelled,
         ["stop"] => Event::Stopped,
         ["sent", "away"] => Event::SentAway,
+        [who, "sent", "away"] => Event::SlotSentAway(number(who)),
         ["parent", "gone"] => Event::ParentGone,
         ["down"] => Event::BrokerDown,
         ["gave", "up"] => Event::BrokerGaveUp,

@@ -1,20 +1,19 @@
-//! Items that a listener is to leave alone: its workers have failed them, or are not believed. They
-//! wait here until a worker of another listener is free.
+//! Items that a host or a slot is to leave alone: it has failed them, or is not believed. They wait here until a
+//! worker elsewhere is free.
 
 use gorgon_proto::item::{ItemId, WorkItem};
-use gorgon_proto::job::ListenerId;
 use gorgon_proto::outcome::Verdict;
 
 use super::{Item, Items, Phase};
-use crate::ledger::sick::Repeat;
+use crate::ledger::sick::{Place, Repeat};
 
 impl Items {
-    /// Adds a repeat of an item, which waits until a worker of another listener is free.
+    /// Adds a repeat of an item, which waits until a worker elsewhere is free.
     pub(in crate::ledger) fn add_repeat(
         &mut self,
         work: WorkItem,
         repeat: Repeat,
-        shuns: ListenerId,
+        shuns: Place,
     ) -> WorkItem {
         let work = self.add(work);
         self.item(work.item).repeat = Some(repeat);
@@ -34,11 +33,11 @@ impl Items {
         work
     }
 
-    /// No worker of this listener is to run the item from now on.
-    pub(in crate::ledger) fn shun(&mut self, id: ItemId, listener: ListenerId) {
+    /// No worker of this place is to run the item from now on.
+    pub(in crate::ledger) fn shun(&mut self, id: ItemId, place: Place) {
         let item = self.item(id);
-        item.work.avoid = Some(listener.0.clone());
-        item.shuns = Some(listener);
+        item.work.avoid = Some(place.to_avoid());
+        item.shuns = Some(place);
         self.shunning.insert(id);
     }
 
@@ -46,15 +45,15 @@ impl Items {
         !self.shunning.is_empty()
     }
 
-    /// Returns the items that shun a listener and that nobody has begun, each with that listener.
-    pub(in crate::ledger) fn shunning(&self) -> Vec<(ItemId, ListenerId)> {
+    /// Returns the items that shun a place and that nobody has begun, each with that place.
+    pub(in crate::ledger) fn shunning(&self) -> Vec<(ItemId, Place)> {
         let open = |id: &ItemId| {
             let item = &self.items[id.0 as usize];
             let waits = matches!(item.phase, Phase::Parked | Phase::Queued);
             item.shuns
                 .clone()
                 .filter(|_| waits)
-                .map(|listener| (*id, listener))
+                .map(|place| (*id, place))
         };
         self.shunning.iter().filter_map(open).collect()
     }
@@ -70,7 +69,7 @@ impl Items {
         item.map_or(0, |item| item.declined)
     }
 
-    /// A parked item goes to the queue, for anybody or still for nobody of a listener.
+    /// A parked item goes to the queue, for anybody or still for nobody of the place it shuns.
     pub(in crate::ledger) fn unpark(&mut self, id: ItemId, for_all: bool) -> Option<WorkItem> {
         if !self.is_parked(id) {
             return None;

@@ -144,7 +144,7 @@ fn a_rest_that_seemed_to_be_nothing_runs_when_a_repeat_knows_better() {
     work.extend((4..12).map(whole));
     let run = Run::of(rules(), work);
     let told = run.run(
-        "offer; a joins; b joins; b1 passes 2; b1 passes 10; b1 passes 11; a1 fails 4 !x; a1 fails 5 !x; a1 fails 6 !x; \
+        "offer; a joins; b joins; b1 passes 2; b1 passes 10; b1 passes 11; a1 fails 4 !x; a2 fails 5 !x; a1 fails 6 !x; \
          a1 fails 0 !load; a1 fails 1 !load; b1 passes 12; b1 passes 13; b1 passes 14; b1 passes 15 +a +b =a,b,c,d,e",
     );
     assert!(told.contains("sick a 5/5 0/3"), "{told}");
@@ -257,7 +257,7 @@ fn parts_that_failed_on_a_sick_host_count_as_they_end_elsewhere() {
     let whole = |n| WorkItem::whole(ItemId(n), format!("f{n}"));
     work.extend((4..12).map(whole));
     let begins = "offer; a joins; b joins; b1 passes 2; b1 passes 7; b1 passes 8; b1 passes 9; b1 passes 10; \
-                  b1 passes 11; a1 fails 4 !x; a1 fails 5 !x; a1 fails 6 !x; a1 fails 0 -a; a1 fails 1 -c";
+                  b1 passes 11; a1 fails 4 !x; a2 fails 5 !x; a1 fails 6 !x; a1 fails 0 -a; a1 fails 1 -c";
     // The probes are of 4, 5, 6; of the others each part runs once more.
     let probes = "b1 passes 12; b1 passes 13; b1 passes 14";
     let run = |ends: &str| {

@@ -37,6 +37,7 @@ pub(super) fn show(effect: &Effect) -> Option<String> {
         }
         Effect::WakeHost(queue) => format!("wake {queue}"),
         Effect::SendAway(queue) => format!("send away {}", short(queue)),
+        Effect::SendSlotAway(queue, slot) => format!("send away {} of {}", slot, short(queue)),
         Effect::DeclareFileQueue => "declare".to_owned(),
         Effect::Offer => "offer".to_owned(),
         Effect::OfferTo(queue) => format!("offer to {queue}"),
@@ -62,10 +63,14 @@ pub(super) fn show(effect: &Effect) -> Option<String> {
             Happening::ItemLost { item, hosts, .. } => {
                 format!("lost {item} on {}", hosts.join(","))
             }
-            Happening::HostProbed(probed) => format!(
-                "{} {} {}/{} {}/{}",
+            Happening::PlaceProbed(probed) => format!(
+                "{} {}{} {}/{} {}/{}",
                 if probed.sick { "sick" } else { "cleared" },
                 probed.hostname,
+                probed
+                    .place
+                    .slot()
+                    .map_or_else(String::new, |n| n.to_string()),
                 probed.failed,
                 probed.ran,
                 probed.elsewhere_failed,

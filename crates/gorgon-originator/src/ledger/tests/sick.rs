@@ -138,16 +138,6 @@ fn the_last_host_and_the_only_one_are_never_sent_away() {
         ),
         &format!("passed 0; {FIVE_FAILED}; {PROBES}; delete m.a; lost host a; delete; done"),
     );
-    let local = Rules {
-        local: true,
-        ..rules()
-    };
-    play(
-        local,
-        7,
-        &format!("a1 passes 0; {FIVE_FAIL}"),
-        &format!("passed 0; {FIVE_FAILED}"),
-    );
     check_with(
         rules(),
         6,

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use gorgon_proto::item::{ItemId, WorkItem};
+use gorgon_proto::job::ListenerId;
 
 use super::script::{event, rules};
 use crate::ledger::{Effect, Ending, Event, Happening, Ledger, Probed, Rules};
@@ -58,15 +59,15 @@ struct World {
     publishes: BTreeMap<ItemId, u32>,
     over: Option<Ending>,
     closing: bool,
-    /// Host b fails whatever it runs, and nobody else fails anything.
-    sick: bool,
+    /// Host `b`, or its slot `b2`, fails whatever it runs, and nobody else fails anything.
+    sick: Option<&'static str>,
     /// It was sent away, and has not left.
     leaving: bool,
-    /// Where each item ended.
-    ended: BTreeMap<ItemId, String>,
+    /// In which slot each item ended.
+    ended: BTreeMap<ItemId, (ListenerId, u32)>,
     /// Items of the plan that ran again, and what was found of b.
     again: BTreeMap<ItemId, ItemId>,
-    found: Option<Probed>,
+    found: Vec<Probed>,
 }
 
 impl World {
@@ -92,21 +93,21 @@ impl World {
             publishes: BTreeMap::new(),
             over: None,
             closing: false,
-            sick: false,
+            sick: None,
             leaving: false,
             ended: BTreeMap::new(),
             again: BTreeMap::new(),
-            found: None,
+            found: Vec::new(),
         };
         world.say("offer");
         world.say("a joins");
         world
     }
 
-    /// The same with a host b, of two slots, that is sick.
-    fn with_sick_host(seed: u64, count: u32) -> Self {
+    /// The same with a host b, of two slots, that is sick, or whose second slot is.
+    fn with_sick(place: &'static str, seed: u64, count: u32) -> Self {
         let mut world = Self::new(seed, rules(), count, 2);
-        world.sick = true;
+        world.sick = Some(place);
         world.workers.insert("b1".to_owned(), None);
         world.workers.insert("b2".to_owned(), None);
         world.say("b joins");
@@ -123,8 +124,8 @@ impl World {
             match effect {
                 Effect::Publish(work) => self.publish(vec![work]),
                 Effect::PublishBundle(items) => self.publish(items),
-                Effect::SendAway(_) => self.leaving = true,
-                Effect::Tell(Happening::HostProbed(probed)) => self.found = Some(probed),
+                Effect::SendAway(_) | Effect::SendSlotAway(..) => self.leaving = true,
+                Effect::Tell(Happening::PlaceProbed(probed)) => self.found.push(probed),
                 Effect::EmptyFileQueue => self.queue.clear(),
                 Effect::PurgeFileQueue | Effect::DeleteFileQueue => {
                     self.closing = true;
@@ -143,7 +144,8 @@ impl World {
                     };
                     *self.verdicts.entry(item).or_default() += 1;
                     if let Happening::ItemFinished { finish, repeat, .. } = told {
-                        self.ended.insert(item, finish.hostname.clone());
+                        let slot = (finish.listener_id.clone(), finish.worker_id);
+                        self.ended.insert(item, slot);
                         self.again.extend(repeat.map(|it| (it.item, item)));
                     }
                 }
@@ -232,7 +234,8 @@ impl World {
                     return;
                 }
                 let text = delivery.left()[0].clone();
-                if name.starts_with('b') && delivery.items[0].avoid.as_deref() == Some("b") {
+                let avoid = delivery.items[0].avoid.as_deref().unwrap_or("nobody");
+                if name.starts_with(&avoid.replace(':', "")) {
                     return self.say(&format!("{name} declines {text}"));
                 }
                 if self.dice.roll(10) > 0 {
@@ -272,12 +275,12 @@ impl World {
                             self.give_back(delivery);
                         }
                     }
-                    _ if self.sick && name.starts_with('b') => {
+                    _ if self.is_sick(&name) => {
                         self.workers.insert(name.clone(), None);
-                        self.say(&format!("{name} fails {text}"));
+                        self.say(&format!("{name} fails {text} !load"));
                         self.go_on(&name, delivery, known);
                     }
-                    3..=5 if !self.sick => self.say(&format!("{name} fails {text}")),
+                    3..=5 if self.sick.is_none() => self.say(&format!("{name} fails {text}")),
                     _ => {
                         self.workers.insert(name.clone(), None);
                         self.say(&format!("{name} passes {text}"));
@@ -288,12 +291,19 @@ impl World {
         }
     }
 
+    fn is_sick(&self, name: &str) -> bool {
+        self.sick.is_some_and(|place| name.starts_with(place))
+    }
+
     /// A worker of b hands back what it runs and ends; after the last one, b leaves.
     fn leave_bit_by_bit(&mut self) {
-        let next = self.workers.keys().find(|name| name.starts_with('b'));
+        let next = self.workers.keys().find(|name| self.is_sick(name));
         let Some(name) = next.cloned() else {
             self.leaving = false;
-            return self.say("b leaves sick");
+            if self.sick == Some("b") {
+                self.say("b leaves sick");
+            }
+            return;
         };
         if let Some(Some((delivery, known))) = self.workers.remove(&name) {
             for text in delivery.left() {
@@ -351,7 +361,7 @@ impl World {
         let alive: Vec<_> = self.workers.keys().cloned().collect();
         if self.dice.roll(20) == 0 && !alive.is_empty() {
             self.step(Event::HostLooked {
-                listener_id: gorgon_proto::job::ListenerId("a".to_owned()),
+                listener_id: ListenerId("a".to_owned()),
                 consumers: Some(1),
             });
         }
@@ -423,9 +433,18 @@ fn fail_fast_at_any_moment_ends_the_job() {
 
 #[test]
 fn a_sick_host_costs_no_verdict_whatever_happens_meanwhile() {
+    costs_no_verdict("b");
+}
+
+#[test]
+fn a_sick_slot_costs_no_verdict_whatever_happens_meanwhile() {
+    costs_no_verdict("b2");
+}
+
+fn costs_no_verdict(place: &'static str) {
     let (mut found, mut cleared) = (0, 0);
     for seed in 1..=600 {
-        let mut world = World::with_sick_host(seed, 24);
+        let mut world = World::with_sick(place, seed, 24);
         for _ in 0..20_000 {
             if world.over.is_some() {
                 break;
@@ -443,21 +462,27 @@ fn a_sick_host_costs_no_verdict_whatever_happens_meanwhile() {
         );
         assert!(world.verdicts.values().all(|n| *n == 1), "seed {seed}");
         assert!(world.publishes.values().all(|n| *n < 60), "seed {seed}");
-        match &world.found {
-            Some(probed) if probed.sick => {
-                found += 1;
-                assert_eq!(probed.hostname, "b", "seed {seed}");
-                for (item, host) in &world.ended {
-                    let better = world.again.get(item).and_then(|item| world.ended.get(item));
-                    assert!(
-                        host != "b" || better.is_some_and(|host| host == "a"),
-                        "seed {seed}: what counts of {item} is from the sick host"
-                    );
-                }
-            }
-            Some(_) => cleared += 1,
-            None => {}
+        let sick = world.found.iter().filter(|probed| probed.sick);
+        let sick: Vec<_> = sick.map(|probed| &probed.place).collect();
+        found += u32::from(!sick.is_empty());
+        cleared += u32::from(sick.is_empty() && !world.found.is_empty());
+        let well = |(host, slot): &(ListenerId, u32)| {
+            let failed = world.is_sick(&format!("{}{slot}", host.0));
+            !failed || !sick.iter().any(|it| it.has(host, *slot))
+        };
+        let planned = world.ended.iter().filter(|(item, _)| item.0 < 24);
+        for (item, ended) in planned {
+            let better = world.again.get(item).and_then(|it| world.ended.get(it));
+            assert!(
+                well(ended) || better.is_some_and(well),
+                "seed {seed}: what counts of {item} is from {ended:?}, one of {sick:?}"
+            );
         }
+        let elsewhere = sick.iter().any(|it| it.listener().0 != "b");
+        assert!(
+            !elsewhere,
+            "seed {seed}: well, and found to be among {sick:?}"
+        );
     }
     // Only a probe that is lost clears it.
     assert!(

@@ -3,10 +3,11 @@
 use std::fmt::Write as _;
 
 use gorgon_proto::outcome::{Outcome, TestResult};
+use gorgon_proto::text::first_line::first_line;
 
 use super::super::retries::{Retried, Retry};
 use super::super::visible::{xml, xml_attribute};
-use super::{Tally, classname, first_line, open_case, whole};
+use super::{Tally, classname, open_case, whole};
 use crate::ledger::RetryResult;
 
 /// An attempt that failed, as Surefire writes it beside the outcome that counts.

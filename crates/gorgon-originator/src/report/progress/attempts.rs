@@ -83,16 +83,27 @@ pub(super) fn judged(happening: &Happening, verbose: bool, lines: bool) -> Optio
     }
 }
 
-pub(super) fn repeat_queued(item: &WorkItem, repeat: Repeat, hostname: &str) -> String {
+/// Names a host, or a slot of it: `slot 2 of b`.
+fn place(hostname: &str, slot: Option<u32>) -> String {
+    let host = one_line(hostname);
+    slot.map_or_else(|| host.to_string(), |slot| format!("slot {slot} of {host}"))
+}
+
+pub(super) fn repeat_queued(
+    item: &WorkItem,
+    repeat: Repeat,
+    hostname: &str,
+    slot: Option<u32>,
+) -> String {
     format!(
         "{} failed at {} and is queued to run elsewhere{}",
         one_line(&item.filename),
-        one_line(hostname),
+        place(hostname, slot),
         if repeat.probe { ", as a probe" } else { "" }
     )
 }
 
-/// Returns the grounds on which a host is called sick: `5 of 6 files failed there, 0 of 4 elsewhere`.
+/// Returns the grounds on which a host or a slot is called sick: `5 of 6 files failed there, 0 of 4 elsewhere`.
 pub(in crate::report) fn grounds(probed: &Probed) -> String {
     format!(
         "{} of {} failed there, {} of {} elsewhere",
@@ -104,14 +115,15 @@ pub(in crate::report) fn grounds(probed: &Probed) -> String {
 }
 
 pub(super) fn probed(probed: &Probed) -> String {
-    let (host, grounds) = (one_line(&probed.hostname), grounds(probed));
+    let place = place(&probed.hostname, probed.place.slot());
+    let grounds = grounds(probed);
     let probes = probed.probes.len();
     if probed.sick {
         format!(
-            "{host} is sick and leaves: {grounds}; {probes} of the {} passed elsewhere, and all run again",
+            "{place} is sick and leaves: {grounds}; {probes} of the {} passed elsewhere, and all run again",
             probed.failed
         )
     } else {
-        format!("{host} is not at fault: {grounds}, but not all of {probes} passed elsewhere")
+        format!("{place} is not at fault: {grounds}, but not all of {probes} passed elsewhere")
     }
 }

@@ -1,4 +1,4 @@
-//! Hosts that were found sick: on what grounds, and what became of what had failed there.
+//! Hosts and slots that were found sick: on what grounds, and what became of what had failed there.
 
 use std::fmt::Write as _;
 
@@ -7,15 +7,16 @@ use super::super::progress::attempts::grounds;
 use super::super::visible::one_line;
 use super::{Paint, counted};
 
-/// Names each sick host, and how what failed there ended elsewhere.
+/// Names each sick host or slot, and how what failed there ended elsewhere.
 pub(super) fn push(out: &mut String, results: &Results, paint: &Paint) {
-    for host in &results.sick {
-        let probed = &host.probed;
-        let head = format!(
-            "Host '{}' is sick and was sent away: {}",
-            one_line(&probed.hostname),
-            grounds(probed)
-        );
+    for sick in &results.sick {
+        let probed = &sick.probed;
+        let host = one_line(&probed.hostname);
+        let place = match probed.place.slot() {
+            None => format!("Host '{host}'"),
+            Some(slot) => format!("Slot {slot} of host '{host}'"),
+        };
+        let head = format!("{place} is sick and was sent away: {}", grounds(probed));
         let _ = writeln!(out, "{}", paint.yellow(&head));
         let (passed, failed, open) = results.ended_elsewhere(probed);
         let parts: Vec<String> = [
@@ -33,7 +34,13 @@ pub(super) fn push(out: &mut String, results: &Results, paint: &Paint) {
             "  The {files} ran again elsewhere: {}",
             parts.join(", ")
         );
-        if let Some((file, why)) = &host.first {
+        if let Some(error) = &probed.error {
+            let _ = writeln!(
+                out,
+                "  Its last files failed there with {}",
+                one_line(error)
+            );
+        } else if let Some((file, why)) = &sick.first {
             let (file, why) = (one_line(file), one_line(why));
             let _ = writeln!(out, "  The first to fail there was {file}: {why}");
         }

@@ -150,3 +150,70 @@ fn an_end_callback_that_raises_or_hangs_is_told() {
         ],
     );
 }
+
+#[test]
+fn a_slot_that_is_sent_away_gets_no_worker_any_more_and_the_others_go_on() {
+    played(
+        &[1, 2],
+        &[
+            ("p0 ready", "join [1, 2]; start w1 on p0; start w2 on p0"),
+            ("w1 pid 50", ""),
+            ("w2 pid 51", ""),
+            ("w2 sent away", "TERM w2"),
+            ("w2 sent away", ""),
+            ("w2 exited 0", ""),
+            ("w1 exited 0", "after p0"),
+            ("p0 done", "stop p0"),
+            ("p0 exited 0", "leave Done"),
+        ],
+    );
+    // Its worker dies, or did not run yet, or did not listen yet.
+    for (before, word, after) in [
+        ("w2 pid 51", "TERM w2", "w2 killed"),
+        ("w1 idle", "", "w2 pid 51"),
+    ] {
+        let dies = match after {
+            "w2 killed" => "death w2 51 SIGKILL",
+            _ => "TERM w2",
+        };
+        let ended = if dies == "TERM w2" {
+            "w2 killed 15"
+        } else {
+            "w1 idle"
+        };
+        played(
+            &[1, 2],
+            &[
+                ("p0 ready", "join [1, 2]; start w1 on p0; start w2 on p0"),
+                ("w1 pid 50", ""),
+                (before, ""),
+                ("w2 sent away", word),
+                (after, dies),
+                (ended, ""),
+                ("w1 exited 0", "after p0"),
+                ("p0 done", "stop p0"),
+                ("p0 exited 0", "leave Done"),
+            ],
+        );
+    }
+    // Before its preloader is ready.
+    played(
+        &[1, 2],
+        &[
+            ("w2 sent away", ""),
+            ("p0 ready", "join [1, 2]; start w1 on p0"),
+        ],
+    );
+    // A host whose last slot is sent away leaves as a sick one.
+    played(
+        &[1],
+        &[
+            ("p0 ready", "join [1]; start w1 on p0"),
+            ("w1 pid 50", ""),
+            ("w1 sent away", "TERM w1"),
+            ("w1 exited 0", "after p0"),
+            ("p0 done", "stop p0"),
+            ("p0 exited 0", "leave Sick"),
+        ],
+    );
+}

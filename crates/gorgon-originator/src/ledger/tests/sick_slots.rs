@@ -1,0 +1,234 @@
+//! Tables of what the ledger does about a slot in which all files fail alike. Host a has two slots, and is alone unless
+//! the table says otherwise.
+
+use super::Rules;
+use super::script::{Run, rules};
+
+#[track_caller]
+fn play(rules: Rules, count: u32, events: &str, effects: &str) {
+    let run = Run::new(rules, count);
+    let events = format!("offer; a joins; {events}");
+    assert_eq!(run.run(&events), effects, "after: {events}");
+}
+
+#[track_caller]
+fn check(count: u32, events: &str, effects: &str) {
+    play(rules(), count, events, effects);
+}
+
+const THREE_FAIL: &str = "a2 fails 1 !load; a2 fails 2 !load; a2 fails 3 !load";
+const THREE_FAILED: &str = "failed 1; failed 2; failed 3";
+const PROBES: &str = "probe 1 as 6; probe 2 as 7; probe 3 as 8; publish 6 not on a:2";
+const PROBES_PASS: &str = "a1 passes 6; a1 passes 7; a1 passes 8";
+const PROBES_PASSED: &str =
+    "passed 6; publish 7 not on a:2; passed 7; publish 8 not on a:2; passed 8";
+const FENCED: &str = "sick a2 3/3 0/1; send away 2 of m.a";
+
+#[test]
+fn what_failed_in_a_sick_slot_runs_again_elsewhere() {
+    let local = Rules {
+        local: true,
+        ..rules()
+    };
+    for rules in [rules(), local] {
+        // What runs there goes elsewhere too, and so does what failed there otherwise.
+        play(
+            rules,
+            6,
+            &format!(
+                "a1 passes 0; {THREE_FAIL}; a2 fails 4; a2 starts 5; {PROBES_PASS}; a2 hands 5; \
+                 a2 ends; a1 passes 9; a1 passes 5.2; a leaves done"
+            ),
+            &format!(
+                "passed 0; {THREE_FAILED}; {PROBES}; failed 4; {PROBES_PASSED}; \
+                 sick a2 4/4 0/1; send away 2 of m.a; repeat 4 as 9; publish 5.2 not on a:2; \
+                 publish 9; passed 9; passed 5; delete; done"
+            ),
+        );
+    }
+    // The error of the row comes first, then quickness: 4 failed in another way.
+    check(
+        6,
+        &format!("a1 passes 0; a2 fails 4; {THREE_FAIL}; {PROBES_PASS}; a1 passes 9"),
+        &format!(
+            "passed 0; failed 4; {THREE_FAILED}; {PROBES}; {PROBES_PASSED}; \
+             sick a2 4/4 0/1; send away 2 of m.a; repeat 4 as 9; publish 9 not on a:2; passed 9"
+        ),
+    );
+}
+
+#[test]
+fn one_probe_that_fails_clears_all_slots_of_the_error() {
+    check(
+        10,
+        "a1 passes 0; a2 fails 1 !load; a2 fails 2 !load; a2 fails 3 !load; a1 fails 10 !load; \
+         a1 passes 4; a2 passes 5; a2 fails 6 !load; a2 fails 7 !load; a2 fails 8 !load",
+        "passed 0; failed 1; failed 2; failed 3; probe 1 as 10; probe 2 as 11; probe 3 as 12; \
+         publish 10 not on a:2; failed 10; cleared a2 3/3 0/1; passed 4; passed 5; failed 6; \
+         failed 7; failed 8",
+    );
+}
+
+#[test]
+fn a_host_of_one_slot_is_probed_once() {
+    let begin = "offer; a joins one; b joins one";
+    let fails = |count: u32| {
+        let fails: Vec<_> = (1..=count).map(|n| format!("b1 fails {n} !load")).collect();
+        fails.join("; ")
+    };
+    // As a host, then as a slot; and the other way round.
+    for events in [
+        format!(
+            "{begin}; {}; a1 passes 0; a1 fails 10 !load; a1 idle",
+            fails(5)
+        ),
+        format!(
+            "{begin}; a1 passes 0; {}; a1 fails 10 !load; b1 fails 6 !load",
+            fails(5)
+        ),
+    ] {
+        let told = Run::new(rules(), 10).run(&events);
+        assert_eq!(told.matches("probe").count(), 3, "{told}");
+        assert!(told.contains("cleared"), "{told}");
+    }
+}
+
+#[test]
+fn a_slot_is_suspected_on_good_grounds_only() {
+    for (grounds, why) in [
+        (THREE_FAIL, "nothing ended elsewhere"),
+        (
+            "a1 passes 0; a2 fails 1 !load; a2 fails 2 !load",
+            "two failed",
+        ),
+        (
+            "a1 passes 0; a2 fails 1 !load; a2 fails 2 !other; a2 fails 3 !load",
+            "they failed otherwise",
+        ),
+        (
+            "a1 passes 0; a2 fails 1 !load; a2 fails 2 !load !other; a2 fails 3 !load",
+            "one had two errors",
+        ),
+        (
+            "a1 passes 0; a2 fails 1 !load; a2 fails 2 !load; a2 passes 4; a2 fails 3 !load",
+            "one passed between them",
+        ),
+        (
+            "a1 passes 0; a2 fails 1 !load +x; a2 fails 2 !load +x; a2 fails 3 !load +x",
+            "tests passed",
+        ),
+        (
+            "a1 passes 0; a2 fails 1 -x; a2 fails 2 -x; a2 fails 3 -x",
+            "nothing is known of why",
+        ),
+        (
+            "a1 passes 0; a2 crashes 1 !load; a2 crashes 2 !load; a2 crashes 3 !load",
+            "they crashed",
+        ),
+        (
+            "a1 fails 0 !load; a1 passes 4; a2 fails 1 !load; a2 fails 2 !load; a2 fails 3 !load",
+            "it fails elsewhere too",
+        ),
+    ] {
+        let told = Run::new(rules(), 20).run(&format!("offer; a joins; {grounds}"));
+        assert!(!told.contains("probe"), "{why}: {told}");
+    }
+    // The only slot is not suspected, and neither is the last one.
+    let told = Run::new(rules(), 20)
+        .run("offer; a joins one; a1 passes 0; a1 fails 4 !x; a1 fails 5 !x; a1 fails 6 !x");
+    assert!(!told.contains("probe"), "{told}");
+    let told = Run::new(rules(), 20)
+        .run("offer; a joins; a2 passes 0; a2 ends; a1 fails 1 !x; a1 fails 2 !x; a1 fails 3 !x");
+    assert!(
+        told.contains("probe"),
+        "a slot without a worker gets one: {told}"
+    );
+}
+
+#[test]
+fn a_suite_that_fails_as_a_whole_probes_nothing() {
+    let fails: Vec<_> = (0..20)
+        .map(|item| format!("a{} fails {item} !load", 1 + item % 2))
+        .collect();
+    let told = Run::new(rules(), 30).run(&format!("offer; a joins; {}", fails.join("; ")));
+    assert!(!told.contains("probe"), "{told}");
+}
+
+#[test]
+fn a_host_of_which_all_fails_is_suspected_as_a_host() {
+    let told = Run::new(rules(), 20).run(
+        "offer; a joins; b joins; b1 fails 1 !load; b2 fails 2 !load; b1 fails 3 !load; \
+         b2 fails 4 !load; b1 fails 5 !load; a1 passes 0",
+    );
+    assert!(
+        told.ends_with("publish 20 not on b; publish 21 not on b"),
+        "{told}"
+    );
+    // A slot of another host may run the probes, and a host whose last slot is sick leaves.
+    let told = Run::new(rules(), 6).run(&format!(
+        "offer; a joins one; b joins one; a1 passes 0; {}; {PROBES_PASS}; b1 ends; b leaves sick; \
+         b announces",
+        THREE_FAIL.replace("a2", "b1")
+    ));
+    assert!(told.contains("publish 6 not on b:1"), "{told}");
+    assert!(
+        told.ends_with("sick b1 3/3 0/1; send away 1 of m.b"),
+        "{told}"
+    );
+}
+
+#[test]
+fn a_sick_slot_is_not_believed_and_told_again() {
+    let (events, effects) = (
+        format!("a1 passes 0; {THREE_FAIL}; {PROBES_PASS}"),
+        format!("passed 0; {THREE_FAILED}; {PROBES}; {PROBES_PASSED}; {FENCED}"),
+    );
+    // It still ends what it had begun before that was known.
+    check(
+        6,
+        &format!("{events}; a2 starts 4; a2 passes 4; a1 passes 4.2"),
+        &format!("{effects}; send away 2 of m.a; publish 4.2 not on a:2; passed 4"),
+    );
+    // Its word was lost.
+    check(
+        6,
+        &format!("{events}; +5; a2 ends; +5"),
+        &format!(
+            "{effects}; send away 2 of m.a; look m.a; look file queue; look m.a; look file queue"
+        ),
+    );
+    // Its manager dies, and the next one knows nothing of it.
+    check(
+        6,
+        &format!("{events}; a2 ends; a joins anew"),
+        &format!("{effects}; delete m.a; send away 2 of m.a'"),
+    );
+    // It was gone, and has a worker again.
+    check(
+        6,
+        &format!("{events}; a2 holds 4; a2 dies; a2' starts 4.2"),
+        &format!(
+            "{effects}; send away 2 of m.a; publish 4.2 not on a:2; send away 2 of m.a; \
+             publish 4.3 not on a:2"
+        ),
+    );
+}
+
+#[test]
+fn failures_of_a_sick_slot_do_not_count() {
+    let fail_fast = Rules {
+        fail_fast: Some(4),
+        ..rules()
+    };
+    play(
+        fail_fast,
+        6,
+        &format!(
+            "a1 passes 0; {THREE_FAIL}; {PROBES_PASS}; a1 fails 4; a1 passes 5; a leaves done"
+        ),
+        &format!(
+            "passed 0; {THREE_FAILED}; {PROBES}; {PROBES_PASSED}; {FENCED}; failed 4; passed 5; \
+             delete; done"
+        ),
+    );
+}
