@@ -50,6 +50,7 @@ const OWN: &[&str] = &[
     "GORGON_CHILD_ID",
     "GORGON_HOST",
     "GORGON_SLOTS",
+    crate::warm::KEEPER_VARIABLE,
     gorgon_process::logging::SILENT,
 ];
 

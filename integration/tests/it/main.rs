@@ -65,3 +65,4 @@ mod tidy;
 mod trace;
 mod trees;
 mod unit;
+mod warm;

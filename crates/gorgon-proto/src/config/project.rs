@@ -41,6 +41,10 @@ pub struct ProjectConfig {
     pub isolation: Isolation,
     /// Coverage of all Ruby processes becomes one report of SimpleCov.
     pub coverage: bool,
+    /// The application stays loaded for the next run in place.
+    pub warm: bool,
+    /// How long it stays without use.
+    pub warm_limit: Duration,
     /// A directory for the job, or for each slot.
     pub workspace: WorkspaceMode,
     /// Limit of one item, load and tests.
@@ -66,6 +70,9 @@ pub struct ProjectConfig {
 /// Limit of one callback unless configured.
 pub const CALLBACK_LIMIT: Duration = Duration::from_secs(600);
 
+/// How long an application stays loaded without use unless configured.
+pub const WARM_LIMIT: Duration = Duration::from_secs(600);
+
 impl Default for ProjectConfig {
     fn default() -> Self {
         Self {
@@ -83,6 +90,8 @@ impl Default for ProjectConfig {
             ruby: None,
             isolation: Isolation::default(),
             coverage: false,
+            warm: false,
+            warm_limit: WARM_LIMIT,
             workspace: WorkspaceMode::default(),
             file_timeout: None,
             callback_timeout: CALLBACK_LIMIT,
@@ -147,11 +156,10 @@ fn project(root: &Node) -> Result<ProjectConfig, ConfigError> {
             &[("worker", Isolation::Worker), ("file", Isolation::File)],
         )?;
     }
-    if let Some(node) = root.get("coverage")? {
-        config.coverage = match &node.value {
-            Value::Bool(wanted) => *wanted,
-            _ => return Err(node.expected("true or false")),
-        };
+    config.coverage = flag_of(root, "coverage")?;
+    config.warm = flag_of(root, "warm")?;
+    if let Some(limit) = seconds_of(root, "warm_limit")? {
+        config.warm_limit = limit;
     }
     if let Some(node) = root.get("workspace")? {
         config.workspace = one_of(
@@ -219,6 +227,14 @@ pub(super) fn text_of(node: &Node, keys: &[&str]) -> Result<Option<String>, Conf
 
 fn seconds_of(node: &Node, key: &str) -> Result<Option<Duration>, ConfigError> {
     node.get(key)?.map(Node::seconds).transpose()
+}
+
+fn flag_of(root: &Node, key: &str) -> Result<bool, ConfigError> {
+    match root.get(key)?.map(|node| (node, &node.value)) {
+        None => Ok(false),
+        Some((_, Value::Bool(wanted))) => Ok(*wanted),
+        Some((node, _)) => Err(node.expected("true or false")),
+    }
 }
 
 fn one_of<T: Copy>(node: &Node, choices: &[(&str, T)]) -> Result<T, ConfigError> {
