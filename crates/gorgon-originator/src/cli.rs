@@ -137,9 +137,9 @@ pub struct StartArgs {
     /// With --local: copy the source to a workspace and run there, as a listener would.
     #[arg(long, requires = "local")]
     pub sync: bool,
-    /// Keep the application loaded after the job, for the next run in place; it is used only if a new start
-    /// would read the same [default: `warm` of the configuration, false].
-    #[arg(long)]
+    /// With --local: keep the application loaded for the next run, which uses it only if a new start would
+    /// read the same [default: `warm` of the configuration, false].
+    #[arg(long, requires = "local")]
     pub warm: bool,
     /// Stop after N failed tests or file errors [default: 1].
     #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = "1", value_parser = clap::value_parser!(u32).range(1..))]

@@ -3,7 +3,7 @@
 use core::ffi::{c_char, c_int, c_uint, c_void};
 use core::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::layout::did::{ASK, READ, WRITE};
+use crate::layout::did::{ASK, PUT, READ, WRITE};
 use crate::libc::{self, AT_FDCWD};
 use crate::log::note;
 
@@ -52,19 +52,21 @@ pub(crate) use instead;
 type Path = *const c_char;
 type Any = *mut c_void;
 
-/// What is done by an open with these flags; a file that is only written may have been there, which is asked.
+/// What is done by an open with these flags. Who adds to a file leaves what is there; who only writes it otherwise puts
+/// something in its place.
 unsafe fn opened(dirfd: c_int, path: Path, flags: c_int) {
-    let writes = flags & libc::O_ACCMODE != 0 || flags & (libc::O_CREAT | libc::O_TRUNC) != 0;
-    let only_writes = flags & libc::O_ACCMODE == 1;
+    let access = flags & libc::O_ACCMODE;
     // SAFETY: the caller's path.
     unsafe {
         if flags & libc::O_PATH == libc::O_PATH {
             return note(dirfd, path, ASK);
         }
-        if !only_writes {
+        if access != 1 {
             note(dirfd, path, READ);
         }
-        if writes {
+        if flags & libc::O_TRUNC != 0 || access == 1 && flags & libc::O_APPEND == 0 {
+            note(dirfd, path, PUT);
+        } else if access != 0 || flags & libc::O_CREAT != 0 {
             note(dirfd, path, WRITE);
         }
     }
@@ -79,12 +81,28 @@ unsafe fn streamed(path: Path, mode: Path) {
         }
         let mode = core::ffi::CStr::from_ptr(mode).to_bytes();
         let updates = mode.contains(&b'+');
-        if mode.first() == Some(&b'r') || updates {
-            note(AT_FDCWD, path, READ);
+        match mode.first() {
+            Some(b'w') => note(AT_FDCWD, path, PUT),
+            Some(b'a') => {
+                if updates {
+                    note(AT_FDCWD, path, READ);
+                }
+                note(AT_FDCWD, path, WRITE);
+            }
+            _ => {
+                note(AT_FDCWD, path, READ);
+                if updates {
+                    note(AT_FDCWD, path, WRITE);
+                }
+            }
         }
-        if mode.first() != Some(&b'r') || updates {
-            note(AT_FDCWD, path, WRITE);
-        }
+    }
+}
+
+/// A library looks at paths in a way that is not seen.
+fn unseen() {
+    if let Some(memory) = crate::log::memory() {
+        memory.fault(crate::layout::fault::CALL);
     }
 }
 
@@ -92,7 +110,7 @@ unsafe fn both(from_dir: c_int, from: Path, to_dir: c_int, to: Path) {
     // SAFETY: the caller's paths.
     unsafe {
         note(from_dir, from, WRITE);
-        note(to_dir, to, WRITE);
+        note(to_dir, to, PUT);
     }
 }
 
@@ -106,8 +124,8 @@ instead! {
     __open64_2(path: Path, flags: c_int) -> c_int { opened(AT_FDCWD, path, flags) }
     __openat_2(dir: c_int, path: Path, flags: c_int) -> c_int { opened(dir, path, flags) }
     __openat64_2(dir: c_int, path: Path, flags: c_int) -> c_int { opened(dir, path, flags) }
-    creat(path: Path, mode: c_uint) -> c_int { note(AT_FDCWD, path, WRITE) }
-    creat64(path: Path, mode: c_uint) -> c_int { note(AT_FDCWD, path, WRITE) }
+    creat(path: Path, mode: c_uint) -> c_int { note(AT_FDCWD, path, PUT) }
+    creat64(path: Path, mode: c_uint) -> c_int { note(AT_FDCWD, path, PUT) }
     fopen(path: Path, mode: Path) -> Any { streamed(path, mode) }
     fopen64(path: Path, mode: Path) -> Any { streamed(path, mode) }
     freopen(path: Path, mode: Path, stream: Any) -> Any { streamed(path, mode) }
@@ -141,6 +159,14 @@ instead! {
     euidaccess(path: Path, mode: c_int) -> c_int { note(AT_FDCWD, path, ASK) }
     faccessat(dir: c_int, path: Path, mode: c_int, flags: c_int) -> c_int { note(dir, path, ASK) }
 
+    glob(pattern: Path, flags: c_int, error: Any, found: Any) -> c_int { unseen() }
+    glob64(pattern: Path, flags: c_int, error: Any, found: Any) -> c_int { unseen() }
+    ftw(path: Path, each: Any, open: c_int) -> c_int { unseen() }
+    ftw64(path: Path, each: Any, open: c_int) -> c_int { unseen() }
+    nftw(path: Path, each: Any, open: c_int, flags: c_int) -> c_int { unseen() }
+    nftw64(path: Path, each: Any, open: c_int, flags: c_int) -> c_int { unseen() }
+    fts_open(paths: Any, options: c_int, order: Any) -> Any { unseen() }
+
     mkdir(path: Path, mode: c_uint) -> c_int { note(AT_FDCWD, path, WRITE) }
     mkdirat(dir: c_int, path: Path, mode: c_uint) -> c_int { note(dir, path, WRITE) }
     rmdir(path: Path) -> c_int { note(AT_FDCWD, path, WRITE) }
@@ -152,10 +178,10 @@ instead! {
     renameat2(from_dir: c_int, from: Path, to_dir: c_int, to: Path, flags: c_uint) -> c_int { both(from_dir, from, to_dir, to) }
     link(from: Path, to: Path) -> c_int { both(AT_FDCWD, from, AT_FDCWD, to) }
     linkat(from_dir: c_int, from: Path, to_dir: c_int, to: Path, flags: c_int) -> c_int { both(from_dir, from, to_dir, to) }
-    symlink(to: Path, path: Path) -> c_int { note(AT_FDCWD, path, WRITE) }
+    symlink(to: Path, path: Path) -> c_int { note(AT_FDCWD, path, PUT) }
     symlinkat(to: Path, dir: c_int, path: Path) -> c_int { note(dir, path, WRITE) }
-    truncate(path: Path, bytes: i64) -> c_int { note(AT_FDCWD, path, WRITE) }
-    truncate64(path: Path, bytes: i64) -> c_int { note(AT_FDCWD, path, WRITE) }
+    truncate(path: Path, bytes: i64) -> c_int { note(AT_FDCWD, path, PUT) }
+    truncate64(path: Path, bytes: i64) -> c_int { note(AT_FDCWD, path, PUT) }
     chmod(path: Path, mode: c_uint) -> c_int { note(AT_FDCWD, path, WRITE) }
     utimensat(dir: c_int, path: Path, times: Any, flags: c_int) -> c_int { note(dir, path, WRITE) }
     utimes(path: Path, times: Any) -> c_int { note(AT_FDCWD, path, WRITE) }

@@ -8,6 +8,7 @@ pub const CLOCK_REALTIME_COARSE: c_int = 5;
 pub const O_ACCMODE: c_int = 3;
 pub const O_CREAT: c_int = 0o100;
 pub const O_TRUNC: c_int = 0o1000;
+pub const O_APPEND: c_int = 0o2000;
 pub const O_PATH: c_int = 0o10_000_000;
 pub const O_RDWR_CLOEXEC: c_int = 0o2_000_002;
 pub const PROT_READ_WRITE: c_int = 3;

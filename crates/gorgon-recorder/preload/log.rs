@@ -46,9 +46,6 @@ pub fn open() -> bool {
                 libc::munmap(at, layout::BYTES);
                 return false;
             }
-            memory
-                .number(header::LOADED)
-                .fetch_add(1, Ordering::Relaxed);
             MEMORY.store(at as usize, Ordering::Release);
             true
         }
@@ -71,6 +68,7 @@ pub fn program() {
         if found > 0 {
             note(libc::AT_FDCWD, path.as_ptr().cast(), did::READ);
         }
+        mark(did::LOADED, own_number());
     }
 }
 
@@ -115,7 +113,7 @@ impl Memory {
         true
     }
 
-    fn append(self, path: &[u8], did: u8, seen: Option<&Statx>, clock: &Clock) {
+    fn append(self, path: &[u8], did: u8, seen: Option<&Statx>, clock: &Clock, pid: u32) {
         let bytes = (layout::RECORD_BYTES + path.len()).next_multiple_of(8);
         let at = self
             .number(header::USED)
@@ -132,7 +130,7 @@ impl Memory {
             ((at + record::PATH_BYTES) as *mut u16).write_unaligned(path.len() as u16);
             ((at + record::DID) as *mut u8).write(did);
             ((at + record::THERE) as *mut u8).write(u8::from(seen.is_some()));
-            put_half(record::PID, libc::syscall(libc::GETPID) as u32);
+            put_half(record::PID, pid);
             put(record::CLOCK, clock.seconds as u64);
             put_half(record::CLOCK_NS, clock.nanoseconds as u32);
             if let Some(seen) = seen {
@@ -165,7 +163,9 @@ impl Memory {
 /// `path` is null or a C string.
 pub unsafe fn note(dirfd: c_int, path: *const c_char, what: u8) {
     let Some(memory) = memory() else { return };
-    if path.is_null() {
+    // An empty one means a descriptor that is open already.
+    // SAFETY: the caller's word.
+    if path.is_null() || unsafe { *path } == 0 {
         return;
     }
     libc::keeping_errno(|| {
@@ -183,8 +183,22 @@ pub unsafe fn note(dirfd: c_int, path: *const c_char, what: u8) {
 /// Records a name that is no path, such as that of a library.
 pub fn name(what: u8, name: &[u8]) {
     if let Some(memory) = memory() {
-        memory.append(&name[..name.len().min(4096)], what, None, &Clock::default());
+        let name = &name[..name.len().min(4096)];
+        memory.append(name, what, None, &Clock::default(), own_number());
     }
+}
+
+/// Records something of a process.
+pub fn mark(what: u8, pid: u32) {
+    if let Some(memory) = memory() {
+        memory.append(b"", what, None, &Clock::default(), pid);
+    }
+}
+
+/// The number of this process, which after vfork is not what the C library remembers.
+pub fn own_number() -> u32 {
+    // SAFETY: getpid(2) touches no memory of ours.
+    unsafe { libc::syscall(libc::GETPID) as u32 }
 }
 
 unsafe fn look(memory: Memory, buffer: &mut [u8; PATH_BYTES], bytes: usize, what: u8) {
@@ -204,7 +218,8 @@ unsafe fn look(memory: Memory, buffer: &mut [u8; PATH_BYTES], bytes: usize, what
     unsafe {
         libc::clock_gettime(libc::CLOCK_REALTIME_COARSE, &raw mut clock);
         let there = statx(buffer.as_ptr(), libc::AT_SYMLINK_NOFOLLOW, &mut seen);
-        memory.append(&buffer[..bytes], what, there.then_some(&seen), &clock);
+        let pid = own_number();
+        memory.append(&buffer[..bytes], what, there.then_some(&seen), &clock, pid);
         if there && seen.mode & libc::S_IFMT == libc::S_IFLNK && what != did::WRITE {
             let mut target = Statx::default();
             let there = statx(buffer.as_ptr(), 0, &mut target);
@@ -213,6 +228,7 @@ unsafe fn look(memory: Memory, buffer: &mut [u8; PATH_BYTES], bytes: usize, what
                 did::FOLLOWED,
                 there.then_some(&target),
                 &clock,
+                pid,
             );
         }
     }

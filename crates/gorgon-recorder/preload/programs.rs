@@ -8,7 +8,7 @@ use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crate::calls::{instead, next};
-use crate::layout::{did, fault, header};
+use crate::layout::{did, fault};
 use crate::libc::{self, AT_FDCWD};
 use crate::log::{self, note};
 
@@ -20,10 +20,18 @@ type Any = *mut c_void;
 static HIDES: AtomicBool = AtomicBool::new(false);
 /// Room for `NAME=value`, of each of our variables.
 const VARIABLE_BYTES: usize = 4096;
-static mut PRELOAD: [u8; VARIABLE_BYTES] = [0; VARIABLE_BYTES];
-static mut RECORDING: [u8; VARIABLE_BYTES] = [0; VARIABLE_BYTES];
-/// Our library's own path within `PRELOAD` ends here; what follows was the user's.
-const OWN: &CStr = c"GORGON_RECORDER";
+/// Our variables: the library, the recording, the script of the process to be kept, what the user had in the first one.
+const NAMES: [&CStr; 4] = [
+    c"LD_PRELOAD",
+    c"GORGON_RECORDING",
+    c"GORGON_RECORDED",
+    c"GORGON_RECORDER",
+];
+/// The last of them, which may be missing.
+const USERS: usize = 3;
+/// As they were, for programs that are started; an empty one was missing. `bundle exec ruby` becomes another program
+/// once more before it is the process to be kept.
+static mut KEPT: [[u8; VARIABLE_BYTES]; 4] = [[0; VARIABLE_BYTES]; 4];
 
 /// Takes our variables out of the environment if this is the process to be kept, by its command line.
 pub fn hide() {
@@ -34,19 +42,20 @@ pub fn hide() {
             if script.is_null() || !runs(CStr::from_ptr(script).to_bytes()) {
                 return;
             }
-            let kept = keep(c"LD_PRELOAD", &raw mut PRELOAD)
-                && keep(c"GORGON_RECORDING", &raw mut RECORDING);
-            let user = libc::getenv(OWN.as_ptr());
+            let kept = &raw mut KEPT;
+            let all =
+                (0..NAMES.len()).all(|it| keep(NAMES[it], &raw mut (*kept)[it]) || it == USERS);
+            let user = libc::getenv(NAMES[USERS].as_ptr());
             if !user.is_null() && *user != 0 {
                 // What the user had in it stays.
-                setenv(c"LD_PRELOAD".as_ptr(), user, 1);
+                setenv(NAMES[0].as_ptr(), user, 1);
             } else {
-                libc::unsetenv(c"LD_PRELOAD".as_ptr());
+                libc::unsetenv(NAMES[0].as_ptr());
             }
-            for name in [c"GORGON_RECORDING", c"GORGON_RECORDED", OWN] {
+            for name in &NAMES[1..] {
                 libc::unsetenv(name.as_ptr());
             }
-            HIDES.store(kept, Ordering::Release);
+            HIDES.store(all, Ordering::Release);
         }
     });
 }
@@ -125,7 +134,7 @@ impl Environment {
             while !(*given.add(count)).is_null() {
                 count += 1;
             }
-            let bytes = (count + 3) * size_of::<usize>();
+            let bytes = (count + NAMES.len() + 1) * size_of::<usize>();
             let at = libc::mmap(
                 ptr::null_mut(),
                 bytes,
@@ -147,9 +156,15 @@ impl Environment {
                     filled += 1;
                 }
             }
-            *list.add(filled) = (&raw const PRELOAD).cast();
-            *list.add(filled + 1) = (&raw const RECORDING).cast();
-            *list.add(filled + 2) = ptr::null();
+            let kept = &raw const KEPT;
+            for it in 0..NAMES.len() {
+                let text: *const u8 = (&raw const (*kept)[it]).cast();
+                if *text != 0 {
+                    *list.add(filled) = text.cast();
+                    filled += 1;
+                }
+            }
+            *list.add(filled) = ptr::null();
             Self { list, bytes }
         }
     }
@@ -162,23 +177,40 @@ impl Environment {
     }
 }
 
-/// Starts a program: counted, so that one which does not load us is noticed.
-unsafe fn start(path: Path, environment: List, by: impl FnOnce(List) -> c_int) -> c_int {
+/// Becomes a program: recorded, so that one which does not load us is noticed. Returns only if it fails.
+unsafe fn turn_into(path: Path, environment: List, by: impl FnOnce(List) -> c_int) -> c_int {
     // SAFETY: the caller's path and list.
     unsafe {
         note(AT_FDCWD, path, did::READ);
-        let count = |by: u64| {
-            if let Some(memory) = log::memory() {
-                memory
-                    .number(header::PROGRAMS)
-                    .fetch_add(by, Ordering::Relaxed);
-            }
-        };
         let environment = Environment::with_ours(environment);
-        count(1);
+        log::mark(did::STARTED, log::own_number());
         let result = by(environment.list);
-        if result != 0 {
-            count(1_u64.wrapping_neg());
+        log::mark(did::NOT_STARTED, log::own_number());
+        environment.free();
+        result
+    }
+}
+
+/// Starts a program in another process, whose number the call leaves at `pid`.
+unsafe fn spawn(
+    pid: Any,
+    path: Path,
+    environment: List,
+    by: impl FnOnce(List, Any) -> c_int,
+) -> c_int {
+    // SAFETY: the caller's arguments; a number of ours where the caller wants none.
+    unsafe {
+        note(AT_FDCWD, path, did::READ);
+        let environment = Environment::with_ours(environment);
+        let mut own: c_int = 0;
+        let at = if pid.is_null() {
+            (&raw mut own).cast()
+        } else {
+            pid
+        };
+        let result = by(environment.list, at);
+        if result == 0 {
+            log::mark(did::SPAWNED, *at.cast::<c_int>() as u32);
         }
         environment.free();
         result
@@ -192,7 +224,7 @@ pub unsafe extern "C" fn execve(path: Path, arguments: List, environment: List) 
     unsafe {
         let real: unsafe extern "C" fn(Path, List, List) -> c_int =
             core::mem::transmute(next(&REAL, c"execve"));
-        start(path, environment, |environment| {
+        turn_into(path, environment, |environment| {
             real(path, arguments, environment)
         })
     }
@@ -213,7 +245,7 @@ unsafe extern "C" fn posix_spawn(
     // SAFETY: the caller's arguments are those of posix_spawn(3), and so is the type.
     unsafe {
         let real: Spawn = core::mem::transmute(next(&REAL, c"posix_spawn"));
-        start(path, environment, |environment| {
+        spawn(pid, path, environment, |environment, pid| {
             real(pid, path, actions, attributes, arguments, environment)
         })
     }
@@ -232,7 +264,7 @@ unsafe extern "C" fn posix_spawnp(
     // SAFETY: the caller's arguments are those of posix_spawnp(3), and so is the type.
     unsafe {
         let real: Spawn = core::mem::transmute(next(&REAL, c"posix_spawnp"));
-        start(ptr::null(), environment, |environment| {
+        spawn(pid, ptr::null(), environment, |environment, pid| {
             real(pid, file, actions, attributes, arguments, environment)
         })
     }
@@ -252,7 +284,7 @@ unsafe extern "C" fn execvpe(file: Path, arguments: List, environment: List) -> 
     unsafe {
         let real: unsafe extern "C" fn(Path, List, List) -> c_int =
             core::mem::transmute(next(&REAL, c"execvpe"));
-        start(ptr::null(), environment, |environment| {
+        turn_into(ptr::null(), environment, |environment| {
             real(file, arguments, environment)
         })
     }
@@ -271,27 +303,22 @@ unsafe extern "C" fn fexecve(fd: c_int, arguments: List, environment: List) -> c
     unsafe {
         let real: unsafe extern "C" fn(c_int, List, List) -> c_int =
             core::mem::transmute(next(&REAL, c"fexecve"));
-        start(ptr::null(), environment, |environment| {
+        turn_into(ptr::null(), environment, |environment| {
             real(fd, arguments, environment)
         })
     }
 }
 
-/// A program is about to be started by the C library itself, with the environment as it is.
-fn indirect(by: u64) {
+/// The C library starts a program by itself; nobody knows its number.
+fn unseen() {
     if let Some(memory) = log::memory() {
-        if HIDES.load(Ordering::Acquire) {
-            memory.fault(fault::PROGRAM);
-        }
-        memory
-            .number(header::PROGRAMS)
-            .fetch_add(by, Ordering::Relaxed);
+        memory.fault(fault::PROGRAM);
     }
 }
 
 instead! {
-    system(command: Path) -> c_int { indirect(u64::from(!command.is_null())) }
-    popen(command: Path, mode: Path) -> Any { indirect(1) }
+    system(command: Path) -> c_int { if !command.is_null() { unseen() } }
+    popen(command: Path, mode: Path) -> Any { unseen() }
     pthread_create(thread: Any, attributes: Any, begin: Any, argument: Any) -> c_int { threaded(begin) }
 }
 

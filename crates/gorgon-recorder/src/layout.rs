@@ -24,10 +24,6 @@ pub mod header {
     pub const CLOSED: usize = 16;
     /// What could not be recorded: bits of [`super::fault`].
     pub const FAULTS: usize = 24;
-    /// Programs that recorded processes have started.
-    pub const PROGRAMS: usize = 32;
-    /// Programs in which the library was loaded; the first one was started by our own code.
-    pub const LOADED: usize = 40;
 }
 
 /// Reasons for which a recording cannot prove anything.
@@ -36,8 +32,10 @@ pub mod fault {
     pub const FULL: u64 = 1;
     /// A path longer than the kernel takes, or a working directory that is gone.
     pub const PATH: u64 = 2;
-    /// A library started a program by a call that cannot be followed (system, popen, execv).
+    /// A program was started by a call that cannot be followed (system, popen).
     pub const PROGRAM: u64 = 4;
+    /// Paths were looked at by a call that cannot be followed (glob, nftw).
+    pub const CALL: u64 = 8;
 }
 
 /// What a process did with a path.
@@ -52,6 +50,16 @@ pub mod did {
     pub const FOLLOWED: u8 = 4;
     /// Not a path but a thread that a library has started: the library.
     pub const THREAD: u8 = 5;
+    /// Wrote all of its content, which does not depend on what was there.
+    pub const PUT: u8 = 6;
+    /// This process is about to become another program.
+    pub const STARTED: u8 = 7;
+    /// It has not become it.
+    pub const NOT_STARTED: u8 = 8;
+    /// In this process a program has loaded the library.
+    pub const LOADED: u8 = 9;
+    /// A process of this number was started, with a program.
+    pub const SPAWNED: u8 = 10;
 }
 
 /// Bytes of a record before its path; a record takes a multiple of 8 bytes.

@@ -2,15 +2,22 @@
 
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::num::NonZero;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::places::Places;
 use crate::proof::{Difference, Eyes, Look, Names, Proof, subjects};
 use crate::recording::Recording;
 use crate::stamp::{Stamp, Time};
+
+/// Threads that look at the paths of one proof, at most.
+const MOST_THREADS: usize = 4;
+/// Paths for which another thread pays.
+const LEAST_SHARE: usize = 500;
 
 /// Looks at everything that a boot has looked at, and makes the proof. `added`: files that were read in other ways.
 ///
@@ -34,7 +41,24 @@ pub fn seal(
 /// Returns the first thing that is not as the boot met it.
 #[must_use]
 pub fn check(proof: &Proof) -> Option<Difference> {
-    proof.first_difference(&Kernel)
+    let threads = thread::available_parallelism()
+        .map_or(1, NonZero::get)
+        .min(MOST_THREADS);
+    let share = proof.paths().div_ceil(threads).max(LEAST_SHARE);
+    let parts: Vec<_> = (0..proof.paths())
+        .step_by(share)
+        .map(|from| from..(from + share).min(proof.paths()))
+        .collect();
+    thread::scope(|scope| {
+        let looks: Vec<_> = parts
+            .into_iter()
+            .map(|part| scope.spawn(|| proof.first_difference(part, &Kernel)))
+            .collect();
+        // In the order of the paths.
+        looks
+            .into_iter()
+            .find_map(|look| look.join().expect("a look does not panic"))
+    })
 }
 
 struct Kernel;

@@ -9,8 +9,8 @@ use crate::stamp::Stamp;
 pub struct Places {
     /// The project: the working directory.
     pub project: PathBuf,
-    /// The user's own directory.
-    pub home: Option<PathBuf>,
+    /// Directories in which names come and go all day: the user's own, that of temporary files.
+    pub busy: Vec<PathBuf>,
     /// Directories of ours, whose content we vouch for.
     pub ours: Vec<PathBuf>,
 }
@@ -28,14 +28,19 @@ impl Places {
             && !path.starts_with(self.project.join(BOOTSNAP))
     }
 
+    /// Returns whether boots and tests write there all day.
+    pub(crate) fn is_written(&self, path: &Path) -> bool {
+        WRITTEN
+            .iter()
+            .any(|name| path.starts_with(self.project.join(name)))
+    }
+
     /// Returns whether the names in a directory count even if it was only asked for, since its time tells of them
     /// (Bootsnap finds new files that way). Not where names come and go all day.
     pub(crate) fn names_count(&self, path: &Path, found: &Stamp) -> bool {
         let is_above = self.project.starts_with(path) && self.project != path;
-        let is_home = self.home.as_deref() == Some(path);
-        let is_written = WRITTEN
-            .iter()
-            .any(|name| path.starts_with(self.project.join(name)));
-        !is_above && !is_home && !is_written && !found.is_shared()
+        let is_busy = self.busy.iter().any(|busy| busy == path);
+        let is_written = self.is_written(path);
+        !is_above && !is_busy && !is_written && !found.is_shared()
     }
 }

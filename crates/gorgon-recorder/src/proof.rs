@@ -4,7 +4,8 @@
 //! |---|---|
 //! | nothing there | that nothing is there |
 //! | a file, read or asked for | all that lstat(2) says, and for a link all that stat(2) says of what it leads to |
-//! | a file that the boot wrote and did not read | kind, permissions, owner, inode |
+//! | a file that the boot wrote anew | the same, as a new start would write it anew |
+//! | a file that the boot added to, and in the project's tmp and log one that it wrote | kind, permissions, owner, inode |
 //! | a directory that was listed or asked for | the same, and time and size, or else the names in it |
 //! | a directory asked for above the project, in its tmp or log, a shared one, the home | kind, permissions, owner, inode |
 //! | each directory above any of them | kind, permissions, owner, inode |
@@ -18,6 +19,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::ffi::OsString;
 use std::fmt;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use crate::places::Places;
@@ -62,6 +64,8 @@ pub(crate) struct Subject {
     read: bool,
     asked: bool,
     wrote: bool,
+    /// All of its content is of the boot.
+    put: bool,
     /// Something in it was made or removed by the boot.
     entries_written: bool,
     /// What was there when it was first looked at; none for what is added afterwards.
@@ -141,6 +145,7 @@ pub(crate) fn subjects(recording: &Recording, places: &Places, added: &[PathBuf]
                 read: false,
                 asked: false,
                 wrote: false,
+                put: false,
                 entries_written: false,
                 first: None,
             });
@@ -158,6 +163,7 @@ pub(crate) fn subjects(recording: &Recording, places: &Places, added: &[PathBuf]
             Did::Asked => subject.asked = true,
             Did::Read => subject.read = true,
             Did::Wrote => subject.wrote = true,
+            Did::Put => (subject.wrote, subject.put) = (true, true),
             Did::Followed => {
                 if let Some((look, _)) = &mut subject.first
                     && look.target.is_none()
@@ -172,7 +178,7 @@ pub(crate) fn subjects(recording: &Recording, places: &Places, added: &[PathBuf]
             target: None,
         };
         subject.first.get_or_insert((look, note.clock));
-        if note.did == Did::Wrote
+        if matches!(note.did, Did::Wrote | Did::Put)
             && let Some(parent) = note.path.parent()
         {
             let index = at(parent, &mut found);
@@ -205,6 +211,7 @@ impl Subject {
                 }
             }
             _ if self.read || (self.asked && !self.wrote) => Rule::All,
+            _ if self.put && !places.is_written(&self.path) => Rule::All,
             // Also where nothing is: then that counts.
             _ => Rule::Object,
         }
@@ -283,9 +290,14 @@ impl Proof {
         self.entries.len()
     }
 
-    /// Returns the first thing that is not as it was.
-    pub(crate) fn first_difference(&self, eyes: &impl Eyes) -> Option<Difference> {
-        self.entries
+    /// Returns the first thing of these paths, by their place, that is not as it was.
+    pub(crate) fn first_difference(
+        &self,
+        of: Range<usize>,
+        eyes: &impl Eyes,
+    ) -> Option<Difference> {
+        let entries = self.entries.get(of).unwrap_or_default();
+        entries
             .iter()
             .find_map(|entry| self.difference_of(entry, eyes))
     }

@@ -1,5 +1,6 @@
 //! A recording as the library left it. Bytes of other processes: none of them is believed.
 
+use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
@@ -17,8 +18,10 @@ pub enum Did {
     Asked,
     /// Read or listed it.
     Read,
-    /// Wrote, made or removed it.
+    /// Added to it, made or removed it.
     Wrote,
+    /// Wrote all of its content.
+    Put,
     /// What its links lead to.
     Followed,
 }
@@ -54,6 +57,9 @@ pub enum Unusable {
     /// More was looked at than it holds.
     #[error("more was looked at than can be recorded")]
     Full,
+    /// Paths were looked at by a call that is not followed.
+    #[error("a library looked at paths by glob or nftw, which cannot be recorded")]
+    Call,
     /// A path could not be told.
     #[error("it looked at a path that has no name")]
     Path,
@@ -112,37 +118,38 @@ impl Recording {
             return Err(Unusable::Damaged);
         }
         let faults = number(header::FAULTS)?;
-        let (programs, loaded) = (number(header::PROGRAMS)?, number(header::LOADED)?);
         if faults & fault::FULL != 0 {
             return Err(Unusable::Full);
         }
         if faults & fault::PATH != 0 {
             return Err(Unusable::Path);
         }
-        if loaded == 0 {
-            return Err(Unusable::NotLoaded);
+        if faults & fault::CALL != 0 {
+            return Err(Unusable::Call);
         }
-        // The first one was started by us.
-        if faults & fault::PROGRAM != 0 || loaded < programs.saturating_add(1) {
+        if faults & fault::PROGRAM != 0 {
             return Err(Unusable::Program);
         }
         if usize::try_from(number(header::USED)?) != Ok(records.len()) {
             return Err(Unusable::Damaged);
         }
         let (mut recording, mut rest) = (Self::default(), records);
+        let mut programs = Programs::default();
         while !rest.is_empty() {
             let length = half(rest, record::BYTES)? as usize;
             if length < RECORD_BYTES || !length.is_multiple_of(8) || length > rest.len() {
                 return Err(Unusable::Damaged);
             }
             let (one, following) = rest.split_at(length);
-            recording.add(one)?;
+            recording.add(one, &mut programs)?;
             rest = following;
         }
+        programs.check()?;
         Ok(recording)
     }
 
-    fn add(&mut self, one: &[u8]) -> Result<(), Unusable> {
+    fn add(&mut self, one: &[u8], programs: &mut Programs) -> Result<(), Unusable> {
+        let pid = half(one, record::PID)?;
         let length = one.get(record::PATH_BYTES..record::PATH_BYTES + 2);
         let length = length
             .and_then(|two| two.try_into().ok())
@@ -154,6 +161,11 @@ impl Recording {
             did::READ => Did::Read,
             did::WRITE => Did::Wrote,
             did::FOLLOWED => Did::Followed,
+            did::PUT => Did::Put,
+            did::STARTED | did::NOT_STARTED | did::LOADED | did::SPAWNED => {
+                programs.saw(one[record::DID], pid);
+                return Ok(());
+            }
             did::THREAD => {
                 self.threads
                     .push(String::from_utf8_lossy(path).into_owned());
@@ -183,6 +195,38 @@ impl Recording {
             clock: time(record::CLOCK, record::CLOCK_NS)?,
         });
         Ok(())
+    }
+}
+
+/// Programs by the number of their process.
+#[derive(Debug, Default)]
+struct Programs {
+    /// Has become another one, which has not loaded the library yet.
+    changing: HashSet<u32>,
+    spawned: HashSet<u32>,
+    loaded: HashSet<u32>,
+}
+
+impl Programs {
+    fn saw(&mut self, did: u8, pid: u32) {
+        match did {
+            did::STARTED => _ = self.changing.insert(pid),
+            did::SPAWNED => _ = self.spawned.insert(pid),
+            did::LOADED => {
+                self.changing.remove(&pid);
+                self.loaded.insert(pid);
+            }
+            _ => _ = self.changing.remove(&pid),
+        }
+    }
+
+    /// The first one was started by our own code, which records nothing.
+    fn check(&self) -> Result<(), Unusable> {
+        if self.loaded.is_empty() {
+            return Err(Unusable::NotLoaded);
+        }
+        let all = self.changing.is_empty() && self.spawned.is_subset(&self.loaded);
+        if all { Ok(()) } else { Err(Unusable::Program) }
     }
 }
 

@@ -69,7 +69,7 @@ fn reads_and_failed_lookups_of_a_program_and_of_what_it_starts_are_recorded() {
     fs::write(place.root.join("read"), "text").unwrap();
     fs::create_dir(place.root.join("listed")).unwrap();
     std::os::unix::fs::symlink("read", place.root.join("link")).unwrap();
-    let script = "cat read link; cat none 2>/dev/null; ls listed; echo x > wrote; test -e asked; env sh -c 'cat deeper' 2>/dev/null; echo end";
+    let script = "cat read link; cat none 2>/dev/null; ls listed; echo x > wrote; echo x >> added; test -e asked; env sh -c 'cat deeper' 2>/dev/null; echo end";
     let output = place.run("sh", &["-c", script]);
     assert_eq!(String::from_utf8_lossy(&output.stdout), "texttextend\n");
     let recording = place.close().unwrap();
@@ -77,7 +77,8 @@ fn reads_and_failed_lookups_of_a_program_and_of_what_it_starts_are_recorded() {
         ("read", &[Did::Read][..]),
         ("link", &[Did::Read, Did::Followed]),
         ("none", &[Did::Read]),
-        ("wrote", &[Did::Wrote]),
+        ("wrote", &[Did::Put]),
+        ("added", &[Did::Wrote]),
         ("asked", &[Did::Asked]),
         ("deeper", &[Did::Read]),
         ("other", &[]),

@@ -12,6 +12,9 @@ module Gorgon
     SHARED = { /\Asocket:/ => 'a socket', /\Aanon_inode:.*inotify/ => 'a watcher of files',
                /\Aanon_inode:.*(?:eventpoll|io_uring)/ => 'a loop of events' }.freeze
     OBJECTS = ::ObjectSpace.method(:each_object)
+    # Threads that load nothing and change nothing: of `Timeout`, and of the connection pool of Rails, which sleeps.
+    HARMLESS = %r{/timeout\.rb:\d|/connection_pool/reaper\.rb:\d|/connection_pool\.rb:\d}.freeze
+    WRITABLE = /^flags:\s+0?\d*[12]$/.freeze
 
     def initialize(settings, callbacks, owner, compiled)
       @settings = settings
@@ -29,6 +32,7 @@ module Gorgon
       @traps = System.deaf
       @ended, @wake = IO.pipe
       @old_trap = ::Signal.trap('CHLD') { @wake.write_nonblock('.', exception: false) }
+      @positions = positions
       @owner.send(event: 'kept', unfit: unfit.to_s, offset_s: ::Time.now.utc_offset)
       nil while serve
     rescue Refused => e
@@ -45,16 +49,44 @@ module Gorgon
       left = System.own_children.first
       return "a process that is left: #{System.command(left.pid)}" if left
 
+      thread = ::Thread.list.find { |it| it != ::Thread.main && !it.inspect.match?(HARMLESS) }
+      return "a thread, made at #{thread.inspect[/\A#<Thread:0x\h+(?:@\S+)? (.+?:\d+)/, 1] || 'an unknown place'}," if thread
+
       Dir.children('/proc/self/fd').map(&:to_i).sort.each do |number|
         next if [@owner.io, @ended, @wake].any? { |io| io.fileno == number }
 
         link = File.readlink("/proc/self/fd/#{number}")
+        return "a file without a name (#{link})," if link.match?(%r{\A/.* \(deleted\)\z}) && writable?(number)
+
         kind, = SHARED.find { |pattern, _| link.match?(pattern) }
         return "#{SHARED[kind]}#{described(number, link)}" if kind
       rescue SystemCallError
         next # The descriptor of the list itself.
       end
       nil
+    end
+
+    def writable?(number)
+      File.binread("/proc/self/fdinfo/#{number}").match?(WRITABLE)
+    end
+
+    # Where each open file is read or written next: forks share that, and the next job is to find it as this one does.
+    def positions
+      Dir.children('/proc/self/fd').map(&:to_i).sort.each_with_object({}) do |number, found|
+        next unless File.file?("/proc/self/fd/#{number}")
+
+        found[number] = File.binread("/proc/self/fdinfo/#{number}")[/^pos:\s+(\d+)/, 1].to_i
+      rescue SystemCallError
+        next # The descriptor of the list itself.
+      end
+    end
+
+    def rewind
+      @positions.each do |number, position|
+        IO.for_fd(number, 'r', autoclose: false).sysseek(position)
+      rescue SystemCallError
+        IO.for_fd(number, 'w', autoclose: false).sysseek(position)
+      end
     end
 
     # What is known of a descriptor: Ruby's object for it, or the other end of a connection.
@@ -109,6 +141,7 @@ module Gorgon
     def fork_job(line)
       connection = Sockets.connect(line['owner'])
       output = File.open(line['output'], File::WRONLY)
+      rewind
       kept = $$
       adopter = Process.ppid
       @job = ::Process.fork { live(kept, adopter, line['job'], connection, output) }

@@ -307,6 +307,26 @@ fn what_was_not_read_changes_nothing_and_tests_are_always_fresh() {
     app.stop();
 }
 
+/// There the process to be kept is the second program of its process, and Bundler remembers the environment.
+#[test]
+fn under_bundler_tests_see_nothing_of_the_recorder() {
+    let app = App::before("require 'bundler'");
+    app.project.write("Gemfile", "gem 'rspec'\n");
+    let leaks = "ENV.keys.grep(/LD_PRELOAD/) + Bundler.original_env.keys.grep(/LD_PRELOAD|GORGON_REC/) + `env`.scan(/LD_PRELOAD/), ENV['GORGON_JOB_ID']";
+    app.project.write(
+        "spec/a_spec.rb",
+        &SPEC.replace("LOADED, ENV['GORGON_JOB_ID']", &format!("LOADED, {leaks}")),
+    );
+    let (first, second) = (app.run(), app.run());
+    assert_eq!(first.boot, second.boot, "{}", second.run.stderr);
+    for seen in [&first, &second] {
+        assert!(seen.loaded.ends_with(", []"), "{}", seen.loaded);
+    }
+    app.project.write("Gemfile", "gem 'rspec'\n#\n");
+    assert_eq!(reloading(&app.run()), ["Gemfile changed"]);
+    app.stop();
+}
+
 #[test]
 fn without_it_and_in_a_ci_nothing_stays() {
     let app = App::new();
@@ -348,6 +368,7 @@ fn what_jobs_cannot_share_is_named_once_and_ends_with_its_job() {
             "$child = spawn('sleep 1000')",
             "a process that is left: sleep 1000",
         ),
+        ("Thread.new { sleep }", "a thread, made at "),
     ] {
         let app = App::before(before);
         let first = app.run();
@@ -371,6 +392,42 @@ fn what_jobs_cannot_share_is_named_once_and_ends_with_its_job() {
         assert_ne!(first.boot, second.boot);
         app.home.assert_nothing_left();
     }
+}
+
+/// Forks share the place in an open file: what one job reads, the next one is to find again.
+#[test]
+fn an_open_file_is_where_the_load_has_left_it() {
+    let app = App::before("$words = File.open('config/words'); $words.sysread(3)");
+    app.project.write(
+        "spec/a_spec.rb",
+        &SPEC.replace("BOOT, LOADED", "BOOT, $words.sysread(5)"),
+    );
+    app.project.write("config/words", "one two three");
+    let (first, second) = (app.run(), app.run());
+    assert_eq!(
+        (&first.boot, &first.loaded),
+        (&second.boot, &second.loaded),
+        "{}",
+        second.run.stderr
+    );
+    app.stop();
+}
+
+/// What the load has made must be there for each job as for the first one.
+#[test]
+fn what_the_load_has_written_is_written_again_if_it_is_gone() {
+    let app =
+        App::before("Dir.mkdir('made') unless Dir.exist?('made'); File.write('made/file', 'x')");
+    let first = app.run();
+    fs::write(app.project.path().join("made/file"), "y").unwrap();
+    let second = app.run();
+    assert_eq!(reloading(&second), ["made/file changed"]);
+    fs::remove_dir_all(app.project.path().join("made")).unwrap();
+    let third = app.run();
+    assert_eq!(reloading(&third).len(), 1);
+    assert_ne!(first.boot, third.boot);
+    assert_eq!(app.project.read("made/file"), "x");
+    app.stop();
 }
 
 #[test]

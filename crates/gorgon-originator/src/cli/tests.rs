@@ -62,6 +62,7 @@ fn optional_values_need_an_equals_sign() {
 fn what_cannot_be_is_a_usage_error() {
     for line in [
         "--sync",
+        "--warm",
         "--junit - --json -",
         "--seed x",
         "--wait -1",

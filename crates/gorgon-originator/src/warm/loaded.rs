@@ -99,7 +99,10 @@ impl Loaded {
         let script = self.wanted.command.iter().rev().nth(1).map(Path::new);
         Places {
             project: self.wanted.directory.clone(),
-            home: self.wanted.environment.get("HOME").map(PathBuf::from),
+            busy: ["HOME", "TMPDIR"]
+                .iter()
+                .filter_map(|name| self.wanted.environment.get(*name).map(PathBuf::from))
+                .collect(),
             ours: script
                 .and_then(Path::parent)
                 .map(Path::to_owned)

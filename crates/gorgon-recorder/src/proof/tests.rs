@@ -150,7 +150,7 @@ impl Eyes for World {
 fn places() -> Places {
     Places {
         project: "/app".into(),
-        home: Some("/home".into()),
+        busy: vec!["/home".into()],
         ours: vec!["/ours".into()],
     }
 }
@@ -179,13 +179,13 @@ fn after(did: &[(Did, &str)], change: impl FnOnce(&World)) -> String {
     let proof = seal(&world, notes).unwrap();
     change(&world);
     proof
-        .first_difference(&world)
+        .first_difference(0..proof.paths(), &world)
         .map_or("as it was".to_owned(), |found| found.to_string())
 }
 
 #[test]
 fn what_was_looked_at_must_be_as_it_was() {
-    use Did::{Asked, Read, Wrote};
+    use Did::{Asked, Put, Read, Wrote};
     /// What the boot does, what then changes, what the next run says.
     type Case = (&'static [(Did, &'static str)], fn(&World), &'static str);
     let cases: &[Case] = &[
@@ -286,6 +286,21 @@ fn what_was_looked_at_must_be_as_it_was() {
             "log/test.log changed",
         ),
         (
+            &[(Put, "/app/log/test.log")],
+            |w| w.overwrite("/app/log/test.log"),
+            "as it was",
+        ),
+        (
+            &[(Put, "/app/log/test.log")],
+            |w| w.remove("/app/log/test.log"),
+            "log/test.log is gone",
+        ),
+        (
+            &[(Put, "/app/config/routes.rb")],
+            |w| w.overwrite("/app/config/routes.rb"),
+            "config/routes.rb changed",
+        ),
+        (
             &[(Read, "/ours/boot.rb")],
             |w| w.put("/ours/boot.rb", FILE),
             "as it was",
@@ -337,11 +352,14 @@ fn a_file_that_was_just_written_is_compared_by_content() {
     world.put("/app/config/made.rb", FILE);
     *world.clock.borrow_mut() -= 1;
     let proof = seal(&world, notes).unwrap();
-    assert_eq!(proof.first_difference(&world), None);
+    assert_eq!(proof.first_difference(0..proof.paths(), &world), None);
     let path = Path::new("/app/config/made.rb");
     world.objects.borrow_mut().get_mut(path).unwrap().1 += 1;
     assert_eq!(
-        proof.first_difference(&world).unwrap().to_string(),
+        proof
+            .first_difference(0..proof.paths(), &world)
+            .unwrap()
+            .to_string(),
         "config/made.rb changed"
     );
 }
@@ -427,7 +445,7 @@ fn no_change_of_what_was_looked_at_is_missed() {
         }
         if meets() != before {
             assert!(
-                proof.first_difference(&world).is_some(),
+                proof.first_difference(0..proof.paths(), &world).is_some(),
                 "seed {seed}: {looked:?}"
             );
         }

@@ -8,7 +8,6 @@ fn of(records: &[u8], place: usize, value: u64) -> Result<Recording, Unusable> {
     };
     set(header::MAGIC, layout::MAGIC);
     set(header::USED, records.len() as u64);
-    set(header::LOADED, 1);
     set(place, value);
     Recording::read(&first, records)
 }
@@ -30,6 +29,7 @@ fn record(path: &str, did: u8) -> Vec<u8> {
 #[test]
 fn looks_come_in_their_order_and_threads_by_their_library() {
     let records = [
+        of_process(did::LOADED, 7),
         record("/a", did::READ),
         record("/lib/x.so", did::THREAD),
         record("/b", did::WRITE),
@@ -46,12 +46,17 @@ fn looks_come_in_their_order_and_threads_by_their_library() {
 
 #[test]
 fn a_recording_with_a_gap_proves_nothing() {
-    let records = [record("/a", did::READ), record("/b", did::READ)].concat();
+    let records = [
+        of_process(did::LOADED, 7),
+        record("/a", did::READ),
+        record("/b", did::READ),
+    ]
+    .concat();
     let set = |place: usize, value: u64| of(&records, place, value);
     assert_eq!(set(header::FAULTS, fault::FULL), Err(Unusable::Full));
     assert_eq!(set(header::FAULTS, fault::PROGRAM), Err(Unusable::Program));
-    assert_eq!(set(header::PROGRAMS, 1), Err(Unusable::Program));
-    assert_eq!(set(header::LOADED, 0), Err(Unusable::NotLoaded));
+    assert_eq!(set(header::FAULTS, fault::CALL), Err(Unusable::Call));
+    assert_eq!(whole(&record("/a", did::READ)), Err(Unusable::NotLoaded));
     assert_eq!(set(header::MAGIC, 1), Err(Unusable::Damaged));
     assert_eq!(set(header::USED, u64::MAX), Err(Unusable::Damaged));
     // One that was begun and not finished.
@@ -73,5 +78,36 @@ fn no_bytes_make_it_panic() {
             garbled[place] = (state >> 20) as u8;
         }
         let _ = whole(&garbled);
+    }
+}
+
+fn of_process(did: u8, pid: u32) -> Vec<u8> {
+    let mut one = record("", did);
+    one[record::PID..record::PID + 4].copy_from_slice(&pid.to_ne_bytes());
+    one
+}
+
+#[test]
+fn each_program_must_have_loaded_the_library() {
+    use did::{LOADED, NOT_STARTED, SPAWNED, STARTED};
+    let cases: &[(&[(u8, u32)], bool)] = &[
+        (&[(LOADED, 1)], true),
+        // `bundle exec ruby`: one process, two programs.
+        (&[(LOADED, 1), (STARTED, 1), (LOADED, 1)], true),
+        (&[(LOADED, 1), (STARTED, 1)], false),
+        (&[(LOADED, 1), (LOADED, 2), (SPAWNED, 2)], true),
+        (&[(LOADED, 1), (SPAWNED, 2)], false),
+        (&[(LOADED, 1), (STARTED, 2), (LOADED, 2)], true),
+        (&[(LOADED, 1), (STARTED, 2)], false),
+        (&[(LOADED, 1), (STARTED, 2), (NOT_STARTED, 2)], true),
+        // What a program that is not recorded starts does not stand for it.
+        (&[(LOADED, 1), (STARTED, 2), (LOADED, 3)], false),
+    ];
+    for (marks, whole_one) in cases {
+        let records: Vec<u8> = marks
+            .iter()
+            .flat_map(|(did, pid)| of_process(*did, *pid))
+            .collect();
+        assert_eq!(whole(&records).is_ok(), *whole_one, "{marks:?}");
     }
 }
