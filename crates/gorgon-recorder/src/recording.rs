@@ -91,6 +91,15 @@ impl Recording {
         file.write_all_at(&1_u64.to_ne_bytes(), header::CLOSED as u64)
     }
 
+    /// Gives back the memory of a closed recording that has been read. Who still has it in memory looks at nothing but
+    /// its first page, which says that it is closed.
+    ///
+    /// # Errors
+    /// When it cannot be cut.
+    pub fn forget(file: &File) -> io::Result<()> {
+        file.set_len(layout::TABLE_AT as u64)
+    }
+
     /// Reads a recording that is closed.
     ///
     /// # Errors

@@ -91,13 +91,19 @@ module Gorgon
 
     # What is known of a descriptor: Ruby's object for it, or the other end of a connection.
     def described(number, link)
-      found = OBJECTS.call(::IO).find { |io| !io.closed? && io.fileno == number && !io.equal?(@owner.io) }
+      found = OBJECTS.call(::IO).find { |io| !io.equal?(@owner.io) && number_of(io) == number }
       return " (#{found.class}, #{found.inspect[/fd \d+(, [^>]*)?/]})" if found
 
       to = remote(link[/\d+/])
       to ? " (connected to #{to})" : " (descriptor #{number})"
-    rescue SystemCallError, IOError
+    rescue SystemCallError
       " (descriptor #{number})"
+    end
+
+    def number_of(io)
+      io.fileno
+    rescue IOError
+      nil # It is closed, or was never open.
     end
 
     def remote(inode)

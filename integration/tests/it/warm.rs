@@ -439,6 +439,14 @@ fn a_killed_application_is_loaded_again() {
         u32::try_from(status[0]["pid"].as_u64().unwrap()).unwrap(),
         "KILL",
     );
+    until("the end of the keeper", secs(10), || {
+        let status = app.status();
+        if status.as_array().unwrap().is_empty() {
+            Ok(())
+        } else {
+            Err(status)
+        }
+    });
     let second = app.run();
     assert_ne!(first.boot, second.boot);
     let keeper = app.status()[0]["keeper"].as_u64().unwrap();
@@ -463,6 +471,73 @@ fn a_callback_that_raises_is_told_as_without_it_and_nothing_stays() {
     app.home.assert_nothing_left();
     fs::remove_file(app.project.path().join("config/raise")).unwrap();
     app.run();
+    app.stop();
+}
+
+#[test]
+fn a_user_has_two_applications_at_most_and_the_longest_unused_goes() {
+    let mut app = App::new();
+    let mut paths = Vec::new();
+    for number in 0..3 {
+        let copy = app.home.path().join(format!("run/copy-{number}"));
+        let mut command = Command::new("cp");
+        command
+            .args(["-a", "-T", "--"])
+            .arg(app.project.path())
+            .arg(&copy);
+        command::run(command, secs(10), b"").unwrap();
+        app.project = Project::at(copy.clone());
+        app.run();
+        paths.push(copy.display().to_string());
+    }
+    let status = app.status();
+    let mut kept: Vec<_> = status
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| it["project"].as_str().unwrap())
+        .collect();
+    kept.sort_unstable();
+    assert_eq!(kept, paths[1..], "{status}");
+    assert!(
+        app.warm(&["stop"])
+            .contains("2 applications are no longer kept")
+    );
+    app.home.assert_nothing_left();
+}
+
+#[test]
+fn a_killed_run_leaves_the_application_and_nothing_else() {
+    let app = App::new();
+    let first = app.run();
+    let gate = Gate::open(&app.home);
+    gate.write_into(&app.project);
+    let waits =
+        "require_relative '../gate'\nRSpec.describe('b') { it('waits') { Gate.pass('b') } }";
+    app.project.write("spec/b_spec.rb", waits);
+    let run = run::start_with(
+        &app.home,
+        &app.project,
+        &["--local=1", "--warm", "spec/b_spec.rb"],
+        |command| {
+            command
+                .env("GEM_DIRECTORY", app.gems())
+                .env("SEEN", app.home.path().join("run/seen"));
+        },
+    );
+    let test = gate.next();
+    integration::processes::signal(run.pid(), "KILL");
+    test.closed();
+    until("the end of the job", secs(20), || {
+        let status = app.status();
+        if status[0]["state"] == "idle" {
+            Ok(())
+        } else {
+            Err(status)
+        }
+    });
+    let second = app.run_with(&["--local=1", "--warm", "spec/a_spec.rb"], |_| ());
+    assert_eq!(first.boot, second.boot, "{}", second.run.stderr);
     app.stop();
 }
 

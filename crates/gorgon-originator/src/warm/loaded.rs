@@ -92,7 +92,10 @@ impl Loaded {
         let mut added: Vec<PathBuf> = READ_BY_THE_LIBRARY.iter().map(PathBuf::from).collect();
         let maps = fs::read_to_string(format!("/proc/{}/maps", self.ruby.pid()));
         added.extend(mapped(&maps.map_err(|error| error.to_string())?)?);
-        seal(&recording, &self.places(), &added).map_err(|difference| difference.to_string())
+        let proof = seal(&recording, &self.places(), &added);
+        // It costs memory only.
+        let _ = Recording::forget(&self.recording);
+        proof.map_err(|difference| difference.to_string())
     }
 
     fn places(&self) -> Places {
