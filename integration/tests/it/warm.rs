@@ -474,6 +474,41 @@ fn a_callback_that_raises_is_told_as_without_it_and_nothing_stays() {
     app.stop();
 }
 
+/// Without callbacks a Rails application is what is loaded. One that cannot be loaded is loaded by its files, as without
+/// `--warm`, and nothing of it stays.
+#[test]
+fn a_rails_application_is_kept_unless_it_cannot_be_loaded() {
+    let app = App::new();
+    fs::remove_file(app.project.path().join("gorgon.json")).unwrap();
+    app.project.write(
+        "config/application.rb",
+        "class Application < Rails::Application\nend\n",
+    );
+    let environment = "module Rails\n  def self.env = 'test'\n  def self.root = Dir.pwd\nend\nrequire File.expand_path('config/boot')\n";
+    app.project.write("config/environment.rb", environment);
+    let (first, second) = (app.run(), app.run());
+    assert_eq!(
+        (&first.boot, reloading(&second)),
+        (&second.boot, vec![]),
+        "{}",
+        second.run.stderr
+    );
+    app.project.write(
+        "config/environment.rb",
+        &format!("raise 'broken' if $0.include?('boot.rb')\n{environment}"),
+    );
+    app.project.write(
+        "spec/a_spec.rb",
+        &format!("require './config/environment'\n{SPEC}"),
+    );
+    let third = app.run();
+    assert_eq!(reloading(&third), ["config/environment.rb changed"]);
+    let cold = app.run_with(&["--local=1"], |_| ());
+    assert_eq!(third.loaded, cold.loaded);
+    assert_eq!(app.status()[0]["pid"], Value::Null);
+    app.stop();
+}
+
 #[test]
 fn a_user_has_two_applications_at_most_and_the_longest_unused_goes() {
     let mut app = App::new();
