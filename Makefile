@@ -63,10 +63,11 @@ audit: ## known faults in the crates, their licenses; the unit (needs cargo-deny
 bench: setup release ## figures against their budgets: rspec, parallel_rspec, RabbitMQ, memory
 	scripts/bench
 
-soak: setup release ## 100,000 simulated jobs; hundreds of real ones, some killed; one in a storm of kills: minutes (SEED=644707 for other histories)
+soak: setup release ## 100,000 simulated jobs; hundreds of real ones, some killed; one in a storm of kills; 500 changes under --warm: minutes (SEED=644707 for other histories)
 	$(CARGO) run -q --release -p integration --bin soak -- seeds --seed $(SEED)
 	$(CARGO) run -q --release -p integration --bin soak -- jobs
 	$(CARGO) run -q --release -p integration --bin soak -- storm
+	GORGON_WARM_CHANGES=500 GORGON_SEED=$(SEED) $(CARGO) test -q --release -p integration --test it -- warm::random
 
 release: ## optimised binaries in target/release
 	$(CARGO) build -q --release --workspace

@@ -72,11 +72,42 @@ pub enum Command {
         #[arg(value_enum)]
         kind: Option<Kind>,
     },
+    /// Shows, or ends, the applications that runs with --warm have left loaded.
+    Warm {
+        /// What to do [default: status].
+        #[command(subcommand)]
+        action: Option<WarmAction>,
+    },
     /// Waits for the end of stdin, then removes a directory of ours.
     #[command(hide = true)]
     Guard {
         /// The directory.
         directory: PathBuf,
+    },
+}
+
+/// What to do with applications that are kept.
+#[derive(Debug, Subcommand)]
+pub enum WarmAction {
+    /// Shows them (the default).
+    Status {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Ends them, also those in use.
+    Stop,
+    /// Keeps one; started by a run.
+    #[command(hide = true)]
+    Keep {
+        /// The listening socket, which is also our stdin.
+        #[arg(long)]
+        socket: PathBuf,
+        /// Seconds without use.
+        #[arg(long, value_parser = seconds)]
+        limit: Duration,
+        /// The project.
+        project: PathBuf,
     },
 }
 
@@ -106,6 +137,10 @@ pub struct StartArgs {
     /// With --local: copy the source to a workspace and run there, as a listener would.
     #[arg(long, requires = "local")]
     pub sync: bool,
+    /// With --local: keep the application loaded for the next run, which uses it only if a new start would
+    /// read the same [default: `warm` of the configuration, false].
+    #[arg(long, requires = "local")]
+    pub warm: bool,
     /// Stop after N failed tests or file errors [default: 1].
     #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = "1", value_parser = clap::value_parser!(u32).range(1..))]
     pub fail_fast: Option<u32>,
@@ -250,6 +285,7 @@ impl Cli {
                 Command::List(_)
                 | Command::Ping { .. }
                 | Command::Init { .. }
+                | Command::Warm { .. }
                 | Command::Guard { .. },
             ) => return Ok(cli),
         };
@@ -325,117 +361,4 @@ fn command_first(mut words: Vec<OsString>) -> Vec<OsString> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn start(line: &str) -> StartArgs {
-        let words = std::iter::once("gorgon-originator").chain(line.split_whitespace());
-        let cli = Cli::read_from(words).unwrap();
-        match cli.command {
-            None => cli.start,
-            Some(Command::Start(start)) => *start,
-            Some(other) => panic!("{other:?}"),
-        }
-    }
-
-    fn workers(number: u32) -> Slots {
-        Slots::Number(NonZero::new(number).unwrap())
-    }
-
-    #[test]
-    fn options_may_stand_before_the_command() {
-        for line in [
-            "list --local=2 --seed 3 spec",
-            "--local=2 list --seed 3 spec",
-            "--local=2 --seed 3 list spec",
-            "--local=2 --seed 3 list spec -- start",
-        ] {
-            let words = std::iter::once("gorgon-originator").chain(line.split_whitespace());
-            match Cli::read_from(words).unwrap().command {
-                Some(Command::List(args)) => {
-                    assert_eq!(args.local, Some(workers(2)), "{line}");
-                    assert_eq!(args.seed, Some(3), "{line}");
-                    assert_eq!(args.selection.what, ["spec"], "{line}");
-                }
-                other => panic!("{line}: {other:?}"),
-            }
-        }
-        let args = start("--junit list --local spec list -- ping");
-        assert_eq!(args.junit, Some(PathBuf::from("list")));
-        assert_eq!(args.selection.what, ["spec", "list"]);
-        assert_eq!(args.framework_options, ["ping"]);
-    }
-
-    #[test]
-    fn start_is_the_default() {
-        for line in ["--local=3 spec/a_spec.rb", "start --local=3 spec/a_spec.rb"] {
-            let args = start(line);
-            assert_eq!(args.local, Some(workers(3)));
-            assert_eq!(args.selection.what, ["spec/a_spec.rb"]);
-        }
-    }
-
-    #[test]
-    fn optional_values_need_an_equals_sign() {
-        let args = start("--local --fail-fast spec -- --tag smoke");
-        assert_eq!((args.local, args.fail_fast), (Some(Slots::Cores), Some(1)));
-        assert_eq!(args.selection.what, ["spec"]);
-        assert_eq!(args.framework_options, ["--tag", "smoke"]);
-        assert_eq!(start("--fail-fast=3").fail_fast, Some(3));
-        assert_eq!(start("--retries 0").retries, Some(0));
-        assert_eq!(start("--wait 0.5").wait, Duration::from_millis(500));
-    }
-
-    #[test]
-    fn what_cannot_be_is_a_usage_error() {
-        for line in [
-            "--sync",
-            "--junit - --json -",
-            "--seed x",
-            "--wait -1",
-            "--fail-fast=0",
-            "--retries -1",
-            "--flaky-result maybe",
-            "--order-dependent maybe",
-            "-q -v",
-            "--nonsense",
-            "--color blue",
-            "--local=0",
-            "--local=-1",
-            "--local=10001",
-            "--local=",
-            "--slots 0",
-            "--file-timeout 0",
-            "--file-timeout nan",
-            "--wait 1e19",
-            "--wait inf",
-            "--local ping",
-        ] {
-            let words = std::iter::once("gorgon-originator").chain(line.split_whitespace());
-            assert!(Cli::read_from(words).is_err(), "{line}");
-        }
-    }
-
-    #[test]
-    fn an_unknown_option_may_be_a_file_or_one_of_the_framework() {
-        for (words, tip) in [
-            (&["-v_spec.rb"][..], "named './-v_spec.rb'"),
-            (&["--local", "--odd_spec.rb"], "named './--odd_spec.rb'"),
-            (&["--tag", "smoke"], "follow two dashes: '-- --tag'"),
-            (&["-fd"], "follow two dashes: '-- -fd'"),
-            (&["--seed", "-5"], "'--seed' takes no negative number"),
-            (&["--local", "-2.5"], "'--local' takes no negative number"),
-            (&["-5"], "follow two dashes: '-- -5'"),
-            (&["--lokal"], "'--local'"),
-        ] {
-            let words = std::iter::once("gorgon-originator").chain(words.iter().copied());
-            let said = Cli::read_from(words).unwrap_err().to_string();
-            assert!(said.contains(tip), "{said}");
-        }
-    }
-
-    #[test]
-    fn the_definition_is_sound() {
-        Cli::command().debug_assert();
-    }
-}
+mod tests;

@@ -22,6 +22,7 @@ use crate::report::progress::{self, LONG_ITEM, REDRAW_INTERVAL};
 use crate::report::{Results, json};
 use crate::run::BROKER_LIMIT;
 use crate::screen::{Screen, Stream};
+use crate::warm::Told;
 
 /// So many deliveries are acknowledged at once: each acknowledgement by itself would wake three threads. A
 /// fraction of what the broker lets us hold unacknowledged.
@@ -60,6 +61,8 @@ pub struct Drive<'a> {
     pub coverage: Shares,
     /// The wait for the first listener.
     pub awaited: Awaited,
+    /// What the keeper of a warm application says to the user.
+    pub(crate) told: Receiver<Told>,
 }
 
 impl Drive<'_> {
@@ -170,6 +173,14 @@ impl Drive<'_> {
             },
             recv(ended) -> end => Some(self.listener_ended(end.ok())),
             recv(timer) -> _ => Some(Event::DeadlinePassed),
+            recv(self.told) -> told => {
+                match told {
+                    Ok((text, false)) => self.screen.tell(&text),
+                    Ok((text, true)) => self.screen.explain(&text),
+                    Err(_) => self.told = never(),
+                }
+                None
+            }
             recv(tick) -> _ => {
                 self.acknowledge();
                 if self.back {

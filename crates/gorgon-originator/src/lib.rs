@@ -39,3 +39,4 @@ pub mod source;
 pub mod split;
 mod unbegun;
 pub mod usual;
+pub mod warm;

@@ -18,6 +18,7 @@ use gorgon_process::sibling::{self, SiblingError};
 use gorgon_proto::config::{Connection, Secret};
 use gorgon_proto::names::LOCAL_DIRECTORY_PREFIX;
 use gorgon_ruby::WrongEnvironment;
+use gorgon_ruby::warm::KEEPER_VARIABLE;
 
 /// The heartbeat on the loopback: a broker that died takes us with it anyway.
 const HEARTBEAT: Duration = Duration::from_secs(60);
@@ -70,6 +71,8 @@ pub struct LocalPlan {
     pub in_place: bool,
     /// Name of this host.
     pub host_name: String,
+    /// The socket of who keeps the application warm.
+    pub keeper: Option<PathBuf>,
 }
 
 /// The broker and the listener of one `--local` job.
@@ -269,6 +272,10 @@ fn start_listener(
         .stdout(Stdio::null());
     // The user sees what happened from us; the log of the parts is there on request.
     command.env(gorgon_process::logging::SILENT, "1");
+    match &plan.keeper {
+        Some(keeper) => command.env(KEEPER_VARIABLE, keeper),
+        None => command.env_remove(KEEPER_VARIABLE),
+    };
     let mut listener = child::spawn(command, Options::default())?;
     let pipe = listener.take_stdin();
     Ok((listener, pipe))

@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use gorgon_originator::cli::{Cli, Command, Kind};
+use gorgon_originator::cli::{Cli, Command, Kind, WarmAction};
 use gorgon_originator::settings::Settings;
-use gorgon_originator::{choose, guard, init, ping, run};
+use gorgon_originator::{choose, guard, init, ping, run, warm};
 use gorgon_process::{environment, exit, signals};
 use gorgon_proto::config::BROKER_URL_VARIABLE;
 
@@ -26,6 +26,16 @@ fn main() -> ExitCode {
         Some(Command::Start(args)) => exit::report(NAME, run::start(args, broker_url)),
         Some(Command::List(args)) => exit::report(NAME, choose::list(args, broker_url)),
         Some(Command::Guard { directory }) => ExitCode::from(guard::run(directory)),
+        Some(Command::Warm { action }) => match action {
+            None => exit::report(NAME, warm::command::status(false)),
+            Some(WarmAction::Status { json }) => exit::report(NAME, warm::command::status(*json)),
+            Some(WarmAction::Stop) => exit::report(NAME, warm::command::stop()),
+            Some(WarmAction::Keep {
+                socket,
+                limit,
+                project,
+            }) => exit::report(NAME, warm::keep::run(project, socket, *limit)),
+        },
         Some(Command::Init { kind }) => {
             exit::report(NAME, init::run(Path::new("."), *kind == Some(Kind::Rails)))
         }

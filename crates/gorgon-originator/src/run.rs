@@ -29,6 +29,7 @@ use crate::report::{Results, json, status};
 use crate::screen::{Screen, Stream};
 use crate::settings::Settings;
 use crate::source::{self, Hosts};
+use crate::warm::{self, Told, Warm};
 
 pub use error::RunError;
 pub use start::start;
@@ -60,6 +61,8 @@ pub(crate) struct Run<'a> {
     pub(crate) trace: Trace,
     /// The broker, vhost and cluster id where the job is offered, for messages.
     pub(crate) place: String,
+    /// What the keeper of a warm application says.
+    pub(crate) told: Option<Receiver<Told>>,
 }
 
 /// How a job ended.
@@ -166,13 +169,34 @@ impl Run<'_> {
         if in_place {
             gorgon_ruby::check_environment(&self.ruby()).map_err(LocalError::from)?;
         }
+        let warm = if in_place { self.warm() } else { None };
         let local = Local::start(LocalPlan {
             root: self.settings.root.clone(),
             slots,
             in_place,
             host_name: self.settings.host_name(),
+            keeper: warm.as_ref().map(|warm| warm.socket.clone()),
         })?;
+        self.told = warm.map(|warm| warm.told);
         Ok(Some((local, in_place)))
+    }
+
+    /// Finds or starts who keeps the application warm, where that is wanted. Without it the run is as any other.
+    fn warm(&mut self) -> Option<Warm> {
+        let config = &self.settings.config;
+        if !self.args.warm && !config.warm {
+            return None;
+        }
+        if let Err(why) = warm::is_wanted() {
+            self.screen.explain(why);
+            return None;
+        }
+        warm::begin(&self.settings.root, config.warm_limit)
+            .inspect_err(|error| {
+                self.screen
+                    .tell(&format!("nothing is kept warm: {}", exit::chain(error)))
+            })
+            .ok()
     }
 
     fn job(&mut self, files: &mut Files) -> Result<Ended, RunError> {
@@ -307,6 +331,7 @@ impl Run<'_> {
             back: false,
             coverage: Shares::default(),
             awaited: Awaited::begin(&self.place, self.args.wait),
+            told: self.told.take().unwrap_or_else(crossbeam_channel::never),
         };
         let ending = drive.run();
         let limit = if ending == Ending::Cancelled {

@@ -121,6 +121,13 @@ impl Screen {
         }
     }
 
+    /// Says a line that only `-v` wants.
+    pub fn explain(&mut self, text: &str) {
+        if self.detail == Detail::Verbose {
+            self.say(text);
+        }
+    }
+
     /// Draws the progress again, where it is due.
     pub fn draw(&mut self, results: &Results, elapsed: Duration) {
         if self.bar {

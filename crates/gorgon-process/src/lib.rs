@@ -10,6 +10,7 @@
 
 pub mod child;
 pub mod command;
+pub mod detached;
 pub mod disk;
 pub mod environment;
 pub mod exit;
@@ -19,6 +20,7 @@ pub mod lines;
 pub mod liveness;
 pub mod lock;
 pub mod logging;
+pub mod memory_file;
 pub mod orphan;
 pub mod output;
 pub mod patient;

@@ -26,6 +26,9 @@ module Gorgon
   callbacks = Callbacks.new(settings['callbacks'])
   if settings['mode'] == 'preload'
     Preloader.new(settings, callbacks, owner, compiled).run
+  elsif settings['mode'] == 'keep'
+    Hidden.shown { require_relative 'kept_preloader' }
+    KeptPreloader.new(settings, callbacks, owner, compiled).run
   else
     name = settings['callback']
     returned = nil

@@ -37,6 +37,15 @@ module Gorgon
 
       load_rails if @settings['rails'] == true
       RailsEnvironment.check
+      run_loaded
+    rescue Refused => e
+      refuse(e)
+    ensure
+      stop
+    end
+
+    # The same where the application is loaded.
+    def run_loaded
       # Not sooner: the application may set its own.
       @traps = System.deaf
       @server = Sockets.listen(@path)
@@ -45,12 +54,16 @@ module Gorgon
       @settings['frameworks'].first(1).each { |framework| branch(framework) }
       nil while serve
     rescue Refused => e
-      @owner.send(event: 'refused', what: e.what, message: e.message)
+      refuse(e)
     ensure
       stop
     end
 
     private
+
+    def refuse(error)
+      @owner.send(event: 'refused', what: error.what, message: error.message)
+    end
 
     # If the application cannot be loaded here, the process starts anew without it. Then the files that need it load it,
     # and the error is theirs. Going on with half an application would raise another error than the first one.
@@ -165,6 +178,9 @@ module Gorgon
     end
 
     def stop
+      return if @stopped
+
+      @stopped = true
       @compiled.finish
       [@path, *@doors.keys.map { |framework| "#{@path}.#{framework}" }].each { |path| File.unlink(path) if @server && File.exist?(path) }
       @branches.each_value { |grown| grown.orders.close }

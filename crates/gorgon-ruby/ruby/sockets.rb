@@ -6,8 +6,8 @@ module Gorgon
   # Sockets as far as the preloader needs them, by calls of the kernel: what Ruby's library defines would be there for
   # every test, also for one whose code has forgotten to require it.
   module Sockets
-    SOCKET, BIND, LISTEN, ACCEPT = { 'x86_64' => [41, 49, 50, 288], 'aarch64' => [198, 200, 201, 242],
-                                     'arm64' => [198, 200, 201, 242] }[RUBY_PLATFORM[/\A[^-]+/]]
+    SOCKET, BIND, LISTEN, ACCEPT, CONNECT = { 'x86_64' => [41, 49, 50, 288, 42], 'aarch64' => [198, 200, 201, 242, 203],
+                                              'arm64' => [198, 200, 201, 242, 203] }[RUBY_PLATFORM[/\A[^-]+/]]
     AF_UNIX = 1
     SOCK_STREAM = 1
     SOCK_NONBLOCK = 0x800
@@ -23,6 +23,12 @@ module Gorgon
         listener = Dir.open(directory) { |open| bound("/proc/self/fd/#{open.fileno}/#{name}") }
         File.chmod(0o600, path)
         listener
+      end
+
+      # A connection to whoever listens there.
+      def connect(path)
+        directory, name = File.split(path)
+        Dir.open(directory) { |open| connected("/proc/self/fd/#{open.fileno}/#{name}") }
       end
 
       # The next connection; nil when whoever wanted it has gone.
@@ -45,6 +51,18 @@ module Gorgon
         System.call(BIND, listener.fileno, [address].pack('p').unpack1('J'), address.bytesize)
         System.call(LISTEN, listener.fileno, BACKLOG)
         listener
+      end
+
+      def connected(path)
+        unless CONNECT
+          require 'socket'
+          return ::UNIXSocket.new(path)
+        end
+
+        socket = IO.for_fd(System.call(SOCKET, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), 'r+b')
+        address = [AF_UNIX, path].pack('Sa108')
+        System.call(CONNECT, socket.fileno, [address].pack('p').unpack1('J'), address.bytesize)
+        socket
       end
 
       # On a processor whose numbers are not known above.

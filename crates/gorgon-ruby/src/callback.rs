@@ -7,8 +7,9 @@ use crossbeam_channel::{Receiver, at, never, select_biased};
 use gorgon_process::child::{End, SpawnError};
 use gorgon_process::exit::Hint;
 
+use crate::booted::Booted;
 use crate::defined::may_define;
-use crate::preloader::{Booted, RubyError};
+use crate::preloader::RubyError;
 use crate::protocol::{CallbackFailure, FromBoot, Mode};
 use crate::settings::{Callback, RubySettings};
 

@@ -54,6 +54,7 @@ const OWN: &[&str] = &[
     "GORGON_HOST",
     "GORGON_SLOTS",
     NUMBERS_VARIABLE,
+    crate::warm::KEEPER_VARIABLE,
     gorgon_process::logging::SILENT,
 ];
 

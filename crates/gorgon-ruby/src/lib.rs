@@ -13,6 +13,7 @@
 //! The crate decides nothing about items, retries or deadlines, and knows no broker.
 
 mod asked;
+mod booted;
 mod bundle;
 mod callback;
 mod child;
@@ -28,11 +29,13 @@ mod lines;
 mod link;
 mod load_path;
 mod preloader;
+mod process;
 mod protocol;
 mod rails;
 mod rakefile;
 mod scripts;
 mod settings;
+pub mod warm;
 
 pub use asked::{Told, Untold, asked_ways, rake_tells};
 pub use callback::{CallbackError, CallbackReply, Waiting, run_callback};

@@ -1,31 +1,24 @@
 //! The preloader as its owner, a manager, sees it.
 
-use std::io::Write;
-use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::process::Stdio;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, after, bounded, never, select_biased};
-use gorgon_process::child::{self, Child, End, Options, SpawnError};
+use gorgon_process::child::{End, SpawnError};
 use gorgon_process::exit::Hint;
 use gorgon_process::signals::Signal;
 
-use crate::kept::Kept;
-use crate::lines::{self, Read, line_of};
-use crate::load_path;
-use crate::protocol::{Boot, CallbackFailure, FromBoot, Mode, Refusal, ToPreloader};
+use crate::booted::Booted;
+use crate::protocol::{CallbackFailure, FromBoot, Mode, Refusal, ToPreloader};
 use crate::rails::{self, WrongEnvironment};
-use crate::scripts;
 use crate::settings::{Callback, RubySettings};
 
 /// How long the last lines of a process that has ended are waited for: they are in the socket.
 const LAST_LINES_LIMIT: Duration = Duration::from_millis(200);
 
 /// What a process is taken for whose end nobody saw.
-const KILLED: End = End::Signaled(9);
+pub(crate) const KILLED: End = End::Signaled(9);
 
 /// Ruby could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -87,6 +80,11 @@ pub enum PreloaderEvent {
     CallbackFailed(CallbackFailure),
     /// No file can run with it: what callbacks loaded is not for tests. `Ended` follows.
     Refused(Refusal),
+    /// The last event of one that was to be forked from a kept application: it is not to be had.
+    Declined {
+        /// Why.
+        why: String,
+    },
     /// The last event: it has ended.
     Ended {
         /// How.
@@ -122,11 +120,25 @@ impl Preloader {
     pub fn start(settings: &RubySettings, socket: &Path) -> Result<Self, RubyError> {
         rails::check(settings)?;
         let booted = Booted::start(settings, Mode::Preload, Some(socket), None)?;
+        Self::watched(booted, settings.callback_timeout)
+    }
+
+    /// The same, forked from an application that a keeper keeps for the next jobs. If it is not to be had, the only event
+    /// is `Declined`.
+    ///
+    /// # Errors
+    /// When the keeper cannot be reached.
+    pub fn fork(settings: &RubySettings, socket: &Path, keeper: &Path) -> Result<Self, RubyError> {
+        rails::check(settings)?;
+        let booted = Booted::join(settings, socket, keeper)?;
+        Self::watched(booted, settings.callback_timeout)
+    }
+
+    fn watched(booted: Booted, limit: Duration) -> Result<Self, RubyError> {
         let pid = booted.child.pid();
         // Few: one answer an ask, and the end.
         let (sender, events) = bounded(16);
         let (asks, asked) = bounded(16);
-        let limit = settings.callback_timeout;
         thread::Builder::new()
             .name(format!("preloader {pid}"))
             .spawn(move || watch(booted, &asked, &sender, limit))
@@ -181,8 +193,24 @@ fn watch(
     let mut lines = booted.lines.clone();
     let mut asks = asks.clone();
     let mut failed = None;
+    let (mut streams, mut declined) = (booted.child.streams(), booted.child.declined());
     loop {
         let event = select_biased! {
+            recv(streams) -> stream => {
+                streams = never();
+                if let Ok(stream) = stream {
+                    booted.meet(stream);
+                }
+                continue;
+            }
+            recv(declined) -> why => match why {
+                Ok(why) => {
+                    // Who asked may be gone.
+                    let _ = events.send(PreloaderEvent::Declined { why });
+                    return;
+                }
+                Err(_) => { declined = never(); continue; }
+            },
             recv(lines) -> line => match line {
                 Ok(FromBoot::Ready) => PreloaderEvent::Ready { output: booted.kept.take() },
                 Ok(FromBoot::CallbackDone { callback, .. }) => PreloaderEvent::CallbackDone(callback),
@@ -269,114 +297,4 @@ fn tell_end(
         let _ = events.send(PreloaderEvent::CallbackFailed(failure));
     }
     let _ = events.send(PreloaderEvent::Ended { end, output });
-}
-
-/// A started `boot.rb`, whose stdin is a socket for lines in both directions.
-pub(crate) struct Booted {
-    pub(crate) child: Child,
-    pub(crate) lines: Receiver<FromBoot>,
-    kept: Kept,
-    stream: Option<UnixStream>,
-}
-
-impl Booted {
-    pub(crate) fn start(
-        settings: &RubySettings,
-        mode: Mode,
-        socket: Option<&Path>,
-        callback: Option<Callback>,
-    ) -> Result<Self, RubyError> {
-        let scripts = scripts::unpack().map_err(RubyError::Unpack)?;
-        if let Err(source) = std::fs::read_dir(&settings.directory) {
-            let directory = settings.directory.display().to_string();
-            return Err(RubyError::Directory { directory, source });
-        }
-        let mut command = crate::command::ruby(settings, &scripts.join("boot.rb"));
-        let (ours, theirs) = UnixStream::pair().map_err(RubyError::Connect)?;
-        let (kept, writer) = Kept::pipe().map_err(RubyError::Connect)?;
-        command
-            .stdin(Stdio::from(OwnedFd::from(theirs)))
-            .stdout(writer.try_clone().map_err(RubyError::Connect)?)
-            .stderr(writer);
-        let child = child::spawn(
-            command,
-            Options {
-                parent_death: Some(Signal::Kill),
-                session: true,
-            },
-        )?;
-        let socket = socket.map(|path| path.to_string_lossy());
-        // If the configuration says how Ruby starts, it also sets the load path.
-        let ways = match (mode, &settings.ruby) {
-            (Mode::Preload, None) if settings.ways.is_empty() => {
-                load_path::of_tests(&settings.directory)
-            }
-            (Mode::Preload, None) => settings.ways.clone(),
-            _ => Vec::new(),
-        };
-        let boot = Boot {
-            mode,
-            ways: &ways,
-            callbacks: &settings.callbacks,
-            frameworks: &settings.frameworks,
-            files: &settings.files,
-            rails: rails::is_ours(settings),
-            coverage: settings.coverage,
-            options: &settings.options,
-            seed: settings.seed,
-            env: &settings.env,
-            follow_links: settings.follow_links,
-            socket: socket.as_deref(),
-            callback,
-            adopter: settings.adopts.then(std::process::id),
-        };
-        let reading = ours.try_clone().map_err(RubyError::Connect)?;
-        // A slow owner makes Ruby wait, which harms nobody.
-        let (sender, lines) = bounded(64);
-        lines::read(reading, "ruby lines", move |read, _| match read {
-            Read::Line(line, _) => sender.send(line).is_ok(),
-            Read::Unread(_) => true,
-            Read::End => false,
-        })
-        .map_err(RubyError::Connect)?;
-        let mut booted = Self {
-            child,
-            lines,
-            kept,
-            stream: Some(ours),
-        };
-        booted.tell(&boot);
-        Ok(booted)
-    }
-
-    fn tell(&mut self, line: &impl serde::Serialize) {
-        if let Some(stream) = &mut self.stream {
-            // A Ruby that has ended says so by its end.
-            let _ = stream.write_all(&line_of(line));
-        }
-    }
-
-    fn hang_up(&mut self) {
-        if let Some(stream) = self.stream.take() {
-            let _ = stream.shutdown(std::net::Shutdown::Write);
-        }
-    }
-
-    /// Kills it and returns what was printed.
-    pub(crate) fn kill(self) -> String {
-        let Self { child, kept, .. } = self;
-        drop(child);
-        kept.finish()
-    }
-
-    /// Waits for the end, kills it after `limit`, and returns how it ended and what it printed.
-    pub(crate) fn finish(mut self, limit: Duration) -> (End, String) {
-        self.hang_up();
-        let end = self
-            .child
-            .end()
-            .recv_deadline(Instant::now() + limit)
-            .unwrap_or(KILLED);
-        (end, self.kill())
-    }
 }

@@ -41,6 +41,8 @@ pub(crate) struct Boot<'a> {
 pub(crate) enum Mode {
     Preload,
     Callback,
+    /// Load, and fork a preloader for each job.
+    Keep,
 }
 
 /// A line to the preloader, on its stdin, after the first.
@@ -196,7 +198,7 @@ pub(crate) struct Left {
 }
 
 /// No file can run with this Ruby.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refusal {
     /// What stands in the way: `the options of RSpec`.
     pub what: String,
@@ -208,7 +210,7 @@ pub struct Refusal {
 }
 
 /// A callback of the user raised, or ended Ruby.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CallbackFailure {
     /// Which one; absent when the callbacks file could not be loaded.
     #[serde(default)]

@@ -81,6 +81,7 @@ const SCRIPTS: &[(&str, &str)] = scripts![
     "frameworks/words.rb",
     "gem_paths.rb",
     "hidden.rb",
+    "kept_preloader.rb",
     "leaving.rb",
     "lib/gorgon.rb",
     "lib/open4.rb",

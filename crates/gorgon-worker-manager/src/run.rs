@@ -31,11 +31,11 @@ use crate::supervise::Supervisor;
 use crate::trace::JobTrace;
 use crate::worker::Worker;
 
-/// Runs a job on this host to its end; returns the exit code.
+/// Runs a job on this host to its end; returns the exit code. `keeper`: the socket of who keeps the application warm.
 ///
 /// # Errors
 /// When it cannot begin.
-pub fn run(args: &Args) -> Result<u8, RunError> {
+pub fn run(args: &Args, keeper: Option<PathBuf>) -> Result<u8, RunError> {
     let begun = Instant::now();
     logging::init(&args.log_fields())?;
     let system = |what| move |source| RunError::System { what, source };
@@ -64,6 +64,7 @@ pub fn run(args: &Args) -> Result<u8, RunError> {
     let shell = Shell {
         args,
         supervisor,
+        keeper: keeper.filter(|_| args.in_place && !own_preloaders),
         definition,
         callback_limit,
         replies,
@@ -89,6 +90,8 @@ struct Running {
 struct Shell<'a> {
     args: &'a Args,
     supervisor: Supervisor,
+    /// Asked for the first preloader, and for no other.
+    keeper: Option<PathBuf>,
     definition: JobDefinition,
     callback_limit: Duration,
     replies: Replies,
@@ -306,6 +309,12 @@ impl Shell<'_> {
                 let error = ruby::refused(refusal);
                 error!(target: "gorgon::manager", what:% = error.what; "{}", error.message);
                 vec![Event::PreloaderFailed(no, LeaveReason::Refused, error)]
+            }
+            PreloaderEvent::Declined { why } => {
+                info!(target: "gorgon::manager", preloader = no, why; "nothing is kept warm for us");
+                self.preloaders.remove(&no);
+                self.start_preloader(no);
+                Vec::new()
             }
             PreloaderEvent::Ended { end, output } => {
                 self.preloaders.remove(&no);

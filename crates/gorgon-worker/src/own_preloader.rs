@@ -95,7 +95,7 @@ impl OwnPreloader {
                 Ok(PreloaderEvent::CallbackFailed(failure)) => Err(OwnPreloaderError::Callback(Box::new(failure))),
                 Ok(PreloaderEvent::Refused(refusal)) => Err(OwnPreloaderError::Refused(Box::new(refusal))),
                 Ok(PreloaderEvent::Ended { end, output }) => Err(OwnPreloaderError::Ended { end, output }),
-                Err(_) => Err(OwnPreloaderError::Ended { end: End::Signaled(Signal::Kill.number()), output: String::new() }),
+                Ok(PreloaderEvent::Declined { .. }) | Err(_) => Err(OwnPreloaderError::Ended { end: End::Signaled(Signal::Kill.number()), output: String::new() }),
             }
         }
     }
@@ -134,7 +134,8 @@ impl OwnPreloader {
                 Ok(PreloaderEvent::CallbackFailed(failure)) => Err(OwnPreloaderError::Callback(Box::new(failure))),
                 Ok(PreloaderEvent::Refused(refusal)) => Err(OwnPreloaderError::Refused(Box::new(refusal))),
                 Ok(PreloaderEvent::Ended { end, output }) => Err(OwnPreloaderError::Ended { end, output }),
-                Ok(PreloaderEvent::Ready { .. } | PreloaderEvent::CallbackDone(_)) | Err(_) => Ok(()),
+                Ok(PreloaderEvent::Ready { .. } | PreloaderEvent::CallbackDone(_) | PreloaderEvent::Declined { .. })
+                | Err(_) => Ok(()),
             },
             recv(timer) -> _ => Ok(()),
         }

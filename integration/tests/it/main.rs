@@ -66,3 +66,4 @@ mod tidy;
 mod trace;
 mod trees;
 mod unit;
+mod warm;

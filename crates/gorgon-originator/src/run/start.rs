@@ -110,6 +110,7 @@ fn go(
         seed,
         trace,
         place: settings.place(settings.config.cluster_id.as_deref()),
+        told: None,
     };
     let ended = run.job(&mut files);
     *reported = true;

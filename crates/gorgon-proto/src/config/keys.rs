@@ -45,6 +45,8 @@ pub const PROJECT: &[&str] = &[
     "ruby",
     "isolation",
     "coverage",
+    "warm",
+    "warm_limit",
     "workspace",
     "file_timeout",
     "callback_timeout",

@@ -42,6 +42,10 @@ pub struct ProjectConfig {
     /// Whether the coverage of all Ruby processes becomes one report of SimpleCov; if absent, it does in a Rails
     /// application.
     pub coverage: Option<bool>,
+    /// The application stays loaded for the next run in place.
+    pub warm: bool,
+    /// How long it stays without use.
+    pub warm_limit: Duration,
     /// A directory for the job, or for each slot.
     pub workspace: WorkspaceMode,
     /// Limit of one item, load and tests.
@@ -67,6 +71,9 @@ pub struct ProjectConfig {
 /// Limit of one callback unless configured.
 pub const CALLBACK_LIMIT: Duration = Duration::from_secs(600);
 
+/// How long an application stays loaded without use unless configured.
+pub const WARM_LIMIT: Duration = Duration::from_secs(600);
+
 impl Default for ProjectConfig {
     fn default() -> Self {
         Self {
@@ -84,6 +91,8 @@ impl Default for ProjectConfig {
             ruby: None,
             isolation: Isolation::default(),
             coverage: None,
+            warm: false,
+            warm_limit: WARM_LIMIT,
             workspace: WorkspaceMode::default(),
             file_timeout: None,
             callback_timeout: CALLBACK_LIMIT,
@@ -148,11 +157,10 @@ fn project(root: &Node) -> Result<ProjectConfig, ConfigError> {
             &[("worker", Isolation::Worker), ("file", Isolation::File)],
         )?;
     }
-    if let Some(node) = root.get("coverage")? {
-        config.coverage = match &node.value {
-            Value::Bool(wanted) => Some(*wanted),
-            _ => return Err(node.expected("true or false")),
-        };
+    config.coverage = flag_of(root, "coverage")?;
+    config.warm = flag_of(root, "warm")?.unwrap_or_default();
+    if let Some(limit) = seconds_of(root, "warm_limit")? {
+        config.warm_limit = limit;
     }
     if let Some(node) = root.get("workspace")? {
         config.workspace = one_of(
@@ -220,6 +228,14 @@ pub(super) fn text_of(node: &Node, keys: &[&str]) -> Result<Option<String>, Conf
 
 fn seconds_of(node: &Node, key: &str) -> Result<Option<Duration>, ConfigError> {
     node.get(key)?.map(Node::seconds).transpose()
+}
+
+fn flag_of(root: &Node, key: &str) -> Result<Option<bool>, ConfigError> {
+    match root.get(key)?.map(|node| (node, &node.value)) {
+        None => Ok(None),
+        Some((_, Value::Bool(wanted))) => Ok(Some(*wanted)),
+        Some((node, _)) => Err(node.expected("true or false")),
+    }
 }
 
 fn one_of<T: Copy>(node: &Node, choices: &[(&str, T)]) -> Result<T, ConfigError> {

@@ -31,7 +31,14 @@ impl Shell<'_> {
             self.callback_limit,
         );
         let socket = self.sockets.another();
-        match Preloader::start(&settings, &socket) {
+        let warm = self.keeper.take().and_then(|keeper| {
+            let forked = Preloader::fork(&settings, &socket, &keeper);
+            forked
+                .inspect_err(|error| info!(target: "gorgon::manager", error:% = exit::chain(error); "no fork of a kept application"))
+                .ok()
+        });
+        let started = warm.map_or_else(|| Preloader::start(&settings, &socket), Ok);
+        match started {
             Ok(preloader) => {
                 info!(target: "gorgon::manager", preloader = no, pid = preloader.pid(); "preloader started");
                 self.preloaders.insert(no, Running { preloader, socket });
