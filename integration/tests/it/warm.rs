@@ -474,6 +474,45 @@ fn a_callback_that_raises_is_told_as_without_it_and_nothing_stays() {
     app.stop();
 }
 
+/// A file that changes after it was read, and before the load ends: what lies there then is not what was loaded.
+#[test]
+fn a_change_during_the_load_is_not_taken_for_what_was_loaded() {
+    let app =
+        App::before("$during = File.read('config/during'); load 'gate.rb'; Gate.pass('load')");
+    let gate = Gate::open(&app.home);
+    gate.write_into(&app.project);
+    app.project.write("config/during", "old");
+    app.project.write(
+        "spec/a_spec.rb",
+        &SPEC.replace("BOOT, LOADED", "BOOT, $during"),
+    );
+    let seen = app.home.path().join("run/seen");
+    let run = |change: &dyn Fn()| {
+        let run = run::start_with(
+            &app.home,
+            &app.project,
+            &["--local=1", "--warm"],
+            |command| {
+                command.env("GEM_DIRECTORY", app.gems()).env("SEEN", &seen);
+            },
+        );
+        let test = gate.next();
+        change();
+        test.release();
+        let finished = run.finished(RUN_LIMIT);
+        (finished.stderr, fs::read_to_string(&seen).unwrap())
+    };
+    let (said, first) = run(&|| app.project.write("config/during", "new"));
+    assert!(first.contains("\"old\""), "{first}");
+    assert!(
+        said.contains("not kept warm: config/during changed while it was loaded"),
+        "{said}"
+    );
+    let (_, second) = run(&|| ());
+    assert!(second.contains("\"new\""), "{second}");
+    app.stop();
+}
+
 /// Without callbacks a Rails application is what is loaded. One that cannot be loaded is loaded by its files, as without
 /// `--warm`, and nothing of it stays.
 #[test]
