@@ -57,6 +57,7 @@ const SCRIPTS: &[(&str, &str)] = scripts![
     "frameworks/rspec/filters.rb",
     "frameworks/rspec/formatters.rb",
     "frameworks/rspec/globals.rb",
+    "frameworks/rspec/judgement.rb",
     "frameworks/rspec/keys.rb",
     "frameworks/rspec/late.rb",
     "frameworks/rspec/options.rb",

@@ -335,10 +335,7 @@ impl Shell {
                 self.publish(tag, &replies, Some(delivery));
             }
             Effect::Note(began) => self.note_delivery(began.map(|began| *began)),
-            Effect::NoteEnd(ends) => {
-                self.noted.ends_child = ends;
-                self.write_note();
-            }
+            Effect::NoteEnd(ends) => self.note_end(ends),
             Effect::Resend(tag) => {
                 if let Source::Queue(queue) = &mut self.source {
                     queue.resend(tag);

@@ -103,8 +103,14 @@ impl Shell {
         }
     }
 
+    /// Has the manager know whether a child that has run files is being ended, if we die.
+    pub(super) fn note_end(&mut self, ends: bool) {
+        self.noted.ends_child = ends;
+        self.write_note();
+    }
+
     /// Returns whether the manager can find it.
-    pub(super) fn write_note(&self) -> bool {
+    fn write_note(&self) -> bool {
         let note = self.note.as_ref().filter(|_| self.managed);
         note.is_some_and(|note| note.write(&self.noted).is_ok())
     }
