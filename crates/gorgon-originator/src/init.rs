@@ -211,7 +211,6 @@ fn configuration(directory: &Path, answers: &Answers, callbacks: Option<&str>) -
             value["job"]["callbacks"] = json!({ "callbacks_class_file": path });
             value["coverage"] = json!(true);
             value["env"] = json!({ "RAILS_ENV": "test", "RACK_ENV": "test" });
-            value["warm"] = json!(true);
             if directory.join("log").is_dir() {
                 value["originator_log_file"] = json!("log/gorgon-originator.log");
             }
@@ -333,7 +332,7 @@ mod tests {
         assert_eq!(config.exclude.unwrap()[2..], defaults);
         assert_eq!(config.env["RAILS_ENV"].as_deref(), Some("test"));
         assert_eq!(config.coverage, Some(true));
-        assert!(config.warm);
+        assert!(!config.warm);
         let callbacks = "test/gorgon_callbacks/gorgon_callbacks.rb";
         assert_eq!(fs::read_to_string(at(callbacks)).unwrap(), CALLBACKS_TEXT);
         assert!(fs::read_to_string(at(FILE)).unwrap().contains(callbacks));

@@ -170,10 +170,12 @@ impl Children {
             .any(|c| c.stage == Stage::Ending || c.stop.is_some())
     }
 
-    /// Returns whether one that has run files is being ended: what the hooks of its suite say is not known yet.
+    /// Returns whether one that has run files is being ended, and the hooks of its suite are not done.
     #[must_use]
     pub fn any_ends_files(&self) -> bool {
-        let ends = |child: &Child| child.stage == Stage::Ending && !child.ran.is_empty();
+        let ends = |child: &Child| {
+            child.stage == Stage::Ending && !child.finished && !child.ran.is_empty()
+        };
         self.living.values().any(ends)
     }
 

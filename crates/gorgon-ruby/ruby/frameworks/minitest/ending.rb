@@ -63,7 +63,7 @@ module Gorgon
         def ended_before_tests?(error)
           return false if error.nil? || (SystemExit === error && error.success?)
 
-          Raised.backtrace(error).last.to_s.match?(AT_TOP)
+          Raised.backtrace(error).reject { |line| line.start_with?(Places::OURS) }.last.to_s.match?(AT_TOP)
         end
 
         # A process that a test forks ends as in Minitest 6, if the suite allows that.
