@@ -14,9 +14,10 @@ module Gorgon
 
     # Where a stream is to lead.
     Target = Struct.new(:io, :inode, :device)
-    # Taken at load: tests replace it.
-    STAT = ::IO.instance_method(:stat)
-    private_constant :Target, :STAT
+    # Taken at load: tests replace them.
+    STREAMS = [STDOUT, STDERR].freeze
+    STAT, FLUSH, CLOSED, SET_SYNC, FILENO, REOPEN, DUP = %i[stat flush closed? sync= fileno reopen dup].map { |name| ::IO.instance_method(name) }
+    private_constant :Target, :STREAMS, :STAT, :FLUSH, :CLOSED, :SET_SYNC, :FILENO, :REOPEN, :DUP
 
     def initialize(directory)
       path = File.join(directory, ".output-#{$$}-#{object_id}")
@@ -31,25 +32,24 @@ module Gorgon
 
     # Points stdout and stderr here, or where they were last kept, and Ruby's own streams at them.
     def take
-      [STDOUT, STDERR].each { |stream| lead(stream, @kept.fetch(stream, @here)) }
-      $stdout = STDOUT
-      $stderr = STDERR
+      STREAMS.each { |stream| lead(stream, @kept.fetch(stream, @here)) }
+      $stdout, $stderr = STREAMS
     end
 
     # What Ruby holds back of either stream goes where that points now.
     def flush
-      [STDOUT, STDERR].each { |stream| stream.flush unless stream.closed? }
+      STREAMS.each { |stream| FLUSH.bind_call(stream) unless CLOSED.bind_call(stream) }
     rescue IOError, SystemCallError
       nil # A test has pointed it there: to a pipe that nobody reads, to a full disk.
     end
 
     # Where stdout and stderr point now, there they are pointed from now on.
     def keep
-      [STDOUT, STDERR].each do |stream|
-        next if stream.closed? || leads_to?(stream, @kept.fetch(stream, @here))
+      STREAMS.each do |stream|
+        next if CLOSED.bind_call(stream) || leads_to?(stream, @kept.fetch(stream, @here))
 
         @kept.delete(stream)&.io&.close
-        @kept[stream] = target(System.keep(stream.dup)) unless leads_to?(stream, @here)
+        @kept[stream] = target(System.keep(DUP.bind_call(stream))) unless leads_to?(stream, @here)
       end
     end
 
@@ -126,7 +126,7 @@ module Gorgon
 
     def lead(stream, target)
       point(stream, target.io) unless leads_to?(stream, target)
-      stream.sync = true
+      SET_SYNC.bind_call(stream, true)
     end
 
     def leads_to?(stream, target)
@@ -138,13 +138,13 @@ module Gorgon
 
     # Redirects the descriptor and leaves Ruby's own object alone, unless a test has reopened it.
     def point(stream, io)
-      stream.flush
-      return if stream.instance_of?(::IO) && System.place(io, stream.fileno)
+      flush
+      return if stream.instance_of?(::IO) && System.place(io, FILENO.bind_call(stream))
 
-      stream.reopen(io)
+      REOPEN.bind_call(stream, io)
     rescue IOError
       # A test closed the stream; Ruby leaves the descriptor of that number open. What it is reopened with must be a file.
-      stream.reopen("/proc/self/fd/#{@here.io.fileno}", 'a')
+      REOPEN.bind_call(stream, "/proc/self/fd/#{@here.io.fileno}", 'a')
     end
   end
 end

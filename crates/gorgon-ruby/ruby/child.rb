@@ -309,7 +309,7 @@ module Gorgon
       @restore.note
       @restore.restore_encodings
       note_left(path)
-      tell_closed if STDOUT.closed?
+      tell_closed if STDOUT.closed? && !@reporter.failed
       @capture.flush
       @goes_on = !@bundle.empty? && @reporter.passed? && !@channel.asked_to_stop?
       told = @reporter.told

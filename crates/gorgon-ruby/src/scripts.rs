@@ -50,6 +50,7 @@ const SCRIPTS: &[(&str, &str)] = scripts![
     "frameworks/minitest/test.rb",
     "frameworks/part.rb",
     "frameworks/places.rb",
+    "frameworks/printing.rb",
     "frameworks/rspec/adapter.rb",
     "frameworks/rspec/beside.rb",
     "frameworks/rspec/command.rb",

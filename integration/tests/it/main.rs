@@ -41,6 +41,7 @@ mod order;
 mod output;
 mod parts;
 mod poison;
+mod printing;
 mod rails;
 mod rakefile;
 mod repositories;

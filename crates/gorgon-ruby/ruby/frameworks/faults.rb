@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require_relative '../raised'
+require_relative 'printing'
 
 module Gorgon
   module Frameworks
@@ -62,7 +63,7 @@ module Gorgon
       def message(error)
         text = Raised.message(error)
         text = @places.within(text) if SyntaxError === error
-        "#{Json.utf8(text)}#{Raised.caused_by(error, text) { |lines| @places.backtrace(lines) }}"
+        "#{Json.utf8(text)}#{Printing.about(error)}#{Raised.caused_by(error, text) { |lines| @places.backtrace(lines) }}"
       end
 
       # A syntax error's place stands in its message only.

@@ -282,6 +282,7 @@ module Gorgon
         # file.
         run.call(file, wanted, file.classes.size > 1 ? around(path) : []) { |text| @reporter.warning(text) }
         tell_faults(run)
+        @reporters.ran { |error| @reporter.file_error(**@faults.of('run', error), spent: true) } unless run.raised
         return if selection
 
         tell_filtered(run.left_out, file, path)
@@ -308,9 +309,9 @@ module Gorgon
       end
 
       # If threads ran, work that is left in the executor's queue would run with the next file. So the child gets no
-      # next file.
+      # next file. Nor where its reporter cannot print.
       def tell_faults(run)
-        spent = run.threads || false
+        spent = run.threads || !Printing.raised.nil?
         if run.raised
           error, test = run.raised
           @reporter.file_error(**@faults.of('run', error), test: test&.name, spent: spent)

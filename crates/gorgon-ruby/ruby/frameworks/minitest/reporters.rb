@@ -11,6 +11,14 @@ module Gorgon
         # The methods by which a reporter that only counts results says that the run did not pass.
         COUNTS = %i[failures errors].freeze
 
+        # Makes an IO go nowhere.
+        module Nowhere
+          def write(*texts)
+            texts.sum { |text| text.to_s.bytesize }
+          end
+        end
+        private_constant :Nowhere
+
         # Whether one of them raised, or said that the run did not pass, and that was told.
         attr_reader :told
 
@@ -19,6 +27,7 @@ module Gorgon
           @reporter = reporter
           @faults = faults
           @plugins = []
+          @printing = Printing.new
           @started = {}.compare_by_identity
         end
 
@@ -36,6 +45,18 @@ module Gorgon
           ours(options)
           @composite.reporters.each { |reporter| start(reporter) }
           @composite
+        end
+
+        # To be called when the tests of a file have run: in a plain run Minitest's sums may come next. The block gets what
+        # that raises.
+        def ran
+          return unless @quiet && @composite.reporters.any?(::Minitest::SummaryReporter)
+
+          @printing.print_if_changed([:puts])
+        rescue *PASSED_UP
+          raise
+        rescue Exception => e # rubocop:disable Lint/RescueException
+          yield e
         end
 
         # Lets each reporter report, and adds a fault for each one that does not pass the run.
@@ -74,17 +95,15 @@ module Gorgon
         # Ours is the first to see a result, so that none is lost where another one raises; and its io is that of all.
         # What Minitest itself writes of a run would stand among the output of the tests.
         def ours(options)
-          @composite.reporters.each { |reporter| reporter.io = quiet if minitests_own?(reporter) && options[:io].equal?(reporter.io) }
+          @composite.reporters.each { |reporter| reporter.io = quiet(options[:io]) if minitests_own?(reporter) && options[:io].equal?(reporter.io) }
           @results.io = options[:io]
           @results.options = options
           @composite.reporters.unshift(@results)
         end
 
-        # An IO that goes nowhere. Minitest has loaded StringIO for itself.
-        def quiet
-          @quiet ||= ::StringIO.new.tap do |io|
-            io.define_singleton_method(:write) { |*texts| texts.sum { |text| text.to_s.bytesize } }
-          end
+        # Minitest has loaded StringIO for itself.
+        def quiet(stream)
+          @quiet ||= @printing.stand_for(stream, ::StringIO.new.extend(Nowhere))
         end
 
         def minitests_own?(reporter)

@@ -104,7 +104,7 @@ module Gorgon
         raise
       rescue Exception => e # rubocop:disable Lint/RescueException
         # RSpec's own run would end here.
-        tell(@faults.of('run', e), spent: @starting)
+        tell(@faults.of('run', e), spent: @starting || !Printing.raised.nil?)
       ensure
         end_file
         # The framework that loads files does not know of these.
@@ -299,6 +299,7 @@ module Gorgon
         status = @command.run
         return unless @reporter.ours?
 
+        @formatters.ran
         @late.give_back
         passed = @runner.gorgon_passed
         # `passed` is nil for a file without examples, which is judged for the whole job, and with an RSpec before 3.10.

@@ -18,21 +18,34 @@ module Gorgon
         CLASSES = { BaseFormatter: 'rspec/core/formatters/base_formatter', BaseTextFormatter: 'rspec/core/formatters/base_text_formatter' }.freeze
         # What RSpec's reporter tells its listeners at the end.
         SUMS = %i[stop start_dump dump_pending dump_failures deprecation_summary dump_profile dump_summary seed close].freeze
-        # What the default formatter would do besides: it prints what RSpec has to say.
-        Messages = ::Struct.new(:output) do
+        # In place of the default formatter: prints what RSpec has to say, and its dots where STDOUT was changed.
+        Messages = ::Struct.new(:output, :printing) do
           def message(notification)
             output.puts(notification.message)
           end
+
+          def example_finished(_notification)
+            printing.print_if_changed([:tty?], [:print, '.'])
+          end
         end
+        # What it is told.
+        MESSAGES = %i[message example_finished].freeze
 
         def initialize(config)
           @config = config
-          @nowhere = ::IO.new(::IO.sysopen(::File::NULL, ::File::WRONLY), 'w')
+          @printing = Printing.new
+          @nowhere = @printing.stand_for(STDOUT, ::IO.new(::IO.sysopen(::File::NULL, ::File::WRONLY), 'w'))
         end
 
         # From now on they write to the output.
         def show
           @shown = true
+        end
+
+        # To be called when the examples of a file have run: in a plain run the sums may come next.
+        def ran
+          printed = @config.formatter_loader.formatters.any? { |formatter| formatter.respond_to?(:output) && nowhere?(formatter.output) }
+          @printing.print_if_changed([:puts], [:flush]) if @stands_in || printed
         end
 
         # Returns where formatters with this stream write: nowhere while files run, if it is a terminal's; else the stream.
@@ -55,7 +68,8 @@ module Gorgon
           loader = @config.formatter_loader
           @without = @starting && @late&.any? && loader.formatters.empty? && DOTS.include?(loader.default_formatter.to_s) &&
                      @nowhere.equal?(output.output)
-          loader.reporter.register_listener(Messages.new(output), :message) if @without
+          loader.reporter.register_listener(Messages.new(output, @printing), *MESSAGES) if @without
+          @stands_in ||= @without
           yield
         ensure
           @without = false
@@ -125,6 +139,11 @@ module Gorgon
         def each_late
           @late.each { |name, library| yield ::Object, name, library }
           CLASSES.each { |name, library| yield ::RSpec::Core::Formatters, name, library } unless @late.empty?
+        end
+
+        # RSpec wraps the stream.
+        def nowhere?(output)
+          @nowhere.equal?(output) || (output.respond_to?(:output) && @nowhere.equal?(output.output))
         end
 
         def deprecations?(formatter)

@@ -211,6 +211,7 @@ module Gorgon
         @failed ||= !passed
         return unless @reporter.ours?
 
+        @results.ran
         tell_what_did_not_run
         tell_the_verdict unless passed
       rescue *PASSED_UP
@@ -222,7 +223,7 @@ module Gorgon
       end
 
       def tell_raised(error)
-        return tell_what_did_not_run && @reporter.file_error(**@faults.of('run', error)) unless @hooks.broken
+        return tell_what_did_not_run && @reporter.file_error(**@faults.of('run', error), spent: !Printing.raised.nil?) unless @hooks.broken
 
         @broken = @faults.of('Test::Unit.at_start', error)
         @reporter.file_error(**@broken, spent: true)

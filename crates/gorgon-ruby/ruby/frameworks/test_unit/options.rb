@@ -56,6 +56,8 @@ module Gorgon
         @runner.runner_options[:listeners] = [listener, *before]
         # Our listener reports what its console runner would print.
         @runner.runner_options[:output_level] = ::Test::Unit::UI::Console::OutputLevel::SILENT
+        # Else it asks STDOUT for each file, which it does once in a plain run.
+        @runner.runner_options[:use_color] = false if @runner.runner_options[:use_color].nil?
         @runner.stop_on_failure = false
         @runner.collector = ->(_) { suite }
         @runner.run

@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require_relative '../../protocol'
+require_relative '../printing'
 require_relative 'rerun'
 
 module Gorgon
@@ -10,9 +11,13 @@ module Gorgon
       # A test that has begun.
       Running = Struct.new(:test, :started_at, :faults)
 
+      # What its console runner calls of STDOUT when a test has ended.
+      PRINTS = [[:write, '.'], [:flush]].freeze
+
       def initialize(reporter, places)
         @reporter = reporter
         @places = places
+        @printing = Printing.new
         @running = {}.compare_by_identity # thread => its test
       end
 
@@ -25,6 +30,11 @@ module Gorgon
         @over = {}.compare_by_identity
         @red = false
         @running.clear
+      end
+
+      # To be called when the tests of a file have run: in a plain run the sums may come next.
+      def ran
+        @printing.print_if_changed([:puts], [:flush])
       end
 
       # How many tests are to end.
@@ -83,6 +93,7 @@ module Gorgon
         @any = true
         @over[running.test] = true
         @reporter.test_finished(of_test(running.test).merge(seconds: seconds).merge(of_faults(running.faults, instance)))
+        @printing.print_if_changed(*PRINTS)
       end
 
       def of_test(test)
