@@ -80,8 +80,8 @@ module Gorgon
       ::Random.new((@settings['seed'] << 32) + @request.slot).rand(1 << 32)
     end
 
-    # As Ruby's own handler, and with a backtrace as it has it; besides, if the worker wants the child to stop, a test that
-    # swallows the exception is the last one.
+    # As the framework's own handler, if it has one; else as Ruby's, with a backtrace as it has it. If the worker wants the
+    # child to stop, a test that swallows the exception is the last one.
     def interrupt
       return if @late
 
@@ -89,7 +89,7 @@ module Gorgon
         asked = @channel.asked_to_stop?
         @reporter.interrupted = true if asked
         own = @adapters[@request.framework] unless asked
-        own.interrupted if own.respond_to?(:interrupted)
+        return own.interrupted if own.respond_to?(:interrupted)
       end
       ::Thread.main.raise(Interrupt, '', CALLER.call(0).reject { |line| line.start_with?(OURS) })
     end

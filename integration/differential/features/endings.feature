@@ -88,7 +88,7 @@ Feature: tests and files that end in an unusual way
         end
       end
       """
-    When I run `rspec spec/b_spec.rb`
+    When I run `rspec`
 
   Scenario: Minitest: a fork comes back from its test
     Given a file named "test/a_test.rb" with:

@@ -61,29 +61,46 @@ fn a_reporter_of_the_suite_that_does_not_pass_the_run_fails_the_job() {
     home.assert_nothing_left();
 }
 
-/// Ruby runs it before Minitest's handler: a plain run has no test.
+/// Ruby runs what loading has registered before Minitest's handler: a plain run has no test. What tests register comes
+/// after them, and Minitest's own exit overrides it.
 #[test]
-fn a_block_of_end_that_fails_fails_the_run_whichever_file_has_it() {
+fn a_block_of_end_that_fails_fails_the_run_if_loading_registered_it() {
     let home = Home::new();
-    let file = |name: &str| {
+    let file = |name: &str, body: &str, below: &str| {
         format!(
-            "require 'minitest/autorun'\nclass {name}Test < Minitest::Test; def test_a = assert(true); end\n"
+            "require 'minitest/autorun'\nclass {name}Test < Minitest::Test\n  def test_a\n    {body}\n  end\nend\n{below}\n"
         )
     };
-    for (act, status) in [("abort 'x'", 1), ("exit 3", 3), ("raise 'x'", 1)] {
+    let loaded = "require_relative 'ends'";
+    for (body, below, status) in [
+        ("", "END { abort 'x' }", Some(1)),
+        ("", "END { exit 3 }", Some(3)),
+        ("", "END { exit 0 }", None),
+        ("", "[1].each { END { raise 'x' } }", Some(1)),
+        ("", "END { Thread.new { raise 'x' }.join }", Some(1)),
+        ("", "class CTest; END { exit 5 }; end", Some(5)),
+        ("", loaded, Some(4)),
+        (loaded, "", None),
+        ("END { exit 4 }", "", None),
+        ("at_exit { exit 4 }", "", None),
+    ] {
         let project = Project::of(
             &home,
             &[
-                ("test/a_test.rb", &file("A")),
-                ("test/b_test.rb", &file("B")),
-                ("test/c_test.rb", &format!("{}END {{ {act} }}\n", file("C"))),
+                ("test/a_test.rb", &file("A", "", "")),
+                ("test/b_test.rb", &file("B", "", "")),
+                ("test/c_test.rb", &file("C", body, below)),
+                ("test/ends.rb", "at_exit { nil }\nEND { exit 4 }\n"),
             ],
         );
         let run = run::run(&home, &project, &["--local=1"]);
-        run.exited(1).says(&[
-            "3 tests: 3 passed; 1 error",
-            &format!("exit status {status}"),
-        ]);
+        match status {
+            Some(status) => run.exited(1).says(&[
+                "3 tests: 3 passed; 1 error",
+                &format!("exit status {status}"),
+            ]),
+            None => run.exited(0).says(&["3 tests: 3 passed"]),
+        };
     }
     home.assert_nothing_left();
 }

@@ -47,9 +47,21 @@ module Gorgon
       def held(&block)
         @loads = true
         before = Exits.trap
-        holding(&block)
+        watching { holding(&block) }
       ensure
         take_trap(before)
+      end
+
+      # Whether a block of END failed that the loading of a file registered. Known when the process ends.
+      attr_reader :failed
+
+      # Runs the block. Of what ends the process later, only what the block registers runs between two handlers of ours:
+      # blocks of END, which nobody can hold.
+      def watching
+        INSTANCE.bind(::Kernel).call { @failed ||= !@before.equal?($!) && !fine?($!) }
+        yield
+      ensure
+        INSTANCE.bind(::Kernel).call { @before = $! }
       end
 
       # Runs the block, in which handlers of at_exit wait.
@@ -87,6 +99,10 @@ module Gorgon
       end
 
       private
+
+      def fine?(error)
+        error.nil? || (::SystemExit === error && error.success?)
+      end
 
       def take_trap(before)
         found = Exits.trap

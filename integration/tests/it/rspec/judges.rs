@@ -278,22 +278,37 @@ fn deprecations_are_told_or_written_where_the_suite_says() {
     home.assert_nothing_left();
 }
 
-/// A plain run ends after it, and fails as there is more to run.
+/// A plain run ends after it, and fails if there is more to run: whichever process has the other files.
 #[test]
 fn a_last_example_that_has_rspec_quit_fails_a_run_of_more_files() {
     let home = Home::new();
-    let interrupts = "begin; Process.kill(:INT, $$); sleep 5; rescue Interrupt; end";
-    for act in ["RSpec.world.wants_to_quit = true", interrupts] {
-        let quits = format!("RSpec.describe('a') {{ it('quits') {{ {act} }} }}\n");
+    let said = "the last example of the file had RSpec quit (wants_to_quit)";
+    for act in [
+        "RSpec.world.wants_to_quit = true",
+        "Process.kill(:INT, $$); sleep 0.1",
+    ] {
+        let quits = format!("RSpec.describe('b') {{ it('quits') {{ {act} }} }}\n");
         let project = Project::of(
             &home,
-            &[("spec/a_spec.rb", &quits), ("spec/b_spec.rb", PASSES)],
+            &[
+                ("spec/a_spec.rb", PASSES),
+                ("spec/b_spec.rb", &quits),
+                ("spec/c_spec.rb", PASSES),
+            ],
         );
-        let run = run::run(&home, &project, &["--local=1", "--seed", "1"]);
-        run.exited(1)
-            .says(&["spec/a_spec.rb had RSpec quit (wants_to_quit)"]);
-        let alone = run::run(&home, &project, &["--local=1", "spec/a_spec.rb"]);
-        alone.exited(0);
+        for slots in ["--local=1", "--local=3"] {
+            run::run(&home, &project, &[slots]).exited(1).says(&[said]);
+        }
+        for files in [
+            &["spec/b_spec.rb"][..],
+            &["spec/a_spec.rb", "spec/b_spec.rb"],
+        ] {
+            let arguments = [&["--local=1"], files].concat();
+            run::run(&home, &project, &arguments).exited(0);
+        }
+        project.write(".rspec", "--order random\n");
+        let last = ["--local=1", "spec/a_spec.rb", "spec/b_spec.rb"];
+        run::run(&home, &project, &last).exited(1).says(&[said]);
     }
     home.assert_nothing_left();
 }

@@ -55,7 +55,7 @@ module Gorgon
         @memory = Memory.new(@places, Frameworks.job_files(settings)) { |klass| method_names(klass) }
         @stand_in = STAND_INS['Minitest']
         @exits = Exits.new { Frameworks.minitest_asked? }
-        @ending = Ending.new(@stand_in, reporter, @faults)
+        @ending = Ending.new(@stand_in, reporter, @faults, @exits)
         @loading = Loading.new(@places)
         @files = {} # path => what its loading brought, for its further parts
         # Random numbers from the seed of this Ruby child, which no other worker has: for files as they load, and tests

@@ -6,13 +6,12 @@ module Gorgon
       # What stands around all tests of a Ruby child, where a plain run has the handler of Minitest.autorun: a `run` of
       # the suite's own, the hooks of after_run, and the status at exit.
       class Ending
-        # As Ruby names the place, before and since 3.4.
-        AT_TOP = /:in [`'](?:block in )?<(?:top \(required\)|main|class:.*|module:.*)>'\z/.freeze
-
-        def initialize(stand_in, reporter, faults)
+        # `exits` watch the files that are loaded.
+        def initialize(stand_in, reporter, faults, exits)
           @stand_in = stand_in
           @reporter = reporter
           @faults = faults
+          @exits = exits
           @late = Exits.new { true }
         end
 
@@ -53,17 +52,10 @@ module Gorgon
         # the handlers of the suite.
         def have_the_last_word
           @late.let_go
-          return if ended_before_tests?($!)
+          # A block of END of a file: in a plain run it comes before Minitest's handler, which then runs no test.
+          return if @exits.failed
 
           Leaving.exit_with(@status || @verdict) if @over && Frameworks.minitest_asked?
-        end
-
-        # Whether a block of END failed that a file has at its top. It comes before Minitest's handler in a plain run, too,
-        # which then runs no test. Its outermost caller is no test, and nothing of ours.
-        def ended_before_tests?(error)
-          return false if error.nil? || (SystemExit === error && error.success?)
-
-          Raised.backtrace(error).reject { |line| line.start_with?(Places::OURS) }.last.to_s.match?(AT_TOP)
         end
 
         # A process that a test forks ends as in Minitest 6, if the suite allows that.

@@ -92,7 +92,6 @@ module Gorgon
       def run(path, selection, loaded: false)
         return refuse if @broken
 
-        tell_quit
         begin_file(path, selection, loaded)
         return unless (@part && @parts.take_up) || loaded || load
 
@@ -181,9 +180,11 @@ module Gorgon
         before_groups
       end
 
-      # A test has interrupted its own process: RSpec notes that the run is to end.
+      # A test has interrupted its own process. As RSpec's own handler: the run is to end after this example, and a second
+      # time the process ends.
       def interrupted
-        @world.wants_to_quit = true if @world
+        ::Process.exit!(1) if @world.wants_to_quit
+        @world.wants_to_quit = true
       end
 
       # The status at exit of a process that a test forked, and that came to the end of the file.
@@ -385,7 +386,6 @@ module Gorgon
         return unless @world
 
         @failed = true if @told || @results.failed?
-        @quit = @file if @world.wants_to_quit && !@failed
         @outside_failed ||= @world.non_example_failure
         @filters.end_file
         Choice.ran_groups += @world.example_groups.size

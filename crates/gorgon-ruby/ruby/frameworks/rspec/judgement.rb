@@ -7,15 +7,6 @@ module Gorgon
       module Judgement
         private
 
-        # A plain run runs nothing more when the last example of a file has it quit, and fails if something was left to run.
-        def tell_quit
-          return unless @quit
-
-          quit, @quit = @quit, nil
-          text = "#{@places.relative(quit)} had RSpec quit (wants_to_quit): rspec runs no file after it, and fails"
-          @reporter.suite_hook_failed(what: 'quit', exception: nil, message: text, backtrace: [])
-        end
-
         # A file whose examples did not all end has not passed, whatever those say that did; nor has one of which a group
         # did not pass, whose examples may have; nor one for whose groups RSpec's runner, as the suite has it, gives a
         # status.
@@ -26,6 +17,8 @@ module Gorgon
           if missing.positive?
             why = @world.wants_to_quit ? 'RSpec was told to quit (wants_to_quit)' : 'RSpec ended early'
             tell(@faults.told('quit', "#{why}: #{missing} of #{@results.expected} examples did not run"))
+          elsif @world.wants_to_quit && files_to_come?
+            tell(@faults.told('quit', 'the last example of the file had RSpec quit (wants_to_quit): rspec runs no file after it, and fails'))
           elsif @world.non_example_failure
             tell(@faults.told('run', 'RSpec was told of a failure outside of examples (non_example_failure)'))
           elsif !passed && !@results.failed?
@@ -33,6 +26,11 @@ module Gorgon
           elsif passed && status != 0
             tell(@faults.told('run', "rspec exits with #{status}, which RSpec::Core::Runner#run_specs gave for the groups of the file"))
           end
+        end
+
+        # Whether a plain run of the job would have had other groups to run after those of this file.
+        def files_to_come?
+          @files.any? { |file| file != @file && (@orderings.random? || file > @file) }
         end
 
         # What an ordering leaves out does not run plainly either. A part would leave out others than the whole file.

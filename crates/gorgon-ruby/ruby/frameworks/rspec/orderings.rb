@@ -7,7 +7,8 @@ module Gorgon
       # they do not run in a plain run either.
       class Orderings
         # RSpec's own, which leave nothing out.
-        WHOLE = %w[RSpec::Core::Ordering::Identity RSpec::Core::Ordering::Random].freeze
+        RANDOM = 'RSpec::Core::Ordering::Random'
+        WHOLE = ['RSpec::Core::Ordering::Identity', RANDOM].freeze
         NAME_OF = ::Module.instance_method(:name)
         CLASS_OF = ::Kernel.instance_method(:class)
 
@@ -53,7 +54,13 @@ module Gorgon
         def initialize(config)
           @left = {}.compare_by_identity
           @watched = {}.compare_by_identity # ordering => what stands for it
-          config.ordering_registry.extend(OfRegistry).gorgon_orderings = self
+          @registry = config.ordering_registry.extend(OfRegistry)
+          @registry.gorgon_orderings = self
+        end
+
+        # Whether RSpec orders groups by chance.
+        def random?
+          NAME_OF.bind_call(CLASS_OF.bind_call(@registry.fetch(:global))) == RANDOM
         end
 
         def begin_file
