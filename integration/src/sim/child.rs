@@ -12,7 +12,7 @@ use gorgon_worker::children::ChildNo;
 use gorgon_worker::event as work;
 
 use super::plan::{Nature, Trouble};
-use super::split::asks_for;
+use super::split::{SLOW_ONE_OF, asks_for};
 use super::{Due, Pid, World, killed};
 
 /// Tests of a file.
@@ -174,8 +174,11 @@ impl World {
             Some(Trouble::Sick(slot)) if slot == worker.slot => Nature::Unloadable,
             _ => self.plan.nature_of(&item.filename),
         };
+        if self.plan.times_small && self.truth.nothing_ran() {
+            self.schedule_faults();
+        }
         self.truth.runs(pid, no, item);
-        let takes = 5 + self.dice.roll(self.plan.item_ms);
+        let takes = self.takes();
         let mut events = vec![(1, ChildEvent::Loading)];
         let loads = nature != Nature::Unloadable && !(nature == Nature::Clashes && clashes);
         if item.part && loads {
@@ -229,15 +232,31 @@ impl World {
             ChildEvent::TestFinished(result) => result.outcome == Outcome::Failed,
             _ => false,
         };
+        let tests = events.iter().filter_map(|event| match &event.1 {
+            ChildEvent::TestFinished(result) => Some(result.outcome),
+            _ => None,
+        });
+        let bad = tests.clone().filter(|outcome| outcome.is_bad()).count();
         let finished = ChildEvent::FileFinished {
-            time: 0.1,
-            told: None,
+            time: match self.plan.times_small {
+                true => Duration::from_millis(takes + 3).as_secs_f64(),
+                false => 0.1,
+            },
+            told: Some((tests.count(), bad)),
             output: String::new(),
             spent,
             more: bundled && !spent && !events.iter().any(amiss),
         };
         events.push((takes + 3, finished));
         self.fate(pid, no, &events);
+    }
+
+    /// How many milliseconds the next file takes.
+    fn takes(&mut self) -> u64 {
+        if self.plan.times_small && self.dice.roll(SLOW_ONE_OF) > 0 {
+            return self.dice.roll(6);
+        }
+        5 + self.dice.roll(self.plan.item_ms)
     }
 
     pub(super) fn finish_child(&mut self, pid: Pid, no: ChildNo) {
@@ -251,6 +270,7 @@ impl World {
 
     /// It gives up at once, or not before it is killed.
     pub(super) fn signal_child(&mut self, pid: Pid, no: ChildNo, signal: Signal) {
+        self.truth.stops(pid, no);
         if signal == Signal::Kill {
             return self.fate(pid, no, &[(1, ended(killed()))]);
         }

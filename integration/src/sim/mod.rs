@@ -164,6 +164,7 @@ impl World {
         let mut dice = Dice::new(seed);
         let mut plan = Plan::draw(&mut dice);
         plan.sicken(seed);
+        split::shrink(&mut plan, seed);
         let work = split::work(&plan, seed);
         split::rely(&mut plan, &work, seed);
         split::follow(&mut plan, seed);
@@ -194,11 +195,8 @@ impl World {
         for (machine, host) in world.plan.hosts.clone().iter().enumerate() {
             world.later(host.comes_at, Due::Listener(machine + 1));
         }
-        for (at, fault) in world.plan.faults.clone() {
-            world.later(at, Due::Fault(fault));
-        }
-        for at in world.plan.cancels.clone() {
-            world.later(at, Due::Cancel);
+        if !world.plan.times_small {
+            world.schedule_faults();
         }
         let limit = now + LONGEST;
         while world.now < limit && !world.is_over() {
@@ -206,6 +204,16 @@ impl World {
             world.watch_sharing();
         }
         world
+    }
+
+    /// Puts the faults and cancels of the plan on the agenda, counted from now.
+    fn schedule_faults(&mut self) {
+        for (at, fault) in self.plan.faults.clone() {
+            self.later(at, Due::Fault(fault));
+        }
+        for at in self.plan.cancels.clone() {
+            self.later(at, Due::Cancel);
+        }
     }
 
     /// Everybody has gone; or it is time that they had.
