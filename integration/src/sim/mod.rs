@@ -129,6 +129,8 @@ enum Due {
     Resend(Pid),
     Worker(Pid, work::Event),
     Child(Pid, ChildNo, u32, ChildEvent),
+    /// A worker reads what a child holds back.
+    Look(Pid, ChildNo),
     Listener(usize),
     Fault(Fault),
     Cancel,
@@ -336,6 +338,7 @@ impl World {
             Due::Resend(pid) => self.resend(pid),
             Due::Worker(pid, event) => self.tell_worker(pid, event),
             Due::Child(pid, no, fate, event) => self.child_says(pid, no, fate, event),
+            Due::Look(pid, no) => self.look_at_child(pid, no),
             Due::Listener(machine) => self.start_listener(machine),
             Due::Fault(fault) => self.fault(fault),
             Due::Cancel => self.cancel(),

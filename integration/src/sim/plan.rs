@@ -116,6 +116,8 @@ pub(super) struct Plan {
     /// Almost all files take less than 10 ms, so the job makes bundles by its own times. Its faults and cancels count
     /// from the start of its first file.
     pub(super) times_small: bool,
+    /// A Ruby child holds back the lines of a bundle, as the real one does.
+    pub(super) holds_back: bool,
     pub(super) hosts: Vec<HostPlan>,
     pub(super) local: bool,
     pub(super) retries: u32,
@@ -189,6 +191,7 @@ impl Plan {
             natures,
             seconds: None,
             times_small: false,
+            holds_back: false,
             hosts,
             local,
             retries: if dice.roll(3) == 0 {

@@ -101,6 +101,7 @@ pub(super) fn shrink(plan: &mut Plan, seed: u64) {
         return;
     }
     plan.times_small = true;
+    plan.holds_back = !seed.is_multiple_of(2);
     let mut dice = Dice::new(seed.wrapping_mul(53));
     let more = 30 + dice.roll(120);
     let natures = plan.natures.clone();
