@@ -18,6 +18,7 @@ use gorgon_process::logging::{self, LogFields};
 use gorgon_process::signals::{self, Signal};
 use gorgon_process::{exit, orphan};
 use gorgon_proto::config::ListenerConfig;
+use gorgon_proto::hex;
 use gorgon_proto::job::{JobDefinition, JobId, ListenerId};
 use gorgon_proto::names;
 use gorgon_proto::sign::ReplayMemory;
@@ -148,7 +149,7 @@ fn place(args: &Args, config: &ListenerConfig, path: Option<PathBuf>) -> Result<
 fn voice(config: &ListenerConfig, host: String) -> Result<Voice, RunError> {
     let mut random = [0_u8; 4];
     getrandom::fill(&mut random).map_err(|error| io::Error::other(error.to_string()))?;
-    let id = ListenerId(random.iter().map(|byte| format!("{byte:02x}")).collect());
+    let id = ListenerId(hex::encode(&random));
     let cores = thread::available_parallelism().map_or(1, |n| u32::try_from(n.get()).unwrap_or(1));
     Ok(Voice {
         queue: names::listener_queue(&host, &id),

@@ -12,17 +12,14 @@ pub(crate) struct Login {
 impl Login {
     /// Draws a user and a password from the system's random source.
     pub(crate) fn random() -> io::Result<Self> {
-        let mut bytes = [0; 24];
-        getrandom::fill(&mut bytes).map_err(|error| io::Error::other(error.to_string()))?;
-        let hex = |bytes: &[u8]| {
-            bytes
-                .iter()
-                .map(|byte| format!("{byte:02x}"))
-                .collect::<String>()
-        };
+        let (mut user, mut first, mut second) = ([0; 4], [0; 16], [0; 4]);
+        for bytes in [&mut user[..], &mut first, &mut second] {
+            getrandom::fill(bytes).map_err(|error| io::Error::other(error.to_string()))?;
+        }
+        let [user, second] = [user, second].map(u32::from_be_bytes);
         Ok(Self {
-            user: format!("gorgon-{}", hex(&bytes[..4])),
-            password: hex(&bytes[4..]),
+            user: format!("gorgon-{user:08x}"),
+            password: format!("{:032x}{second:08x}", u128::from_be_bytes(first)),
         })
     }
 

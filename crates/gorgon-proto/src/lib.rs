@@ -8,6 +8,7 @@ pub mod config;
 pub mod cut;
 #[cfg(any(test, fuzzing))]
 pub mod foreign;
+pub mod hex;
 pub mod ids;
 pub mod item;
 pub mod job;

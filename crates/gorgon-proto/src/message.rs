@@ -128,7 +128,8 @@ pub struct Finish {
     pub kind: FinishType,
     /// Seconds from the item's arrival to its end, as the worker saw it. Of an item of a bundle: as `time`.
     pub runtime: f64,
-    /// Seconds of load and tests, as the Ruby child saw it.
+    /// Seconds of load and tests, as the Ruby child saw it. If the child ended before it told them: seconds from when it
+    /// got the item until it ended, as the worker saw it.
     #[serde(default)]
     pub time: f64,
     /// The framework that ran it; absent when the child died first.

@@ -8,6 +8,8 @@ use hmac::{Hmac, KeyInit, Mac};
 use jiff::Timestamp;
 use sha2::Sha256;
 
+use crate::hex;
+
 /// The header that carries the signature: `v1 NONCE UNIX_SECONDS HEX`.
 pub const HEADER: &str = "gorgon-signature";
 
@@ -59,8 +61,8 @@ pub enum Refusal {
 /// Signs a body for one sending: `nonce` must be new each time, `unix_s` is now.
 #[must_use]
 pub fn sign(secret: &str, nonce: [u8; 16], unix_s: u64, body: &[u8]) -> String {
-    let nonce = hex(&nonce);
-    let code = hex(&mac(secret, &nonce, unix_s, body).finalize().into_bytes());
+    let nonce = hex::encode(&nonce);
+    let code = hex::encode(&mac(secret, &nonce, unix_s, body).finalize().into_bytes());
     format!("v1 {nonce} {unix_s} {code}")
 }
 
@@ -81,8 +83,8 @@ pub fn verify(
         return Err(Refusal::Malformed);
     };
     let signed_at: u64 = signed_at.parse().map_err(|_| Refusal::Malformed)?;
-    let code = unhex(code).ok_or(Refusal::Malformed)?;
-    if nonce.len() != NONCE_DIGITS || unhex(nonce).is_none() {
+    let code = hex::decode(code).ok_or(Refusal::Malformed)?;
+    if nonce.len() != NONCE_DIGITS || hex::decode(nonce).is_none() {
         return Err(Refusal::Malformed);
     }
     // Compared in constant time, before anything else is believed.
@@ -204,20 +206,6 @@ fn mac(secret: &str, nonce: &str, unix_s: u64, body: &[u8]) -> Hmac<Sha256> {
     mac.update(format!("gorgon job_definition v1 {nonce} {unix_s}\n").as_bytes());
     mac.update(body);
     mac
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn unhex(text: &str) -> Option<Vec<u8>> {
-    if !text.len().is_multiple_of(2) || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return None;
-    }
-    (0..text.len())
-        .step_by(2)
-        .map(|at| u8::from_str_radix(&text[at..at + 2], 16).ok())
-        .collect()
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
+use gorgon_proto::hex;
 use sha2::{Digest, Sha256};
 
 /// First record of an encoded manifest; another one means another format.
@@ -238,13 +239,7 @@ impl Entry {
 /// Returns the digest of an encoded manifest.
 #[must_use]
 pub fn digest(encoded: &[u8]) -> String {
-    Sha256::digest(encoded)
-        .iter()
-        .fold(String::with_capacity(64), |mut text, byte| {
-            // Writing to a String cannot fail.
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
+    hex::encode(&Sha256::digest(encoded))
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ use std::time::Duration;
 use crossbeam_channel::TryRecvError;
 use gorgon_process::child::{self, Child, Options};
 use gorgon_process::{Signal, disk};
+use gorgon_proto::hex;
 use gorgon_proto::job::{Source, SourceKind};
 
 use crate::exclude::Excludes;
@@ -371,7 +372,7 @@ fn random(bytes: usize) -> Result<String, SyncError> {
         path: "/dev/urandom".into(),
         source: io::Error::other(error.to_string()),
     })?;
-    Ok(drawn.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hex::encode(&drawn))
 }
 
 #[cfg(test)]

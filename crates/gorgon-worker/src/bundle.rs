@@ -49,6 +49,7 @@ impl Work {
         };
         let (timed_out, framework) = (running.timed_out, running.framework);
         let given = running.given.saturating_sub(1);
+        let began_at = running.record.next_began_at(now);
         self.finish(now, How::Finished, true, out);
         let Phase::Running(running) = &mut self.phase else {
             return;
@@ -64,7 +65,7 @@ impl Work {
         let ran = self.children.get(no).map(|child| child.ran_items());
         running
             .record
-            .given_to(no.0, framework, ran.unwrap_or_default());
+            .given_to(no.0, began_at, framework, ran.unwrap_or_default());
         running.record.mark_bundled();
     }
 

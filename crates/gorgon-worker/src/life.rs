@@ -198,7 +198,9 @@ impl Work {
         running.limit_at = self.settings.file_limit.map(|limit| now + limit);
         running.given = given;
         running.look_at = (given > 0).then_some(now + LOOK_AFTER);
-        running.record.given_to(no.0, framework, child.ran_items());
+        running
+            .record
+            .given_to(no.0, now, framework, child.ran_items());
         if given > 0 {
             running.record.mark_bundled();
         }

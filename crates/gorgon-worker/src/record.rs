@@ -1,7 +1,7 @@
 //! What is known of the item that runs, from its arrival to its finish message.
 
 use std::collections::HashSet;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use gorgon_proto::item::{ItemId, WorkItem};
 use gorgon_proto::job::Framework;
@@ -40,11 +40,14 @@ pub struct Record {
     /// The item.
     pub item: WorkItem,
     arrived_at: Instant,
+    /// When its child got it.
+    given_at: Option<Instant>,
     tests: Vec<TestResult>,
     errors: Vec<FileError>,
     warnings: Vec<String>,
     running: Option<String>,
-    time: f64,
+    /// Seconds of load and tests, once the child has told them.
+    time: Option<f64>,
     output: String,
     runner: Option<Framework>,
     child: u32,
@@ -68,11 +71,12 @@ impl Record {
         Self {
             item,
             arrived_at: now,
+            given_at: None,
             tests: Vec::new(),
             errors: Vec::new(),
             warnings: Vec::new(),
             running: None,
-            time: 0.0,
+            time: None,
             output: String::new(),
             runner: None,
             child: 0,
@@ -119,9 +123,17 @@ impl Record {
         })
     }
 
-    /// Notes which Ruby child got the item, and what had run in it; what an earlier one said of it is
+    /// Notes which Ruby child got the item, when, and what had run in it; what an earlier one said of it is
     /// forgotten.
-    pub fn given_to(&mut self, child: u32, framework: Framework, ran_before: Vec<ItemId>) {
+    pub fn given_to(
+        &mut self,
+        child: u32,
+        at: Instant,
+        framework: Framework,
+        ran_before: Vec<ItemId>,
+    ) {
+        self.given_at = Some(at);
+        self.time = None;
         self.ran_before = ran_before;
         self.child = child;
         self.runner = Some(framework);
@@ -252,22 +264,41 @@ impl Record {
             failed,
             errors: u32::try_from(errors).unwrap_or(u32::MAX),
         });
+        self.given_at = None;
+        self.time = None;
         self.told = None;
         self.warnings.clear();
     }
 
     /// Notes what the Ruby child said at the end of the item.
     pub fn ended(&mut self, time: f64, told: Option<(usize, usize)>, output: String) {
-        self.time = time;
+        self.time = Some(time);
         self.told = told;
         self.output = output;
+    }
+
+    /// Returns when the child began the next item of its bundle. The worker may hear of that much later.
+    #[must_use]
+    pub fn next_began_at(&self, now: Instant) -> Instant {
+        let time = Duration::try_from_secs_f64(self.time.unwrap_or_default()).ok();
+        let ended_at = self
+            .given_at
+            .zip(time)
+            .and_then(|(at, time)| at.checked_add(time));
+        ended_at.map_or(now, |at| at.min(now))
+    }
+
+    /// Returns the seconds of load and tests. If the child told none, they last from when it got the item until `now`.
+    fn seconds(&self, now: Instant) -> f64 {
+        let since = |at| now.saturating_duration_since(at).as_secs_f64();
+        let told = self.time.or(self.given_at.map(since));
+        told.unwrap_or_default()
     }
 
     /// Closes the record: the finish message.
     #[must_use]
     pub fn close(mut self, me: &Identity, now: Instant, how: How) -> Finish {
-        let by_child = self.bundled && how == How::Finished;
-        let how_long = by_child.then_some(self.time);
+        let time = self.seconds(now);
         let kind = match how {
             How::Finished => {
                 if let Some(fault) = self.unread.take() {
@@ -319,11 +350,11 @@ impl Record {
             attempt: self.item.attempt,
             retry: self.item.retry,
             kind,
-            runtime: match how_long {
-                Some(seconds) => seconds,
-                None => now.saturating_duration_since(self.arrived_at).as_secs_f64(),
+            runtime: match self.bundled {
+                true => time,
+                false => now.saturating_duration_since(self.arrived_at).as_secs_f64(),
             },
-            time: self.time,
+            time,
             runner: self.runner,
             failures: failures(&self.tests, &self.errors),
             tests: self.tests,

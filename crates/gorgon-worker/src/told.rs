@@ -186,7 +186,7 @@ impl Told {
         let file = one_line(&finish.filename);
         let head = format!(
             "{file} {how} ({:.2} s), {}",
-            finish.runtime,
+            finish.time,
             tests.line("test")
         );
         let head = if how == PASSED {

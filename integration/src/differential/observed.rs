@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, path::Path};
 
+use gorgon_proto::hex;
+
 /// A test's result.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Test {
@@ -80,15 +82,8 @@ impl Observed {
 
 /// Decodes a field: `x` and hexadecimal digits.
 fn from_hexadecimal(field: &str) -> String {
-    let digits = field.strip_prefix('x').unwrap_or(field).as_bytes();
-    let value = |digit: u8| char::from(digit).to_digit(16).unwrap_or(0);
-    let bytes: Vec<u8> = digits
-        .chunks(2)
-        .map(|pair| {
-            let [high, low] = [pair[0], pair.get(1).copied().unwrap_or(b'0')].map(value);
-            u8::try_from(high * 16 + low).unwrap_or(b'?')
-        })
-        .collect();
+    let digits = field.strip_prefix('x').unwrap_or(field);
+    let bytes = hex::decode(digits).unwrap_or_default();
     String::from_utf8_lossy(&bytes).into_owned()
 }
 

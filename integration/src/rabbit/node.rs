@@ -5,6 +5,7 @@ use super::config::{self, Place};
 use super::installed::Installed;
 use crossbeam_channel::{bounded, select};
 use gorgon_process::{Child, Signal, child};
+use gorgon_proto::hex;
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -360,7 +361,7 @@ fn free_ports<const N: usize>() -> [u16; N] {
 fn random_hex(bytes: usize) -> String {
     let mut random = vec![0; bytes];
     getrandom::fill(&mut random).expect("the system's random source");
-    random.iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(&random)
 }
 
 fn write_packet(socket: &mut UnixStream, bytes: &[u8]) -> io::Result<()> {

@@ -12,7 +12,7 @@ use gorgon_worker::children::ChildNo;
 use gorgon_worker::event as work;
 
 use super::plan::{Nature, Trouble};
-use super::split::asks_for;
+use super::split::{SLOW_ONE_OF, asks_for};
 use super::{Due, Pid, World, killed};
 
 /// Tests of a file.
@@ -30,6 +30,11 @@ pub(super) struct Child {
     tested: bool,
     /// Files of a bundle that it goes on with after one that passes.
     then: VecDeque<WorkItem>,
+    /// It runs a bundle, and holds its lines back until one follows that the worker waits for, or the worker looks.
+    holds_back: bool,
+    held: Vec<ChildEvent>,
+    /// It was told to stop. If it holds lines back, it does not go on by itself.
+    asked_to_stop: bool,
 }
 
 /// A child that has ended.
@@ -79,7 +84,7 @@ impl World {
         }
     }
 
-    pub(super) fn child_says(&mut self, pid: Pid, no: ChildNo, fate: u32, event: ChildEvent) {
+    pub(super) fn child_says(&mut self, pid: Pid, no: ChildNo, fate: u32, mut event: ChildEvent) {
         let Some(worker) = self.workers.get_mut(&pid) else {
             return;
         };
@@ -90,19 +95,47 @@ impl World {
         {
             return;
         }
+        let mut held = Vec::new();
         if matches!(
             event,
             ChildEvent::Ended { .. } | ChildEvent::PreloaderLost | ChildEvent::ForkFailed(_)
         ) {
-            worker.children.remove(&no);
+            let gone = worker.children.remove(&no);
+            // Its branch sends what it held back.
+            held = gone
+                .filter(|_| matches!(event, ChildEvent::Ended { .. }))
+                .map_or_else(Vec::new, |child| child.held);
         }
+        let mut holds = false;
         if let Some(child) = worker.children.get_mut(&no) {
+            if let ChildEvent::FileFinished { more, .. } = &mut event {
+                *more &= !(child.holds_back && child.asked_to_stop);
+            }
+            holds = child.holds_back
+                && matches!(
+                    event,
+                    ChildEvent::Loading
+                        | ChildEvent::TestFinished(_)
+                        | ChildEvent::FileFinished { more: true, .. }
+                );
+            if !holds {
+                held = std::mem::take(&mut child.held);
+            }
             child.tested |= matches!(event, ChildEvent::TestFinished(_));
             child.files += u32::from(matches!(event, ChildEvent::FileFinished { .. }));
         }
         self.truth.child_says(pid, no, &event);
         let more = matches!(event, ChildEvent::FileFinished { more: true, .. });
-        self.tell_worker(pid, work::Event::Child(no, event));
+        if holds {
+            let worker = self.workers.get_mut(&pid);
+            if let Some(child) = worker.and_then(|worker| worker.children.get_mut(&no)) {
+                child.held.push(event);
+            }
+        } else {
+            for event in held.into_iter().chain([event]) {
+                self.tell_worker(pid, work::Event::Child(no, event));
+            }
+        }
         if more {
             let worker = self.workers.get_mut(&pid);
             let child = worker.and_then(|worker| worker.children.get_mut(&no));
@@ -111,6 +144,15 @@ impl World {
             if let Some(item) = next.and_then(|child| child.then.pop_front()) {
                 self.run_item(pid, no, &item);
             }
+        }
+    }
+
+    /// A worker looks at what a child holds back.
+    pub(super) fn look_at_child(&mut self, pid: Pid, no: ChildNo) {
+        let worker = self.workers.get_mut(&pid);
+        let child = worker.and_then(|worker| worker.children.get_mut(&no));
+        for event in child.map_or_else(Vec::new, |child| std::mem::take(&mut child.held)) {
+            self.tell_worker(pid, work::Event::Child(no, event));
         }
     }
 
@@ -156,8 +198,10 @@ impl World {
         item: &WorkItem,
         then: Vec<WorkItem>,
     ) {
+        let holds_back = self.plan.holds_back;
         let worker = self.workers.get_mut(&pid);
         if let Some(child) = worker.and_then(|worker| worker.children.get_mut(&no)) {
+            child.holds_back = holds_back && !then.is_empty();
             child.then = then.into();
         }
         self.run_item(pid, no, item);
@@ -174,8 +218,11 @@ impl World {
             Some(Trouble::Sick(slot)) if slot == worker.slot => Nature::Unloadable,
             _ => self.plan.nature_of(&item.filename),
         };
+        if self.plan.times_small && self.truth.nothing_ran() {
+            self.schedule_faults();
+        }
         self.truth.runs(pid, no, item);
-        let takes = 5 + self.dice.roll(self.plan.item_ms);
+        let takes = self.takes();
         let mut events = vec![(1, ChildEvent::Loading)];
         let loads = nature != Nature::Unloadable && !(nature == Nature::Clashes && clashes);
         if item.part && loads {
@@ -229,15 +276,31 @@ impl World {
             ChildEvent::TestFinished(result) => result.outcome == Outcome::Failed,
             _ => false,
         };
+        let tests = events.iter().filter_map(|event| match &event.1 {
+            ChildEvent::TestFinished(result) => Some(result.outcome),
+            _ => None,
+        });
+        let bad = tests.clone().filter(|outcome| outcome.is_bad()).count();
         let finished = ChildEvent::FileFinished {
-            time: 0.1,
-            told: None,
+            time: match self.plan.times_small {
+                true => Duration::from_millis(takes + 3).as_secs_f64(),
+                false => 0.1,
+            },
+            told: Some((tests.count(), bad)),
             output: String::new(),
             spent,
             more: bundled && !spent && !events.iter().any(amiss),
         };
         events.push((takes + 3, finished));
         self.fate(pid, no, &events);
+    }
+
+    /// How many milliseconds the next file takes.
+    fn takes(&mut self) -> u64 {
+        if self.plan.times_small && self.dice.roll(SLOW_ONE_OF) > 0 {
+            return self.dice.roll(6);
+        }
+        5 + self.dice.roll(self.plan.item_ms)
     }
 
     pub(super) fn finish_child(&mut self, pid: Pid, no: ChildNo) {
@@ -251,6 +314,11 @@ impl World {
 
     /// It gives up at once, or not before it is killed.
     pub(super) fn signal_child(&mut self, pid: Pid, no: ChildNo, signal: Signal) {
+        self.truth.stops(pid, no);
+        let worker = self.workers.get_mut(&pid);
+        if let Some(child) = worker.and_then(|worker| worker.children.get_mut(&no)) {
+            child.asked_to_stop = true;
+        }
         if signal == Signal::Kill {
             return self.fate(pid, no, &[(1, ended(killed()))]);
         }

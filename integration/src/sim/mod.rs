@@ -129,6 +129,8 @@ enum Due {
     Resend(Pid),
     Worker(Pid, work::Event),
     Child(Pid, ChildNo, u32, ChildEvent),
+    /// A worker reads what a child holds back.
+    Look(Pid, ChildNo),
     Listener(usize),
     Fault(Fault),
     Cancel,
@@ -164,6 +166,7 @@ impl World {
         let mut dice = Dice::new(seed);
         let mut plan = Plan::draw(&mut dice);
         plan.sicken(seed);
+        split::shrink(&mut plan, seed);
         let work = split::work(&plan, seed);
         split::rely(&mut plan, &work, seed);
         split::follow(&mut plan, seed);
@@ -194,11 +197,8 @@ impl World {
         for (machine, host) in world.plan.hosts.clone().iter().enumerate() {
             world.later(host.comes_at, Due::Listener(machine + 1));
         }
-        for (at, fault) in world.plan.faults.clone() {
-            world.later(at, Due::Fault(fault));
-        }
-        for at in world.plan.cancels.clone() {
-            world.later(at, Due::Cancel);
+        if !world.plan.times_small {
+            world.schedule_faults();
         }
         let limit = now + LONGEST;
         while world.now < limit && !world.is_over() {
@@ -206,6 +206,16 @@ impl World {
             world.watch_sharing();
         }
         world
+    }
+
+    /// Puts the faults and cancels of the plan on the agenda, counted from now.
+    fn schedule_faults(&mut self) {
+        for (at, fault) in self.plan.faults.clone() {
+            self.later(at, Due::Fault(fault));
+        }
+        for at in self.plan.cancels.clone() {
+            self.later(at, Due::Cancel);
+        }
     }
 
     /// Everybody has gone; or it is time that they had.
@@ -328,6 +338,7 @@ impl World {
             Due::Resend(pid) => self.resend(pid),
             Due::Worker(pid, event) => self.tell_worker(pid, event),
             Due::Child(pid, no, fate, event) => self.child_says(pid, no, fate, event),
+            Due::Look(pid, no) => self.look_at_child(pid, no),
             Due::Listener(machine) => self.start_listener(machine),
             Due::Fault(fault) => self.fault(fault),
             Due::Cancel => self.cancel(),

@@ -113,6 +113,11 @@ pub(super) struct Plan {
     pub(super) natures: Vec<Nature>,
     /// How long each item took in an earlier job, by which small files share a message; none: each has one of its own.
     pub(super) seconds: Option<Vec<Option<f64>>>,
+    /// Almost all files take less than 10 ms, so the job makes bundles by its own times. Its faults and cancels count
+    /// from the start of its first file.
+    pub(super) times_small: bool,
+    /// A Ruby child holds back the lines of a bundle, as the real one does.
+    pub(super) holds_back: bool,
     pub(super) hosts: Vec<HostPlan>,
     pub(super) local: bool,
     pub(super) retries: u32,
@@ -185,6 +190,8 @@ impl Plan {
         Self {
             natures,
             seconds: None,
+            times_small: false,
+            holds_back: false,
             hosts,
             local,
             retries: if dice.roll(3) == 0 {

@@ -1,5 +1,7 @@
 //! Files that are split by what their last run had, which may differ from what they have.
 
+use std::time::Duration;
+
 use gorgon_proto::item::{ItemId, WorkItem};
 
 use super::child::{TESTS, test_id};
@@ -15,6 +17,12 @@ const FOLLOW_WHICH: u64 = 3;
 /// Of so many histories one has bundles; none that was known before.
 const BUNDLE_ONE_OF: u64 = 3;
 const BUNDLE_WHICH: u64 = 2;
+/// One in this many histories with bundles has small times.
+const SMALL_ONE_OF: u64 = 7;
+/// In a history with small times, one of this many files takes longer.
+pub(super) const SLOW_ONE_OF: u64 = 40;
+/// About how many milliseconds each of the others takes.
+const SMALL_MS: u64 = 6;
 
 /// Returns the items of a job: files, and parts of files, and what these leave.
 pub(super) fn work(plan: &Plan, seed: u64) -> Vec<WorkItem> {
@@ -87,13 +95,45 @@ pub(super) fn follow(plan: &mut Plan, seed: u64) {
     }
 }
 
+/// Makes the times of files small, and adds files: a job makes bundles by its own times only when some have ended.
+pub(super) fn shrink(plan: &mut Plan, seed: u64) {
+    if !bundles(seed) || !seed.is_multiple_of(SMALL_ONE_OF) {
+        return;
+    }
+    plan.times_small = true;
+    plan.holds_back = !seed.is_multiple_of(2);
+    let mut dice = Dice::new(seed.wrapping_mul(53));
+    let more = 30 + dice.roll(120);
+    let natures = plan.natures.clone();
+    for _ in 0..more {
+        // Most of them pass, as a child goes on by itself only after a file that passes.
+        let drawn = dice.pick(&natures).copied().filter(|_| dice.roll(8) == 0);
+        plan.natures.push(drawn.unwrap_or(Nature::Passes));
+    }
+    // The job is short. Faults and cancels come while its files run.
+    let slots: u64 = plan.hosts.iter().map(|host| u64::from(host.slots)).sum();
+    let span = plan.natures.len() as u64 * (SMALL_MS + plan.item_ms / SLOW_ONE_OF / 2) / slots;
+    let times = plan.faults.iter_mut().map(|(at, _)| at);
+    for at in times.chain(&mut plan.cancels) {
+        *at = Duration::from_millis(dice.roll(span));
+    }
+    plan.cancels.sort_unstable();
+}
+
+fn bundles(seed: u64) -> bool {
+    seed % BUNDLE_ONE_OF == BUNDLE_WHICH
+}
+
 /// Makes small files share a message: by what is known of some, and by what this job sees of the others.
 pub(super) fn bundle(plan: &mut Plan, work: &[WorkItem], seed: u64) {
-    if seed % BUNDLE_ONE_OF != BUNDLE_WHICH {
+    if !bundles(seed) {
         return;
     }
     let mut dice = Dice::new(seed.wrapping_mul(43));
+    // Half of the jobs with small times have no history at all.
+    let new = plan.times_small && dice.roll(2) == 0;
     let known = |dice: &mut Dice| match dice.roll(4) {
+        _ if new => None,
         0 => None,
         1 => Some(0.02),
         _ => Some(0.001),

@@ -32,6 +32,8 @@ struct Execution {
 #[derive(Debug, Default)]
 pub(super) struct Truth {
     executions: Vec<Execution>,
+    /// Ruby children that were told to stop.
+    stopped: BTreeSet<(Pid, ChildNo)>,
     /// Attempts whose worker, or its connection, was lost.
     losses: BTreeSet<(ItemId, u32)>,
     deaths: Deaths,
@@ -138,12 +140,13 @@ impl Truth {
     }
 
     pub(super) fn runs(&mut self, pid: Pid, child: ChildNo, item: &WorkItem) {
-        // What could not be loaded is loaded once more in another child, and nothing else counts. So is a file whose child
-        // was stopped for the file before it.
+        // What could not be loaded is loaded once more in another child, and nothing else counts. So is a file whose
+        // child was stopped for the file before it, even if it came to its end.
         let same =
             |e: &&mut Execution| (e.pid, e.item, e.attempt) == (pid, item.item, item.attempt);
         for before in self.executions.iter_mut().filter(same) {
-            before.loading &= before.errors == 0 && before.complete;
+            let disturbed = self.stopped.contains(&(pid, before.child));
+            before.loading &= before.errors == 0 && !disturbed;
         }
         self.executions.push(Execution {
             pid,
@@ -155,6 +158,11 @@ impl Truth {
             loading: false,
             complete: false,
         });
+    }
+
+    /// A Ruby child is told to stop.
+    pub(super) fn stops(&mut self, pid: Pid, child: ChildNo) {
+        self.stopped.insert((pid, child));
     }
 
     pub(super) fn child_says(&mut self, pid: Pid, child: ChildNo, said: &ChildEvent) {
@@ -171,6 +179,11 @@ impl Truth {
             ChildEvent::FileFinished { .. } => execution.complete = true,
             _ => {}
         }
+    }
+
+    /// Returns whether no file has begun.
+    pub(super) fn nothing_ran(&self) -> bool {
+        self.executions.is_empty()
     }
 
     /// Returns an attempt that ran more than once: a child that is killed before it loads the file ran nothing.

@@ -275,7 +275,7 @@ impl World {
             Effect::StopConsuming => self.order(pid, Order::StopConsuming(files())),
             Effect::Fork(no, _, purpose) => self.fork(pid, no, purpose),
             Effect::Run(no, item, _, then) => self.run_items(pid, no, &item, then),
-            Effect::Look(_) => {}
+            Effect::Look(no) => self.soon(Due::Look(pid, no)),
             Effect::Finish(no, _) => self.finish_child(pid, no),
             Effect::Signal(no, signal) => self.signal_child(pid, no, signal),
             Effect::Exit(exit) => self.worker_exits(pid, exit),

@@ -212,3 +212,42 @@ fn memory_that_runs_out_and_a_stack_too_deep_are_named() {
         check(arguments, &cases);
     }
 }
+
+#[test]
+fn a_file_that_ends_with_its_child_shows_how_long_it_ran() {
+    let home = Home::new();
+    let ends = "RSpec.describe('a') { it('ends') { sleep 1; exit! } }\n";
+    let sleeps = "RSpec.describe('b') { it('sleeps') { sleep } }\n";
+    let (a, b) = ("spec/a_spec.rb", "spec/b_spec.rb");
+    let project = Project::of(&home, &[(a, ends), (b, sleeps)]);
+    let run = run::run(&home, &project, &["-v", "--local=2", "--file-timeout", "2"]);
+    run.exited(1).says(&["Slowest files:"]);
+    let junit = run.junit();
+    for (file, verdict, word) in [(a, "crashed", "crashed"), (b, "timed_out", "timed out")] {
+        let finishes = run.events("item_finished");
+        let finish = finishes
+            .iter()
+            .find(|event| event["filename"] == file)
+            .expect("a finish");
+        assert_eq!(finish["verdict"], verdict, "{finish:#}");
+        let time = finish["time"].as_f64().expect("seconds");
+        let shown = format!("({time:.2} s)");
+        assert_ne!(shown, "(0.00 s)", "{finish:#}");
+        // The terminal and the JUnit report have the same figure.
+        let said = format!("{}{}", run.stdout, run.stderr);
+        let is_its_line =
+            |line: &&str| line.contains(&format!("{word} {file} at ")) && line.contains(&shown);
+        assert!(said.lines().any(|line| is_its_line(&line)), "{said}");
+        let slow = format!("{time:.2} s  {file}");
+        assert!(said.contains(&slow), "no {slow:?} in {said}");
+        let suite = junit.suites.iter().find(|(name, _)| name == file);
+        let times: Vec<&str> = suite
+            .expect("a suite")
+            .1
+            .iter()
+            .map(|case| case.time.as_str())
+            .collect();
+        assert_eq!(times, [format!("{time:.6}")]);
+    }
+    home.assert_nothing_left();
+}

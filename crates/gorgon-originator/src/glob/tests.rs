@@ -8,6 +8,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use gorgon_process::command::Bounds;
+use gorgon_proto::hex;
 
 use super::*;
 
@@ -166,12 +167,7 @@ fn ask_ruby(root: &Path, globs: &[String]) -> Vec<Vec<Vec<u8>>> {
     let finished = gorgon_process::command::run_bounded(command, &bounds, &input)
         .expect("these tests need ruby: apt-get install ruby");
     let answers: Vec<Vec<String>> = serde_json::from_str(&finished.stdout).unwrap();
-    let unhex = |text: &String| {
-        (0..text.len())
-            .step_by(2)
-            .map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap())
-            .collect()
-    };
+    let unhex = |digits: &String| hex::decode(digits).unwrap();
     answers
         .iter()
         .map(|answer| answer.iter().map(unhex).collect())

@@ -93,7 +93,6 @@ impl Bundles {
         if self.begun.insert(child) {
             return;
         }
-        // Of one that did not come to its end the child has told no time.
         self.latest.push_back(finish.time.max(finish.runtime));
         if self.latest.len() > LATEST {
             self.latest.pop_front();

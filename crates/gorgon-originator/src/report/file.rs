@@ -39,7 +39,7 @@ pub struct FileResult {
     pub worker_id: u32,
     /// Seconds from the item's arrival at the worker to its end.
     pub runtime: f64,
-    /// Seconds of load and tests.
+    /// Seconds of load and tests, until its end or until its Ruby child ended.
     pub time: f64,
     /// When it ended, since the start of the job.
     pub ended_at: Duration,
@@ -127,6 +127,18 @@ impl FileResult {
         self.ended_at = at;
         self.attempts = u32::try_from(hosts.len()).unwrap_or(u32::MAX);
         self.errors = vec![FileError::lost(hosts)];
+    }
+
+    /// Returns how long the item ran without a result until this fault ended it. Only the last fault of a crashed or
+    /// timed-out item ended it.
+    #[must_use]
+    pub fn seconds_of_fault(&self, fault: &FileError) -> f64 {
+        let broken = matches!(self.verdict, Some(Verdict::Crashed | Verdict::TimedOut));
+        if !broken || self.errors.last() != Some(fault) {
+            return 0.0;
+        }
+        let told: f64 = self.tests.iter().map(Kept::seconds).sum();
+        (self.time - told).max(0.0)
     }
 
     /// Returns whether there is no verdict, or that it was not run.

@@ -134,6 +134,13 @@ impl<'a> Whole<'a> {
         errors
     }
 
+    /// Returns how long its items ran without a result until this fault ended them.
+    #[must_use]
+    pub fn seconds_of_fault(&self, fault: &FileError) -> f64 {
+        let of = |item: &&FileResult| item.seconds_of_fault(fault);
+        self.items.iter().map(of).sum()
+    }
+
     /// Returns how many of its tests the filters of the job left out. Each part says it of the whole file.
     #[must_use]
     pub fn left_out(&self) -> usize {

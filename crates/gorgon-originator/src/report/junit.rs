@@ -172,8 +172,8 @@ fn order_note(out: &mut String, after: &str, failed: &TestResult) {
     let _ = writeln!(out, "      <system-out>{}</system-out>", xml(&note));
 }
 
-fn error_case(out: &mut String, file: &str, name: &str, error: &FileError) -> Tally {
-    open_case(out, file, file, name, 0.0);
+fn error_case(out: &mut String, file: &str, name: &str, error: &FileError, seconds: f64) -> Tally {
+    open_case(out, file, file, name, seconds);
     out.push_str(">\n");
     let kind = error.exception.as_deref().unwrap_or(&error.what);
     let mut message = error.message.clone();
@@ -185,6 +185,7 @@ fn error_case(out: &mut String, file: &str, name: &str, error: &FileError) -> Ta
     Tally {
         tests: 1,
         errors: 1,
+        seconds,
         ..Tally::default()
     }
 }
@@ -271,9 +272,14 @@ pub fn write(results: &Results, job: &JobFacts) -> String {
             suite.tally.add(case);
         }
         for error in whole.errors() {
-            suite
-                .tally
-                .add(error_case(&mut suite.body, name, &error.what, error));
+            let seconds = whole.seconds_of_fault(error);
+            suite.tally.add(error_case(
+                &mut suite.body,
+                name,
+                &error.what,
+                error,
+                seconds,
+            ));
         }
         for file in items {
             suite.output.push_str(&file.output);
@@ -301,6 +307,7 @@ pub fn write(results: &Results, job: &JobFacts) -> String {
                 &name,
                 hook_name(&hook.error),
                 &hook.error,
+                0.0,
             ));
             suite.output.push_str(&hook.output);
         }

@@ -36,7 +36,7 @@ fn result(outcome: Outcome) -> TestResult {
 fn record() -> (Record, Instant) {
     let now = Instant::now();
     let mut record = Record::open(WorkItem::whole(ItemId(4), "a_spec.rb"), now);
-    record.given_to(1, Framework::Rspec, Vec::new());
+    record.given_to(1, now, Framework::Rspec, Vec::new());
     (record, now)
 }
 
@@ -83,6 +83,35 @@ fn a_crash_names_the_running_test_and_keeps_the_finished_ones() {
     assert_eq!(finish.errors[0].test.as_deref(), Some("divides"));
     assert_eq!(finish.output, "boom");
     assert_eq!(finish.failures, ["crash: the Ruby child ended: SIGKILL"]);
+}
+
+#[test]
+fn the_worker_measures_a_file_whose_child_told_no_time() {
+    let secs = Duration::from_secs;
+    let crashed = || How::Crashed {
+        end: "SIGKILL".into(),
+        output: String::new(),
+    };
+    // Its child got it 2 s after it had arrived.
+    let (mut record, now) = record();
+    record.given_to(2, now + secs(2), Framework::Rspec, Vec::new());
+    let finish = record.clone().close(&me(), now + secs(5), crashed());
+    assert_eq!((finish.runtime, finish.time), (5.0, 3.0));
+    record.ended(0.5, None, String::new());
+    // In a bundle the next one began when this one ended, even if the worker hears of it later.
+    let next = record.next_began_at(now + secs(4));
+    assert_eq!(next, now + Duration::from_millis(2_500));
+    let finish = record.clone().close(&me(), now + secs(4), How::Finished);
+    assert_eq!(finish.time, 0.5);
+    // What an earlier child told does not count.
+    record.given_to(3, now + secs(6), Framework::Rspec, Vec::new());
+    let finish = record.close(&me(), now + secs(7), crashed());
+    assert_eq!(finish.time, 1.0);
+    for foreign in [-1.0, f64::NAN, f64::MAX] {
+        let (mut record, now) = self::record();
+        record.ended(foreign, None, String::new());
+        assert_eq!(record.next_began_at(now), now, "{foreign}");
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use gorgon_broker::{Consume, Declare, Event, Publish, Session};
 use gorgon_process::signals::Signal;
-use gorgon_proto::sign;
+use gorgon_proto::{hex, sign};
 use integration::{
     cluster::Cluster,
     gate::Gate,
@@ -82,7 +82,7 @@ impl Stage {
             self.cluster.vhost().name().to_owned(),
             self.listener_queue(),
         );
-        let hex: String = body.iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex = hex::encode(body);
         self.cluster.node().eval(&format!(
             "rabbit_basic:publish(rabbit_misc:r(<<\"{vhost}\">>, exchange, <<>>), <<\"{queue}\">>, \
              [{{headers, [{{<<\"{}\">>, {erlang}}}]}}], binary:decode_hex(<<\"{hex}\">>)).",

@@ -24,7 +24,7 @@ pub fn not_begun(why: Option<&str>, job: &JobFacts) -> String {
             backtrace: Vec::new(),
             test: None,
         };
-        suite.tally = error_case(&mut suite.body, "(job)", "no job", &error);
+        suite.tally = error_case(&mut suite.body, "(job)", "no job", &error, 0.0);
         close_suite(&mut body, "(job)", &suite, job.seed);
     }
     let mut total = suite.tally;

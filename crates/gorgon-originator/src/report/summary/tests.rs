@@ -259,9 +259,9 @@ spec/b_spec.rb:8:in `block'
     <system-out>hello\\x07
 </system-out>
   </testsuite>
-  <testsuite name=\"spec/c d_spec.rb\" file=\"spec/c d_spec.rb\" tests=\"1\" failures=\"0\" errors=\"1\" skipped=\"0\" time=\"0.000000\" timestamp=\"1970-01-01T00:00:00\" hostname=\"web1\">
+  <testsuite name=\"spec/c d_spec.rb\" file=\"spec/c d_spec.rb\" tests=\"1\" failures=\"0\" errors=\"1\" skipped=\"0\" time=\"1.250000\" timestamp=\"1970-01-01T00:00:00\" hostname=\"web1\">
     <properties><property name=\"seed\" value=\"42\"/></properties>
-    <testcase file=\"spec/c d_spec.rb\" classname=\"spec/c d_spec.rb\" name=\"crash\" time=\"0.000000\">
+    <testcase file=\"spec/c d_spec.rb\" classname=\"spec/c d_spec.rb\" name=\"crash\" time=\"1.250000\">
       <error type=\"crash\" message=\"the Ruby process ended with SIGKILL\">the Ruby process ended with SIGKILL
 while this test was running: Cart dies</error>
     </testcase>
