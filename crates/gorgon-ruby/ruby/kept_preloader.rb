@@ -150,7 +150,7 @@ module Gorgon
       rewind
       kept = $$
       adopter = Process.ppid
-      @job = ::Process.fork { live(kept, adopter, line['job'], connection, output) }
+      @job = ::Process.fork { live(kept, adopter, line, connection, output) }
       [connection, output].each(&:close)
       @owner.send(event: 'forked', pid: @job)
     rescue SystemCallError, NoMemoryError => e
@@ -158,7 +158,7 @@ module Gorgon
     end
 
     # In the preloader of a job. What its processes leave behind falls to our parent.
-    def live(kept, adopter, job, connection, output)
+    def live(kept, adopter, line, connection, output)
       System.die_with_parent(kept)
       Process.setsid
       ::Signal.trap('CHLD', @old_trap || 'DEFAULT')
@@ -166,7 +166,8 @@ module Gorgon
       [@owner, @ended, @wake].each(&:close)
       [STDOUT, STDERR].each { |stream| System.place(output, stream.fileno) || stream.reopen(output) }
       output.close
-      ENV['GORGON_JOB_ID'] = job
+      ENV['GORGON_JOB_ID'] = line['job']
+      line['environment'].each { |name, value| ENV[name] ||= value }
       owner = Channel.new(connection)
       settings = owner.receive or Process.exit!(1)
       settings = settings.merge('adopter' => adopter)

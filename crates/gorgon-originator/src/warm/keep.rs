@@ -23,6 +23,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, bounded, never, select_biased, tick};
 use gorgon_process::exit::{self, Hint};
 use gorgon_process::signals::{self, Signal};
+use gorgon_process::surroundings::difference;
 use gorgon_process::{End, orphan};
 use gorgon_ruby::warm::{FromKeeper, Said, ToKeeper, Wanted};
 
@@ -71,6 +72,7 @@ pub fn run(project: &Path, socket: &Path, limit: Duration) -> Result<u8, KeepErr
         inode,
         limit,
         process: surroundings::own(),
+        hands_on: gorgon_process::surroundings::own(),
         streams: BTreeMap::new(),
         watchers: Vec::new(),
         loaded: None,
@@ -88,6 +90,7 @@ struct Asker {
     owner: PathBuf,
     output: PathBuf,
     job: String,
+    environment: BTreeMap<String, String>,
 }
 
 #[derive(Debug)]
@@ -106,6 +109,8 @@ struct Keeper {
     inode: Option<u64>,
     limit: Duration,
     process: String,
+    /// What it hands on to what it loads.
+    hands_on: String,
     streams: BTreeMap<u64, UnixStream>,
     watchers: Vec<u64>,
     loaded: Option<Loaded>,
@@ -198,9 +203,11 @@ impl Keeper {
                 output,
                 job,
             }) => {
+                let environment = wanted.apart.clone();
                 return self.wanted(
                     *wanted,
                     Asker {
+                        environment,
                         stream,
                         owner,
                         output,
@@ -210,7 +217,7 @@ impl Keeper {
             }
             Met::Line(ToKeeper::Signal { signal }) => return self.signal(stream, &signal),
             Met::Line(ToKeeper::Watch { process }) => {
-                match surroundings::difference(&self.process, &process) {
+                match difference(&self.process, &process) {
                     Some(what) if matches!(self.phase, Phase::Empty | Phase::Idle) => {
                         self.tell(stream, &FromKeeper::Differs { what });
                         return Next::End;
@@ -239,6 +246,13 @@ impl Keeper {
                 true,
             );
             return self.decline(asker.stream, "it is in use");
+        }
+        // What we load inherits it from us, and we cannot change it.
+        if let Some(what) = difference(&self.hands_on, &wanted.process) {
+            let text = format!("reloading: {what} changed; this run loads its own");
+            self.explain(&text, false);
+            self.decline(asker.stream, &format!("{what} changed"));
+            return Next::End;
         }
         if let Some(loaded) = &mut self.loaded {
             match loaded.difference(&wanted) {
@@ -277,7 +291,14 @@ impl Keeper {
 
     fn fork(&mut self, asker: &Asker, kept: bool) {
         if let Some(loaded) = &mut self.loaded {
-            loaded.ruby.fork(&asker.owner, &asker.output, &asker.job);
+            let Asker {
+                owner,
+                output,
+                job,
+                environment,
+                ..
+            } = asker;
+            loaded.ruby.fork(owner, output, job, environment);
             self.phase = Phase::InUse(asker.stream, kept);
         }
     }

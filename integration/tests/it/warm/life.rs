@@ -1,6 +1,11 @@
 //! The life of a kept application: when it begins, whom it serves, what ends it.
 
-use std::{fs, process::Command};
+use std::{
+    fs,
+    io::{Read, Write},
+    os::unix::{ffi::OsStrExt, net::UnixStream},
+    process::Command,
+};
 
 use gorgon_process::command;
 use integration::{
@@ -40,43 +45,6 @@ fn it_ends_after_its_limit_without_use() {
     app.project.write("gorgon.json", r#"{"files": ["spec/*_spec.rb"], "warm": true, "warm_limit": 1, "job": {"callbacks": {"callbacks_class_file": "callbacks.rb"}}}"#);
     app.run_with(&["--local=1"], |_| ());
     app.home.assert_nothing_left();
-}
-
-#[test]
-fn what_jobs_cannot_share_is_named_once_and_ends_with_its_job() {
-    for (before, why) in [
-        (
-            "require 'socket'; $server = TCPServer.new('127.0.0.1', 0)",
-            "a socket (TCPServer, fd ",
-        ),
-        (
-            "$child = spawn('sleep 1000')",
-            "a process that is left: sleep 1000",
-        ),
-        ("Thread.new { sleep }", "a thread, made at "),
-    ] {
-        let app = App::before(before);
-        let first = app.run();
-        let said = first
-            .run
-            .stderr
-            .lines()
-            .find(|line| line.starts_with("not kept warm: "));
-        assert!(
-            said.is_some_and(|line| line.contains(why)),
-            "{}",
-            first.run.stderr
-        );
-        app.home.assert_nothing_left();
-        let second = app.run();
-        assert!(
-            !second.run.stderr.contains("not kept warm"),
-            "{}",
-            second.run.stderr
-        );
-        assert_ne!(first.boot, second.boot);
-        app.home.assert_nothing_left();
-    }
 }
 
 /// Forks share the place in an open file: what one job reads, the next one is to find again.
@@ -247,4 +215,95 @@ fn two_runs_at_once_and_a_keeper_that_is_killed_under_one() {
         let left = app.home.processes();
         if left.is_empty() { Ok(()) } else { Err(left) }
     });
+}
+
+/// A shell sets these for each command: what is loaded does not see them, and tests see their own.
+#[test]
+fn variables_of_the_shell_do_not_load_it_again() {
+    let app = App::before("$seen = ENV.values_at('SHLVL', 'OLDPWD', '_')");
+    app.project.write(
+        "spec/a_spec.rb",
+        &SPEC.replace(
+            "BOOT, LOADED",
+            "BOOT, [$seen, ENV.values_at('SHLVL', 'OLDPWD', '_')]",
+        ),
+    );
+    let run = |level: &str| {
+        app.run_with(&["--local=1", "--warm"], |command| {
+            command
+                .env("SHLVL", level)
+                .env("OLDPWD", "/")
+                .env("_", level);
+        })
+    };
+    let (first, second) = (run("1"), run("2"));
+    assert_eq!(first.boot, second.boot, "{}", second.run.stderr);
+    assert_eq!(first.loaded, "[[nil, nil, nil], [\"1\", \"/\", \"1\"]]");
+    assert_eq!(second.loaded, "[[nil, nil, nil], [\"2\", \"/\", \"2\"]]");
+    app.stop();
+}
+
+#[test]
+fn where_nothing_can_be_kept_a_line_says_why() {
+    let app = App::new();
+    let run = app.run_with(&["--local=1", "--warm"], |command| {
+        command.env("LATIN", std::ffi::OsStr::from_bytes(b"\xe9"));
+    });
+    let text = "nothing is kept warm: the variable LATIN of the environment is not UTF-8";
+    assert!(run.run.stderr.contains(text), "{}", run.run.stderr);
+    let run = app.run_with(&["--local=1", "--sync", "--warm"], |_| ());
+    let text = "nothing is kept warm: it works only with --local in place, not in a workspace";
+    assert!(run.run.stderr.contains(text), "{}", run.run.stderr);
+    app.home.assert_nothing_left();
+}
+
+/// A run that began while another one used it is served only after that: its umask may be another one.
+#[test]
+fn a_process_that_hands_on_something_else_is_not_served() {
+    let app = App::new();
+    app.run();
+    let place = app.home.path().join("cache/gorgon/warm");
+    let socket = fs::read_dir(&place).unwrap().flatten().map(|it| it.path());
+    let socket = socket
+        .into_iter()
+        .find(|it| it.extension().is_some_and(|it| it == "keeper"));
+    let mut stream = UnixStream::connect(socket.unwrap()).unwrap();
+    let wanted = serde_json::json!({
+        "op": "want", "owner": "/none", "output": "/dev/null", "job": "1",
+        "wanted": {"command": ["ruby"], "directory": "/", "environment": {}, "boot": "", "process": "the umask: 0077\n"},
+    });
+    stream.write_all(format!("{wanted}\n").as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert_eq!(
+        answer.trim_end(),
+        r#"{"event":"declined","why":"the umask changed"}"#
+    );
+    app.home.assert_nothing_left();
+}
+
+#[test]
+fn an_application_that_is_killed_under_a_run_costs_that_run_nothing() {
+    let app = App::new();
+    let gate = Gate::open(&app.home);
+    gate.write_into(&app.project);
+    let waits =
+        "require_relative '../gate'\nRSpec.describe('b') { it('waits') { Gate.pass('b') } }";
+    app.project.write("spec/b_spec.rb", waits);
+    let run = run::start_with(
+        &app.home,
+        &app.project,
+        &["--local=1", "--warm", "spec/b_spec.rb"],
+        |command| {
+            command.env("GEM_DIRECTORY", app.gems());
+        },
+    );
+    let test = gate.next();
+    let kept = app.status()[0]["pid"].as_u64().unwrap();
+    integration::processes::signal(u32::try_from(kept).unwrap(), "KILL");
+    test.closed_within(secs(5));
+    gate.next().release();
+    let run = run.finished(RUN_LIMIT);
+    assert!(run.stdout.contains("1 test: 1 passed"), "{run:#?}");
+    app.home.assert_nothing_left();
 }
