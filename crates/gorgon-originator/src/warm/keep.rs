@@ -33,6 +33,8 @@ use meet::Met;
 
 /// How often the memory and the time without use are looked at.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+/// How long the last lines of a process that has ended are waited for: they are in the socket.
+const LAST_LINES_LIMIT: Duration = Duration::from_millis(200);
 /// So many lines wait for the loop, at most.
 const LINES: usize = 64;
 
@@ -152,7 +154,7 @@ impl Keeper {
                     },
                 },
                 recv(ends) -> end => match end {
-                    Ok(end) => self.ended(end),
+                    Ok(end) => self.ended_after(&says, end),
                     Err(_) => Next::End,
                 },
                 recv(look) -> _ => self.look(),
@@ -359,6 +361,20 @@ impl Keeper {
             }
         }
         Next::Wait
+    }
+
+    /// Its end may be seen before its last words: that it could not load the application, or that a callback raised.
+    fn ended_after(&mut self, says: &Receiver<Said>, end: End) -> Next {
+        let until = Instant::now() + LAST_LINES_LIMIT;
+        while let Ok(said) = says.recv_deadline(until) {
+            if self.said(said) == Next::End {
+                return Next::End;
+            }
+        }
+        match self.loaded {
+            Some(_) => self.ended(end),
+            None => Next::Wait,
+        }
     }
 
     /// The kept process itself has ended, with all that it had forked.
