@@ -1,5 +1,6 @@
 //! `--warm`: the application of the last run is used if, and only if, a new start would read the same.
 
+mod doubt;
 mod life;
 mod random;
 mod unchanged;
@@ -146,6 +147,15 @@ impl App {
         self.warm(&["stop"]);
         self.home.assert_nothing_left();
     }
+}
+
+/// Why the run said that nothing stays.
+fn not_kept(run: &Finished) -> Vec<String> {
+    let lines = run.stderr.lines();
+    lines
+        .filter_map(|line| line.strip_prefix("not kept warm: "))
+        .map(str::to_owned)
+        .collect()
 }
 
 /// What the run said of reloading.

@@ -8,7 +8,7 @@ use integration::{
 };
 use serde_json::Value;
 
-use super::{App, BOOT, SPEC, reloading};
+use super::{App, BOOT, SPEC, not_kept, reloading};
 
 #[test]
 fn an_unchanged_application_is_not_loaded_again() {
@@ -171,6 +171,9 @@ fn under_bundler_tests_see_nothing_of_the_recorder() {
         "spec/a_spec.rb",
         &SPEC.replace("LOADED, ENV['GORGON_JOB_ID']", &format!("LOADED, {leaks}")),
     );
+    // Bundler writes Gemfile.lock.
+    let before = ["Gemfile.lock changed while it was loaded"];
+    assert_eq!(not_kept(&app.run().run), before);
     let (first, second) = (app.run(), app.run());
     assert_eq!(first.boot, second.boot, "{}", second.run.stderr);
     for seen in [&first, &second] {
@@ -186,7 +189,11 @@ fn under_bundler_tests_see_nothing_of_the_recorder() {
 fn what_the_load_has_written_is_written_again_if_it_is_gone() {
     let app =
         App::before("Dir.mkdir('made') unless Dir.exist?('made'); File.write('made/file', 'x')");
+    let made = ["made changed while it was loaded"];
+    // A new start would find the directory.
+    assert_eq!(not_kept(&app.run().run), made);
     let first = app.run();
+    assert_eq!(app.run().boot, first.boot);
     fs::write(app.project.path().join("made/file"), "y").unwrap();
     let second = app.run();
     assert_eq!(reloading(&second), ["made/file changed"]);
