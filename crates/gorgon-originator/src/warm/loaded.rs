@@ -91,9 +91,8 @@ impl Loaded {
 
     /// It is loaded: from now on nothing of it is recorded. Returns why it cannot be kept.
     pub(super) fn seal(&mut self, unfit: &str, offset_s: i64) -> Option<String> {
-        let began_on = day(self.begun_at, offset_s);
-        self.day = Some((began_on, offset_s));
-        if began_on != day(SystemTime::now(), offset_s) {
+        self.day = Some((day(self.begun_at, offset_s), offset_s));
+        if is_over_midnight(self.begun_at, SystemTime::now(), offset_s) {
             return Some("the date changed while it was loaded".to_owned());
         }
         let sealed = self.sealed(unfit);
@@ -218,6 +217,10 @@ fn mapped(maps: &str) -> Result<BTreeSet<PathBuf>, String> {
     Ok(found)
 }
 
+fn is_over_midnight(from: SystemTime, to: SystemTime, offset_s: i64) -> bool {
+    day(from, offset_s) != day(to, offset_s)
+}
+
 /// The number of the day at a moment, by a local time that is ahead of UTC by so much.
 fn day(at: SystemTime, offset_s: i64) -> i64 {
     let since_1970 = at.duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -228,6 +231,21 @@ fn day(at: SystemTime, offset_s: i64) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_load_over_midnight_of_the_local_time_has_two_dates() {
+        let at = |seconds| UNIX_EPOCH + Duration::from_secs(seconds);
+        for (from, to, offset_s, over) in [
+            (86_399, 86_400, 0, true),
+            (86_399, 86_400, 3600, false),
+            (82_799, 82_800, 3600, true),
+            (3_599, 3_600, -3600, true),
+            (86_400, 172_799, 0, false),
+        ] {
+            let found = is_over_midnight(at(from), at(to), offset_s);
+            assert_eq!(found, over, "{from} to {to}, {offset_s}");
+        }
+    }
 
     #[test]
     fn files_in_memory_are_those_with_a_path() {

@@ -132,16 +132,18 @@ impl Subject {
             .iter()
             .flatten()
             .any(|stamp| stamp.is_racy(*clock));
+        let kind = |look: &Look| look.met().map(Stamp::is_directory);
+        let is_there_as_before = self.wrote_first() || kind(first) == kind(now);
         match rule {
             // What was made without a look at it was made by the boot, or by others in a place that counts for nothing
             // more.
-            Rule::Object if self.wrote => {
-                let kind = |look: &Look| look.met().map(Stamp::is_directory);
-                self.wrote_first() || kind(first) == kind(now)
-            }
+            Rule::Object if self.wrote => is_there_as_before,
             Rule::Object => same_object(first, now),
             Rule::Names(names) if self.wrote || self.entries_written => {
-                let same = self.wrote || same_object(first, now);
+                let same = match self.wrote {
+                    true => is_there_as_before,
+                    false => same_object(first, now),
+                };
                 same && self.names == Some(number(names))
             }
             Rule::All if self.wrote => {

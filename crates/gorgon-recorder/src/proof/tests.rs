@@ -476,6 +476,11 @@ fn what_the_boot_changes_must_hold_what_the_boot_met() {
             |w| w.put("/app/config/b.rb", FILE),
             false,
         ),
+        (
+            &[(Asked, "/app/made"), (Wrote, "/app/made")],
+            |w| w.put("/app/made", DIRECTORY),
+            false,
+        ),
         // A directory of which its names do not count.
         (
             &[(Asked, "/app/log"), (Put, "/app/log/x")],
@@ -495,6 +500,22 @@ fn what_the_boot_changes_must_hold_what_the_boot_met() {
         world.tick();
         assert_eq!(seal(&world, notes).is_ok(), *kept, "{did:?}");
     }
+}
+
+/// Not even if it then lists what it has made, as a new start would.
+#[test]
+fn a_directory_that_the_boot_misses_and_makes_is_not_what_a_new_start_finds() {
+    let world = World::new();
+    let mut notes = vec![
+        world.note(Did::Asked, "/app/made"),
+        world.note(Did::Wrote, "/app/made"),
+    ];
+    world.put("/app/made", DIRECTORY);
+    world.tick();
+    notes.push(world.note(Did::Read, "/app/made"));
+    assert!(seal(&world, notes.clone()).is_err());
+    // The next start finds it.
+    assert!(seal(&world, notes.split_off(1)).is_ok());
 }
 
 /// Whatever a boot looks at and whatever changes afterwards: if the proof says that nothing is different, each look of

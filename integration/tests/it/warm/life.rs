@@ -268,6 +268,7 @@ fn a_process_that_hands_on_something_else_is_not_served() {
         .into_iter()
         .find(|it| it.extension().is_some_and(|it| it == "keeper"));
     let mut stream = UnixStream::connect(socket.unwrap()).unwrap();
+    stream.set_read_timeout(Some(secs(20))).unwrap();
     let wanted = serde_json::json!({
         "op": "want", "owner": "/none", "output": "/dev/null", "job": "1",
         "wanted": {"command": ["ruby"], "directory": "/", "environment": {}, "boot": "", "process": "the umask: 0077\n"},
