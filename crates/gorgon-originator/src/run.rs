@@ -29,7 +29,7 @@ use crate::report::{Results, json, status};
 use crate::screen::{Screen, Stream};
 use crate::settings::Settings;
 use crate::source::{self, Hosts};
-use crate::warm::{self, Told, Warm};
+use crate::warm::{self, Told, Unwanted, Warm};
 
 pub use error::RunError;
 pub use start::start;
@@ -169,7 +169,7 @@ impl Run<'_> {
         if in_place {
             gorgon_ruby::check_environment(&self.ruby()).map_err(LocalError::from)?;
         }
-        let warm = if in_place { self.warm() } else { None };
+        let warm = self.warm(in_place);
         let local = Local::start(LocalPlan {
             root: self.settings.root.clone(),
             slots,
@@ -182,13 +182,20 @@ impl Run<'_> {
     }
 
     /// Finds or starts who keeps the application warm, where that is wanted. Without it the run is as any other.
-    fn warm(&mut self) -> Option<Warm> {
+    fn warm(&mut self, in_place: bool) -> Option<Warm> {
         let config = &self.settings.config;
         if !self.args.warm && !config.warm {
             return None;
         }
-        if let Err(why) = warm::is_wanted() {
-            self.screen.explain(why);
+        let possible = match in_place {
+            true => warm::is_possible(),
+            false => Err(Unwanted::Workspace),
+        };
+        if let Err(why) = possible {
+            match why.is_detail() {
+                true => self.screen.explain(&why.to_string()),
+                false => self.screen.tell(&why.to_string()),
+            }
             return None;
         }
         warm::begin(&self.settings.root, config.warm_limit)

@@ -16,4 +16,4 @@ mod memory;
 mod place;
 mod surroundings;
 
-pub(crate) use begin::{Told, Warm, begin, is_wanted};
+pub(crate) use begin::{Told, Unwanted, Warm, begin, is_possible};

@@ -27,6 +27,7 @@ pub mod patient;
 pub mod sibling;
 pub mod signals;
 pub mod stop;
+pub mod surroundings;
 pub mod terminal;
 
 pub use child::{Child, End};

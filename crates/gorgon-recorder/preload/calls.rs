@@ -5,7 +5,7 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::layout::did::{ASK, PUT, READ, WRITE};
 use crate::libc::{self, AT_FDCWD};
-use crate::log::note;
+use crate::log::{note, note_itself};
 
 /// The same function as whoever comes after us has it.
 pub fn next(kept: &AtomicUsize, name: &core::ffi::CStr) -> usize {
@@ -134,8 +134,8 @@ instead! {
     scandir(path: Path, list: Any, filter: Any, order: Any) -> c_int { note(AT_FDCWD, path, READ) }
     scandir64(path: Path, list: Any, filter: Any, order: Any) -> c_int { note(AT_FDCWD, path, READ) }
     dlopen(path: Path, flags: c_int) -> Any { loaded(path) }
-    readlink(path: Path, to: Any, bytes: usize) -> isize { note(AT_FDCWD, path, READ) }
-    readlinkat(dir: c_int, path: Path, to: Any, bytes: usize) -> isize { note(dir, path, READ) }
+    readlink(path: Path, to: Any, bytes: usize) -> isize { note_itself(AT_FDCWD, path, READ) }
+    readlinkat(dir: c_int, path: Path, to: Any, bytes: usize) -> isize { note_itself(dir, path, READ) }
     realpath(path: Path, to: Any) -> Any { note(AT_FDCWD, path, ASK) }
     __realpath_chk(path: Path, to: Any, bytes: usize) -> Any { note(AT_FDCWD, path, ASK) }
     canonicalize_file_name(path: Path) -> Any { note(AT_FDCWD, path, ASK) }
@@ -143,17 +143,17 @@ instead! {
 
     stat(path: Path, to: Any) -> c_int { note(AT_FDCWD, path, ASK) }
     stat64(path: Path, to: Any) -> c_int { note(AT_FDCWD, path, ASK) }
-    lstat(path: Path, to: Any) -> c_int { note(AT_FDCWD, path, ASK) }
-    lstat64(path: Path, to: Any) -> c_int { note(AT_FDCWD, path, ASK) }
-    fstatat(dir: c_int, path: Path, to: Any, flags: c_int) -> c_int { note(dir, path, ASK) }
-    fstatat64(dir: c_int, path: Path, to: Any, flags: c_int) -> c_int { note(dir, path, ASK) }
-    statx(dir: c_int, path: Path, flags: c_int, mask: c_uint, to: Any) -> c_int { note(dir, path, ASK) }
+    lstat(path: Path, to: Any) -> c_int { note_itself(AT_FDCWD, path, ASK) }
+    lstat64(path: Path, to: Any) -> c_int { note_itself(AT_FDCWD, path, ASK) }
+    fstatat(dir: c_int, path: Path, to: Any, flags: c_int) -> c_int { asked(dir, path, flags) }
+    fstatat64(dir: c_int, path: Path, to: Any, flags: c_int) -> c_int { asked(dir, path, flags) }
+    statx(dir: c_int, path: Path, flags: c_int, mask: c_uint, to: Any) -> c_int { asked(dir, path, flags) }
     __xstat(version: c_int, path: Path, to: Any) -> c_int { note(AT_FDCWD, path, ASK) }
     __xstat64(version: c_int, path: Path, to: Any) -> c_int { note(AT_FDCWD, path, ASK) }
-    __lxstat(version: c_int, path: Path, to: Any) -> c_int { note(AT_FDCWD, path, ASK) }
-    __lxstat64(version: c_int, path: Path, to: Any) -> c_int { note(AT_FDCWD, path, ASK) }
-    __fxstatat(version: c_int, dir: c_int, path: Path, to: Any, flags: c_int) -> c_int { note(dir, path, ASK) }
-    __fxstatat64(version: c_int, dir: c_int, path: Path, to: Any, flags: c_int) -> c_int { note(dir, path, ASK) }
+    __lxstat(version: c_int, path: Path, to: Any) -> c_int { note_itself(AT_FDCWD, path, ASK) }
+    __lxstat64(version: c_int, path: Path, to: Any) -> c_int { note_itself(AT_FDCWD, path, ASK) }
+    __fxstatat(version: c_int, dir: c_int, path: Path, to: Any, flags: c_int) -> c_int { asked(dir, path, flags) }
+    __fxstatat64(version: c_int, dir: c_int, path: Path, to: Any, flags: c_int) -> c_int { asked(dir, path, flags) }
     access(path: Path, mode: c_int) -> c_int { note(AT_FDCWD, path, ASK) }
     eaccess(path: Path, mode: c_int) -> c_int { note(AT_FDCWD, path, ASK) }
     euidaccess(path: Path, mode: c_int) -> c_int { note(AT_FDCWD, path, ASK) }
@@ -166,6 +166,13 @@ instead! {
     nftw(path: Path, each: Any, open: c_int, flags: c_int) -> c_int { unseen() }
     nftw64(path: Path, each: Any, open: c_int, flags: c_int) -> c_int { unseen() }
     fts_open(paths: Any, options: c_int, order: Any) -> Any { unseen() }
+    fts64_open(paths: Any, options: c_int, order: Any) -> Any { unseen() }
+    scandirat(dir: c_int, path: Path, list: Any, filter: Any, order: Any) -> c_int { note(dir, path, READ) }
+    scandirat64(dir: c_int, path: Path, list: Any, filter: Any, order: Any) -> c_int { note(dir, path, READ) }
+    wordexp(words: Path, to: Any, flags: c_int) -> c_int { unseen() }
+    dlmopen(space: isize, path: Path, flags: c_int) -> Any { loaded(path) }
+    inotify_add_watch(fd: c_int, path: Path, mask: c_uint) -> c_int { note(AT_FDCWD, path, ASK) }
+    setenv(name: Path, value: Path, over: c_int) -> c_int { set(name, value) }
 
     mkdir(path: Path, mode: c_uint) -> c_int { note(AT_FDCWD, path, WRITE) }
     mkdirat(dir: c_int, path: Path, mode: c_uint) -> c_int { note(dir, path, WRITE) }
@@ -185,7 +192,73 @@ instead! {
     chmod(path: Path, mode: c_uint) -> c_int { note(AT_FDCWD, path, WRITE) }
     utimensat(dir: c_int, path: Path, times: Any, flags: c_int) -> c_int { note(dir, path, WRITE) }
     utimes(path: Path, times: Any) -> c_int { note(AT_FDCWD, path, WRITE) }
+    utime(path: Path, times: Any) -> c_int { note(AT_FDCWD, path, WRITE) }
+    lutimes(path: Path, times: Any) -> c_int { note(AT_FDCWD, path, WRITE) }
+    futimesat(dir: c_int, path: Path, times: Any) -> c_int { note(dir, path, WRITE) }
+    fchmodat(dir: c_int, path: Path, mode: c_uint, flags: c_int) -> c_int { note(dir, path, WRITE) }
+    chown(path: Path, owner: c_uint, group: c_uint) -> c_int { note(AT_FDCWD, path, WRITE) }
+    lchown(path: Path, owner: c_uint, group: c_uint) -> c_int { note(AT_FDCWD, path, WRITE) }
+    fchownat(dir: c_int, path: Path, owner: c_uint, group: c_uint, flags: c_int) -> c_int { note(dir, path, WRITE) }
     mkfifo(path: Path, mode: c_uint) -> c_int { note(AT_FDCWD, path, WRITE) }
+    mkfifoat(dir: c_int, path: Path, mode: c_uint) -> c_int { note(dir, path, WRITE) }
+    mknod(path: Path, mode: c_uint, device: u64) -> c_int { note(AT_FDCWD, path, WRITE) }
+    mknodat(dir: c_int, path: Path, mode: c_uint, device: u64) -> c_int { note(dir, path, WRITE) }
+}
+
+/// Asked for by a call that can leave the last link alone.
+unsafe fn asked(dir: c_int, path: Path, flags: c_int) {
+    // SAFETY: the caller's path.
+    unsafe {
+        if flags & libc::AT_SYMLINK_NOFOLLOW == 0 {
+            note(dir, path, ASK);
+        } else {
+            note_itself(dir, path, ASK);
+        }
+    }
+}
+
+/// Records the file of a time zone, which the C library reads by itself.
+unsafe fn set(name: Path, value: Path) {
+    // SAFETY: the caller's strings.
+    unsafe {
+        if !name.is_null() && core::ffi::CStr::from_ptr(name).to_bytes() == b"TZ" {
+            zone(value);
+        }
+    }
+}
+
+/// Records the file that a value of TZ names, as tzset(3) looks for it.
+///
+/// # Safety
+/// `value` is null or a C string.
+pub unsafe fn zone(value: Path) {
+    const BELOW: &core::ffi::CStr = c"/usr/share/zoneinfo";
+    // SAFETY: the caller's string; the buffer is ours, and ends with a zero.
+    unsafe {
+        if value.is_null() {
+            return;
+        }
+        let name = core::ffi::CStr::from_ptr(value).to_bytes();
+        let name = name.strip_prefix(b":").unwrap_or(name);
+        let given = libc::getenv(c"TZDIR".as_ptr());
+        let below = match name.first() {
+            Some(b'/') => b"",
+            _ if !given.is_null() && *given != 0 => core::ffi::CStr::from_ptr(given).to_bytes(),
+            _ => BELOW.to_bytes(),
+        };
+        let mut path = [0_u8; 1024];
+        if name.is_empty() || below.len() + name.len() + 2 > path.len() {
+            return;
+        }
+        path[..below.len()].copy_from_slice(below);
+        let mut at = below.len();
+        if at > 0 {
+            path[at] = b'/';
+            at += 1;
+        }
+        path[at..at + name.len()].copy_from_slice(name);
+        note(AT_FDCWD, path.as_ptr().cast(), READ);
+    }
 }
 
 /// A library by its path; one without a slash is looked for by the loader, which is not seen.

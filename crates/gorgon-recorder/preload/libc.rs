@@ -10,6 +10,9 @@ pub const O_CREAT: c_int = 0o100;
 pub const O_TRUNC: c_int = 0o1000;
 pub const O_APPEND: c_int = 0o2000;
 pub const O_PATH: c_int = 0o10_000_000;
+pub const O_RDONLY_NONBLOCK_CLOEXEC: c_int = 0o2_004_000;
+pub const X_OK: c_int = 1;
+pub const AT_EXECFN: u64 = 31;
 pub const O_RDWR_CLOEXEC: c_int = 0o2_000_002;
 pub const PROT_READ_WRITE: c_int = 3;
 pub const MAP_SHARED: c_int = 1;
@@ -17,6 +20,9 @@ pub const MAP_PRIVATE_ANONYMOUS: c_int = 0x22;
 pub const RTLD_NEXT: *mut c_void = -1_isize as *mut c_void;
 pub const STATX_BASIC_STATS: u32 = 0x7ff;
 pub const S_IFMT: u16 = 0o170_000;
+pub const S_IFREG: u16 = 0o100_000;
+pub const S_IFDIR: u16 = 0o040_000;
+pub const S_ISVTX: u16 = 0o1000;
 pub const S_IFLNK: u16 = 0o120_000;
 
 #[cfg(target_arch = "x86_64")]
@@ -26,6 +32,8 @@ mod number {
     pub const STATX: i64 = 332;
     pub const GETPID: i64 = 39;
     pub const OPENAT: i64 = 257;
+    pub const GETDENTS64: i64 = 217;
+    pub const FACCESSAT: i64 = 269;
 }
 #[cfg(target_arch = "aarch64")]
 mod number {
@@ -34,6 +42,8 @@ mod number {
     pub const STATX: i64 = 291;
     pub const GETPID: i64 = 172;
     pub const OPENAT: i64 = 56;
+    pub const GETDENTS64: i64 = 61;
+    pub const FACCESSAT: i64 = 48;
 }
 pub use number::*;
 
@@ -93,6 +103,7 @@ unsafe extern "C" {
     pub fn syscall(number: c_long, ...) -> c_long;
     pub fn dlsym(handle: *mut c_void, name: *const c_char) -> *mut c_void;
     pub fn dladdr(address: *const c_void, info: *mut DlInfo) -> c_int;
+    pub fn getauxval(kind: u64) -> u64;
     pub fn getenv(name: *const c_char) -> *const c_char;
     pub fn unsetenv(name: *const c_char) -> c_int;
     pub fn clock_gettime(clock: c_int, time: *mut Clock) -> c_int;

@@ -4,14 +4,13 @@ use core::ffi::{c_char, c_int, c_void};
 use core::ptr;
 use core::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
+use crate::content::content;
 use crate::layout::{self, did, fault, header, record};
 use crate::libc::{self, Clock, Statx};
+use crate::paths::{PATH_BYTES, absolute, through_links_of_the_kernel};
 
 /// Where the recording is mapped; 0: there is none.
 static MEMORY: AtomicUsize = AtomicUsize::new(0);
-
-/// The longest path that the kernel takes, and as much for a working directory.
-const PATH_BYTES: usize = 8192;
 
 /// Maps the recording that the environment names; false if there is none, or it is closed.
 pub fn open() -> bool {
@@ -68,7 +67,11 @@ pub fn program() {
         if found > 0 {
             note(libc::AT_FDCWD, path.as_ptr().cast(), did::READ);
         }
-        mark(did::LOADED, own_number());
+        let told = libc::getauxval(libc::AT_EXECFN) as *const c_char;
+        if !told.is_null() {
+            let told = core::slice::from_raw_parts(told.cast(), libc::strlen(told));
+            mark(did::LOADED, own_number(), told);
+        }
     }
 }
 
@@ -113,7 +116,15 @@ impl Memory {
         true
     }
 
-    fn append(self, path: &[u8], did: u8, seen: Option<&Statx>, clock: &Clock, pid: u32) {
+    fn append(
+        self,
+        path: &[u8],
+        did: u8,
+        seen: Option<&Statx>,
+        content: u64,
+        clock: &Clock,
+        pid: u32,
+    ) {
         let bytes = (layout::RECORD_BYTES + path.len()).next_multiple_of(8);
         let at = self
             .number(header::USED)
@@ -132,6 +143,7 @@ impl Memory {
             ((at + record::THERE) as *mut u8).write(u8::from(seen.is_some()));
             put_half(record::PID, pid);
             put(record::CLOCK, clock.seconds as u64);
+            put(record::CONTENT, content);
             put_half(record::CLOCK_NS, clock.nanoseconds as u32);
             if let Some(seen) = seen {
                 put_half(record::MODE, u32::from(seen.mode));
@@ -162,6 +174,20 @@ impl Memory {
 /// # Safety
 /// `path` is null or a C string.
 pub unsafe fn note(dirfd: c_int, path: *const c_char, what: u8) {
+    // SAFETY: the caller's word.
+    unsafe { note_of(dirfd, path, what, false) }
+}
+
+/// The same for a call that does not follow a link at the end of the path.
+///
+/// # Safety
+/// `path` is null or a C string.
+pub unsafe fn note_itself(dirfd: c_int, path: *const c_char, what: u8) {
+    // SAFETY: the caller's word.
+    unsafe { note_of(dirfd, path, what, true) }
+}
+
+unsafe fn note_of(dirfd: c_int, path: *const c_char, what: u8, itself: bool) {
     let Some(memory) = memory() else { return };
     // An empty one means a descriptor that is open already.
     // SAFETY: the caller's word.
@@ -173,7 +199,10 @@ pub unsafe fn note(dirfd: c_int, path: *const c_char, what: u8) {
         unsafe {
             let mut buffer = [0_u8; PATH_BYTES];
             match absolute(dirfd, path, &mut buffer) {
-                Some(bytes) => look(memory, &mut buffer, bytes, what),
+                Some(bytes) => {
+                    let bytes = through_links_of_the_kernel(&mut buffer, bytes, itself);
+                    look(memory, &mut buffer, bytes, what);
+                }
                 None => memory.fault(fault::PATH),
             }
         }
@@ -182,16 +211,14 @@ pub unsafe fn note(dirfd: c_int, path: *const c_char, what: u8) {
 
 /// Records a name that is no path, such as that of a library.
 pub fn name(what: u8, name: &[u8]) {
-    if let Some(memory) = memory() {
-        let name = &name[..name.len().min(4096)];
-        memory.append(name, what, None, &Clock::default(), own_number());
-    }
+    mark(what, own_number(), name);
 }
 
-/// Records something of a process.
-pub fn mark(what: u8, pid: u32) {
+/// Records something of a process, and of a name.
+pub fn mark(what: u8, pid: u32, name: &[u8]) {
     if let Some(memory) = memory() {
-        memory.append(b"", what, None, &Clock::default(), pid);
+        let name = &name[..name.len().min(4096)];
+        memory.append(name, what, None, 0, &Clock::default(), pid);
     }
 }
 
@@ -219,18 +246,46 @@ unsafe fn look(memory: Memory, buffer: &mut [u8; PATH_BYTES], bytes: usize, what
         libc::clock_gettime(libc::CLOCK_REALTIME_COARSE, &raw mut clock);
         let there = statx(buffer.as_ptr(), libc::AT_SYMLINK_NOFOLLOW, &mut seen);
         let pid = own_number();
-        memory.append(&buffer[..bytes], what, there.then_some(&seen), &clock, pid);
-        if there && seen.mode & libc::S_IFMT == libc::S_IFLNK && what != did::WRITE {
-            let mut target = Statx::default();
-            let there = statx(buffer.as_ptr(), 0, &mut target);
+        let is_link = there && seen.mode & libc::S_IFMT == libc::S_IFLNK;
+        let mut target = Statx::default();
+        let leads = is_link && statx(buffer.as_ptr(), 0, &mut target);
+        let content = match (is_link, there) {
+            (true, _) if leads => content(buffer.as_ptr(), &target, what),
+            (false, true) => content(buffer.as_ptr(), &seen, what),
+            _ => 0,
+        };
+        memory.append(
+            &buffer[..bytes],
+            what,
+            there.then_some(&seen),
+            content,
+            &clock,
+            pid,
+        );
+        if is_link && what != did::WRITE {
             memory.append(
                 &buffer[..bytes],
                 did::FOLLOWED,
-                there.then_some(&target),
+                leads.then_some(&target),
+                0,
                 &clock,
                 pid,
             );
         }
+    }
+}
+
+/// Whether this is a file that execve(2) would start.
+///
+/// # Safety
+/// `path` is a C string.
+pub unsafe fn runs(path: *const u8) -> bool {
+    let mut seen = Statx::default();
+    // SAFETY: the caller's word.
+    unsafe {
+        statx(path, 0, &mut seen)
+            && seen.mode & libc::S_IFMT == libc::S_IFREG
+            && libc::syscall(libc::FACCESSAT, libc::AT_FDCWD, path, libc::X_OK) == 0
     }
 }
 
@@ -248,67 +303,9 @@ unsafe fn statx(path: *const u8, flags: c_int, to: &mut Statx) -> bool {
     }
 }
 
-/// Writes the absolute path into the buffer, followed by a zero; returns its length.
-unsafe fn absolute(
-    dirfd: c_int,
-    path: *const c_char,
-    buffer: &mut [u8; PATH_BYTES],
-) -> Option<usize> {
-    // SAFETY: the caller's path is a C string; lengths are checked.
-    unsafe {
-        let length = libc::strlen(path);
-        let given = core::slice::from_raw_parts(path.cast::<u8>(), length);
-        let mut at = 0;
-        if given.first() != Some(&b'/') {
-            let found = if dirfd == libc::AT_FDCWD {
-                libc::syscall(libc::GETCWD, buffer.as_mut_ptr(), PATH_BYTES / 2) - 1
-            } else {
-                let mut link = *b"/proc/self/fd/\0\0\0\0\0\0\0\0\0\0\0\0";
-                decimal(dirfd, &mut link[14..]);
-                libc::syscall(
-                    libc::READLINKAT,
-                    libc::AT_FDCWD,
-                    link.as_ptr(),
-                    buffer.as_mut_ptr(),
-                    PATH_BYTES / 2,
-                )
-            };
-            at = usize::try_from(found)
-                .ok()
-                .filter(|found| (1..PATH_BYTES / 2).contains(found))?;
-            if buffer[0] != b'/' {
-                return None;
-            }
-            if length > 0 && at > 1 {
-                buffer[at] = b'/';
-                at += 1;
-            }
-        }
-        if length >= PATH_BYTES / 2 {
-            return None;
-        }
-        buffer[at..at + length].copy_from_slice(given);
-        buffer[at + length] = 0;
-        Some(at + length)
-    }
-}
-
-fn decimal(number: c_int, to: &mut [u8]) {
-    let mut rest = number.unsigned_abs();
-    let digits = (1..10).find(|n| rest < 10_u32.pow(*n)).unwrap_or(10) as usize;
-    for place in (0..digits.min(to.len() - 1)).rev() {
-        to[place] = b'0' + (rest % 10) as u8;
-        rest /= 10;
-    }
-}
-
-/// 64 bits of FNV-1a with a last mixing.
 fn hash(path: &[u8], what: u8) -> u64 {
-    let mut hash = 0xcbf2_9ce4_8422_2325_u64 ^ u64::from(what);
-    for byte in path {
-        hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
-    }
-    hash ^= hash >> 32;
-    hash = hash.wrapping_mul(0xd6e8_feb8_6659_fd93);
-    hash ^ hash >> 32
+    let mut content = layout::Content::NOTHING;
+    content.add(&[what]);
+    content.add(path);
+    content.number()
 }

@@ -11,6 +11,7 @@ use crate::calls::{instead, next};
 use crate::layout::{did, fault};
 use crate::libc::{self, AT_FDCWD};
 use crate::log::{self, note};
+use crate::program::Program;
 
 type Path = *const c_char;
 type List = *const *const c_char;
@@ -178,14 +179,14 @@ impl Environment {
 }
 
 /// Becomes a program: recorded, so that one which does not load us is noticed. Returns only if it fails.
-unsafe fn turn_into(path: Path, environment: List, by: impl FnOnce(List) -> c_int) -> c_int {
+unsafe fn turn_into(program: &Program, environment: List, by: impl FnOnce(List) -> c_int) -> c_int {
     // SAFETY: the caller's path and list.
     unsafe {
-        note(AT_FDCWD, path, did::READ);
+        note(AT_FDCWD, program.as_ptr(), did::READ);
         let environment = Environment::with_ours(environment);
-        log::mark(did::STARTED, log::own_number());
+        log::mark(did::STARTED, log::own_number(), program.name());
         let result = by(environment.list);
-        log::mark(did::NOT_STARTED, log::own_number());
+        log::mark(did::NOT_STARTED, log::own_number(), b"");
         environment.free();
         result
     }
@@ -194,13 +195,13 @@ unsafe fn turn_into(path: Path, environment: List, by: impl FnOnce(List) -> c_in
 /// Starts a program in another process, whose number the call leaves at `pid`.
 unsafe fn spawn(
     pid: Any,
-    path: Path,
+    program: &Program,
     environment: List,
     by: impl FnOnce(List, Any) -> c_int,
 ) -> c_int {
     // SAFETY: the caller's arguments; a number of ours where the caller wants none.
     unsafe {
-        note(AT_FDCWD, path, did::READ);
+        note(AT_FDCWD, program.as_ptr(), did::READ);
         let environment = Environment::with_ours(environment);
         let mut own: c_int = 0;
         let at = if pid.is_null() {
@@ -210,7 +211,7 @@ unsafe fn spawn(
         };
         let result = by(environment.list, at);
         if result == 0 {
-            log::mark(did::SPAWNED, *at.cast::<c_int>() as u32);
+            log::mark(did::SPAWNED, *at.cast::<c_int>() as u32, program.name());
         }
         environment.free();
         result
@@ -224,7 +225,7 @@ pub unsafe extern "C" fn execve(path: Path, arguments: List, environment: List) 
     unsafe {
         let real: unsafe extern "C" fn(Path, List, List) -> c_int =
             core::mem::transmute(next(&REAL, c"execve"));
-        turn_into(path, environment, |environment| {
+        turn_into(&Program::of(path), environment, |environment| {
             real(path, arguments, environment)
         })
     }
@@ -245,7 +246,7 @@ unsafe extern "C" fn posix_spawn(
     // SAFETY: the caller's arguments are those of posix_spawn(3), and so is the type.
     unsafe {
         let real: Spawn = core::mem::transmute(next(&REAL, c"posix_spawn"));
-        spawn(pid, path, environment, |environment, pid| {
+        spawn(pid, &Program::of(path), environment, |environment, pid| {
             real(pid, path, actions, attributes, arguments, environment)
         })
     }
@@ -264,9 +265,12 @@ unsafe extern "C" fn posix_spawnp(
     // SAFETY: the caller's arguments are those of posix_spawnp(3), and so is the type.
     unsafe {
         let real: Spawn = core::mem::transmute(next(&REAL, c"posix_spawnp"));
-        spawn(pid, ptr::null(), environment, |environment, pid| {
-            real(pid, file, actions, attributes, arguments, environment)
-        })
+        spawn(
+            pid,
+            &Program::found(file),
+            environment,
+            |environment, pid| real(pid, file, actions, attributes, arguments, environment),
+        )
     }
 }
 
@@ -279,12 +283,11 @@ unsafe extern "C" fn execv(path: Path, arguments: List) -> c_int {
 #[unsafe(no_mangle)]
 unsafe extern "C" fn execvpe(file: Path, arguments: List, environment: List) -> c_int {
     static REAL: AtomicUsize = AtomicUsize::new(0);
-    // SAFETY: the caller's arguments are those of execvpe(3), and so is the type. The program itself is recorded when it
-    // starts.
+    // SAFETY: the caller's arguments are those of execvpe(3), and so is the type.
     unsafe {
         let real: unsafe extern "C" fn(Path, List, List) -> c_int =
             core::mem::transmute(next(&REAL, c"execvpe"));
-        turn_into(ptr::null(), environment, |environment| {
+        turn_into(&Program::found(file), environment, |environment| {
             real(file, arguments, environment)
         })
     }
@@ -303,8 +306,27 @@ unsafe extern "C" fn fexecve(fd: c_int, arguments: List, environment: List) -> c
     unsafe {
         let real: unsafe extern "C" fn(c_int, List, List) -> c_int =
             core::mem::transmute(next(&REAL, c"fexecve"));
-        turn_into(ptr::null(), environment, |environment| {
+        turn_into(&Program::open(fd), environment, |environment| {
             real(fd, arguments, environment)
+        })
+    }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn execveat(
+    dir: c_int,
+    path: Path,
+    arguments: List,
+    environment: List,
+    flags: c_int,
+) -> c_int {
+    static REAL: AtomicUsize = AtomicUsize::new(0);
+    // SAFETY: the caller's arguments are those of execveat(2), and so is the type.
+    unsafe {
+        let real: unsafe extern "C" fn(c_int, Path, List, List, c_int) -> c_int =
+            core::mem::transmute(next(&REAL, c"execveat"));
+        turn_into(&Program::at(dir, path), environment, |environment| {
+            real(dir, path, arguments, environment, flags)
         })
     }
 }

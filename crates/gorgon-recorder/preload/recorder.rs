@@ -7,6 +7,8 @@
 
 #[path = "calls.rs"]
 mod calls;
+#[path = "content.rs"]
+mod content;
 #[path = "../src/layout.rs"]
 #[allow(dead_code)]
 mod layout;
@@ -14,6 +16,10 @@ mod layout;
 mod libc;
 #[path = "log.rs"]
 mod log;
+#[path = "paths.rs"]
+mod paths;
+#[path = "program.rs"]
+mod program;
 #[path = "programs.rs"]
 mod programs;
 #[path = "words.rs"]
@@ -35,6 +41,8 @@ static BEGIN: extern "C" fn() = begin;
 extern "C" fn begin() {
     if log::open() {
         log::program();
+        // SAFETY: the environment is not changed while constructors run.
+        unsafe { calls::zone(libc::getenv(c"TZ".as_ptr())) };
         programs::hide();
     }
 }

@@ -6,7 +6,7 @@
 /// Bytes of the whole; only what is written takes memory.
 pub const BYTES: usize = 256 << 20;
 /// Marks a recording of this layout.
-pub const MAGIC: u64 = 0x676f_7267_6f6e_0001;
+pub const MAGIC: u64 = 0x676f_7267_6f6e_0002;
 /// Slots of the table of what is recorded already: 8 bytes each.
 pub const TABLE_SLOTS: usize = 1 << 20;
 /// Where the table begins.
@@ -52,18 +52,18 @@ pub mod did {
     pub const THREAD: u8 = 5;
     /// Wrote all of its content, which does not depend on what was there.
     pub const PUT: u8 = 6;
-    /// This process is about to become another program.
+    /// This process is about to become the program of this path, as execve(2) is told it.
     pub const STARTED: u8 = 7;
     /// It has not become it.
     pub const NOT_STARTED: u8 = 8;
-    /// In this process a program has loaded the library.
+    /// In this process a program has loaded the library: the path as execve(2) was told it.
     pub const LOADED: u8 = 9;
-    /// A process of this number was started, with a program.
+    /// A process of this number was started, with the program of this path.
     pub const SPAWNED: u8 = 10;
 }
 
 /// Bytes of a record before its path; a record takes a multiple of 8 bytes.
-pub const RECORD_BYTES: usize = 80;
+pub const RECORD_BYTES: usize = 88;
 
 /// Places within a record.
 pub mod record {
@@ -99,6 +99,56 @@ pub mod record {
     pub const DEVICE: usize = 64;
     /// i64: seconds of the clock.
     pub const CLOCK: usize = 72;
+    /// u64: of a directory that is read or asked for its [`super::Names`], of a file that is about to be written its
+    /// [`super::Content`]; 0: not known.
+    pub const CONTENT: usize = 80;
+}
+
+/// Largest file whose content is recorded before it is written, in bytes.
+pub const CONTENT_BYTES: u64 = 1 << 20;
+
+/// A number that stands for the content of a file, piece by piece: 64 bits of FNV-1a.
+#[derive(Clone, Copy)]
+pub struct Content(u64);
+
+impl Content {
+    /// Of nothing yet.
+    pub const NOTHING: Self = Self(0xcbf2_9ce4_8422_2325);
+
+    /// Of one piece more.
+    pub fn add(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = (self.0 ^ *byte as u64).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+
+    /// Returns the number, which is not 0.
+    pub fn number(self) -> u64 {
+        let mut mixed = (self.0 ^ self.0 >> 32).wrapping_mul(0xd6e8_feb8_6659_fd93);
+        mixed ^= mixed >> 32;
+        if mixed == 0 { 1 } else { mixed }
+    }
+}
+
+/// A number that stands for the names in a directory, in whatever order they come.
+#[derive(Clone, Copy)]
+pub struct Names(u64);
+
+impl Names {
+    /// Of an empty directory.
+    pub const NOTHING: Self = Self(1);
+
+    /// Of one name more.
+    pub fn add(&mut self, name: &[u8]) {
+        let mut content = Content::NOTHING;
+        content.add(name);
+        self.0 = self.0.wrapping_add(content.number());
+    }
+
+    /// Returns the number, which is not 0.
+    pub fn number(self) -> u64 {
+        if self.0 == 0 { 1 } else { self.0 }
+    }
 }
 
 /// The variable that names the recording.

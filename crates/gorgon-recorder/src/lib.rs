@@ -15,10 +15,10 @@ mod proof;
 mod recording;
 mod stamp;
 
-pub use look::{check, seal};
+pub use look::{check, look_at, programs_tried, seal};
 pub use places::Places;
 pub use proof::{Difference, Proof, What};
-pub use recording::{Did, Note, Recording, Unusable};
+pub use recording::{Did, Note, Recording, Started, Unusable};
 pub use stamp::{Stamp, Time};
 
 /// The library for LD_PRELOAD; empty where there is none for this system.

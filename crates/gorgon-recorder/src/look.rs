@@ -1,7 +1,6 @@
 //! The shell of the proof: looks at paths.
 
 use std::fs;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::num::NonZero;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
@@ -9,9 +8,10 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::layout::Content;
 use crate::places::Places;
 use crate::proof::{Difference, Eyes, Look, Names, Proof, subjects};
-use crate::recording::Recording;
+use crate::recording::{Did, Note, Recording};
 use crate::stamp::{Stamp, Time};
 
 /// Threads that look at the paths of one proof, at most.
@@ -28,14 +28,58 @@ pub fn seal(
     places: &Places,
     added: &[PathBuf],
 ) -> Result<Proof, Difference> {
+    Proof::seal(subjects(recording, places, added), now(), places, &Kernel)
+}
+
+fn now() -> Time {
     let since_1970 = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
-    let now = Time {
+    Time {
         seconds: i64::try_from(since_1970.as_secs()).unwrap_or(i64::MAX),
         nanoseconds: since_1970.subsec_nanos(),
+    }
+}
+
+/// Looks at a path that a boot is about to ask for or read in a way that the library does not see.
+#[must_use]
+pub fn look_at(path: &Path, did: Did) -> Vec<Note> {
+    let clock = now();
+    let look = Kernel.look(path);
+    let note = |did, seen| Note {
+        path: path.to_owned(),
+        did,
+        seen,
+        clock,
+        content: None,
     };
-    Proof::seal(subjects(recording, places, added), now, places, &Kernel)
+    let mut notes = vec![note(did, look.itself)];
+    if look.itself.is_some_and(|itself| itself.is_link()) {
+        notes.push(note(Did::Followed, look.target));
+    }
+    notes
+}
+
+/// Returns the paths at which execvp(3) looks for a program, to the one that it starts: the last one.
+#[must_use]
+pub fn programs_tried(program: &str, path: Option<&str>, directory: &Path) -> Vec<PathBuf> {
+    if program.contains('/') {
+        return vec![PathBuf::from(program)];
+    }
+    let runs = |tried: &PathBuf| {
+        let found = fs::metadata(directory.join(tried));
+        found.is_ok_and(|found| found.is_file() && found.mode() & 0o111 != 0)
+    };
+    let mut tried = Vec::new();
+    for below in path.unwrap_or("/bin:/usr/bin").split(':') {
+        // As the C library puts them together, which shows in the path of the program.
+        let slash = if below.is_empty() { "" } else { "/" };
+        tried.push(PathBuf::from(format!("{below}{slash}{program}")));
+        if tried.last().is_some_and(runs) {
+            break;
+        }
+    }
+    tried
 }
 
 /// Returns the first thing that is not as the boot met it.
@@ -77,10 +121,10 @@ impl Eyes for Kernel {
         names(path)
     }
 
-    fn content(&self, path: &Path) -> u64 {
-        let mut hasher = DefaultHasher::new();
-        fs::read(path).ok().hash(&mut hasher);
-        hasher.finish()
+    fn content(&self, path: &Path) -> Option<u64> {
+        let mut content = Content::NOTHING;
+        content.add(&fs::read(path).ok()?);
+        Some(content.number())
     }
 }
 

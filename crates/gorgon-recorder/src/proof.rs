@@ -4,8 +4,8 @@
 //! |---|---|
 //! | nothing there | that nothing is there |
 //! | a file, read or asked for | all that lstat(2) says, and for a link all that stat(2) says of what it leads to |
-//! | a file that the boot wrote anew | the same, as a new start would write it anew |
-//! | a file that the boot added to, and in the project's tmp and log one that it wrote | kind, permissions, owner, inode |
+//! | a file that the boot only wrote anew | the same, as a new start would write it anew |
+//! | a file that the boot only added to, and in the project's tmp and log one that it only wrote | kind, permissions, owner, inode |
 //! | a directory that was listed or asked for | the same, and time and size, or else the names in it |
 //! | a directory asked for above the project, in its tmp or log, a shared one, the home | kind, permissions, owner, inode |
 //! | each directory above any of them | kind, permissions, owner, inode |
@@ -13,18 +13,22 @@
 //! Where nothing is: one look at the directory tells it of all names that were looked for in vain there, as long as the
 //! time of the directory is what it was. Ruby looks for each library in each directory of its load path.
 //!
-//! What the boot did not write must be as it was when it was first looked at. What it wrote must be as it was after the
-//! boot: nobody can tell its own last write from another one before that.
+//! What the boot did not write must be as it was when it was first looked at. What it looked at and wrote must hold the
+//! same as before its first write, and nobody else may have written in between: a new start would else find something
+//! else. What it wrote before it looked must be as it was after the boot: nobody can tell its own last write from another
+//! one before that.
 
-use std::collections::{BTreeSet, HashMap};
+mod subject;
+
+use std::collections::HashMap;
 use std::ffi::OsString;
 use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use crate::places::Places;
-use crate::recording::{Did, Recording};
 use crate::stamp::{Stamp, Time};
+pub(crate) use subject::{Subject, subjects};
 
 /// What is found at a path: of itself, and where its links lead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -54,22 +58,7 @@ pub(crate) trait Eyes {
     /// The names in a directory.
     fn names(&self, path: &Path) -> Names;
     /// A number that stands for the content of a file.
-    fn content(&self, path: &Path) -> u64;
-}
-
-/// A path, and all that the boot did there.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Subject {
-    pub(crate) path: PathBuf,
-    read: bool,
-    asked: bool,
-    wrote: bool,
-    /// All of its content is of the boot.
-    put: bool,
-    /// Something in it was made or removed by the boot.
-    entries_written: bool,
-    /// What was there when it was first looked at; none for what is added afterwards.
-    first: Option<(Look, Time)>,
+    fn content(&self, path: &Path) -> Option<u64>;
 }
 
 /// How much of it counts.
@@ -90,7 +79,7 @@ struct Entry {
     /// The same times prove nothing: it had just changed.
     racy: bool,
     /// Of a file that the boot had just written.
-    content: Option<u64>,
+    content: Option<Option<u64>>,
 }
 
 /// What has to be as it was.
@@ -134,108 +123,6 @@ impl fmt::Display for Difference {
     }
 }
 
-/// Returns what has to be looked at after a boot. `added`: paths that are known to have been read, by other ways.
-pub(crate) fn subjects(recording: &Recording, places: &Places, added: &[PathBuf]) -> Vec<Subject> {
-    let mut found: Vec<Subject> = Vec::new();
-    let mut by_path: HashMap<PathBuf, usize> = HashMap::new();
-    let mut at = |path: &Path, found: &mut Vec<Subject>| -> usize {
-        *by_path.entry(path.to_owned()).or_insert_with(|| {
-            found.push(Subject {
-                path: path.to_owned(),
-                read: false,
-                asked: false,
-                wrote: false,
-                put: false,
-                entries_written: false,
-                first: None,
-            });
-            found.len() - 1
-        })
-    };
-    for note in recording
-        .notes
-        .iter()
-        .filter(|note| places.counts(&note.path))
-    {
-        let index = at(&note.path, &mut found);
-        let subject = &mut found[index];
-        match note.did {
-            Did::Asked => subject.asked = true,
-            Did::Read => subject.read = true,
-            Did::Wrote => subject.wrote = true,
-            Did::Put => (subject.wrote, subject.put) = (true, true),
-            Did::Followed => {
-                if let Some((look, _)) = &mut subject.first
-                    && look.target.is_none()
-                {
-                    look.target = note.seen;
-                }
-                continue;
-            }
-        }
-        let look = Look {
-            itself: note.seen,
-            target: None,
-        };
-        subject.first.get_or_insert((look, note.clock));
-        if matches!(note.did, Did::Wrote | Did::Put)
-            && let Some(parent) = note.path.parent()
-        {
-            let index = at(parent, &mut found);
-            found[index].entries_written = true;
-        }
-    }
-    for path in added.iter().filter(|path| places.counts(path)) {
-        let index = at(path, &mut found);
-        found[index].read = true;
-    }
-    let above: BTreeSet<PathBuf> = found
-        .iter()
-        .flat_map(|subject| subject.path.ancestors().skip(1).map(Path::to_owned))
-        .collect();
-    for path in above {
-        at(&path, &mut found);
-    }
-    found
-}
-
-impl Subject {
-    fn rule(&self, look: &Look, places: &Places, eyes: &impl Eyes) -> Rule {
-        match look.met() {
-            Some(met) if met.is_directory() => {
-                let counts = self.read || (self.asked && places.names_count(&self.path, met));
-                if counts {
-                    Rule::Names(eyes.names(&self.path))
-                } else {
-                    Rule::Object
-                }
-            }
-            _ if self.read || (self.asked && !self.wrote) => Rule::All,
-            _ if self.put && !places.is_written(&self.path) => Rule::All,
-            // Also where nothing is: then that counts.
-            _ => Rule::Object,
-        }
-    }
-
-    /// Whether what is there now is what the boot met.
-    fn is_as_met(&self, now: &Look, rule: &Rule) -> bool {
-        let Some((first, clock)) = &self.first else {
-            return true;
-        };
-        let wrote = match rule {
-            Rule::All => self.wrote,
-            Rule::Names(_) => self.wrote || self.entries_written,
-            // What was made meanwhile was made by the boot, or by others in a place that counts for nothing more.
-            Rule::Object => return self.wrote || same_object(first, now),
-        };
-        let racy = [first.itself, first.target]
-            .iter()
-            .flatten()
-            .any(|stamp| stamp.is_racy(*clock));
-        wrote || (first == now && !racy)
-    }
-}
-
 fn same_object(was: &Look, is: &Look) -> bool {
     let same = |a: &Option<Stamp>, b: &Option<Stamp>| match (a, b) {
         (Some(a), Some(b)) => a.is_same_object(b),
@@ -257,18 +144,22 @@ impl Proof {
         eyes: &impl Eyes,
     ) -> Result<Self, Difference> {
         let mut entries = Vec::with_capacity(subjects.len());
+        let mut changed = None;
         for subject in subjects {
             let look = eyes.look(&subject.path);
             let rule = subject.rule(&look, places, eyes);
-            if !subject.is_as_met(&look, &rule) {
-                return Err(difference(
-                    &places.project,
-                    &subject.path,
-                    What::ChangedMeanwhile,
-                ));
+            if !subject.is_as_met(&look, &rule, eyes) {
+                let found = difference(&places.project, &subject.path, What::ChangedMeanwhile);
+                if !look.met().is_some_and(Stamp::is_directory) {
+                    return Err(found);
+                }
+                // What has changed in it says more.
+                changed = changed.or(Some(found));
+                continue;
             }
             let racy = look.met().is_some_and(|met| met.is_racy(now));
-            let content = (racy && rule == Rule::All).then(|| eyes.content(&subject.path));
+            let is_compared = racy && rule == Rule::All;
+            let content = is_compared.then(|| eyes.content(&subject.path));
             entries.push(Entry {
                 path: subject.path,
                 look,
@@ -278,10 +169,13 @@ impl Proof {
                 content,
             });
         }
-        Ok(Self {
-            project: places.project.clone(),
-            entries: gathered(entries),
-        })
+        match changed {
+            Some(found) => Err(found),
+            None => Ok(Self {
+                project: places.project.clone(),
+                entries: gathered(entries),
+            }),
+        }
     }
 
     /// Returns how many paths are looked at.
@@ -396,8 +290,10 @@ fn difference(project: &Path, path: &Path, what: What) -> Difference {
         .strip_prefix(project)
         .ok()
         .filter(|within| !within.as_os_str().is_empty());
+    // Of the project itself its name is enough.
+    let itself = path.file_name().filter(|_| path == project).map(Path::new);
     Difference {
-        path: within.unwrap_or(path).to_owned(),
+        path: within.or(itself).unwrap_or(path).to_owned(),
         what,
     }
 }

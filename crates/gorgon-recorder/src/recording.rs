@@ -1,6 +1,6 @@
 //! A recording as the library left it. Bytes of other processes: none of them is believed.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
@@ -37,6 +37,8 @@ pub struct Note {
     pub seen: Option<Stamp>,
     /// When.
     pub clock: Time,
+    /// Of a directory that was looked at its names, of a file about to be written what was in it; none: not known.
+    pub content: Option<u64>,
 }
 
 /// All looks of a boot, in their order.
@@ -68,6 +70,11 @@ pub enum Unusable {
         "it started a program that cannot be recorded (one of another user, or without the C library)"
     )]
     Program,
+    /// The process itself began as a program that the library is not in.
+    #[error(
+        "what starts its Ruby cannot be recorded (a program of another user, or without the C library)"
+    )]
+    Launcher,
     /// The library is not in the process itself.
     #[error("its Ruby cannot be recorded")]
     NotLoaded,
@@ -100,11 +107,11 @@ impl Recording {
         file.set_len(layout::TABLE_AT as u64)
     }
 
-    /// Reads a recording that is closed.
+    /// Reads a recording that is closed, of a process that was started as this program.
     ///
     /// # Errors
     /// When something that was looked at is missing in it.
-    pub fn of(file: &File) -> Result<Self, Unusable> {
+    pub fn of(file: &File, started: &Started) -> Result<Self, Unusable> {
         let mut first = [0; 64];
         let read = |to: &mut [u8], at: usize| {
             file.read_exact_at(to, at as u64)
@@ -114,14 +121,14 @@ impl Recording {
         let used = usize::try_from(whole(&first, header::USED)?).unwrap_or(usize::MAX);
         let mut records = vec![0; used.min(layout::BYTES - layout::RECORDS_AT)];
         read(&mut records, layout::RECORDS_AT)?;
-        Self::read(&first, &records)
+        Self::read(&first, &records, started)
     }
 
     /// Reads a recording in memory: its header, its records.
     ///
     /// # Errors
     /// When something that was looked at is missing in it.
-    pub fn read(first: &[u8], records: &[u8]) -> Result<Self, Unusable> {
+    pub fn read(first: &[u8], records: &[u8], started: &Started) -> Result<Self, Unusable> {
         let number = |at| whole(first, at);
         if number(header::MAGIC)? != layout::MAGIC {
             return Err(Unusable::Damaged);
@@ -153,7 +160,7 @@ impl Recording {
             recording.add(one, &mut programs)?;
             rest = following;
         }
-        programs.check()?;
+        programs.check(started)?;
         Ok(recording)
     }
 
@@ -172,8 +179,7 @@ impl Recording {
             did::FOLLOWED => Did::Followed,
             did::PUT => Did::Put,
             did::STARTED | did::NOT_STARTED | did::LOADED | did::SPAWNED => {
-                programs.saw(one[record::DID], pid);
-                return Ok(());
+                return programs.saw(one[record::DID], pid, path);
             }
             did::THREAD => {
                 self.threads
@@ -202,39 +208,72 @@ impl Recording {
             did,
             seen: (one[record::THERE] == 1).then_some(seen),
             clock: time(record::CLOCK, record::CLOCK_NS)?,
+            content: Some(whole(one, record::CONTENT)?).filter(|it| *it != 0),
         });
         Ok(())
     }
 }
 
-/// Programs by the number of their process.
+/// The process that is recorded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Started {
+    /// Its number.
+    pub pid: u32,
+    /// The program as execve(2) was told it.
+    pub program: PathBuf,
+}
+
+/// A process by its number, and a program as execve(2) was told it.
+type Begun = (u32, Vec<u8>);
+
+/// Programs that were started, and those that have loaded the library: each must be both, by the same path. A program
+/// without the C library that becomes another one would else be taken for that one.
 #[derive(Debug, Default)]
 struct Programs {
-    /// Has become another one, which has not loaded the library yet.
-    changing: HashSet<u32>,
-    spawned: HashSet<u32>,
-    loaded: HashSet<u32>,
+    /// Processes that have become another program, which has not loaded the library yet.
+    changing: HashMap<u32, Vec<u8>>,
+    spawned: Vec<Begun>,
+    /// Those that have loaded the library, but for what was in `changing`.
+    loaded: Vec<Begun>,
+    is_any: bool,
 }
 
 impl Programs {
-    fn saw(&mut self, did: u8, pid: u32) {
+    fn saw(&mut self, did: u8, pid: u32, program: &[u8]) -> Result<(), Unusable> {
+        let program = program.to_vec();
         match did {
-            did::STARTED => _ = self.changing.insert(pid),
-            did::SPAWNED => _ = self.spawned.insert(pid),
-            did::LOADED => {
-                self.changing.remove(&pid);
-                self.loaded.insert(pid);
+            did::STARTED => {
+                if self.changing.insert(pid, program).is_some() {
+                    return Err(Unusable::Program);
+                }
             }
-            _ => _ = self.changing.remove(&pid),
+            did::NOT_STARTED => _ = self.changing.remove(&pid),
+            did::SPAWNED => self.spawned.push((pid, program)),
+            _ => {
+                self.is_any = true;
+                match self.changing.remove(&pid) {
+                    Some(started) if started == program => {}
+                    Some(_) => return Err(Unusable::Program),
+                    None => self.loaded.push((pid, program)),
+                }
+            }
         }
+        Ok(())
     }
 
     /// The first one was started by our own code, which records nothing.
-    fn check(&self) -> Result<(), Unusable> {
-        if self.loaded.is_empty() {
+    fn check(mut self, started: &Started) -> Result<(), Unusable> {
+        if !self.is_any {
             return Err(Unusable::NotLoaded);
         }
-        let all = self.changing.is_empty() && self.spawned.is_subset(&self.loaded);
+        let first = (started.pid, started.program.as_os_str().as_bytes().to_vec());
+        if self.loaded.first() != Some(&first) {
+            return Err(Unusable::Launcher);
+        }
+        self.spawned.push(first);
+        self.spawned.sort_unstable();
+        self.loaded.sort_unstable();
+        let all = self.changing.is_empty() && self.spawned == self.loaded;
         if all { Ok(()) } else { Err(Unusable::Program) }
     }
 }

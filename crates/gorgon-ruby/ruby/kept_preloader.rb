@@ -9,18 +9,25 @@ module Gorgon
   # It is the parent of these preloaders: it alone signals and reaps them.
   class KeptPreloader
     # The descriptors of what a fork would share with this process, by how the kernel names them.
-    SHARED = { /\Asocket:/ => 'a socket', /\Aanon_inode:.*inotify/ => 'a watcher of files',
+    SHARED = { /\Asocket:/ => 'a socket', /\Apipe:/ => 'a pipe', /\Aanon_inode:.*(?:inotify|fanotify)/ => 'a watcher of files',
+               /\Aanon_inode:.*(?:timerfd|signalfd)/ => 'a timer or a watcher of signals',
                /\Aanon_inode:.*(?:eventpoll|io_uring)/ => 'a loop of events' }.freeze
     OBJECTS = ::ObjectSpace.method(:each_object)
-    # Threads that load nothing and change nothing: of `Timeout`, and of the connection pool of Rails, which sleeps.
-    HARMLESS = %r{/timeout\.rb:\d|/connection_pool/reaper\.rb:\d|/connection_pool\.rb:\d}.freeze
-    WRITABLE = /^flags:\s+0?\d*[12]$/.freeze
+    # Threads that load nothing and change nothing: of `Timeout`, of the connection pool of Rails, which sleeps, and of
+    # concurrent-ruby, which frees places of variables of threads that have ended.
+    HARMLESS = %r{/timeout\.rb:\d|/connection_pool/reaper\.rb:\d|/connection_pool\.rb:\d|/ruby_thread_local_var\.rb:\d}.freeze
+    FLAGS = /^flags:\s+(\d+)/.freeze
+    MODES = { File::RDONLY => 'r', File::WRONLY => 'w', File::RDWR => 'r+' }.freeze
+    ACCESS = 3 # O_ACCMODE
+    LOCKED = /^lock:/.freeze
 
     def initialize(settings, callbacks, owner, compiled)
       @settings = settings
       @callbacks = callbacks
       @owner = owner
       @compiled = compiled
+      # Ruby's own, and ours.
+      @known = descriptors
     end
 
     def run
@@ -32,6 +39,8 @@ module Gorgon
       @traps = System.deaf
       @ended, @wake = IO.pipe
       @old_trap = ::Signal.trap('CHLD') { @wake.write_nonblock('.', exception: false) }
+      # What nobody refers to any more is closed by the collection.
+      ::GC.start if unfit
       @positions = positions
       @owner.send(event: 'kept', unfit: unfit.to_s, offset_s: ::Time.now.utc_offset)
       nil while serve
@@ -50,32 +59,57 @@ module Gorgon
       return "a process that is left: #{System.command(left.pid)}" if left
 
       thread = ::Thread.list.find { |it| it != ::Thread.main && !it.inspect.match?(HARMLESS) }
-      return "a thread, made at #{thread.inspect[/\A#<Thread:0x\h+(?:@\S+)? (.+?:\d+)/, 1] || 'an unknown place'}," if thread
+      return "a thread runs, made at #{thread.inspect[/\A#<Thread:0x\h+(?:@\S+)? (.+?:\d+)/, 1] || 'an unknown place'}" if thread
 
-      Dir.children('/proc/self/fd').map(&:to_i).sort.each do |number|
-        next if [@owner.io, @ended, @wake].any? { |io| io.fileno == number }
-
-        link = File.readlink("/proc/self/fd/#{number}")
-        return "a file without a name (#{link})," if link.match?(%r{\A/.* \(deleted\)\z}) && writable?(number)
-
-        kind, = SHARED.find { |pattern, _| link.match?(pattern) }
-        return "#{SHARED[kind]}#{described(number, link)}" if kind
+      known = [@owner.io, @ended, @wake].map(&:fileno)
+      descriptors.each do |number, link|
+        why = shared(number, link) unless known.include?(number) || @known[number] == link
+        return why if why
       rescue SystemCallError
-        next # The descriptor of the list itself.
+        next # It was the descriptor of the list itself.
       end
       nil
     end
 
-    def writable?(number)
-      File.binread("/proc/self/fdinfo/#{number}").match?(WRITABLE)
+    # Why forks cannot share what this descriptor leads to; nil: they can.
+    def shared(number, link)
+      about = File.binread("/proc/self/fdinfo/#{number}")
+      return "a lock is held (#{link})" if about.match?(LOCKED)
+
+      kind, = SHARED.find { |pattern, _| link.match?(pattern) }
+      return "#{SHARED[kind]}#{described(number, link)} is open" if kind
+      return unless link.start_with?('/')
+
+      flags = about[FLAGS, 1].to_i(8)
+      type = type(number, flags)
+      return "a pipe (#{link}) is open" if type == 'fifo'
+      return if type != 'file' || flags & ACCESS == File::RDONLY
+
+      # Each writes to the end of a log, wherever another one has left off.
+      "a file is open for writing (#{link})" if flags & File::APPEND == 0 || link.end_with?(' (deleted)')
+    end
+
+    # By the descriptor itself, not by its path: that would be recorded as a look at the path.
+    def type(number, flags)
+      IO.for_fd(number, MODES.fetch(flags & ACCESS), autoclose: false).stat.ftype
+    end
+
+    # By number, each with what the kernel says of it.
+    def descriptors
+      Dir.children('/proc/self/fd').map(&:to_i).sort.each_with_object({}) do |number, found|
+        found[number] = File.readlink("/proc/self/fd/#{number}")
+      rescue SystemCallError
+        next # The descriptor of the list itself.
+      end
     end
 
     # Where each open file is read or written next: forks share that, and the next job is to find it as this one does.
     def positions
-      Dir.children('/proc/self/fd').map(&:to_i).sort.each_with_object({}) do |number, found|
-        next unless File.file?("/proc/self/fd/#{number}")
+      descriptors.each_with_object({}) do |(number, link), found|
+        next unless link.start_with?('/')
 
-        found[number] = File.binread("/proc/self/fdinfo/#{number}")[/^pos:\s+(\d+)/, 1].to_i
+        about = File.binread("/proc/self/fdinfo/#{number}")
+        found[number] = about[/^pos:\s+(\d+)/, 1].to_i if type(number, about[FLAGS, 1].to_i(8)) == 'file'
       rescue SystemCallError
         next # The descriptor of the list itself.
       end
@@ -150,7 +184,7 @@ module Gorgon
       rewind
       kept = $$
       adopter = Process.ppid
-      @job = ::Process.fork { live(kept, adopter, line['job'], connection, output) }
+      @job = ::Process.fork { live(kept, adopter, line, connection, output) }
       [connection, output].each(&:close)
       @owner.send(event: 'forked', pid: @job)
     rescue SystemCallError, NoMemoryError => e
@@ -158,7 +192,7 @@ module Gorgon
     end
 
     # In the preloader of a job. What its processes leave behind falls to our parent.
-    def live(kept, adopter, job, connection, output)
+    def live(kept, adopter, line, connection, output)
       System.die_with_parent(kept)
       Process.setsid
       ::Signal.trap('CHLD', @old_trap || 'DEFAULT')
@@ -166,7 +200,8 @@ module Gorgon
       [@owner, @ended, @wake].each(&:close)
       [STDOUT, STDERR].each { |stream| System.place(output, stream.fileno) || stream.reopen(output) }
       output.close
-      ENV['GORGON_JOB_ID'] = job
+      ENV['GORGON_JOB_ID'] = line['job']
+      line['environment'].each { |name, value| ENV[name] ||= value }
       owner = Channel.new(connection)
       settings = owner.receive or Process.exit!(1)
       settings = settings.merge('adopter' => adopter)

@@ -22,6 +22,9 @@ pub use kept::{KeptRuby, Recorder, Said};
 /// The variable of each process of a job that a warm application must not see, as it outlives the job.
 const JOB: &str = "GORGON_JOB_ID";
 
+/// What a shell sets anew for each command. What is loaded does not get them, and each job gets its own.
+const OF_THE_SHELL: [&str; 3] = ["OLDPWD", "SHLVL", "_"];
+
 /// The variable in which a listener hands the keeper's socket to its manager.
 pub const KEEPER_VARIABLE: &str = "GORGON_KEEPER";
 
@@ -32,8 +35,14 @@ pub struct Wanted {
     pub command: Vec<String>,
     /// Where.
     pub directory: PathBuf,
-    /// All of its environment.
+    /// All of its environment, but for `apart`.
     pub environment: BTreeMap<String, String>,
+    /// Variables that only its tests see.
+    #[serde(default)]
+    pub apart: BTreeMap<String, String>,
+    /// What it would hand on besides, by [`gorgon_process::surroundings`].
+    #[serde(default)]
+    pub process: String,
     /// What it is told of the project, as JSON.
     pub boot: String,
 }
@@ -56,10 +65,14 @@ impl Wanted {
             };
         }
         environment.remove(&OsString::from(JOB));
-        let environment = environment
+        let mut environment: BTreeMap<String, String> = environment
             .into_iter()
             .map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .collect::<Option<_>>()?;
+        let apart = OF_THE_SHELL
+            .iter()
+            .filter_map(|name| environment.remove_entry(*name))
+            .collect();
         let words = std::iter::once(command.get_program()).chain(command.get_args());
         let command = words
             .map(|word| word.to_str().map(str::to_owned))
@@ -68,6 +81,8 @@ impl Wanted {
             command,
             directory: settings.directory,
             environment,
+            apart,
+            process: gorgon_process::surroundings::own(),
             boot,
         })
     }

@@ -1,5 +1,6 @@
 //! How a run finds the keeper of its project, or starts one.
 
+use std::ffi::OsString;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::fd::OwnedFd;
@@ -38,13 +39,40 @@ pub(crate) struct Warm {
 }
 
 /// Returns whether a run that wants it may keep its application warm; else why not.
-pub(crate) fn is_wanted() -> Result<(), &'static str> {
+pub(crate) fn is_possible() -> Result<(), Unwanted> {
     if gorgon_recorder::LIBRARY.is_empty() {
-        return Err("nothing is kept warm: there is no recorder for this system");
+        return Err(Unwanted::NoRecorder);
     }
-    match std::env::var_os(CI).is_none_or(|it| it.is_empty() || it == "false") {
-        true => Ok(()),
-        false => Err("nothing is kept warm, as CI is set"),
+    if !std::env::var_os(CI).is_none_or(|it| it.is_empty() || it == "false") {
+        return Err(Unwanted::Ci);
+    }
+    let foreign = |(name, value): (OsString, OsString)| {
+        let is_text = name.to_str().is_some() && value.to_str().is_some();
+        (!is_text).then(|| name.to_string_lossy().into_owned())
+    };
+    match std::env::vars_os().find_map(foreign) {
+        Some(name) => Err(Unwanted::Environment(name)),
+        None => Ok(()),
+    }
+}
+
+/// Why a run keeps nothing.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Unwanted {
+    #[error("nothing is kept warm: there is no recorder for this system")]
+    NoRecorder,
+    #[error("nothing is kept warm, as CI is set")]
+    Ci,
+    #[error("nothing is kept warm: the variable {0} of the environment is not UTF-8")]
+    Environment(String),
+    #[error("nothing is kept warm: it works only with --local in place, not in a workspace")]
+    Workspace,
+}
+
+impl Unwanted {
+    /// Whether only `-v` tells it: nobody needs to do anything about it.
+    pub(crate) fn is_detail(&self) -> bool {
+        matches!(self, Self::NoRecorder | Self::Ci)
     }
 }
 

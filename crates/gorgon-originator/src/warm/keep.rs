@@ -23,6 +23,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, bounded, never, select_biased, tick};
 use gorgon_process::exit::{self, Hint};
 use gorgon_process::signals::{self, Signal};
+use gorgon_process::surroundings::difference;
 use gorgon_process::{End, orphan};
 use gorgon_ruby::warm::{FromKeeper, Said, ToKeeper, Wanted};
 
@@ -32,6 +33,8 @@ use meet::Met;
 
 /// How often the memory and the time without use are looked at.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+/// How long the last lines of a process that has ended are waited for: they are in the socket.
+const LAST_LINES_LIMIT: Duration = Duration::from_millis(200);
 /// So many lines wait for the loop, at most.
 const LINES: usize = 64;
 
@@ -71,6 +74,7 @@ pub fn run(project: &Path, socket: &Path, limit: Duration) -> Result<u8, KeepErr
         inode,
         limit,
         process: surroundings::own(),
+        hands_on: gorgon_process::surroundings::own(),
         streams: BTreeMap::new(),
         watchers: Vec::new(),
         loaded: None,
@@ -88,6 +92,7 @@ struct Asker {
     owner: PathBuf,
     output: PathBuf,
     job: String,
+    environment: BTreeMap<String, String>,
 }
 
 #[derive(Debug)]
@@ -106,6 +111,8 @@ struct Keeper {
     inode: Option<u64>,
     limit: Duration,
     process: String,
+    /// What it hands on to what it loads.
+    hands_on: String,
     streams: BTreeMap<u64, UnixStream>,
     watchers: Vec<u64>,
     loaded: Option<Loaded>,
@@ -147,7 +154,7 @@ impl Keeper {
                     },
                 },
                 recv(ends) -> end => match end {
-                    Ok(end) => self.ended(end),
+                    Ok(end) => self.ended_after(&says, end),
                     Err(_) => Next::End,
                 },
                 recv(look) -> _ => self.look(),
@@ -198,9 +205,11 @@ impl Keeper {
                 output,
                 job,
             }) => {
+                let environment = wanted.apart.clone();
                 return self.wanted(
                     *wanted,
                     Asker {
+                        environment,
                         stream,
                         owner,
                         output,
@@ -210,7 +219,7 @@ impl Keeper {
             }
             Met::Line(ToKeeper::Signal { signal }) => return self.signal(stream, &signal),
             Met::Line(ToKeeper::Watch { process }) => {
-                match surroundings::difference(&self.process, &process) {
+                match difference(&self.process, &process) {
                     Some(what) if matches!(self.phase, Phase::Empty | Phase::Idle) => {
                         self.tell(stream, &FromKeeper::Differs { what });
                         return Next::End;
@@ -239,6 +248,13 @@ impl Keeper {
                 true,
             );
             return self.decline(asker.stream, "it is in use");
+        }
+        // What we load inherits it from us, and we cannot change it.
+        if let Some(what) = difference(&self.hands_on, &wanted.process) {
+            let text = format!("reloading: {what} changed; this run loads its own");
+            self.explain(&text, false);
+            self.decline(asker.stream, &format!("{what} changed"));
+            return Next::End;
         }
         if let Some(loaded) = &mut self.loaded {
             match loaded.difference(&wanted) {
@@ -277,7 +293,14 @@ impl Keeper {
 
     fn fork(&mut self, asker: &Asker, kept: bool) {
         if let Some(loaded) = &mut self.loaded {
-            loaded.ruby.fork(&asker.owner, &asker.output, &asker.job);
+            let Asker {
+                owner,
+                output,
+                job,
+                environment,
+                ..
+            } = asker;
+            loaded.ruby.fork(owner, output, job, environment);
             self.phase = Phase::InUse(asker.stream, kept);
         }
     }
@@ -338,6 +361,20 @@ impl Keeper {
             }
         }
         Next::Wait
+    }
+
+    /// Its end may be seen before its last words: that it could not load the application, or that a callback raised.
+    fn ended_after(&mut self, says: &Receiver<Said>, end: End) -> Next {
+        let until = Instant::now() + LAST_LINES_LIMIT;
+        while let Ok(said) = says.recv_deadline(until) {
+            if self.said(said) == Next::End {
+                return Next::End;
+            }
+        }
+        match self.loaded {
+            Some(_) => self.ended(end),
+            None => Next::Wait,
+        }
     }
 
     /// The kept process itself has ended, with all that it had forked.

@@ -6,22 +6,28 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use gorgon_process::memory_file;
-use gorgon_recorder::{LIBRARY, Places, Proof, Recording, check, seal};
+use gorgon_process::{memory_file, orphan};
+use gorgon_recorder::{
+    Did, LIBRARY, Note, Places, Proof, Recording, Started, check, look_at, programs_tried, seal,
+};
 use gorgon_ruby::RubyError;
 use gorgon_ruby::warm::{KeptRuby, Recorder, Wanted};
 
 /// What the C library reads by itself, for whoever asks for users, hosts, the time zone or a library.
-const READ_BY_THE_LIBRARY: [&str; 8] = [
+const READ_BY_THE_LIBRARY: [&str; 9] = [
     "/etc/passwd",
     "/etc/group",
     "/etc/hosts",
     "/etc/nsswitch.conf",
     "/etc/resolv.conf",
     "/etc/localtime",
+    "/usr/share/zoneinfo/posixrules",
     "/etc/ld.so.cache",
     "/etc/ld.so.preload",
 ];
+
+/// The name of the recording, which its process has in its memory.
+const RECORDING: &str = "gorgon-recording";
 
 const SECONDS_OF_A_DAY: i64 = 86_400;
 
@@ -34,6 +40,11 @@ pub(super) struct Loaded {
     /// Held, as it is opened by its number.
     _library: File,
     pub(super) proof: Option<Proof>,
+    /// What the library does not see, as it was before.
+    before: Vec<Note>,
+    /// The program as execve(2) is told it.
+    program: PathBuf,
+    begun_at: SystemTime,
     /// The day on which it was loaded, and the offset of the local time.
     day: Option<(i64, i64)>,
     pub(super) proof_took: Duration,
@@ -51,10 +62,12 @@ pub(super) enum LoadError {
 impl Loaded {
     /// Begins to load what is wanted.
     pub(super) fn begin(wanted: Wanted) -> Result<Self, LoadError> {
-        let recording = memory_file::create("gorgon-recording")?;
+        let recording = memory_file::create(RECORDING)?;
         Recording::begin(&recording)?;
         let mut library = memory_file::create("gorgon-recorder.so")?;
         library.write_all(LIBRARY)?;
+        let begun_at = SystemTime::now();
+        let (program, before) = looked_at_by_the_start(&wanted);
         let ruby = KeptRuby::start(
             &wanted,
             Recorder {
@@ -68,6 +81,9 @@ impl Loaded {
             recording,
             _library: library,
             proof: None,
+            before,
+            program,
+            begun_at,
             day: None,
             proof_took: Duration::ZERO,
         })
@@ -75,7 +91,10 @@ impl Loaded {
 
     /// It is loaded: from now on nothing of it is recorded. Returns why it cannot be kept.
     pub(super) fn seal(&mut self, unfit: &str, offset_s: i64) -> Option<String> {
-        self.day = Some((day(offset_s), offset_s));
+        self.day = Some((day(self.begun_at, offset_s), offset_s));
+        if is_over_midnight(self.begun_at, SystemTime::now(), offset_s) {
+            return Some("the date changed while it was loaded".to_owned());
+        }
         let sealed = self.sealed(unfit);
         sealed.map(|proof| self.proof = Some(proof)).err()
     }
@@ -83,15 +102,24 @@ impl Loaded {
     fn sealed(&self, unfit: &str) -> Result<Proof, String> {
         Recording::close(&self.recording).map_err(|error| error.to_string())?;
         if !unfit.is_empty() {
-            return Err(format!("{unfit} is open"));
+            return Err(unfit.to_owned());
         }
-        let recording = Recording::of(&self.recording).map_err(|error| error.to_string())?;
+        if let Some(left) = orphan::adopted().first() {
+            return Err(format!("a process that is left: {}", command_of(*left)));
+        }
+        let started = Started {
+            pid: self.ruby.pid(),
+            program: self.program.clone(),
+        };
+        let recording = Recording::of(&self.recording, &started);
+        let mut recording = recording.map_err(|error| error.to_string())?;
         if let Some(library) = recording.threads.first() {
             return Err(format!("{library} has started a thread"));
         }
-        let mut added: Vec<PathBuf> = READ_BY_THE_LIBRARY.iter().map(PathBuf::from).collect();
+        recording.notes.splice(0..0, self.before.iter().cloned());
         let maps = fs::read_to_string(format!("/proc/{}/maps", self.ruby.pid()));
-        added.extend(mapped(&maps.map_err(|error| error.to_string())?)?);
+        let added = mapped(&maps.map_err(|error| error.to_string())?)?;
+        let added: Vec<PathBuf> = added.into_iter().collect();
         let proof = seal(&recording, &self.places(), &added);
         // It costs memory only.
         let _ = Recording::forget(&self.recording);
@@ -120,7 +148,9 @@ impl Loaded {
         let found = wanted
             .difference(&self.wanted)
             .or_else(|| {
-                let same = self.day.is_some_and(|(was, offset_s)| was == day(offset_s));
+                let same = self
+                    .day
+                    .is_some_and(|(was, offset_s)| was == day(SystemTime::now(), offset_s));
                 (!same).then(|| "the date changed".to_owned())
             })
             .or_else(|| match &self.proof {
@@ -132,8 +162,43 @@ impl Loaded {
     }
 }
 
-/// Returns the files that a process has in its memory.
+/// Returns the program that a start becomes, and all that is looked at until then; what the C library reads is among it.
+fn looked_at_by_the_start(wanted: &Wanted) -> (PathBuf, Vec<Note>) {
+    let program = wanted.command.first().map_or("", String::as_str);
+    let path = wanted.environment.get("PATH").map(String::as_str);
+    let mut tried = programs_tried(program, path, &wanted.directory);
+    let program = tried.pop().unwrap_or_default();
+    let notes = tried
+        .iter()
+        .map(|it| (it, Did::Asked))
+        .chain([(&program, Did::Read)])
+        .flat_map(|(path, did)| look_at(&wanted.directory.join(path), did));
+    let read = READ_BY_THE_LIBRARY
+        .iter()
+        .flat_map(|path| look_at(Path::new(path), Did::Read));
+    let notes = notes.chain(read).collect();
+    (program, notes)
+}
+
+/// The command line of a process.
+fn command_of(pid: u32) -> String {
+    let words = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    String::from_utf8_lossy(&words)
+        .replace('\0', " ")
+        .trim()
+        .to_owned()
+}
+
+/// Returns the files that a process has in its memory; none of them may be one that it could write there.
 fn mapped(maps: &str) -> Result<BTreeSet<PathBuf>, String> {
+    let shared = maps.lines().find(|line| {
+        let rights = line.split_whitespace().nth(1).unwrap_or_default();
+        rights.starts_with("rw") && rights.ends_with('s') && !line.contains(RECORDING)
+    });
+    if let Some(line) = shared {
+        let name = line.find('/').map_or("without a name", |at| &line[at..]);
+        return Err(format!("memory that processes share ({name})"));
+    }
     let names = maps
         .lines()
         .filter_map(|line| line.find('/').map(|at| &line[at..]));
@@ -152,17 +217,35 @@ fn mapped(maps: &str) -> Result<BTreeSet<PathBuf>, String> {
     Ok(found)
 }
 
-/// The number of the day, by a local time that is ahead of UTC by so much.
-fn day(offset_s: i64) -> i64 {
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    (i64::try_from(now.as_secs()).unwrap_or_default() + offset_s).div_euclid(SECONDS_OF_A_DAY)
+fn is_over_midnight(from: SystemTime, to: SystemTime, offset_s: i64) -> bool {
+    day(from, offset_s) != day(to, offset_s)
+}
+
+/// The number of the day at a moment, by a local time that is ahead of UTC by so much.
+fn day(at: SystemTime, offset_s: i64) -> i64 {
+    let since_1970 = at.duration_since(UNIX_EPOCH).unwrap_or_default();
+    (i64::try_from(since_1970.as_secs()).unwrap_or_default() + offset_s)
+        .div_euclid(SECONDS_OF_A_DAY)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_load_over_midnight_of_the_local_time_has_two_dates() {
+        let at = |seconds| UNIX_EPOCH + Duration::from_secs(seconds);
+        for (from, to, offset_s, over) in [
+            (86_399, 86_400, 0, true),
+            (86_399, 86_400, 3600, false),
+            (82_799, 82_800, 3600, true),
+            (3_599, 3_600, -3600, true),
+            (86_400, 172_799, 0, false),
+        ] {
+            let found = is_over_midnight(at(from), at(to), offset_s);
+            assert_eq!(found, over, "{from} to {to}, {offset_s}");
+        }
+    }
 
     #[test]
     fn files_in_memory_are_those_with_a_path() {
@@ -173,6 +256,8 @@ mod tests {
             found.into_iter().collect::<Vec<_>>(),
             [PathBuf::from("/usr/lib/a b.so")]
         );
+        let shared = mapped("7f-80 rw-s 00 00:01 1024    /dev/zero (deleted)\n").unwrap_err();
+        assert_eq!(shared, "memory that processes share (/dev/zero (deleted))");
         let replaced = mapped("7f-80 r-xp 00 08:01 12  /usr/lib/a.so (deleted)\n").unwrap_err();
         assert_eq!(replaced, "/usr/lib/a.so changed while it was loaded");
     }

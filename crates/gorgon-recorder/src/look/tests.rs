@@ -12,6 +12,7 @@ fn recording(paths: &[PathBuf]) -> Recording {
         did: Did::Read,
         seen: Kernel.look(path).itself,
         clock,
+        content: None,
     };
     Recording {
         notes: paths.iter().map(note).collect(),
@@ -69,4 +70,30 @@ fn a_link_that_leads_elsewhere_and_a_target_that_changes_are_seen() {
     assert_eq!(check(&proof), None);
     fs::write(at("one"), "22").unwrap();
     assert_eq!(check(&proof).unwrap().to_string(), "link changed");
+}
+
+#[test]
+fn a_program_is_looked_for_in_each_directory_of_path() {
+    let place = tempfile::tempdir().unwrap();
+    for directory in ["a", "b", "c"] {
+        fs::create_dir(place.path().join(directory)).unwrap();
+        fs::write(place.path().join(directory).join("x"), "").unwrap();
+    }
+    let runs = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    fs::set_permissions(place.path().join("c/x"), runs).unwrap();
+    let tried = |program, path| programs_tried(program, path, place.path());
+    assert_eq!(
+        tried("x", Some("a:none/:c:b")),
+        paths(&["a/x", "none//x", "c/x"])
+    );
+    assert_eq!(tried("./x", Some("a:c")), paths(&["./x"]));
+    assert_eq!(
+        tried("no-such", None),
+        paths(&["/bin/no-such", "/usr/bin/no-such"])
+    );
+    assert_eq!(tried("x", Some("")), paths(&["x"]));
+}
+
+fn paths(all: &[&str]) -> Vec<PathBuf> {
+    all.iter().map(PathBuf::from).collect()
 }

@@ -1,5 +1,7 @@
+use super::subject::number;
 use super::*;
 use crate::recording::Note;
+use crate::recording::{Did, Recording};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
@@ -91,6 +93,15 @@ impl World {
         }
     }
 
+    /// In place, with the same content.
+    fn rewrite(&self, path: &str) {
+        self.tick();
+        let now = self.now();
+        if let Some((stamp, _)) = self.objects.borrow_mut().get_mut(Path::new(path)) {
+            (stamp.modified, stamp.changed) = (now, now);
+        }
+    }
+
     fn remove(&self, path: &str) {
         self.tick();
         if self.objects.borrow_mut().remove(Path::new(path)).is_some() {
@@ -110,12 +121,22 @@ impl World {
         }
     }
 
+    fn noted(&self, did: Did, path: &Path) -> Option<u64> {
+        let is_directory = self.look(path).itself?.is_directory();
+        match did {
+            Did::Read | Did::Asked if is_directory => Some(number(&self.names(path))),
+            Did::Wrote | Did::Put if !is_directory => self.content(path),
+            _ => None,
+        }
+    }
+
     fn note(&self, did: Did, path: &str) -> Note {
         let note = Note {
             path: path.into(),
             did,
             seen: self.look(Path::new(path)).itself,
             clock: self.now(),
+            content: self.noted(did, Path::new(path)),
         };
         self.tick();
         note
@@ -142,8 +163,8 @@ impl Eyes for World {
             .collect()
     }
 
-    fn content(&self, path: &Path) -> u64 {
-        self.objects.borrow().get(path).map_or(0, |it| it.1)
+    fn content(&self, path: &Path) -> Option<u64> {
+        self.objects.borrow().get(path).map(|it| it.1)
     }
 }
 
@@ -276,9 +297,20 @@ fn what_was_looked_at_must_be_as_it_was() {
         ),
         (&[(Read, "/")], |w| w.put("/x", FILE), "/x is new"),
         (
-            &[(Asked, "/app/log/test.log"), (Wrote, "/app/log/test.log")],
+            &[(Wrote, "/app/log/test.log")],
             |w| w.overwrite("/app/log/test.log"),
             "as it was",
+        ),
+        // What is asked for may be its size.
+        (
+            &[(Asked, "/app/log/test.log"), (Wrote, "/app/log/test.log")],
+            |w| w.overwrite("/app/log/test.log"),
+            "log/test.log changed",
+        ),
+        (
+            &[(Put, "/app/log/test.log"), (Asked, "/app/log/test.log")],
+            |w| w.overwrite("/app/log/test.log"),
+            "log/test.log changed",
         ),
         (
             &[(Read, "/app/log/test.log"), (Wrote, "/app/log/test.log")],
@@ -328,9 +360,13 @@ fn what_somebody_else_changed_during_the_boot_is_not_kept() {
         refused.to_string(),
         "config/a.rb changed while it was loaded"
     );
-    // The boot itself: what it wrote is as it left it.
+    // Also if the boot writes it then.
     let wrote = world.note(Did::Wrote, "/app/config/a.rb");
-    seal(&world, vec![read, wrote]).unwrap();
+    let refused = seal(&world, vec![read, wrote]).unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "config/a.rb changed while it was loaded"
+    );
     // So shortly before that a later change could look the same.
     world.put("/app/config/b.rb", FILE);
     let read = world.note(Did::Read, "/app/config/b.rb");
@@ -346,8 +382,8 @@ fn a_file_that_was_just_written_is_compared_by_content() {
     let world = World::new();
     world.put("/app/config/made.rb", FILE);
     let notes = vec![
+        world.note(Did::Put, "/app/config/made.rb"),
         world.note(Did::Read, "/app/config/made.rb"),
-        world.note(Did::Wrote, "/app/config/made.rb"),
     ];
     world.put("/app/config/made.rb", FILE);
     *world.clock.borrow_mut() -= 1;
@@ -362,6 +398,124 @@ fn a_file_that_was_just_written_is_compared_by_content() {
             .to_string(),
         "config/made.rb changed"
     );
+}
+
+/// What a boot looks at and then changes itself is kept only if the next start meets the same.
+#[test]
+fn what_the_boot_changes_must_hold_what_the_boot_met() {
+    use Did::{Asked, Put, Read, Wrote};
+    type Case = (&'static [(Did, &'static str)], fn(&World), bool);
+    let file = "/app/config/a.rb";
+    let cases: &[Case] = &[
+        (
+            &[(Read, "/app/config/a.rb"), (Put, "/app/config/a.rb")],
+            |w| w.put("/app/config/a.rb", FILE),
+            false,
+        ),
+        (
+            &[(Read, "/app/config/a.rb"), (Put, "/app/config/a.rb")],
+            |w| w.rewrite("/app/config/a.rb"),
+            true,
+        ),
+        (
+            &[(Read, "/app/config/a.rb"), (Wrote, "/app/config/a.rb")],
+            |w| w.overwrite("/app/config/a.rb"),
+            false,
+        ),
+        (
+            &[(Read, "/app/config/a.rb"), (Wrote, "/app/config/a.rb")],
+            |_| {},
+            true,
+        ),
+        (
+            &[(Read, "/app/config/a.rb"), (Wrote, "/app/config/a.rb")],
+            |w| w.remove("/app/config/a.rb"),
+            false,
+        ),
+        (
+            &[(Asked, "/app/config/b.rb"), (Put, "/app/config/b.rb")],
+            |w| w.put("/app/config/b.rb", FILE),
+            false,
+        ),
+        (
+            &[(Asked, "/app/tmp/b"), (Wrote, "/app/tmp/b")],
+            |w| w.put("/app/tmp/b", DIRECTORY),
+            false,
+        ),
+        // A new start writes it as well before it looks.
+        (
+            &[(Put, "/app/config/b.rb"), (Read, "/app/config/b.rb")],
+            |w| w.put("/app/config/b.rb", FILE),
+            true,
+        ),
+        (
+            &[(Wrote, "/app/log/x"), (Read, "/app/log/x")],
+            |w| w.put("/app/log/x", FILE),
+            false,
+        ),
+        (
+            &[(Wrote, "/app/log/x")],
+            |w| w.put("/app/log/x", FILE),
+            true,
+        ),
+        (
+            &[(Read, "/app/config"), (Put, "/app/config/b.rb")],
+            |w| w.put("/app/config/b.rb", FILE),
+            false,
+        ),
+        (
+            &[(Read, "/app/config"), (Put, "/app/config/b.rb")],
+            |w| {
+                w.put("/app/config/b.rb", FILE);
+                w.remove("/app/config/b.rb");
+            },
+            true,
+        ),
+        (
+            &[(Asked, "/app/config"), (Put, "/app/config/b.rb")],
+            |w| w.put("/app/config/b.rb", FILE),
+            false,
+        ),
+        (
+            &[(Asked, "/app/made"), (Wrote, "/app/made")],
+            |w| w.put("/app/made", DIRECTORY),
+            false,
+        ),
+        // A directory of which its names do not count.
+        (
+            &[(Asked, "/app/log"), (Put, "/app/log/x")],
+            |w| w.put("/app/log/x", FILE),
+            true,
+        ),
+    ];
+    for (did, change, kept) in cases {
+        let world = World::new();
+        world.put(file, FILE);
+        world.tick();
+        let notes = did
+            .iter()
+            .map(|(did, path)| world.note(*did, path))
+            .collect();
+        change(&world);
+        world.tick();
+        assert_eq!(seal(&world, notes).is_ok(), *kept, "{did:?}");
+    }
+}
+
+/// Not even if it then lists what it has made, as a new start would.
+#[test]
+fn a_directory_that_the_boot_misses_and_makes_is_not_what_a_new_start_finds() {
+    let world = World::new();
+    let mut notes = vec![
+        world.note(Did::Asked, "/app/made"),
+        world.note(Did::Wrote, "/app/made"),
+    ];
+    world.put("/app/made", DIRECTORY);
+    world.tick();
+    notes.push(world.note(Did::Read, "/app/made"));
+    assert!(seal(&world, notes.clone()).is_err());
+    // The next start finds it.
+    assert!(seal(&world, notes.split_off(1)).is_ok());
 }
 
 /// Whatever a boot looks at and whatever changes afterwards: if the proof says that nothing is different, each look of

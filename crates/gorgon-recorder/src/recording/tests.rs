@@ -9,7 +9,15 @@ fn of(records: &[u8], place: usize, value: u64) -> Result<Recording, Unusable> {
     set(header::MAGIC, layout::MAGIC);
     set(header::USED, records.len() as u64);
     set(place, value);
-    Recording::read(&first, records)
+    Recording::read(&first, records, &started())
+}
+
+/// What our own code has started.
+fn started() -> Started {
+    Started {
+        pid: 1,
+        program: "/bin/a".into(),
+    }
 }
 
 fn whole(records: &[u8]) -> Result<Recording, Unusable> {
@@ -29,7 +37,7 @@ fn record(path: &str, did: u8) -> Vec<u8> {
 #[test]
 fn looks_come_in_their_order_and_threads_by_their_library() {
     let records = [
-        of_process(did::LOADED, 7),
+        of_process(did::LOADED, 1, "/bin/a"),
         record("/a", did::READ),
         record("/lib/x.so", did::THREAD),
         record("/b", did::WRITE),
@@ -47,7 +55,7 @@ fn looks_come_in_their_order_and_threads_by_their_library() {
 #[test]
 fn a_recording_with_a_gap_proves_nothing() {
     let records = [
-        of_process(did::LOADED, 7),
+        of_process(did::LOADED, 1, "/bin/a"),
         record("/a", did::READ),
         record("/b", did::READ),
     ]
@@ -81,8 +89,8 @@ fn no_bytes_make_it_panic() {
     }
 }
 
-fn of_process(did: u8, pid: u32) -> Vec<u8> {
-    let mut one = record("", did);
+fn of_process(did: u8, pid: u32, program: &str) -> Vec<u8> {
+    let mut one = record(program, did);
     one[record::PID..record::PID + 4].copy_from_slice(&pid.to_ne_bytes());
     one
 }
@@ -90,24 +98,41 @@ fn of_process(did: u8, pid: u32) -> Vec<u8> {
 #[test]
 fn each_program_must_have_loaded_the_library() {
     use did::{LOADED, NOT_STARTED, SPAWNED, STARTED};
-    let cases: &[(&[(u8, u32)], bool)] = &[
-        (&[(LOADED, 1)], true),
+    /// After the first program, which is `/bin/a` in process 1.
+    type Case = (&'static [(u8, u32, &'static str)], bool);
+    let cases: &[Case] = &[
+        (&[], true),
         // `bundle exec ruby`: one process, two programs.
-        (&[(LOADED, 1), (STARTED, 1), (LOADED, 1)], true),
-        (&[(LOADED, 1), (STARTED, 1)], false),
-        (&[(LOADED, 1), (LOADED, 2), (SPAWNED, 2)], true),
-        (&[(LOADED, 1), (SPAWNED, 2)], false),
-        (&[(LOADED, 1), (STARTED, 2), (LOADED, 2)], true),
-        (&[(LOADED, 1), (STARTED, 2)], false),
-        (&[(LOADED, 1), (STARTED, 2), (NOT_STARTED, 2)], true),
+        (&[(STARTED, 1, "b"), (LOADED, 1, "b")], true),
+        (&[(STARTED, 1, "b")], false),
+        // A program that is not recorded becomes one that is.
+        (&[(STARTED, 1, "b"), (LOADED, 1, "c")], false),
+        (&[(LOADED, 2, "b"), (SPAWNED, 2, "b")], true),
+        (&[(LOADED, 2, "c"), (SPAWNED, 2, "b")], false),
+        (&[(SPAWNED, 2, "b")], false),
+        (&[(STARTED, 2, "b"), (LOADED, 2, "b")], true),
+        (&[(STARTED, 2, "b")], false),
+        (&[(STARTED, 2, "b"), (NOT_STARTED, 2, "")], true),
+        // One after the other, with the same number.
+        (
+            &[(LOADED, 2, "b"), (SPAWNED, 2, "b"), (SPAWNED, 2, "c")],
+            false,
+        ),
         // What a program that is not recorded starts does not stand for it.
-        (&[(LOADED, 1), (STARTED, 2), (LOADED, 3)], false),
+        (&[(STARTED, 2, "b"), (LOADED, 3, "b")], false),
+        // Nobody who is recorded has started it.
+        (&[(LOADED, 3, "b")], false),
     ];
-    for (marks, whole_one) in cases {
-        let records: Vec<u8> = marks
+    for (marks, expected) in cases {
+        let records: Vec<u8> = [(LOADED, 1, "/bin/a")]
             .iter()
-            .flat_map(|(did, pid)| of_process(*did, *pid))
+            .chain(*marks)
+            .flat_map(|(did, pid, program)| of_process(*did, *pid, program))
             .collect();
-        assert_eq!(whole(&records).is_ok(), *whole_one, "{marks:?}");
+        assert_eq!(whole(&records).is_ok(), *expected, "{marks:?}");
+    }
+    for (pid, program) in [(1, "/bin/b"), (2, "/bin/a")] {
+        let found = whole(&of_process(LOADED, pid, program));
+        assert_eq!(found, Err(Unusable::Launcher), "{pid} {program}");
     }
 }

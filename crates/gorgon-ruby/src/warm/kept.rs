@@ -1,5 +1,6 @@
 //! The kept Ruby process as its owner, the keeper, sees it.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
@@ -69,6 +70,7 @@ enum Order<'a> {
         owner: &'a Path,
         output: &'a Path,
         job: &'a str,
+        environment: &'a BTreeMap<String, String>,
     },
     Signal {
         signal: &'a str,
@@ -174,8 +176,21 @@ impl KeptRuby {
     }
 
     /// Has it fork a preloader.
-    pub fn fork(&mut self, owner: &Path, output: &Path, job: &str) {
-        self.tell(&Order::Fork { owner, output, job });
+    ///
+    /// `environment`: variables that only its tests see.
+    pub fn fork(
+        &mut self,
+        owner: &Path,
+        output: &Path,
+        job: &str,
+        environment: &BTreeMap<String, String>,
+    ) {
+        self.tell(&Order::Fork {
+            owner,
+            output,
+            job,
+            environment,
+        });
     }
 
     /// Has it signal the preloader that it has forked.
