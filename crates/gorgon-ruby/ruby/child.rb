@@ -70,7 +70,7 @@ module Gorgon
       environment
       ARGV.replace(@settings['options'])
       ::Kernel.srand(seed_of_slot)
-      Leaving.watch(@channel, merged: @settings['coverage'])
+      Leaving.watch(@channel, judges: CoverageWanted.asked?(@settings))
       @reporter = Reporter.new(@channel, @capture, @root)
       ::Signal.trap('INT') { interrupt }
     end
@@ -111,7 +111,7 @@ module Gorgon
     end
 
     def serve
-      CoverageShare.begin if @settings['coverage']
+      CoverageShare.begin if CoverageWanted.merged?(@settings)
       # What before_start would load is loaded as a rule; if not, the options are looked at after it.
       settled = options_settled?
       check_options if settled
@@ -133,7 +133,7 @@ module Gorgon
     end
 
     def take_coverage
-      CoverageShare.take(@channel, @root) if @settings['coverage'] && $$ == @pid
+      CoverageShare.take(@channel, @root, @settings) if CoverageWanted.merged?(@settings) && $$ == @pid
     end
 
     # Minitest and Test::Unit refuse unknown options only at the first file, as that may load a plugin with options of

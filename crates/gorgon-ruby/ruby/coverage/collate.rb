@@ -1,14 +1,16 @@
 # frozen_string_literal: true
 
 # Started by gorgon-ruby in the project's directory: merges the shares of all Ruby children, has SimpleCov write its report
-# and judge it, and ends with the status that SimpleCov ends with. Arguments: the file of the shares, a piece a line, and
-# `passed` or `failed` for the tests. Its helper is not loaded, as that would load the application: `share.rb` sends what
+# and judge it. Arguments: the file of the shares, a piece a line; `passed` or `failed` for the tests; whether coverage is
+# `asked` for or merged `by_default`; the exit status that fails the run. Any other status than that and 0 says that there
+# is no judgement. Its helper is not loaded, as that would load the application: `share.rb` sends what
 # it has set. `.simplecov` is loaded by SimpleCov itself.
 [STDOUT, STDERR].each { |stream| stream.sync = true }
-shares_path, tests = ARGV.reject { |argument| argument.strip.empty? }
+shares_path, tests, wanted, refused = ARGV.reject { |argument| argument.strip.empty? }
 ARGV.clear
 
 require_relative 'at_exit'
+asked = wanted == 'asked'
 require 'simplecov' # It brings JSON.
 # It runs its tasks when it collates, not once more at the end.
 SimpleCov.external_at_exit = true
@@ -48,7 +50,8 @@ module Gorgon
       @lost.zero?
     end
 
-    def configure
+    def configure(asked:)
+      @asked = asked
       set(@settings)
       groups = @groups.transform_values { |files| SimpleCov::BlockFilter.new(->(file) { files[file.filename] }) }
       SimpleCov.groups = groups
@@ -164,7 +167,7 @@ module Gorgon
       SimpleCov.print_error_status = settings['says_status'] unless settings['says_status'].nil?
       @limits.each { |name, limits| SimpleCov.public_send(name, limits) unless limits.empty? }
       formatters(settings['formatters'])
-      AtExit.set(@at_exit.uniq, @root) if @at_exit.any?
+      AtExit.set(@at_exit.uniq, @root, asked: @asked) if @at_exit.any?
     end
 
     def formatters(told)
@@ -206,14 +209,23 @@ module Gorgon
 end
 
 collated = Gorgon::Collated.new(shares_path)
-# What is missing may be what would fail the run.
-missing = collated.whole? || tests == 'failed' ? 0 : 1
-exit!(missing) unless collated.any?
-collated.configure
+status = 0
 begin
-  collated.report(tests == 'failed')
+  if collated.any?
+    collated.configure(asked: asked)
+    collated.report(tests == 'failed')
+  end
 rescue SystemExit => e
-  STDOUT.flush
-  exit!(e.status)
+  status = e.status
 end
-exit!(missing)
+exit!(0) if tests == 'failed'
+# What is missing may be what would fail the run, or what would have it pass.
+if asked && status.zero? && !collated.whole?
+  warn 'coverage: the run fails, as results are missing'
+elsif status.positive? && (asked || collated.whole?)
+  warn "coverage: the run fails, as SimpleCov ended with exit status #{status}"
+else
+  warn 'coverage: nothing is judged, as results are missing' unless collated.whole?
+  exit!(0)
+end
+exit!(refused.to_i)
