@@ -160,6 +160,22 @@ class CoverageTest < Minitest::Test
     assert_equal 1, status_of('gorgon-originator', '--local=2', LEAST: (all.floor + 1).to_s)
   end
 
+  # The first file of each process is loaded before SimpleCov starts, of a plain run only its first one.
+  def test_a_test_file_that_starts_simplecov_itself_makes_no_run_fail_by_default
+    make('spec')
+    FileUtils.rm_f("#{@root}/.rspec")
+    write('spec/spec_helper.rb', START.sub(/^  add_filter\(.*\n/, ''))
+    FILES.each { |n| write("spec/m#{n}_spec.rb", "require 'spec_helper'\n#{format(SPEC, n: n)}") }
+    least = percent(plain('spec')).floor
+    by_default
+    while status_of('rspec', LEAST: (least + 1).to_s).zero?
+      least += 1
+    end
+    assert_equal 0, status_of('gorgon-originator', '--local=2', LEAST: least.to_s), @said
+    assert_equal 1, status_of('gorgon-originator', '--local=2', LEAST: '99')
+    assert_match(/a plain run measures were loaded before SimpleCov started: spec.m._spec.rb/, @said)
+  end
+
   def test_a_report_that_cannot_be_made_fails_no_run_that_did_not_ask_for_it
     make('spec')
     write('.simplecov', "exit 7 if $PROGRAM_NAME.end_with?('collate.rb')\n")

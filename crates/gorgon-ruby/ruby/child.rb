@@ -204,6 +204,7 @@ module Gorgon
       return leave_to(other, false) if other && other.to_s != @request.framework
 
       begin_file
+      CoverageShare.note(path) if CoverageWanted.merged?(@settings) && path != first_of_a_plain_run
       program = Frameworks.ruby_options&.program_of(path)
       Program.take(@request.framework, path, @root, program) { |file| Frameworks.scan.text(file) if asked.empty? }
       started = System.now
@@ -213,6 +214,11 @@ module Gorgon
       return leave_to(other, true) if other
 
       end_file(path, System.now - started)
+    end
+
+    # A plain run has its files in the order of their names.
+    def first_of_a_plain_run
+      @first_of_a_plain_run ||= @settings['files'].to_s.lines(chomp: true).min || ''
     end
 
     # The status of a fork inside a test that came to its end here, as the framework would give it.

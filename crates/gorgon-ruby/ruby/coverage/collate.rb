@@ -10,6 +10,7 @@ shares_path, tests, wanted, refused = ARGV.reject { |argument| argument.strip.em
 ARGV.clear
 
 require_relative 'at_exit'
+require_relative 'unseen'
 asked = wanted == 'asked'
 require 'simplecov' # It brings JSON.
 # It runs its tasks when it collates, not once more at the end.
@@ -39,6 +40,8 @@ module Gorgon
       distinct { |share| share['numbers'][0] }.each { |settings| take_settings(settings) }
       distinct { |share| share['numbers'][1] }.each { |groups| take_groups(groups) }
       @coverage = merged
+      unseen = @whole_shares.flat_map { |share| share['unseen'] || [] }.map { |path| outside(path) }.uniq - @coverage.keys
+      @unseen = Unseen.new(unseen.select { |path| File.file?(path) })
       tell_absent
     end
 
@@ -48,6 +51,21 @@ module Gorgon
 
     def whole?
       @lost.zero?
+    end
+
+    # Whether SimpleCov's refusal counts. If nobody asked for it, it counts only if a plain run would end so, too.
+    def sure?
+      return true unless @unseen.any?
+
+      @unseen.tell(@root)
+      return true if @asked
+
+      refused = @unseen.refused_at_best? do |files|
+        @coverage.merge!(files)
+        report(false)
+      end
+      warn 'coverage: as a plain run may pass with that, this fails no run' unless refused
+      refused
     end
 
     def configure(asked:)
@@ -220,12 +238,16 @@ rescue SystemExit => e
 end
 exit!(0) if tests == 'failed'
 # What is missing may be what would fail the run, or what would have it pass.
-if asked && status.zero? && !collated.whole?
-  warn 'coverage: the run fails, as results are missing'
-elsif status.positive? && (asked || collated.whole?)
-  warn "coverage: the run fails, as SimpleCov ended with exit status #{status}"
-else
-  warn 'coverage: nothing is judged, as results are missing' unless collated.whole?
-  exit!(0)
+unless collated.whole?
+  unless asked
+    warn 'coverage: nothing is judged, as results are missing'
+    exit!(0)
+  end
+  if status.zero?
+    warn 'coverage: the run fails, as results are missing'
+    exit!(refused.to_i)
+  end
 end
+exit!(0) if status.zero? || !collated.sure?
+warn "coverage: the run fails, as SimpleCov ended with exit status #{status}"
 exit!(refused.to_i)

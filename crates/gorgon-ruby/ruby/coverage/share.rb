@@ -25,6 +25,15 @@ module Gorgon
         ::SimpleCov.pid = $$ if ready? && ::SimpleCov.running && ::SimpleCov.pid
       end
 
+      # Called before a file is loaded, unless a plain run loads it first. If it starts SimpleCov, its lines are not measured.
+      def note(path)
+        unseen << path unless ready? && ::SimpleCov.running
+      end
+
+      def unseen
+        @unseen ||= []
+      end
+
       # From now on SimpleCov's end is ours. Called when the child has run its last test.
       def take(channel, root, settings)
         return if @taken || !defined?(::SimpleCov)
@@ -97,7 +106,16 @@ module Gorgon
       values = [settings, groups, coverage.keys.map { |path| inside(path) }, *coverage.values]
       known, numbers, news = CoverageKnown.new(self.class.known).numbers(values.map { |value| ::JSON.generate(value) })
       values = news.map { |number, value| "\"#{number}\":#{value}" }.join(',')
-      "#{::JSON.generate(command: name, known: known, numbers: numbers).chop},\"values\":{#{values}}}"
+      "#{::JSON.generate(command: name, known: known, numbers: numbers, unseen: unseen).chop},\"values\":{#{values}}}"
+    end
+
+    # Of the files that were loaded before SimpleCov started, those that its filters leave in.
+    def unseen
+      paths = self.class.unseen.map { |path| ::File.expand_path(path, @roots.first) }.select { |path| ::File.file?(path) }
+      return [] if paths.empty? || !defined?(::SimpleCov::SimulateCoverage)
+
+      files = paths.map { |path| ::SimpleCov::SourceFile.new(path, ::SimpleCov::SimulateCoverage.call(path)) }
+      ::SimpleCov.filtered(files).map { |file| inside(file.filename) }
     end
 
     def settings
