@@ -148,7 +148,42 @@ class CoverageTest < Minitest::Test
     assert_includes @said, 'the run fails, as SimpleCov ended with exit status 4'
     write('spec/spec_helper.rb', "#{helper}least = 0\nSimpleCov.at_exit { exit 4 if SimpleCov.result.covered_percent < least }\n")
     assert_equal 1, status_of('gorgon-originator', '--local=2')
-    assert_match(%r{the block of SimpleCov.at_exit in spec/spec_helper.rb:\d+ cannot run outside of its file, move it to .simplecov: NameError}, @said)
+    cannot_run = %r{the block of SimpleCov.at_exit in spec/spec_helper.rb:\d+ cannot run outside of its file, move it to .simplecov: NameError}
+    assert_match(cannot_run, @said)
+    by_default
+    assert_equal 0, status_of('rspec', LEAST: all.floor.to_s)
+    assert_equal 0, status_of('gorgon-originator', '--local=2', LEAST: all.floor.to_s)
+    assert_match(cannot_run, @said)
+    assert_includes @said, 'fails no run, as gorgon.json does not ask for coverage'
+    assert_equal 1, @said.scan('Coverage report generated').size
+    # What can be judged counts.
+    assert_equal 1, status_of('gorgon-originator', '--local=2', LEAST: (all.floor + 1).to_s)
+  end
+
+  # The first file of each process is loaded before SimpleCov starts, of a plain run only its first one.
+  def test_a_test_file_that_starts_simplecov_itself_makes_no_run_fail_by_default
+    make('spec')
+    FileUtils.rm_f("#{@root}/.rspec")
+    write('spec/spec_helper.rb', START.sub(/^  add_filter\(.*\n/, ''))
+    FILES.each { |n| write("spec/m#{n}_spec.rb", "require 'spec_helper'\n#{format(SPEC, n: n)}") }
+    least = percent(plain('spec')).floor
+    by_default
+    while status_of('rspec', LEAST: (least + 1).to_s).zero?
+      least += 1
+    end
+    assert_equal 0, status_of('gorgon-originator', '--local=2', LEAST: least.to_s), @said
+    assert_equal 1, status_of('gorgon-originator', '--local=2', LEAST: '99')
+    assert_match(/a plain run measures were loaded before SimpleCov started: spec.m._spec.rb/, @said)
+  end
+
+  def test_a_report_that_cannot_be_made_fails_no_run_that_did_not_ask_for_it
+    make('spec')
+    write('.simplecov', "exit 7 if $PROGRAM_NAME.end_with?('collate.rb')\n")
+    assert_equal 1, status_of('gorgon-originator', '--local=2')
+    by_default
+    assert_equal 0, status_of('gorgon-originator', '--local=2')
+    assert_includes @said, 'its report was not made, as Ruby ended with exit status 7'
+    assert_includes @said, 'gorgon.json does not ask for it'
   end
 
   def test_a_file_that_is_not_here_is_named
@@ -162,8 +197,8 @@ class CoverageTest < Minitest::Test
   def test_a_result_that_refers_to_what_never_arrived_fails_a_run_that_passed
     share = { command: 'RSpec', known: 'a', numbers: [0, 1, 2, 3], values: { '0' => {} } }
     write('shares', JSON.generate(from: 'a', piece: 0, pieces: 1, text: JSON.generate(share)))
-    { 'passed' => 1, 'failed' => 0 }.each do |tests, status|
-      assert_equal status, status_of('ruby', COLLATE, 'shares', tests)
+    { %w[passed asked] => 3, %w[failed asked] => 0, %w[passed by_default] => 0 }.each do |said, status|
+      assert_equal status, status_of('ruby', COLLATE, 'shares', *said, '3')
       assert_includes @said, 'coverage: the results of 1 Ruby process did not arrive whole and are left out'
     end
   end
@@ -207,6 +242,12 @@ class CoverageTest < Minitest::Test
     write('lib/not_loaded.rb', "# No test loads it.\nclass NotLoaded\n  def one\n    1\n  end\nend\n")
     write("#{kind}/#{kind}_helper.rb", START + (kind == 'spec' ? '' : "require 'minitest/autorun'\n"))
     write('.rspec', "--require spec_helper\n") if kind == 'spec'
+  end
+
+  # A Rails application, of which nothing but its name is there: coverage is merged unasked.
+  def by_default
+    FileUtils.rm_f("#{@root}/gorgon.json")
+    write('config/application.rb', "# class Application < Rails::Application\n")
   end
 
   def plain(kind)

@@ -9,8 +9,9 @@ use std::time::Duration;
 use crossbeam_channel::Receiver;
 use gorgon_process::Signal;
 use gorgon_process::exit::{self, CANCELLED, ERROR, FAILED, OK};
+use gorgon_proto::job::Coverage;
 use gorgon_proto::message::CoverageShare;
-use gorgon_ruby::{CollateError, Collated, RubySettings, Waiting, collate};
+use gorgon_ruby::{CollateError, Collated, RubySettings, Verdict, Waiting, collate};
 use serde::Serialize;
 
 use crate::callbacks::beside;
@@ -77,13 +78,9 @@ impl Shares {
         signals: &Receiver<Signal>,
     ) -> Option<Judged> {
         if let Some(error) = self.fault {
-            return Some(Judged {
-                said: vec![format!(
-                    "coverage: the results of the Ruby processes cannot be kept: {error}"
-                )],
-                status: ERROR,
-                ..Judged::default()
-            });
+            let said =
+                format!("coverage: the results of the Ruby processes cannot be kept: {error}");
+            return Some(not_judged(settings.coverage, vec![said], ERROR));
         }
         let file = self.file?;
         // Ruby opens it anew, from its beginning.
@@ -92,42 +89,68 @@ impl Shares {
             std::process::id(),
             file.as_raw_fd()
         ));
-        let settings = settings.clone();
+        let (wanted, settings) = (settings.coverage, settings.clone());
         let collated = beside(signals, "coverage", move |cancel| {
             collate(&settings, &path, tests_failed, &Waiting { limit, cancel })
         });
         drop(file);
-        Some(judged(collated, tests_failed))
+        Some(judged(collated, wanted, tests_failed))
     }
 }
 
-fn judged(collated: Option<Result<Collated, CollateError>>, tests_failed: bool) -> Judged {
-    match collated {
-        None => Judged {
-            said: vec!["coverage: the report was ended by a signal".to_owned()],
-            status: CANCELLED,
-            ..Judged::default()
-        },
-        Some(Err(error)) => Judged {
-            said: vec![exit::chain(&error)],
-            status: ERROR,
-            ..Judged::default()
-        },
-        Some(Ok(collated)) => {
-            let mut said: Vec<String> = collated.stderr.lines().map(str::to_owned).collect();
-            let refused = collated.status != 0 && !tests_failed;
-            if refused {
-                said.push(format!(
-                    "coverage: the run fails, as SimpleCov ended with exit status {}",
-                    collated.status
-                ));
-            }
-            Judged {
-                report: collated.stdout,
-                said,
-                status: if refused { FAILED } else { OK },
-            }
+/// What is said of coverage that nobody judges and nobody asked for.
+const NOT_ASKED: &str = "coverage: it is not judged, and fails no run, as gorgon.json does not ask for it: \"coverage\": true does, false switches it off";
+
+/// Nobody has judged the coverage. That fails the run only if the user asked for coverage.
+fn not_judged(coverage: Coverage, mut said: Vec<String>, status: u8) -> Judged {
+    let asked = coverage == Coverage::Asked;
+    if !asked {
+        said.push(NOT_ASKED.to_owned());
+    }
+    Judged {
+        said,
+        status: if asked { status } else { OK },
+        ..Judged::default()
+    }
+}
+
+fn judged(
+    collated: Option<Result<Collated, CollateError>>,
+    coverage: Coverage,
+    tests_failed: bool,
+) -> Judged {
+    let collated = match collated {
+        None => {
+            return Judged {
+                said: vec!["coverage: the report was ended by a signal".to_owned()],
+                status: CANCELLED,
+                ..Judged::default()
+            };
         }
+        Some(Err(error)) => return not_judged(coverage, vec![exit::chain(&error)], ERROR),
+        Some(Ok(collated)) => collated,
+    };
+    let mut said: Vec<String> = collated.stderr.lines().map(str::to_owned).collect();
+    let judged = match collated.verdict {
+        Verdict::NotJudged(status) if !tests_failed => {
+            said.push(format!(
+                "coverage: its report was not made, as Ruby ended with exit status {status}"
+            ));
+            not_judged(coverage, said, FAILED)
+        }
+        Verdict::Refused if !tests_failed => Judged {
+            said,
+            status: FAILED,
+            ..Judged::default()
+        },
+        Verdict::Passed | Verdict::Refused | Verdict::NotJudged(_) => Judged {
+            said,
+            ..Judged::default()
+        },
+    };
+    Judged {
+        report: collated.stdout,
+        ..judged
     }
 }
 
@@ -135,25 +158,34 @@ fn judged(collated: Option<Result<Collated, CollateError>>, tests_failed: bool) 
 mod tests {
     use super::*;
 
-    fn check(status: i32, tests_failed: bool, expected: (&str, u8)) {
+    use Coverage::{Asked, ByDefault};
+    use Verdict::{NotJudged, Passed, Refused};
+
+    fn check(verdict: Verdict, coverage: Coverage, tests_failed: bool, expected: (&str, u8)) {
         let collated = Collated {
-            status,
+            verdict,
             stdout: "report\n".to_owned(),
             stderr: "too small\n".to_owned(),
         };
-        let judged = judged(Some(Ok(collated)), tests_failed);
+        let judged = judged(Some(Ok(collated)), coverage, tests_failed);
         assert_eq!((judged.said.join("|").as_str(), judged.status), expected);
         assert_eq!(judged.report, "report\n");
     }
 
     #[test]
     fn simplecov_fails_a_run_whose_tests_passed() {
-        check(0, false, ("too small", OK));
-        check(1, true, ("too small", OK));
-        let refused = "too small|coverage: the run fails, as SimpleCov ended with exit status 2";
-        check(2, false, (refused, FAILED));
-        let cancelled = super::judged(None, false);
-        assert_eq!(cancelled.status, CANCELLED);
+        let broken =
+            "too small|coverage: its report was not made, as Ruby ended with exit status 1";
+        let by_default = format!("{broken}|{NOT_ASKED}");
+        for (coverage, not_judged) in [(Asked, (broken, FAILED)), (ByDefault, (&*by_default, OK))] {
+            check(Passed, coverage, false, ("too small", OK));
+            check(Refused, coverage, false, ("too small", FAILED));
+            check(NotJudged(1), coverage, false, not_judged);
+            check(NotJudged(1), coverage, true, ("too small", OK));
+            check(Refused, coverage, true, ("too small", OK));
+            let cancelled = super::judged(None, coverage, false);
+            assert_eq!(cancelled.status, CANCELLED);
+        }
         let shares = Shares::default();
         let settings = RubySettings::in_place(".");
         let signals = crossbeam_channel::never();
@@ -161,5 +193,22 @@ mod tests {
             shares.judge(&settings, false, Duration::ZERO, &signals),
             None
         );
+    }
+
+    #[test]
+    fn results_that_cannot_be_kept_fail_a_run_that_asked_for_them() {
+        for (coverage, status) in [(Asked, ERROR), (ByDefault, OK)] {
+            let shares = Shares {
+                fault: Some(io::ErrorKind::StorageFull.into()),
+                ..Shares::default()
+            };
+            let settings = RubySettings {
+                coverage,
+                ..RubySettings::in_place(".")
+            };
+            let signals = crossbeam_channel::never();
+            let judged = shares.judge(&settings, false, Duration::ZERO, &signals);
+            assert_eq!(judged.unwrap().status, status);
+        }
     }
 }

@@ -8,7 +8,7 @@ use gorgon_broker::{Consume, Declare, Publish, Setup};
 use gorgon_proto::config::Secret;
 use gorgon_proto::item::WorkItem;
 use gorgon_proto::job::{
-    Framework, Isolation, JobDefinition, JobDefinitionTag, JobId, SCHEMA, Source,
+    Coverage, Framework, Isolation, JobDefinition, JobDefinitionTag, JobId, SCHEMA, Source,
 };
 use gorgon_proto::message::Control;
 use gorgon_proto::{message, names, sign};
@@ -296,6 +296,14 @@ fn lines(files: &[String]) -> String {
     files.join("\n")
 }
 
+fn coverage(asked: Option<bool>, root: &Path) -> Coverage {
+    match asked {
+        Some(true) => Coverage::Asked,
+        None if is_rails(root) => Coverage::ByDefault,
+        Some(false) | None => Coverage::Off,
+    }
+}
+
 /// Makes the definition of a job that runs these files; where its source is comes later.
 #[must_use]
 pub fn define(
@@ -324,7 +332,7 @@ pub fn define(
         ruby: config.ruby.clone(),
         env: config.env.clone(),
         isolation: config.isolation,
-        coverage: config.coverage.unwrap_or_else(|| is_rails(&settings.root)),
+        coverage: coverage(config.coverage, &settings.root),
         workspace: config.workspace,
         file_timeout_s: timeout
             .map(|limit| limit.as_secs_f64())

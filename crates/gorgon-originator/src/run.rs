@@ -9,7 +9,7 @@ use crossbeam_channel::Receiver;
 use gorgon_broker::Session;
 use gorgon_process::Signal;
 use gorgon_process::exit::{self, CANCELLED};
-use gorgon_proto::job::{JobDefinition, JobId, Source, SourceKind, WorkspaceMode};
+use gorgon_proto::job::{Coverage, JobDefinition, JobId, Source, SourceKind, WorkspaceMode};
 use gorgon_proto::names;
 use gorgon_proto::trace::Trace;
 use gorgon_ruby::{Callback, RubySettings};
@@ -125,13 +125,23 @@ impl Run<'_> {
     }
 
     /// The coverage of a job that ran to its end.
-    fn coverage(&self, shares: Shares, ending: &Ending, results: &Results) -> Option<Judged> {
+    fn coverage(
+        &self,
+        shares: Shares,
+        wanted: Coverage,
+        ending: &Ending,
+        results: &Results,
+    ) -> Option<Judged> {
         if !matches!(ending, Ending::Complete | Ending::FailFast) {
             return None;
         }
         let failed = status::of(ending, results, self.strict()) != exit::OK;
         let limit = self.settings.config.callback_timeout;
-        shares.judge(&self.ruby(), failed, limit, &self.signals)
+        let settings = RubySettings {
+            coverage: wanted,
+            ..self.ruby()
+        };
+        shares.judge(&settings, failed, limit, &self.signals)
     }
 
     fn after_job_finishes(&mut self, ending: &Ending) {
@@ -368,7 +378,7 @@ impl Run<'_> {
         // The local broker ends after who speaks with it.
         drop(local);
         let now = self.did("clean_up", now);
-        let coverage = self.coverage(shares, &ending, &results);
+        let coverage = self.coverage(shares, job.definition.coverage, &ending, &results);
         let now = match coverage {
             Some(_) => self.did("coverage", now),
             None => now,

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::project::CALLBACK_LIMIT;
 
 /// The version of the message schema; parties of different versions refuse each other.
-pub const SCHEMA: u32 = 2;
+pub const SCHEMA: u32 = 3;
 
 /// Names one job; part of its queue names, and the routing key of its control messages.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -76,9 +76,9 @@ pub struct JobDefinition {
     /// A Ruby child for each worker, or for each file.
     #[serde(default)]
     pub isolation: Isolation,
-    /// SimpleCov's results of all Ruby processes are wanted ([`crate::message::CoverageShare`]).
+    /// What becomes of SimpleCov's results.
     #[serde(default)]
-    pub coverage: bool,
+    pub coverage: Coverage,
     /// A directory for the job, or a copy for each slot.
     #[serde(default)]
     pub workspace: WorkspaceMode,
@@ -323,6 +323,20 @@ pub enum Isolation {
     Worker,
     /// A fresh fork for each file.
     File,
+}
+
+/// What becomes of the coverage that SimpleCov measures in the Ruby children.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Coverage {
+    /// SimpleCov is left alone. What it says of one process fails no run.
+    #[default]
+    Off,
+    /// The results of all children are merged ([`crate::message::CoverageShare`]), as in any Rails application. The user
+    /// did not ask for that: what cannot be merged or judged is a warning.
+    ByDefault,
+    /// The user asked for the same: what cannot be merged or judged fails the run.
+    Asked,
 }
 
 /// How many copies of the source a host makes for a job.

@@ -46,7 +46,7 @@ module Gorgon
       # Set before the framework is loaded: the project may be the framework itself.
       take_ruby_options if @framework != 'rspec'
       preload
-      CoverageCounts.keep if @settings['coverage']
+      CoverageCounts.keep if CoverageWanted.merged?(@settings)
       @ways.living.write('.')
       nil while serve
       @compiled.finish

@@ -70,7 +70,7 @@ module Gorgon
       environment
       ARGV.replace(@settings['options'])
       ::Kernel.srand(seed_of_slot)
-      Leaving.watch(@channel, merged: @settings['coverage'])
+      Leaving.watch(@channel, judges: CoverageWanted.asked?(@settings))
       @reporter = Reporter.new(@channel, @capture, @root)
       ::Signal.trap('INT') { interrupt }
     end
@@ -111,7 +111,7 @@ module Gorgon
     end
 
     def serve
-      CoverageShare.begin if @settings['coverage']
+      CoverageShare.begin if CoverageWanted.merged?(@settings)
       # What before_start would load is loaded as a rule; if not, the options are looked at after it.
       settled = options_settled?
       check_options if settled
@@ -133,7 +133,7 @@ module Gorgon
     end
 
     def take_coverage
-      CoverageShare.take(@channel, @root) if @settings['coverage'] && $$ == @pid
+      CoverageShare.take(@channel, @root, @settings) if CoverageWanted.merged?(@settings) && $$ == @pid
     end
 
     # Minitest and Test::Unit refuse unknown options only at the first file, as that may load a plugin with options of
@@ -204,6 +204,7 @@ module Gorgon
       return leave_to(other, false) if other && other.to_s != @request.framework
 
       begin_file
+      CoverageShare.note(path) if CoverageWanted.merged?(@settings) && path != first_of_a_plain_run
       program = Frameworks.ruby_options&.program_of(path)
       Program.take(@request.framework, path, @root, program) { |file| Frameworks.scan.text(file) if asked.empty? }
       started = System.now
@@ -213,6 +214,11 @@ module Gorgon
       return leave_to(other, true) if other
 
       end_file(path, System.now - started)
+    end
+
+    # A plain run has its files in the order of their names.
+    def first_of_a_plain_run
+      @first_of_a_plain_run ||= @settings['files'].to_s.lines(chomp: true).min || ''
     end
 
     # The status of a fork inside a test that came to its end here, as the framework would give it.

@@ -4,9 +4,9 @@ require_relative 'raised'
 
 module Gorgon
   # How a Ruby child ends. If a handler of at_exit gives it a status other than 0, the run fails, as a plain one does.
-  # SimpleCov's exit for too little coverage fails the run only if coverage is merged (`merged`). Without that, the
-  # coverage of one process says nothing of the suite. With it, SimpleCov exits only in a process whose result is not
-  # merged, and which nobody else judges.
+  # SimpleCov's exit for too little coverage fails the run only if the user asked for merged coverage (`judges`). Without
+  # that, the coverage of one process says nothing of the suite. With it, SimpleCov exits only in a process whose result
+  # is not merged, and which nobody else judges.
   #
   # A plain run ends with a status other than 0 if tests have failed, and handlers of at_exit find it in `$!`. So the child
   # exits with that status, too. The worker is not told of it, as it knows of the tests.
@@ -17,9 +17,9 @@ module Gorgon
 
     class << self
       # Called where a child begins to live.
-      def watch(channel, merged: false)
+      def watch(channel, judges: false)
         @channel = channel
-        @merged = merged
+        @judges = judges
         @pid = $$
       end
 
@@ -60,7 +60,7 @@ module Gorgon
 
       # Whether SimpleCov exits because the coverage is too small; that becomes a warning.
       def coverage?(error)
-        return false if @merged || !of_coverage?(error)
+        return false if @judges || !of_coverage?(error)
 
         @channel&.send(event: 'coverage_failed', status: error.status)
         true

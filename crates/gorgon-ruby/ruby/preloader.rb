@@ -139,7 +139,7 @@ module Gorgon
       theirs, orders = IO.pipe
       life, living = IO.pipe
       preloader = $$
-      CoverageCounts.keep if @settings['coverage']
+      CoverageCounts.keep if CoverageWanted.merged?(@settings)
       pid = ::Process.fork do
         System.die_with_parent(preloader)
         [orders, life, *ours_alone(framework)].each(&:close)

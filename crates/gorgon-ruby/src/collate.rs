@@ -5,17 +5,32 @@ use std::path::Path;
 
 use gorgon_process::child::End;
 use gorgon_process::command::{Bounds, CommandError, run_bounded};
+use gorgon_proto::job::Coverage;
 
 use crate::callback::Waiting;
 use crate::command;
 use crate::scripts;
 use crate::settings::RubySettings;
 
+/// The exit status by which our script says that the run is to fail. Neither Ruby nor Bundler ends with it.
+const REFUSED: i32 = 86;
+
+/// What came of the judgement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// The coverage fails no run.
+    Passed,
+    /// The coverage fails the run; stderr says why.
+    Refused,
+    /// The process ended with this exit status before it had a report.
+    NotJudged(i32),
+}
+
 /// What SimpleCov said, and how its process ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Collated {
-    /// Its exit status: what SimpleCov gives the tests' own process in a plain run.
-    pub status: i32,
+    /// What it found.
+    pub verdict: Verdict,
     /// What it wrote to stdout.
     pub stdout: String,
     /// What it wrote to stderr.
@@ -47,14 +62,19 @@ pub fn collate(
     let mut command = command::ruby(settings, &scripts.join("coverage/collate.rb"));
     command
         .arg(shares)
-        .arg(if tests_failed { "failed" } else { "passed" });
+        .arg(if tests_failed { "failed" } else { "passed" })
+        .arg(match settings.coverage {
+            Coverage::Asked => "asked",
+            Coverage::ByDefault | Coverage::Off => "by_default",
+        })
+        .arg(REFUSED.to_string());
     let bounds = Bounds {
         cancel: waiting.cancel.clone(),
         ..Bounds::within(waiting.limit)
     };
     match run_bounded(command, &bounds, b"") {
         Ok(said) => Ok(Collated {
-            status: 0,
+            verdict: Verdict::Passed,
             stdout: said.stdout,
             stderr: said.stderr,
         }),
@@ -63,7 +83,10 @@ pub fn collate(
             source,
             ..
         }) => Ok(Collated {
-            status,
+            verdict: match status {
+                REFUSED => Verdict::Refused,
+                other => Verdict::NotJudged(other),
+            },
             stdout: source.stdout,
             stderr: source.stderr,
         }),

@@ -40,7 +40,7 @@ pub mod warm;
 pub use asked::{Told, Untold, asked_ways, rake_tells};
 pub use callback::{CallbackError, CallbackReply, Waiting, run_callback};
 pub use child::{ChildEvent, RubyChild};
-pub use collate::{CollateError, Collated, collate};
+pub use collate::{CollateError, Collated, Verdict, collate};
 pub use command::{NUMBERS_VARIABLE, default_ruby};
 pub use defined::may_define;
 pub use end::describe_end;

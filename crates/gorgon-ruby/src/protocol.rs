@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use gorgon_proto::job::{Callbacks, Framework};
+use gorgon_proto::job::{Callbacks, Coverage, Framework};
 use gorgon_proto::message::CoveragePiece;
 use gorgon_proto::outcome::{FileError, LeftOut, PlainRun, TestResult};
 use serde::{Deserialize, Serialize};
@@ -24,8 +24,8 @@ pub(crate) struct Boot<'a> {
     pub(crate) ways: &'a [Way],
     /// A Rails application that no callback loads.
     pub(crate) rails: bool,
-    /// SimpleCov's result of each child is sent to the worker.
-    pub(crate) coverage: bool,
+    /// What becomes of SimpleCov's result of each child.
+    pub(crate) coverage: Coverage,
     pub(crate) options: &'a [String],
     pub(crate) seed: u32,
     pub(crate) env: &'a BTreeMap<String, Option<String>>,

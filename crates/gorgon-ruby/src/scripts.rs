@@ -26,6 +26,8 @@ const SCRIPTS: &[(&str, &str)] = scripts![
     "coverage/counts.rb",
     "coverage/known.rb",
     "coverage/share.rb",
+    "coverage/unseen.rb",
+    "coverage/wanted.rb",
     "drafts.rb",
     "frameworks.rb",
     "frameworks/ahead.rb",

@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use gorgon_proto::job::{Callbacks, Framework, Way};
+use gorgon_proto::job::{Callbacks, Coverage, Framework, Way};
 use serde::{Deserialize, Serialize};
 
 /// The settings that every Ruby process of a job gets.
@@ -41,8 +41,8 @@ pub struct RubySettings {
     pub job: Option<String>,
     /// Where it runs; none on the originator.
     pub host: Option<Host>,
-    /// SimpleCov's result of each Ruby child is wanted; else SimpleCov is left alone.
-    pub coverage: bool,
+    /// What becomes of SimpleCov's result of each Ruby child.
+    pub coverage: Coverage,
     /// How long before_creating_workers and after_creating_workers may take, each.
     pub callback_timeout: Duration,
 }
@@ -75,7 +75,7 @@ impl RubySettings {
             ways: Vec::new(),
             job: None,
             host: None,
-            coverage: false,
+            coverage: Coverage::Off,
             callback_timeout: Duration::from_secs(600),
         }
     }

@@ -120,10 +120,10 @@ pub(crate) fn loaded_again(error: Option<&FileError>, followed: &[String]) -> St
     )
 }
 
-/// What SimpleCov says of one process is no verdict: coverage is judged when all are merged.
+/// What SimpleCov says of one process is no verdict: other processes have run the rest of the suite.
 pub(crate) fn coverage_of_one(end: End, file: &str) -> String {
     format!(
-        "SimpleCov found the coverage of one process too small ({end} after {file}); what counts is that of all"
+        "SimpleCov found the coverage of one process too small ({end} after {file}); that fails no run"
     )
 }
 

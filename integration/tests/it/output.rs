@@ -189,3 +189,40 @@ fn the_mark_of_a_cut_text_tells_how_much_of_the_whole_is_gone() {
         .exited(1)
         .says(&["[… 7 MiB left out; --junit and --json have more …]"]);
 }
+
+#[test]
+fn the_message_in_junit_is_the_exceptions_own_whatever_source_and_message_look_like() {
+    let home = Home::new();
+    let spec = "RSpec.describe('a') do
+  it('has an empty line in its source') do
+    expect([1,
+
+            2]).to eq [3]
+  end
+
+  it('has several faults', :aggregate_failures) do
+    expect([1,
+
+            2]).to eq [4]
+    raise \"1) Failure/Error:\\n\\n  foo\"
+  end
+
+  it('fails with such a text') { raise \"Failure/Error: inner\\n\\nKeyError:\\n  more\" }
+end
+";
+    let project = Project::of(&home, &[("spec/a_spec.rb", spec)]);
+    let run = run::run(&home, &project, &["--local=1"]);
+    run.exited(1);
+    let report = &run.junit().source;
+    let messages: Vec<&str> = report
+        .split(" message=\"")
+        .skip(1)
+        .map(|rest| rest.split_once('"').unwrap().0)
+        .collect();
+    let expected = [
+        "expected: [3]",
+        "expected: [4]; 1) Failure/Error:",
+        "Failure/Error: inner",
+    ];
+    assert_eq!(messages, expected, "{report}");
+}

@@ -146,7 +146,7 @@ fn too_small_a_coverage_of_one_process_is_a_warning() {
     for (file, text) in COVERED {
         let home = Home::new();
         let project = Project::of(&home, &[(file, text), ("lib/simplecov.rb", SIMPLECOV)]);
-        let said = format!("(exit status 2 after {file}); what counts is that of all");
+        let said = format!("(exit status 2 after {file}); that fails no run");
         run::run(&home, &project, &["--local=1"])
             .exited(0)
             .says(&[&said]);
@@ -169,6 +169,27 @@ fn a_simplecov_that_cannot_merge_judges_each_process_if_the_coverage_of_all_is_w
         run::run(&home, &project, &["--local=1"])
             .exited(1)
             .says(&["which takes 0.18 or later", "exit"]);
+    }
+}
+
+/// Nobody has asked for that judgement: an application of Rails has its coverage merged by default.
+#[test]
+fn a_simplecov_that_cannot_merge_is_a_warning_if_nobody_asked_for_coverage() {
+    for (file, text) in COVERED {
+        let home = Home::new();
+        let application = "# class Application < Rails::Application\n";
+        let project = Project::of(
+            &home,
+            &[
+                (file, text),
+                ("lib/simplecov.rb", SIMPLECOV),
+                ("config/application.rb", application),
+            ],
+        );
+        run::run(&home, &project, &["--local=1"]).exited(0).says(&[
+            "which takes 0.18 or later; nobody judges the coverage",
+            "that fails no run",
+        ]);
     }
 }
 

@@ -1,14 +1,17 @@
 # frozen_string_literal: true
 
 # Started by gorgon-ruby in the project's directory: merges the shares of all Ruby children, has SimpleCov write its report
-# and judge it, and ends with the status that SimpleCov ends with. Arguments: the file of the shares, a piece a line, and
-# `passed` or `failed` for the tests. Its helper is not loaded, as that would load the application: `share.rb` sends what
+# and judge it. Arguments: the file of the shares, a piece a line; `passed` or `failed` for the tests; whether coverage is
+# `asked` for or merged `by_default`; the exit status that fails the run. Any other status than that and 0 says that there
+# is no judgement. Its helper is not loaded, as that would load the application: `share.rb` sends what
 # it has set. `.simplecov` is loaded by SimpleCov itself.
 [STDOUT, STDERR].each { |stream| stream.sync = true }
-shares_path, tests = ARGV.reject { |argument| argument.strip.empty? }
+shares_path, tests, wanted, refused = ARGV.reject { |argument| argument.strip.empty? }
 ARGV.clear
 
 require_relative 'at_exit'
+require_relative 'unseen'
+asked = wanted == 'asked'
 require 'simplecov' # It brings JSON.
 # It runs its tasks when it collates, not once more at the end.
 SimpleCov.external_at_exit = true
@@ -37,6 +40,8 @@ module Gorgon
       distinct { |share| share['numbers'][0] }.each { |settings| take_settings(settings) }
       distinct { |share| share['numbers'][1] }.each { |groups| take_groups(groups) }
       @coverage = merged
+      unseen = @whole_shares.flat_map { |share| share['unseen'] || [] }.map { |path| outside(path) }.uniq - @coverage.keys
+      @unseen = Unseen.new(unseen.select { |path| File.file?(path) })
       tell_absent
     end
 
@@ -48,7 +53,23 @@ module Gorgon
       @lost.zero?
     end
 
-    def configure
+    # Whether SimpleCov's refusal counts. If nobody asked for it, it counts only if a plain run would end so, too.
+    def sure?
+      return true unless @unseen.any?
+
+      @unseen.tell(@root)
+      return true if @asked
+
+      refused = @unseen.refused_at_best? do |files|
+        @coverage.merge!(files)
+        report(false)
+      end
+      warn 'coverage: as a plain run may pass with that, this fails no run' unless refused
+      refused
+    end
+
+    def configure(asked:)
+      @asked = asked
       set(@settings)
       groups = @groups.transform_values { |files| SimpleCov::BlockFilter.new(->(file) { files[file.filename] }) }
       SimpleCov.groups = groups
@@ -164,7 +185,7 @@ module Gorgon
       SimpleCov.print_error_status = settings['says_status'] unless settings['says_status'].nil?
       @limits.each { |name, limits| SimpleCov.public_send(name, limits) unless limits.empty? }
       formatters(settings['formatters'])
-      AtExit.set(@at_exit.uniq, @root) if @at_exit.any?
+      AtExit.set(@at_exit.uniq, @root, asked: @asked) if @at_exit.any?
     end
 
     def formatters(told)
@@ -206,14 +227,27 @@ module Gorgon
 end
 
 collated = Gorgon::Collated.new(shares_path)
-# What is missing may be what would fail the run.
-missing = collated.whole? || tests == 'failed' ? 0 : 1
-exit!(missing) unless collated.any?
-collated.configure
+status = 0
 begin
-  collated.report(tests == 'failed')
+  if collated.any?
+    collated.configure(asked: asked)
+    collated.report(tests == 'failed')
+  end
 rescue SystemExit => e
-  STDOUT.flush
-  exit!(e.status)
+  status = e.status
 end
-exit!(missing)
+exit!(0) if tests == 'failed'
+# What is missing may be what would fail the run, or what would have it pass.
+unless collated.whole?
+  unless asked
+    warn 'coverage: nothing is judged, as results are missing'
+    exit!(0)
+  end
+  if status.zero?
+    warn 'coverage: the run fails, as results are missing'
+    exit!(refused.to_i)
+  end
+end
+exit!(0) if status.zero? || !collated.sure?
+warn "coverage: the run fails, as SimpleCov ended with exit status #{status}"
+exit!(refused.to_i)

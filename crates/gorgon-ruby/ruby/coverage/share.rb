@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require_relative 'counts'
+require_relative 'wanted'
 
 module Gorgon
   # The share of a Ruby child in the coverage of a job. When SimpleCov would write its report, the child sends its result
@@ -10,6 +11,9 @@ module Gorgon
     # Size of a piece, in characters: small beside what a broker takes in one message.
     PIECE = 1 << 18
     LIMITS = %i[minimum_coverage minimum_coverage_by_file minimum_coverage_by_group maximum_coverage_drop].freeze
+
+    # A share that refers to what no child sends, as one whose process was killed.
+    LOST = '{"known":"","numbers":[0],"values":{}}'
 
     class << self
       # Where all children write down what they have sent.
@@ -21,15 +25,24 @@ module Gorgon
         ::SimpleCov.pid = $$ if ready? && ::SimpleCov.running && ::SimpleCov.pid
       end
 
+      # Called before a file is loaded, unless a plain run loads it first. If it starts SimpleCov, its lines are not measured.
+      def note(path)
+        unseen << path unless ready? && ::SimpleCov.running
+      end
+
+      def unseen
+        @unseen ||= []
+      end
+
       # From now on SimpleCov's end is ours. Called when the child has run its last test.
-      def take(channel, root)
+      def take(channel, root, settings)
         return if @taken || !defined?(::SimpleCov)
-        return too_old(channel) unless ready?
+        return too_old(channel, CoverageWanted.asked?(settings)) unless ready?
         return unless ::SimpleCov.pid == $$
 
         @taken = true
         pid = $$
-        share = new(channel, root)
+        share = new(channel, root, CoverageWanted.asked?(settings))
         ::SimpleCov.singleton_class.prepend(Module.new do
           define_method(:run_exit_tasks!) { ($$ == pid && share.deliver) || super() }
         end)
@@ -37,14 +50,14 @@ module Gorgon
 
       private
 
-      # It goes on as if nobody merged: it writes a report of this process, and its verdict counts.
-      def too_old(channel)
+      # It goes on as if nobody merged: it writes a report of this process. Its verdict counts if the user asked for one.
+      def too_old(channel, asked)
         return unless %i[start running].all? { |name| ::SimpleCov.respond_to?(name) } && ::SimpleCov.running
 
         @taken = true
         version = ::SimpleCov.const_defined?(:VERSION) ? ::SimpleCov::VERSION : 'of an unknown version'
         channel.send(event: 'warning', message: "coverage: SimpleCov #{version} cannot merge the results of all Ruby processes, " \
-                                                'which takes 0.18 or later; what it says of each process counts')
+                                                "which takes 0.18 or later; #{asked ? 'what it says of each process counts' : 'nobody judges the coverage: take a newer one, or set \"coverage\": false'}")
       end
 
       # Older versions than 0.18 cannot collate; another library may have the name.
@@ -53,8 +66,9 @@ module Gorgon
       end
     end
 
-    def initialize(channel, root)
+    def initialize(channel, root, asked)
       @channel = channel
+      @asked = asked
       @roots = [root, File.realpath(root)].uniq.map { |path| "#{path}/" }
     end
 
@@ -62,16 +76,26 @@ module Gorgon
     def deliver
       ::SimpleCov.use_merging(false)
       result = ::SimpleCov.result or return false
-      text = text(result)
+      send_pieces(text(result))
+      true
+    rescue StandardError => e
+      raise if @asked
+
+      # A plain run may not have asked what we did. Without this result nothing is judged.
+      @channel.send(event: 'warning', message: "coverage: the result of a Ruby process cannot be merged: #{e.class}: #{e.message}")
+      send_pieces(LOST)
+      true
+    end
+
+    private
+
+    def send_pieces(text)
       pieces = (0...text.size).step(PIECE).map { |start| text[start, PIECE] }
       share = (System.now * 1_000_000).to_i
       pieces.each_with_index do |piece, number|
         @channel.send(event: 'coverage', share: share, piece: number, pieces: pieces.size, text: piece)
       end
-      true
     end
-
-    private
 
     # Numbers, and the values of those that no child has sent.
     def text(result)
@@ -82,7 +106,16 @@ module Gorgon
       values = [settings, groups, coverage.keys.map { |path| inside(path) }, *coverage.values]
       known, numbers, news = CoverageKnown.new(self.class.known).numbers(values.map { |value| ::JSON.generate(value) })
       values = news.map { |number, value| "\"#{number}\":#{value}" }.join(',')
-      "#{::JSON.generate(command: name, known: known, numbers: numbers).chop},\"values\":{#{values}}}"
+      "#{::JSON.generate(command: name, known: known, numbers: numbers, unseen: unseen).chop},\"values\":{#{values}}}"
+    end
+
+    # Of the files that were loaded before SimpleCov started, those that its filters leave in.
+    def unseen
+      paths = self.class.unseen.map { |path| ::File.expand_path(path, @roots.first) }.select { |path| ::File.file?(path) }
+      return [] if paths.empty? || !defined?(::SimpleCov::SimulateCoverage)
+
+      files = paths.map { |path| ::SimpleCov::SourceFile.new(path, ::SimpleCov::SimulateCoverage.call(path)) }
+      ::SimpleCov.filtered(files).map { |file| inside(file.filename) }
     end
 
     def settings

@@ -18,6 +18,14 @@ module SimpleCov
     def at_exit(&block)
       @at_exit = block || @at_exit
     end
+
+    def result
+      @result ||= Struct.new(:reports) do
+        def format!
+          self.reports += 1
+        end
+      end.new(0)
+    end
   end
 end
 
@@ -76,7 +84,7 @@ class CoverageTest < Minitest::Test
       SimpleCov.at_exit.call
       plain = $seen
       $seen = nil
-      Gorgon::AtExit.set([['a.rb', line]], @dir)
+      Gorgon::AtExit.set([['a.rb', line]], @dir, asked: true)
       SimpleCov.at_exit.call
       assert_equal plain, $seen, text
     end
@@ -85,17 +93,41 @@ class CoverageTest < Minitest::Test
   def test_a_block_of_at_exit_that_cannot_run_alone_or_raises_fails_the_run
     { "limit = 9\nSimpleCov.at_exit { exit 0 if limit }\n" => 'cannot run outside .*undefined local variable or method',
       "judge = proc { exit 0 }\nSimpleCov.at_exit(&judge)\n" => 'cannot run outside .*its text is not found',
+      "$far = 1\nSimpleCov.at_exit { exit 0 unless $far }\n" => 'cannot run outside .*\$far not set',
+      "\nSimpleCov.at_exit { 1 + nil }\n" => 'raised an exception .*TypeError: ',
       "\nSimpleCov.at_exit { raise 'too little' }\n" => 'raised an exception .*RuntimeError: too little' }.each do |text, why|
-      File.write(@path, text)
-      Gorgon::AtExit.set([['a.rb', 2]], @dir)
-      error = nil
-      _, said = capture_io { error = assert_raises(SystemExit) { SimpleCov.at_exit.call } }
-      assert_equal 1, error.status
-      assert_match(/SimpleCov.at_exit in a.rb:2 #{why}/, said)
+      assert_match(/SimpleCov.at_exit in a.rb:2 #{why}/, judge(text, asked: true))
+      assert_equal 1, @status
+    end
+  end
+
+  def test_a_block_of_at_exit_that_nobody_asked_to_judge_is_replaced_by_the_report
+    { "LIMIT_OF_HELPER = 9\nSimpleCov.at_exit { exit 4 if 3 < LIMIT_OF_HELPER }\n" => [nil, 1],
+      "\nSimpleCov.at_exit { SimpleCov.result.format!; of_the_helper }\n" => [nil, 1],
+      "\nSimpleCov.at_exit { exit 4 if 1 > nil }\n" => [nil, 1],
+      "\nSimpleCov.at_exit { SimpleCov.result.format!; raise 'too little' }\n" => [1, 1],
+      "\nSimpleCov.at_exit { exit 4 }\n" => [4, 0] }.each do |text, (status, reports)|
+      said = judge(text, asked: false)
+      assert_equal [status, reports], [@status, SimpleCov.result.reports], text
+      assert_equal status.nil?, said.include?('fails no run, as gorgon.json does not ask for coverage'), said
     end
   end
 
   private
+
+  # Sets the block at line 2 of a file, and calls it; returns what it says, and keeps the status that it exits with.
+  def judge(text, asked:)
+    SimpleCov.instance_variable_set(:@result, nil)
+    File.write(@path, text)
+    Gorgon::AtExit.set([['a.rb', 2]], @dir, asked: asked)
+    @status = nil
+    _, said = capture_io do
+      SimpleCov.at_exit.call
+    rescue SystemExit => e
+      @status = e.status
+    end
+    said
+  end
 
   # Runs the block in a fork; returns what it returned.
   def in_a_fork

@@ -200,7 +200,8 @@ module Gorgon
           text = Json.utf8(notification.fully_formatted(nil, ::RSpec::Core::Notifications::NullColorizer))
           # An empty line, then the description, then what is indented below it.
           lines = text.lines(chomp: true).drop(2).map { |line| line.delete_prefix('  ') }
-          without_backtrace(lines, error, example.metadata).join("\n").gsub(/ +$/, '')
+          # RSpec indents an empty line of the source, so it is another line than the empty one at the end of the source.
+          without_backtrace(lines, error, example.metadata).join("\n").gsub(/(?<=\S) +$/, '')
         end
 
         # Of an aggregate the place of its first part stands for all.
