@@ -348,7 +348,7 @@ impl Truth {
         of_item: (Vec<String>, bool),
     ) {
         // Whether a probe counts is known later, and where it does, its file is not looked at.
-        if repeat.is_some_and(|repeat| repeat.probe) {
+        if repeat.is_some_and(Repeat::is_trial) {
             return;
         }
         let items = self.parts.entry(filename.to_owned()).or_default();

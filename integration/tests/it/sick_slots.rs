@@ -95,7 +95,11 @@ fn is_found_out(run: &Finished, hostname: &str) {
     assert_eq!(probed[0]["error"], "RuntimeError: no such table: users");
     assert_eq!(probed[0]["probes"].as_array().unwrap().len(), 3);
     assert_eq!(probed[0]["again"].as_array().unwrap().len(), 4);
+    assert_eq!(probed[0]["failed_again"], true);
     let finishes = run.events("item_finished");
+    let there = finishes.iter().filter(|it| it["confirms"].is_u64());
+    let there: Vec<_> = there.map(|it| it["worker_id"].as_u64()).collect();
+    assert_eq!(there, [Some(2)], "one failed there once more");
     let replaced = finishes.iter().filter(|it| it["replaces"].is_u64());
     let slots: Vec<_> = replaced.map(|it| it["worker_id"].as_u64()).collect();
     assert_eq!(slots, [Some(1); 7]);

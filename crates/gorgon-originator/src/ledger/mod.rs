@@ -11,7 +11,8 @@
 //! - failed tests are tried again once every item of the plan has its verdict, as items of their
 //!   own; what they say changes the verdicts of tests, never that an item has one;
 //! - where much fails on one host, or alike in one slot, and little elsewhere, some of it runs elsewhere
-//!   as probes; when all pass, the host or slot is sent away, and what failed there runs again elsewhere;
+//!   as probes; when they pass, and one of them fails there again, the host or slot is sent away, and what
+//!   failed there runs again elsewhere;
 //! - where a test that failed in an earlier job is gone from its file, the whole file runs in its
 //!   place;
 //! - a file may be split into parts, items of the plan each; what no part was given runs as one more;
@@ -51,7 +52,7 @@ pub use hosts::{LOOK_INTERVAL, SILENCE_LIMIT};
 pub use items::{DECLINE_LIMIT, DOUBT_LIMIT, LOST_LIMIT};
 pub use retries::{RetryResult, STOP_FROM, STOP_SHARE};
 pub use reviews::{FAILED_FROM, FAILED_SHARE, LastFailed, Reviewed, Way};
-pub use sick::{Place, Probed, Repeat, hook_of_sick};
+pub use sick::{Place, Probed, Repeat, Why, hook_of_sick};
 
 use dropped::Dropped;
 use filters::Filters;
@@ -283,7 +284,8 @@ impl Ledger {
 
     /// Publishes more of the plan, so that no worker waits for us.
     fn publish_ahead(&mut self, out: &mut Vec<Effect>) {
-        if self.stage != Stage::Running || !self.items.bundles.any_waiting() {
+        let waits = self.items.bundles.any_waiting() && !self.sick.holds_back(&self.items);
+        if self.stage != Stage::Running || !waits {
             return;
         }
         let slots = self.hosts.slots();
@@ -309,7 +311,7 @@ impl Ledger {
                 self.retry_lost(id, &hosts, out);
                 self.review_lost(id, out);
                 self.part_lost(id);
-                self.probe_ended(id, false);
+                self.probe_ended(id, None);
             }
         } else {
             self.items.shelve(id);

@@ -36,6 +36,10 @@ pub(super) fn settings() -> Settings {
 }
 
 fn item(number: &str) -> WorkItem {
+    let (number, only) = match number.split_once('=') {
+        Some((number, only)) => (number, Some(only.to_owned())),
+        None => (number, None),
+    };
     let (number, avoid) = match number.split_once('@') {
         Some((number, avoid)) => (number, Some(avoid.to_owned())),
         None => (number, None),
@@ -52,6 +56,7 @@ fn item(number: &str) -> WorkItem {
     item.fresh = fresh;
     item.before = before;
     item.avoid = avoid;
+    item.only = only;
     item
 }
 
