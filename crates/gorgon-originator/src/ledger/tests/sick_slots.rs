@@ -334,6 +334,28 @@ fn a_sick_slot_is_not_believed_and_told_again() {
         &format!("{events}; a2 ends; a joins anew"),
         &format!("{effects}; delete m.a; send away 2 of m.a'"),
     );
+    // Its manager says that nobody works there. What a1 declined then may go to anybody.
+    let begins = format!("a1 passes 0; {THREE_FAIL}; a2 fails 4 !load");
+    let begun = format!("passed 0; {THREE_FAILED}; {PROBES}; failed 4");
+    for (leaving, told) in [("", ""), ("a joins; ", "send away 2 of m.a; ")] {
+        check(
+            6,
+            &format!("{begins}; {PROBES_PASS}; a1 starts 5; {FAILS_AGAIN}; {leaving}a has 1; +5"),
+            &format!(
+                "{begun}; {PROBES_PASSED}; failed 9; sick a2 4/4 0/1; send away 2 of m.a; \
+                 repeat 4 as 10; {told}publish 10; look m.a"
+            ),
+        );
+    }
+    // Its other slot is another job's for now: it is told that something waits.
+    check(
+        6,
+        &format!("{begins}; {PROBES_PASS}; a1 starts 5; {FAILS_AGAIN}; a has 2; a1 ends"),
+        &format!(
+            "{begun}; {PROBES_PASSED}; failed 9; sick a2 4/4 0/1; send away 2 of m.a; \
+             repeat 4 as 10; publish 5.2; wake gorgon.manager.a"
+        ),
+    );
     // It was gone, and has a worker again.
     check(
         6,
