@@ -147,6 +147,13 @@ impl Ledger {
         self
     }
 
+    /// The same, but each item has a message of its own.
+    #[must_use]
+    pub fn singly(mut self) -> Self {
+        self.items.bundles = std::mem::take(&mut self.items.bundles).singly();
+        self
+    }
+
     /// Returns the messages for the file queue before the job is offered.
     pub fn publish_first(&mut self) -> Vec<Vec<WorkItem>> {
         if !self.items.bundles.any_waiting() {
@@ -154,7 +161,7 @@ impl Ledger {
             let work = queued.filter_map(|(id, _)| self.items.get(id));
             return work.map(|item| vec![item.work.clone()]).collect();
         }
-        let next = || Some(self.items.next_message(0)).filter(|items| !items.is_empty());
+        let next = || Some(self.items.next_message(0, None)).filter(|items| !items.is_empty());
         std::iter::from_fn(next).collect()
     }
 
@@ -284,13 +291,13 @@ impl Ledger {
 
     /// Publishes more of the plan, so that no worker waits for us.
     fn publish_ahead(&mut self, out: &mut Vec<Effect>) {
-        let waits = self.items.bundles.any_waiting() && !self.sick.holds_back(&self.items);
-        if self.stage != Stage::Running || !waits {
+        if self.stage != Stage::Running || !self.items.bundles.any_waiting() {
             return;
         }
+        let most = self.most_ahead();
         let slots = self.hosts.slots();
         loop {
-            let next = self.items.next_message(slots);
+            let next = self.items.next_message(slots, most);
             if next.is_empty() {
                 return;
             }

@@ -34,7 +34,7 @@ pub use place::Place;
 use super::Ledger;
 use super::event::{Cause, Effect, Happening};
 use super::hosts::Hosts;
-use super::items::{Bound, Items, Phase};
+use super::items::{Bound, Phase};
 use super::stages::Stage;
 use suspect::{Next, Suspect};
 use tallies::{Alike, Tallies};
@@ -153,17 +153,6 @@ impl Sick {
 
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.paused.values().min().copied()
-    }
-
-    /// Returns whether what is to find out about a slot waits for a worker. The slot may fail quickly, and would take
-    /// whatever else were published meanwhile.
-    pub(super) fn holds_back(&self, items: &Items) -> bool {
-        let slot = self.suspect.as_ref().filter(|it| it.place.slot().is_some());
-        let waits = |id: ItemId| {
-            let phase = items.get(id).map(|item| &item.phase);
-            matches!(phase, Some(Phase::Parked | Phase::Queued))
-        };
-        slot.is_some_and(|suspect| suspect.open().any(waits))
     }
 
     /// Returns whether a suite hook counts that raised at a sick place.

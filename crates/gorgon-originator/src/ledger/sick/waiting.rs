@@ -10,7 +10,7 @@ use gorgon_proto::message::WorkerKey;
 use super::{Place, Suspect};
 use crate::ledger::Ledger;
 use crate::ledger::event::Effect;
-use crate::ledger::items::{Bound, DECLINE_LIMIT};
+use crate::ledger::items::{Bound, DECLINE_LIMIT, Phase};
 
 /// Interval at which a host without a slot gets the message that an item waits for it.
 const WAKE_PAUSE: Duration = Duration::from_secs(2);
@@ -103,6 +103,21 @@ impl Ledger {
             out.extend(queues.into_iter().map(Effect::WakeHost));
             self.sick.paused.insert(id, now + WAKE_PAUSE);
         }
+    }
+
+    /// While a slot is suspected: returns how many messages may lie on the file queue besides what is to find out about it.
+    /// The slot may fail quickly, and would take whatever no worker elsewhere is free for.
+    pub(in crate::ledger) fn most_ahead(&self) -> Option<usize> {
+        let suspect = self.sick.suspect.as_ref();
+        let suspect = suspect.filter(|it| it.place.slot().is_some())?;
+        let waits = |id: ItemId| {
+            let phase = self.items.get(id).map(|item| &item.phase);
+            matches!(phase, Some(Phase::Parked | Phase::Queued))
+        };
+        Some(match suspect.open().any(waits) {
+            true => 0,
+            false => self.free_elsewhere(&suspect.place),
+        })
     }
 
     /// Returns how many workers elsewhere run nothing, as far as is known.

@@ -405,3 +405,37 @@ fn a_suite_hook_of_a_sick_slot_counts_if_files_passed_there_that_count() {
         );
     }
 }
+
+#[test]
+fn nothing_more_is_published_while_what_judges_a_slot_waits() {
+    let fails: Vec<_> = (1..8)
+        .map(|n| format!("a2 starts {n}; a2 fails {n} !load"))
+        .collect();
+    let events = format!("offer; a joins; a1 starts 0; {}", fails.join("; "));
+    // Slot 1 runs a long file: slot 2 gets only what lies ahead.
+    let passes = "a1 passes 60; a1 passes 61; a1 passes 62; a2 fails 63 !load";
+    for singly in [true, false] {
+        let run = |events: &str| {
+            let mut run = Run::new(rules(), 60);
+            run.ledger = run.ledger.bundling(vec![None; 60], 2);
+            if singly {
+                run.ledger = run.ledger.singly();
+            }
+            run.ledger.publish_first();
+            run.run(events)
+        };
+        let ahead = run(&events).matches("publish").count();
+        assert_eq!(
+            ahead, 8,
+            "nobody is suspected before a file has ended elsewhere"
+        );
+        let told = run(&format!(
+            "{events}; a1 passes 0; a2 starts 8; a2 fails 8 !load; a2 starts 9; a2 fails 9 !load"
+        ));
+        let (before, after) = told.split_once("probe").unwrap();
+        assert_eq!(before.matches("publish").count(), 8, "{told}");
+        assert_eq!(after.matches("publish").count(), 1, "a probe: {told}");
+        let told = run(&format!("{events}; a1 passes 0; {passes}"));
+        assert!(told.contains("sick a2"), "{told}");
+    }
+}
