@@ -17,6 +17,8 @@ pub struct Identity {
     pub pid: u32,
     /// The process id of its manager; 0 by hand.
     pub manager_pid: u32,
+    /// Its TEST_ENV_NUMBER.
+    pub test_env_number: u32,
 }
 
 impl Identity {

@@ -79,6 +79,8 @@ pub struct Probed {
     pub place: Place,
     /// Of a slot: the error for which it was suspected.
     pub error: Option<String>,
+    /// Of a slot: its TEST_ENV_NUMBER, if it is known.
+    pub test_env_number: Option<u32>,
     /// It is sick, and fenced from the job; else the suite itself is at fault.
     pub sick: bool,
     /// How many items it ran.
@@ -222,6 +224,7 @@ impl Sick {
         Probed {
             hostname: self.tallies.hostname(place),
             error: suspect.error.as_ref().map(Alike::text),
+            test_env_number: self.tallies.test_env_number(place),
             place: place.clone(),
             sick,
             ran: here.ran,

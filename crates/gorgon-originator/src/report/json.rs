@@ -114,6 +114,7 @@ fn place_probed(probed: &Probed) -> Value {
     if let Some(slot) = probed.place.slot() {
         fields["worker_id"] = slot.into();
         fields["error"] = json!(probed.error);
+        fields["test_env_number"] = json!(probed.test_env_number);
     }
     fields
 }

@@ -104,6 +104,8 @@ impl Share {
 #[derive(Debug, Default)]
 struct Row {
     share: Share,
+    /// TEST_ENV_NUMBER of the last file that failed; 0: not known.
+    test_env_number: u32,
     error: Option<Alike>,
     items: Vec<ItemId>,
     files: BTreeSet<String>,
@@ -112,6 +114,9 @@ struct Row {
 impl Row {
     fn ended(&mut self, of: ItemId, finish: &Finish, bad: bool) {
         self.share.count(bad);
+        if bad {
+            self.test_env_number = finish.test_env_number;
+        }
         let error = if bad { Alike::of(finish) } else { None };
         if error != self.error {
             self.items.clear();
@@ -222,6 +227,12 @@ impl Tallies {
     /// Returns the error with which the last files of a slot failed.
     pub(super) fn error(&self, place: &Place) -> Option<&Alike> {
         self.row(place)?.error.as_ref()
+    }
+
+    /// Returns TEST_ENV_NUMBER of a slot, if it is known.
+    pub(super) fn test_env_number(&self, place: &Place) -> Option<u32> {
+        let number = self.row(place)?.test_env_number;
+        Some(number).filter(|number| *number > 0)
     }
 
     fn is_well_elsewhere(&self, place: &Place) -> bool {

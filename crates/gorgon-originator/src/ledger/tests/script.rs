@@ -150,6 +150,7 @@ pub(super) fn finish(who: &str, what: &str, kind: FinishType, tests: &[&str]) ->
             .find_map(|word| word.strip_prefix('<'))
             .map(|ids| ids.split(',').map(|id| item_of(id).0).collect())
             .unwrap_or_default(),
+        test_env_number: worker_id,
         left_out: tests
             .iter()
             .find_map(|word| word.strip_prefix('~'))

@@ -23,6 +23,7 @@ pub(super) fn settings() -> Settings {
             worker_id: 2,
             pid: 9,
             manager_pid: 8,
+            test_env_number: 2,
         },
         isolation: Isolation::Worker,
         file_limit: None,
