@@ -317,9 +317,11 @@ impl Run<'_> {
             },
         };
         let results = Results::new(&work).told(std::mem::take(&mut files.beside));
-        let mut ledger = Ledger::new(rules, work).knowing(files.failing.clone());
-        if job.makes_bundles(self.args.fail_fast) {
-            ledger = ledger.bundling(seconds, files.slots);
+        let mut ledger = Ledger::new(rules, work)
+            .knowing(files.failing.clone())
+            .bundling(seconds, files.slots);
+        if !job.makes_bundles(self.args.fail_fast) {
+            ledger = ledger.singly();
         }
         for message in ledger.publish_first() {
             session.publish(job.queued(&message));

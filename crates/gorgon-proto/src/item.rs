@@ -55,6 +55,9 @@ pub struct WorkItem {
     /// Who should not take it: a worker, as `LISTENER:SLOT`, or all of a host, as `LISTENER`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub avoid: Option<String>,
+    /// Who alone should take it, named in the same way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub only: Option<String>,
     /// The filters that say which tests run do not apply: in the whole job they left out every test, and
     /// the suite wants all of them to run then.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -77,10 +80,11 @@ impl WorkItem {
             retry,
             before,
             avoid,
+            only,
             unfiltered,
         } = self;
         let chosen = *part || *unfiltered || !tests.is_empty() || !except.is_empty();
-        let once_more = *attempt > 1 || *fresh || *retry > 0 || avoid.is_some();
+        let once_more = *attempt > 1 || *fresh || *retry > 0 || avoid.is_some() || only.is_some();
         !chosen && lines.is_empty() && !once_more && before.is_empty()
     }
 
@@ -99,6 +103,7 @@ impl WorkItem {
             retry: 0,
             before: Vec::new(),
             avoid: None,
+            only: None,
             unfiltered: false,
         }
     }

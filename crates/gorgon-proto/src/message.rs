@@ -156,6 +156,9 @@ pub struct Finish {
     /// The items that this Ruby child had run before, in order; empty where the item passed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ran_before: Vec<ItemId>,
+    /// TEST_ENV_NUMBER of the worker, which its children see as empty if it is 1; 0: it passed, or is not known.
+    #[serde(default, skip_serializing_if = "crate::item::is_zero")]
+    pub test_env_number: u32,
     /// How the items of `before` ended, as far as they did.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub earlier: Vec<Earlier>,

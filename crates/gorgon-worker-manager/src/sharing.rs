@@ -200,6 +200,11 @@ impl Supervisor {
         self.sharing.changed |= gone > 0;
     }
 
+    /// The originator is told which slots there are.
+    pub(crate) fn answer_slots(&mut self) {
+        self.sharing.changed = true;
+    }
+
     /// At the end of each step: tells what has changed.
     pub(crate) fn give_back(&mut self, out: &mut Vec<Effect>) {
         if (self.phase != Phase::Running || self.is_over())
@@ -208,12 +213,15 @@ impl Supervisor {
             out.push(Effect::Tell(ManagerLine::Closing));
         }
         let slots = &self.slots;
+        let changed = &mut self.sharing.changed;
         self.sharing.held.retain(|number| {
             let slot = slots.get(number);
             if slot.is_some_and(Slot::holds) {
                 return true;
             }
             let out_of_job = slot.is_some_and(|slot| slot.state == SlotState::Out);
+            // Nobody works there any more, and nobody will.
+            *changed |= out_of_job;
             out.push(Effect::Tell(ManagerLine::Freed {
                 slot: *number,
                 out: out_of_job,

@@ -407,7 +407,8 @@ impl Supervisor {
 
     fn verdict(&mut self) -> (LeaveReason, Option<HostError>) {
         let all_out = self.slots.values().all(|slot| slot.state == SlotState::Out);
-        let any_sick = self.slots.values().any(|slot| slot.sick);
+        // The other slots may have worked, and be another job's by now.
+        let any_sick = !self.sharing.over && self.slots.values().any(|slot| slot.sick);
         let (fault, of_slot) = (self.fault.take(), self.slot_fault.take());
         match (self.leaving, fault) {
             (Some(why), fault) => (why, fault.or(of_slot).map(|(_, error)| error)),

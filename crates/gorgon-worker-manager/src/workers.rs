@@ -11,7 +11,8 @@ use gorgon_proto::message::{HostError, LeaveReason};
 use crate::deaths::BegunLast;
 use crate::event::Effect;
 use crate::supervise::{
-    PRELOADER_END_LIMIT, PRELOADER_NEWS_LIMIT, Phase, PreloaderState, SlotState, Supervisor, fault,
+    PRELOADER_END_LIMIT, PRELOADER_NEWS_LIMIT, Phase, PreloaderState, Slot, SlotState, Supervisor,
+    fault,
 };
 
 impl Supervisor {
@@ -30,9 +31,13 @@ impl Supervisor {
         }
     }
 
-    /// The originator sends a slot away, perhaps more than once. Its worker hands back what it runs, and ends.
+    /// The originator sends a slot away, perhaps more than once. Its worker hands back what it runs, and ends. If it
+    /// has none, the answer tells which slots are left: the originator may have missed that this one has gone.
     pub(crate) fn slot_sent_away(&mut self, number: u32, out: &mut Vec<Effect>) {
         let running = self.phase == Phase::Running;
+        if !self.slots.get(&number).is_some_and(Slot::holds) {
+            self.answer_slots();
+        }
         let Some(slot) = self
             .slots
             .get_mut(&number)

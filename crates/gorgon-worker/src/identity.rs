@@ -17,6 +17,8 @@ pub struct Identity {
     pub pid: u32,
     /// The process id of its manager; 0 by hand.
     pub manager_pid: u32,
+    /// Its TEST_ENV_NUMBER.
+    pub test_env_number: u32,
 }
 
 impl Identity {
@@ -74,7 +76,14 @@ impl Identity {
         }
     }
 
-    /// Returns whether `avoid` of an item names this worker, as `LISTENER:SLOT` or `LISTENER`.
+    /// Returns whether an item is not for others only.
+    #[must_use]
+    pub fn may_run(&self, item: &WorkItem) -> bool {
+        let avoids = item.avoid.as_deref().is_some_and(|it| self.is_named_by(it));
+        !avoids && item.only.as_deref().is_none_or(|it| self.is_named_by(it))
+    }
+
+    /// Returns whether `avoid` or `only` of an item names this worker, as `LISTENER:SLOT` or `LISTENER`.
     #[must_use]
     pub fn is_named_by(&self, avoid: &str) -> bool {
         match avoid.strip_prefix(self.listener_id.0.as_str()) {

@@ -100,11 +100,7 @@ impl Work {
         let Some(item) = rest.pop_front() else {
             return self.settle(hand, Vec::new(), out);
         };
-        if item
-            .avoid
-            .as_deref()
-            .is_some_and(|avoid| me.is_named_by(avoid))
-        {
+        if !me.may_run(&item) {
             let declined = Reply::Declined(me.about(&item));
             return self.settle(hand, vec![declined], out);
         }

@@ -371,6 +371,10 @@ impl Record {
             } else {
                 self.ran_before
             },
+            test_env_number: match kind {
+                FinishType::Pass => 0,
+                _ => me.test_env_number,
+            },
             earlier: self.earlier,
             needs_tests: self.needs_tests,
             left_out: self.left_out,

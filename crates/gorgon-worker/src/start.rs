@@ -144,6 +144,7 @@ fn identity(args: &Args) -> Identity {
             Some(_) => parent_id(),
             None => 0,
         },
+        test_env_number: args.test_env_number.unwrap_or(args.worker_id),
     }
 }
 

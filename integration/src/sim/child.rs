@@ -28,6 +28,8 @@ pub(super) struct Child {
     /// So many files ran in it to their end, and whether any test did.
     files: u32,
     tested: bool,
+    /// A file ran in it after which all tests fail.
+    spoiled: bool,
     /// Files of a bundle that it goes on with after one that passes.
     then: VecDeque<WorkItem>,
     /// It runs a bundle, and holds its lines back until one follows that the worker waits for, or the worker looks.
@@ -214,6 +216,10 @@ impl World {
         let child = worker.children.get(&no);
         let bundled = child.is_some_and(|child| !child.then.is_empty());
         let (follows, clashes) = child.map_or((false, false), |it| (it.files > 0, it.tested));
+        let spoiled = child.is_some_and(|child| child.spoiled);
+        if let Some(child) = worker.children.get_mut(&no) {
+            child.spoiled |= self.plan.spoils.as_ref() == Some(&item.filename);
+        }
         let nature = match self.plan.hosts[worker.machine - 1].trouble {
             Some(Trouble::Sick(slot)) if slot == worker.slot => Nature::Unloadable,
             _ => self.plan.nature_of(&item.filename),
@@ -258,14 +264,18 @@ impl World {
                 };
                 for n in 1..=TESTS {
                     let asked = asks_for(item, &test_id(n));
-                    let outcome = if bad && n == BAD {
+                    let outcome = if spoiled || bad && n == BAD {
                         Outcome::Failed
                     } else {
                         Outcome::Passed
                     };
                     let at = 2 + takes * u64::from(n) / u64::from(TESTS + 1);
+                    let mut result = result(n, outcome);
+                    if spoiled {
+                        result.message = "spoiled".to_owned();
+                    }
                     if asked {
-                        events.push((at, ChildEvent::TestFinished(Box::new(result(n, outcome)))));
+                        events.push((at, ChildEvent::TestFinished(Box::new(result))));
                     }
                 }
             }

@@ -7,7 +7,7 @@ use gorgon_proto::item::ItemId;
 
 use super::child::{TESTS, test_id};
 use super::originator::WAIT_LIMIT;
-use super::plan::{Nature, Trouble};
+use super::plan::{HostPlan, Nature, Trouble};
 use super::{GONE_WITHIN, World};
 
 /// However bad a history is, its job ends by then.
@@ -228,17 +228,40 @@ fn retries(world: &World) -> Option<String> {
     ))
 }
 
-/// No slot is found sick that is well.
+/// No slot is found sick that is well, and no failure is taken back of a file that a fresh run there would pass.
 fn slots(world: &World) -> Option<String> {
-    let is_well = |(hostname, slot): &&(String, u32)| {
-        let hosts = (1..).zip(&world.plan.hosts);
-        let mut sick = hosts.filter(|(_, host)| host.trouble == Some(Trouble::Sick(*slot)));
-        !sick.any(|(machine, _)| format!("host{machine}") == *hostname)
-    };
-    let (hostname, slot) = world.truth.sick_slots.iter().find(is_well)?;
-    Some(format!(
-        "slot {slot} of {hostname} is well, and was found sick"
-    ))
+    for (hostname, slot, items) in &world.truth.turned {
+        let mut hosts = (1..).zip(&world.plan.hosts);
+        let is_there = |host: &HostPlan| match host.trouble {
+            Some(Trouble::Sick(sick)) => slot.is_none_or(|slot| slot == sick),
+            _ => false,
+        };
+        let is_sick =
+            hosts.any(|(machine, host)| format!("host{machine}") == *hostname && is_there(host));
+        if is_sick {
+            continue;
+        }
+        if let Some(slot) = slot {
+            return Some(format!(
+                "slot {slot} of {hostname} is well, and was found sick"
+            ));
+        }
+        // A host may be unlucky with files that fail by themselves.
+        let passes = |of: &&ItemId| {
+            let work = world.originator.work.get(of.0 as usize);
+            let nature = work.map(|work| world.plan.nature_of(&work.filename));
+            matches!(
+                nature,
+                Some(Nature::Passes | Nature::Follows | Nature::Clashes)
+            )
+        };
+        if items.iter().all(|of| passes(&of)) {
+            return Some(format!(
+                "{hostname} is well, and was found sick by files that pass there"
+            ));
+        }
+    }
+    None
 }
 
 /// Nobody is left, and nothing.

@@ -171,6 +171,7 @@ impl World {
         split::rely(&mut plan, &work, seed);
         split::follow(&mut plan, seed);
         split::bundle(&mut plan, &work, seed);
+        plan.spoil(&work, seed);
         let now = Instant::now();
         let mut world = Self {
             originator: Originator::new(&plan, work),

@@ -56,6 +56,11 @@ impl Originator {
         Self {
             ledger: match plan.seconds.clone() {
                 Some(seconds) => Ledger::new(rules, work.clone()).bundling(seconds, 0),
+                None if plan.has_sick_slot() => {
+                    let seconds = vec![None; work.len()];
+                    let ledger = Ledger::new(rules, work.clone());
+                    ledger.bundling(seconds, 0).singly()
+                }
                 None => Ledger::new(rules, work.clone()),
             },
             work,

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use gorgon_proto::item::WorkItem;
+
 use crate::soak::dice::Dice;
 
 /// What a file does to whoever runs it.
@@ -106,6 +108,9 @@ const LOCAL_FAULTS: [Fault; 5] = [
 /// Of so many histories one has a sick slot; none that was known before there were any.
 const SICK_ONE_OF: u64 = 9;
 const SICK_WHICH: u64 = 1;
+/// Of so many histories one has a file that spoils its Ruby child; none that was known before.
+const SPOILED_ONE_OF: u64 = 13;
+const SPOILED_WHICH: u64 = 10;
 
 /// A history.
 #[derive(Debug, Clone)]
@@ -118,6 +123,8 @@ pub(super) struct Plan {
     pub(super) times_small: bool,
     /// A Ruby child holds back the lines of a bundle, as the real one does.
     pub(super) holds_back: bool,
+    /// After this file all tests fail in its Ruby child, with one error.
+    pub(super) spoils: Option<String>,
     pub(super) hosts: Vec<HostPlan>,
     pub(super) local: bool,
     pub(super) retries: u32,
@@ -192,6 +199,7 @@ impl Plan {
             seconds: None,
             times_small: false,
             holds_back: false,
+            spoils: None,
             hosts,
             local,
             retries: if dice.roll(3) == 0 {
@@ -230,10 +238,21 @@ impl Plan {
         host.trouble.get_or_insert(Trouble::Sick(slot));
     }
 
-    /// Returns whether files fail in a slot that would pass elsewhere.
+    /// Makes a file spoil the Ruby child that runs it.
+    pub(super) fn spoil(&mut self, work: &[WorkItem], seed: u64) {
+        if seed % SPOILED_ONE_OF != SPOILED_WHICH {
+            return;
+        }
+        // One of the first, so that many follow it.
+        let mut dice = Dice::new(seed.wrapping_mul(53));
+        let place = dice.roll(3) as usize;
+        self.spoils = work.get(place).map(|item| item.filename.clone());
+    }
+
+    /// Returns whether files fail in a slot that would pass elsewhere, or elsewhen.
     pub(super) fn has_sick_slot(&self) -> bool {
         let sick = |host: &HostPlan| matches!(host.trouble, Some(Trouble::Sick(_)));
-        self.hosts.iter().any(sick)
+        self.spoils.is_some() || self.hosts.iter().any(sick)
     }
 
     /// Returns whether nothing goes wrong but tests.

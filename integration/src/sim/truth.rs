@@ -57,10 +57,12 @@ pub(super) struct Truth {
     pub(super) broken_reviews: bool,
     pub(super) reviews_skipped: bool,
     pub(super) retries_stopped: bool,
-    /// A slot is sick. Or a host or a slot was found so: what failed there has run once more.
+    /// A slot is sick, or a file spoils its Ruby child. Or a host or a slot was found so: what failed there has run once more.
     pub(super) sick: bool,
-    /// Slots that were found sick, each with its host.
-    pub(super) sick_slots: Vec<(String, u32)>,
+    /// Hosts and slots that were found sick: name of the host, the slot, and the items whose first failures do not count.
+    pub(super) turned: Vec<(String, Option<u32>, Vec<ItemId>)>,
+    /// So many slots that are well were suspected and found so.
+    pub(super) acquitted: u32,
     pub(super) starts: u32,
     /// Nothing may be queued any more.
     pub(super) shut: bool,
@@ -316,10 +318,11 @@ impl Truth {
             Happening::ReviewsSkipped { .. } => self.reviews_skipped = true,
             Happening::PlaceProbed(probed) if probed.sick => {
                 self.sick = true;
-                let slot = probed.place.slot();
-                self.sick_slots
-                    .extend(slot.map(|slot| (probed.hostname.clone(), slot)));
+                let items = probed.probes.iter().chain(&probed.repeats);
+                let (host, slot) = (probed.hostname.clone(), probed.place.slot());
+                self.turned.push((host, slot, items.copied().collect()));
             }
+            Happening::PlaceProbed(_) => self.acquitted += 1,
             Happening::Retried { of, tests, .. } => {
                 for (id, said) in tests {
                     self.retried
@@ -361,7 +364,7 @@ impl Truth {
         of_item: (Vec<String>, bool),
     ) {
         // Whether a probe counts is known later, and where it does, its file is not looked at.
-        if repeat.is_some_and(|repeat| repeat.probe) {
+        if repeat.is_some_and(Repeat::is_trial) {
             return;
         }
         let items = self.parts.entry(filename.to_owned()).or_default();

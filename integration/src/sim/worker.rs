@@ -105,6 +105,7 @@ impl World {
                 worker_id: slot,
                 pid,
                 manager_pid: manager,
+                test_env_number: slot,
             },
             isolation: Isolation::Worker,
             file_limit: self.plan.file_limit,

@@ -79,9 +79,9 @@ fn project(home: &Home, gate: &Gate, body: &str) -> Project {
     project
 }
 
-/// Hosts a and b with one slot each; only a has the tool.
-fn cluster() -> Cluster {
-    let cluster = Cluster::start(&[("a", 1), ("b", 1)]);
+/// Host a with one slot, and b with so many; only a has the tool.
+fn cluster(slots_of_b: u32) -> Cluster {
+    let cluster = Cluster::start(&[("a", 1), ("b", slots_of_b)]);
     fs::write(cluster.host("a").directory().join("tool"), "").unwrap();
     cluster
 }
@@ -90,21 +90,19 @@ fn in_home(cluster: &Cluster, file: &str) -> PathBuf {
     cluster.home().path().join("home").join(file)
 }
 
-/// Waits until each host has its first file, opens the way for further ones, and lets b go on.
+/// Waits until each slot has its first file, opens the way for further ones, and lets b go on.
 /// Returns the file of a, which waits.
-fn stage(cluster: &Cluster, gate: &Gate) -> Visit {
-    let (first, second) = (gate.next(), gate.next());
+fn stage(cluster: &Cluster, gate: &Gate, slots_of_b: u32) -> Visit {
+    let mut visits: Vec<Visit> = (0..=slots_of_b).map(|_| gate.next()).collect();
     fs::write(in_home(cluster, "open"), "").unwrap();
-    let (a, b) = match first.who.name.as_str() {
-        "a" => (first, second),
-        _ => (second, first),
-    };
-    assert_eq!(
-        (a.who.name.as_str(), b.who.name.as_str()),
-        ("a", "b"),
-        "each host has a file"
-    );
-    b.release();
+    visits.sort_by_key(|visit| visit.who.name.clone());
+    let names: Vec<_> = visits.iter().map(|it| it.who.name.clone()).collect();
+    assert_eq!(names[0], "a", "each host has a file: {names:?}");
+    assert_eq!(names[1], "b", "each host has a file: {names:?}");
+    let a = visits.remove(0);
+    for b in visits {
+        b.release();
+    }
     a
 }
 
@@ -123,16 +121,24 @@ fn left(run: &Finished, host: &str) -> Value {
 
 #[test]
 fn a_sick_host_is_sent_away_and_what_failed_there_passes_elsewhere() {
-    let cluster = cluster();
+    let cluster = cluster(2);
     let gate = Gate::open(cluster.home());
     let project = project(cluster.home(), &gate, NEEDS_TOOL);
-    // When all has failed at b it is busy with one more.
+    // When all has failed at b one of its slots is busy with one more.
     let last = "require_relative '../stage'\nRSpec.describe('z') { it('holds') { Gate.pass('z') if Stage::HOST == 'b' } }\n";
     project.write("spec/z_spec.rb", last);
     let run = cluster.begin(&project, &["--retries", "2"]);
-    let waits = stage(&cluster, &gate);
+    let waits = stage(&cluster, &gate, 2);
     let held = gate.next();
     assert_eq!(held.who.name, "z");
+    let start = run.event("a start at a", |event| {
+        event["event"] == "item_started" && event["hostname"] == "a"
+    });
+    for file in (1..=FILES).map(name).filter(|it| start["filename"] != **it) {
+        run.event(&format!("finish of {file}"), |event| {
+            event["event"] == "item_finished" && event["filename"] == file.as_str()
+        });
+    }
     waits.release();
     // What the sick host still ran is handed back.
     held.closed_within(Duration::from_secs(20));
@@ -166,7 +172,12 @@ fn a_sick_host_is_sent_away_and_what_failed_there_passes_elsewhere() {
     assert_eq!(probed[0]["failed"], 11);
     assert_eq!(probed[0]["probes"].as_array().unwrap().len(), 3);
     assert_eq!(probed[0]["again"].as_array().unwrap().len(), 8);
-    let failed: BTreeSet<u64> = finishes(&run, "b")
+    assert_eq!(probed[0]["failed_again"], true);
+    let there = finishes(&run, "b");
+    let (again, there): (Vec<&Value>, Vec<&Value>) =
+        there.into_iter().partition(|it| it["confirms"].is_u64());
+    assert_eq!(again.len(), 1, "one failed there once more: {again:#?}");
+    let failed: BTreeSet<u64> = there
         .iter()
         .map(|finish| finish["item"].as_u64().unwrap())
         .collect();
@@ -204,7 +215,7 @@ fn a_sick_host_is_sent_away_and_what_failed_there_passes_elsewhere() {
     fs::remove_file(in_home(&cluster, "open")).unwrap();
     project.write("spec/z_spec.rb", &last.replace("== 'b'", "== 'c'"));
     let run = cluster.begin(&project, &[]);
-    stage(&cluster, &gate).release();
+    stage(&cluster, &gate, 2).release();
     let run = run.finished(RUN_LIMIT);
     run.exited(0).says(&["13 files: 13 passed"]);
     assert!(!finishes(&run, "b").is_empty(), "b takes part again");
@@ -213,11 +224,11 @@ fn a_sick_host_is_sent_away_and_what_failed_there_passes_elsewhere() {
 
 #[test]
 fn a_suite_that_is_broken_everywhere_costs_no_host_its_job() {
-    let cluster = cluster();
+    let cluster = cluster(1);
     let gate = Gate::open(cluster.home());
     let project = project(cluster.home(), &gate, BROKEN);
     let run = cluster.begin(&project, &[]);
-    let waits = stage(&cluster, &gate);
+    let waits = stage(&cluster, &gate, 1);
     let start = run.event("a start at a", |event| {
         event["event"] == "item_started" && event["hostname"] == "a"
     });

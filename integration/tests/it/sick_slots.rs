@@ -76,7 +76,7 @@ fn is_found_out(run: &Finished, hostname: &str) {
         "is sick and leaves: 7 of 7 files failed there, 0 of 1 elsewhere; 3 of the 7 passed elsewhere",
         &format!("Slot 2 of host '{hostname}' is sick and was sent away: 7 of 7 files failed there, 0 of 1 elsewhere"),
         "The 7 files ran again elsewhere: 7 passed",
-        "Its last files failed there with RuntimeError: no such table: users",
+        "Its files failed there with RuntimeError: no such table: users (TEST_ENV_NUMBER: 2)",
         "8 files: 8 passed",
     ]);
     // Each file has one result in the end.
@@ -95,7 +95,12 @@ fn is_found_out(run: &Finished, hostname: &str) {
     assert_eq!(probed[0]["error"], "RuntimeError: no such table: users");
     assert_eq!(probed[0]["probes"].as_array().unwrap().len(), 3);
     assert_eq!(probed[0]["again"].as_array().unwrap().len(), 4);
+    assert_eq!(probed[0]["failed_again"], true);
+    assert_eq!(probed[0]["test_env_number"], 2);
     let finishes = run.events("item_finished");
+    let there = finishes.iter().filter(|it| it["confirms"].is_u64());
+    let there: Vec<_> = there.map(|it| it["worker_id"].as_u64()).collect();
+    assert_eq!(there, [Some(2)], "one failed there once more");
     let replaced = finishes.iter().filter(|it| it["replaces"].is_u64());
     let slots: Vec<_> = replaced.map(|it| it["worker_id"].as_u64()).collect();
     assert_eq!(slots, [Some(1); 7]);
@@ -161,4 +166,42 @@ fn files_that_no_slot_can_load_cost_a_slot_three_probes_and_not_its_job() {
     let again = finishes.iter().filter(|it| it["replaces"].is_u64()).count();
     assert!((1..=3).contains(&again), "probes, and no more: {again}");
     home.assert_nothing_left();
+}
+
+/// Slot 2 fails each file at once, from the moment at which a file has passed in slot 1, and slot 1 takes its time.
+const QUICK_TO_FAIL: &str =
+    "Stage.way_is_open\nraise 'no such table: users' if ENV['TEST_ENV_NUMBER'] == '2'\nsleep 0.05";
+
+#[test]
+fn a_sick_slot_that_is_quicker_than_the_others_gets_few_files() {
+    const MANY: u32 = 80;
+    for options in [&["--local=2"][..], &["--local=2", "--fail-fast=60"]] {
+        let home = Home::new();
+        let gate = Gate::open(&home);
+        let project = project(&home, &gate, QUICK_TO_FAIL);
+        for number in FILES + 1..=MANY {
+            let spec = format!(
+                "require_relative '../stage'\n{QUICK_TO_FAIL}\nRSpec.describe('f{number}') {{ it('works') {{}} }}\n"
+            );
+            project.write(&name(number), &spec);
+        }
+        let run = run::start(&home, &project, options);
+        let mut first = [gate.next(), gate.next()];
+        first.sort_by_key(|visit| visit.who.name.clone());
+        let [one, two]: [Visit; 2] = first;
+        fs::write(home.path().join("home/open"), "").unwrap();
+        one.release();
+        run.event("a finish in slot 1", |event| {
+            event["event"] == "item_finished" && event["worker_id"] == 1
+        });
+        two.release();
+        let run = run.finished(RUN_LIMIT);
+        run.exited(0).says(&["80 files: 80 passed"]);
+        let probed = run.events("slot_probed");
+        assert_eq!(probed[0]["sick"], true);
+        // What lay ahead for two slots, and a few more.
+        let failed = probed[0]["failed"].as_u64().unwrap();
+        assert!(failed <= 30, "{failed} files failed there first");
+        home.assert_nothing_left();
+    }
 }

@@ -2,7 +2,8 @@
 //!
 //! Each message costs a worker and us about as much as a small file does. So files that the history knows to be small
 //! share a message; without a history, as soon as the first files of this run were small. For that the plan is published
-//! bit by bit: only so far ahead that no worker waits. Towards the end the bundles become smaller, so that all workers
+//! bit by bit: only so far ahead that no worker waits. So a slot in which files fail at once gets no more of them than
+//! that before it is suspected, and none while probes wait. Towards the end the bundles become smaller, so that all workers
 //! end at about the same time; the last messages hold one item each.
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
@@ -10,6 +11,7 @@ use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use gorgon_proto::item::{ItemId, WorkItem};
 use gorgon_proto::job::ListenerId;
 use gorgon_proto::message::Finish;
+use gorgon_proto::outcome::FinishType;
 
 /// Longest time, in seconds, that a file of a bundle is expected to take.
 pub const SMALL_S: f64 = 0.010;
@@ -34,6 +36,8 @@ pub(super) struct Bundles {
     seconds: Vec<Option<f64>>,
     /// How many slots the job will have, if that is known.
     expected_slots: usize,
+    /// Each item has a message of its own.
+    singly: bool,
     /// Known seconds of the items that wait, and number of those without a known time.
     left: (f64, usize),
     /// Seconds of the latest files of this job of which nothing was known.
@@ -70,6 +74,14 @@ impl Bundles {
         bundles
     }
 
+    /// Each item gets a message of its own.
+    pub(super) fn singly(self) -> Self {
+        Self {
+            singly: true,
+            ..self
+        }
+    }
+
     fn known(&self, id: ItemId) -> Option<f64> {
         self.seconds.get(id.0 as usize).copied().flatten()
     }
@@ -90,7 +102,8 @@ impl Bundles {
             return;
         }
         let child = (finish.listener_id.clone(), finish.worker_id, finish.child);
-        if self.begun.insert(child) {
+        // Nor does one that failed: it may do so at once, where something is missing.
+        if self.begun.insert(child) || finish.kind != FinishType::Pass {
             return;
         }
         self.latest.push_back(finish.time.max(finish.runtime));
@@ -121,19 +134,22 @@ impl Bundles {
         self.of.remove(&id);
     }
 
-    /// Takes the items of the next message, if the queue is short of messages for so many slots.
+    /// Takes the items of the next message, if the queue is short of messages for so many slots. `most`: so many messages
+    /// may lie there now, with one item each.
     pub(super) fn next(
         &mut self,
         slots: usize,
+        most: Option<usize>,
         waits: impl Fn(ItemId) -> bool,
         plain: impl Fn(ItemId) -> bool,
     ) -> Vec<ItemId> {
         let slots = slots.max(self.expected_slots);
         let (each, besides) = AHEAD;
-        if self.heads.len() >= each * slots + besides {
+        if self.heads.len() >= most.unwrap_or(each * slots + besides) {
             return Vec::new();
         }
         let guess = self.guess();
+        let singly = self.singly || most.is_some();
         #[expect(clippy::cast_precision_loss, reason = "numbers of files and slots")]
         let limit = {
             let unknown = self.left.1 as f64 * guess.unwrap_or(BUNDLE_S);
@@ -146,7 +162,7 @@ impl Bundles {
             let known = self.known(id);
             let small = known
                 .or(guess)
-                .filter(|seconds| *seconds < SMALL_S && plain(id));
+                .filter(|seconds| !singly && *seconds < SMALL_S && plain(id));
             let fits = small.is_some_and(|seconds| sum + seconds <= limit);
             if !items.is_empty() && (!fits || items.len() >= MOST_FILES) {
                 break;
@@ -214,7 +230,7 @@ mod tests {
         let mut bundles = Bundles::new(waiting.collect(), seconds, 0);
         let mut shown = Vec::new();
         while bundles.any_waiting() {
-            let items = bundles.next(slots, |_| true, |_| true);
+            let items = bundles.next(slots, None, |_| true, |_| true);
             shown.push(items.len().to_string());
             for id in items {
                 bundles.left_queue(id);
@@ -241,16 +257,27 @@ mod tests {
     }
 
     #[test]
+    fn singly_no_files_share_a_message() {
+        let waiting = (0..9).map(ItemId).collect();
+        let mut bundles = Bundles::new(waiting, vec![Some(0.001); 9], 1).singly();
+        while bundles.any_waiting() {
+            let items = bundles.next(1, None, |_| true, |_| true);
+            assert_eq!(items.len(), 1);
+            bundles.left_queue(items[0]);
+        }
+    }
+
+    #[test]
     fn only_so_much_is_published_ahead() {
         let waiting = (0..100).map(ItemId).collect();
         let mut bundles = Bundles::new(waiting, vec![Some(1.0); 100], 0);
         let mut count = 0;
-        while !bundles.next(2, |_| true, |_| true).is_empty() {
+        while !bundles.next(2, None, |_| true, |_| true).is_empty() {
             count += 1;
         }
         assert_eq!(count, 12);
         bundles.left_queue(ItemId(0));
-        assert_eq!(bundles.next(2, |_| true, |_| true), [ItemId(12)]);
-        assert_eq!(bundles.next(2, |_| true, |_| true), []);
+        assert_eq!(bundles.next(2, None, |_| true, |_| true), [ItemId(12)]);
+        assert_eq!(bundles.next(2, None, |_| true, |_| true), []);
     }
 }

@@ -12,7 +12,7 @@ use gorgon_proto::outcome::FinishType;
 
 use super::Ledger;
 use super::event::{Effect, Happening};
-use super::sick::Repeat;
+use super::sick::{Repeat, Why};
 
 /// What the filters of the job left out.
 #[derive(Debug, Default)]
@@ -71,7 +71,7 @@ impl Ledger {
             };
             let repeat = Repeat {
                 item: *of,
-                probe: false,
+                why: Why::Instead,
             };
             self.filters.unfiltered.insert(*of);
             let item = self.items.add_in_place_of(work, repeat);

@@ -6,7 +6,7 @@ use gorgon_proto::outcome::FinishType;
 
 use super::Ledger;
 use super::event::{Effect, Happening};
-use super::sick::Repeat;
+use super::sick::{Repeat, Why};
 
 impl Ledger {
     /// An item of the plan came to its end without some tests that failed in an earlier job: they
@@ -24,7 +24,7 @@ impl Ledger {
         }
         let repeat = Repeat {
             item: finish.item,
-            probe: false,
+            why: Why::Instead,
         };
         let work = WorkItem {
             fresh: true,
@@ -50,6 +50,6 @@ impl Ledger {
     /// Returns whether an execution is of a whole file in the place of some of its tests.
     pub(super) fn is_whole(&self, id: ItemId, repeat: Repeat) -> bool {
         let tests = |id| self.items.get(id).map_or(0, |item| item.work.tests.len());
-        !repeat.probe && tests(id) == 0 && tests(repeat.item) > 0
+        !repeat.is_trial() && tests(id) == 0 && tests(repeat.item) > 0
     }
 }

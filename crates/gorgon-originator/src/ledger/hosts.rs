@@ -12,6 +12,7 @@ use gorgon_proto::message::{
 use gorgon_proto::names;
 
 use super::managers::Managers;
+use super::sick::Place;
 use fencing::Fence;
 
 /// How often a silent host is looked for.
@@ -188,6 +189,7 @@ impl Hosts {
         }
         let host = self.host(now, &message.listener_id, &message.hostname);
         host.set_slots(&message.slots);
+        host.fences_left(&message.slots);
         let key = |ended: &WorkerOfHost| WorkerKey {
             listener_id: message.listener_id.clone(),
             worker_id: ended.worker_id,
@@ -366,13 +368,18 @@ impl Hosts {
             .sum()
     }
 
-    /// Returns the queues of the managers, but for this host's, that have no slot now.
-    pub(super) fn without_slot(&self, id: &ListenerId) -> Vec<String> {
-        let rests = |host: &Host| host.slots() == 0;
-        self.others(id)
-            .filter(|host| rests(host))
-            .map(|host| host.queue.clone())
-            .collect()
+    /// Returns the queues of the managers that have no slot now besides this place.
+    pub(super) fn without_slot(&self, place: &Place) -> Vec<String> {
+        let joined = |host: &&Host| host.state == HostState::Joined;
+        let own = self.hosts.get(place.listener()).filter(joined);
+        let own = own.filter(|host| {
+            place
+                .slot()
+                .is_some_and(|slot| host.slots_besides(slot) == 0)
+        });
+        let others = self.others(place.listener());
+        let rest = others.filter(|host| host.slots() == 0).chain(own);
+        rest.map(|host| host.queue.clone()).collect()
     }
 
     /// The job is offered to a host once more.

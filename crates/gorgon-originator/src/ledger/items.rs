@@ -33,6 +33,23 @@ pub(super) struct Holder {
     pub(super) hostname: String,
 }
 
+/// Which workers an item is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Bound {
+    /// All but those of this place.
+    Not(Place),
+    /// Those of this place.
+    Only(Place),
+}
+
+impl Bound {
+    pub(super) fn place(&self) -> &Place {
+        match self {
+            Self::Not(place) | Self::Only(place) => place,
+        }
+    }
+}
+
 /// Where an item is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Phase {
@@ -62,8 +79,8 @@ pub(super) struct Item {
     /// How many of these attempts were given up, as a listener died.
     given_up: usize,
     declined: u32,
-    /// The host or slot whose workers are not to run it.
-    shuns: Option<Place>,
+    /// The host or slot whose workers are not to run it, or are to run it alone.
+    bound: Option<Bound>,
     /// The item of the plan that it repeats.
     pub(super) repeat: Option<Repeat>,
     /// The attempt of which its worker said that it still holds it, and when; one `returned` uses that up.
@@ -80,7 +97,7 @@ impl Item {
             lost_on: Vec::new(),
             given_up: 0,
             declined: 0,
-            shuns: None,
+            bound: None,
             repeat: None,
             word: None,
             told: Vec::new(),
@@ -98,8 +115,8 @@ pub(super) struct Items {
     unsettled_planned: usize,
     unsettled: usize,
     doubtful: BTreeSet<ItemId>,
-    /// Those without a verdict that shun a place.
-    shunning: BTreeSet<ItemId>,
+    /// Those without a verdict that shun a place, or are for one alone.
+    bound: BTreeSet<ItemId>,
     held: HashMap<WorkerKey, BTreeSet<ItemId>>,
     pub(super) bundles: Bundles,
 }
@@ -119,7 +136,7 @@ impl Items {
             unsettled: work.len(),
             items: work.into_iter().map(Item::planned).collect(),
             doubtful: BTreeSet::new(),
-            shunning: BTreeSet::new(),
+            bound: BTreeSet::new(),
             held: HashMap::new(),
             bundles: Bundles::default(),
         }
@@ -250,7 +267,7 @@ impl Items {
                 self.hold(id, holders);
             }
             Phase::Settled(_) => {
-                self.shunning.remove(&id);
+                self.bound.remove(&id);
             }
             Phase::Waiting | Phase::Parked | Phase::Queued => {}
         }

@@ -11,7 +11,8 @@
 //! - failed tests are tried again once every item of the plan has its verdict, as items of their
 //!   own; what they say changes the verdicts of tests, never that an item has one;
 //! - where much fails on one host, or alike in one slot, and little elsewhere, some of it runs elsewhere
-//!   as probes; when all pass, the host or slot is sent away, and what failed there runs again elsewhere;
+//!   as probes; when they pass, and one of them fails there again, the host or slot is sent away, and what
+//!   failed there runs again elsewhere;
 //! - where a test that failed in an earlier job is gone from its file, the whole file runs in its
 //!   place;
 //! - a file may be split into parts, items of the plan each; what no part was given runs as one more;
@@ -51,7 +52,7 @@ pub use hosts::{LOOK_INTERVAL, SILENCE_LIMIT};
 pub use items::{DECLINE_LIMIT, DOUBT_LIMIT, LOST_LIMIT};
 pub use retries::{RetryResult, STOP_FROM, STOP_SHARE};
 pub use reviews::{FAILED_FROM, FAILED_SHARE, LastFailed, Reviewed, Way};
-pub use sick::{Place, Probed, Repeat, hook_of_sick};
+pub use sick::{Place, Probed, Repeat, Why, hook_of_sick};
 
 use dropped::Dropped;
 use filters::Filters;
@@ -146,6 +147,13 @@ impl Ledger {
         self
     }
 
+    /// The same, but each item has a message of its own.
+    #[must_use]
+    pub fn singly(mut self) -> Self {
+        self.items.bundles = std::mem::take(&mut self.items.bundles).singly();
+        self
+    }
+
     /// Returns the messages for the file queue before the job is offered.
     pub fn publish_first(&mut self) -> Vec<Vec<WorkItem>> {
         if !self.items.bundles.any_waiting() {
@@ -153,7 +161,7 @@ impl Ledger {
             let work = queued.filter_map(|(id, _)| self.items.get(id));
             return work.map(|item| vec![item.work.clone()]).collect();
         }
-        let next = || Some(self.items.next_message(0)).filter(|items| !items.is_empty());
+        let next = || Some(self.items.next_message(0, None)).filter(|items| !items.is_empty());
         std::iter::from_fn(next).collect()
     }
 
@@ -286,9 +294,10 @@ impl Ledger {
         if self.stage != Stage::Running || !self.items.bundles.any_waiting() {
             return;
         }
+        let most = self.most_ahead();
         let slots = self.hosts.slots();
         loop {
-            let next = self.items.next_message(slots);
+            let next = self.items.next_message(slots, most);
             if next.is_empty() {
                 return;
             }
@@ -309,7 +318,7 @@ impl Ledger {
                 self.retry_lost(id, &hosts, out);
                 self.review_lost(id, out);
                 self.part_lost(id);
-                self.probe_ended(id, false);
+                self.probe_ended(id, None);
             }
         } else {
             self.items.shelve(id);

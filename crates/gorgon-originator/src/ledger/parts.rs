@@ -129,7 +129,7 @@ impl Ledger {
     pub(super) fn part_lost(&mut self, id: ItemId) {
         self.part_over(id);
         match self.items.get(id).and_then(|item| item.repeat) {
-            Some(repeat) if repeat.probe => {}
+            Some(repeat) if repeat.is_trial() => {}
             Some(repeat) => {
                 self.reviews.lost(repeat.item);
                 self.filters.lost();

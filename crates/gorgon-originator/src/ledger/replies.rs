@@ -148,6 +148,7 @@ impl Ledger {
             Reply::SuiteHookFailed(message) => {
                 let (id, slot) = (&message.listener_id, message.worker_id);
                 let sick = self.hosts.fence_of(id, slot);
+                let sick = sick.filter(|place| !self.sick.keeps_hooks(place));
                 let warning = sick.map(|place| hook_of_sick(&message, &place));
                 out.push(Effect::Tell(match warning {
                     Some(warning) => Happening::Warning(warning),
@@ -304,14 +305,13 @@ impl Ledger {
         self.part_told(part, &finish, &mut left);
         self.part_over(finish.item);
         if let Some(repeat) = repeat {
-            let bad = finish.kind != FinishType::Pass;
             if self.is_whole(finish.item, repeat) {
                 self.count_first(repeat.item, &finish, out);
             } else if self.filters.is_unfiltered(repeat.item) {
                 self.count_first(repeat.item, &finish, out);
                 self.counted(repeat.item, &finish);
             } else {
-                self.repeat_ended(finish.item, repeat, &finish, bad);
+                self.repeat_ended(finish.item, repeat, &finish);
             }
             out.push(Effect::Tell(Happening::ItemFinished {
                 finish,

@@ -371,6 +371,7 @@ fn plain(work: WorkItem) -> WorkItem {
         retry: 0,
         fresh: false,
         avoid: None,
+        only: None,
         before: Vec::new(),
         ..work
     }

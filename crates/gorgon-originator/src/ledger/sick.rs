@@ -1,9 +1,9 @@
 //! A host or a slot on which much fails that passes elsewhere: how it is found, and what is done about it.
 //!
 //! ```text
-//!  well ─▶ suspected ── all probes pass elsewhere ──▶ fenced: sent away, what failed runs again
-//!   ▲          │ └───── one does not ──────────────▶ cleared: the first results stand, for good
-//!   └──────────┘ no other host or slot left: nothing is proven
+//!  well ─▶ suspected ── probes pass elsewhere, and one file fails there again ──▶ fenced: sent away, what failed runs again
+//!   ▲          │ └───── they do not ──────────────────────────────────────────▶ cleared: the first results stand, for good
+//!   └──────────┘ no worker there or elsewhere, or a file ended in the slot in another way: nothing is proven
 //! ```
 //!
 //! - A host has failed an item that it ended as failed, crashed or timed out; lost ones count for
@@ -13,9 +13,11 @@
 //!   This is looked at after each event while items run, and before the first retry.
 //! - One place at a time is suspected, a host before its slots, unless all failed in one of these. The quickest of its failed items are the probes.
 //! - A host is cleared for good. So is the error of a slot: no slot is suspected of it any more, as it is the suite's own.
+//! - What finds out whether a place is sick runs in fresh Ruby children (`suspect.rs`).
 //! - Probes and repeats are items of their own (`waiting.rs`).
 
 mod place;
+mod suspect;
 mod tallies;
 mod waiting;
 
@@ -25,23 +27,47 @@ use std::time::Instant;
 use gorgon_proto::item::{ItemId, WorkItem};
 use gorgon_proto::job::ListenerId;
 use gorgon_proto::message::{Finish, SuiteHookFailed, Warning};
+use gorgon_proto::text::first_line::first_line;
 
 pub use place::Place;
 
 use super::Ledger;
 use super::event::{Cause, Effect, Happening};
 use super::hosts::Hosts;
-use super::items::Phase;
+use super::items::{Bound, Phase};
 use super::stages::Stage;
+use suspect::{Next, Suspect};
 use tallies::{Alike, Tallies};
 
-/// Another execution of an item that failed on a host, on another one.
+/// Another execution of an item that failed at a place: elsewhere, or there in a fresh Ruby child.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Repeat {
     /// The item of the plan.
     pub item: ItemId,
-    /// It counts only if the place of the first execution is found sick.
-    pub probe: bool,
+    /// Why it runs.
+    pub why: Why,
+}
+
+impl Repeat {
+    /// Returns whether it runs to find out whether a place is sick.
+    #[must_use]
+    pub fn is_trial(self) -> bool {
+        match self.why {
+            Why::Instead => false,
+            Why::Probe | Why::There => true,
+        }
+    }
+}
+
+/// Why an item of the plan runs again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    /// Its first execution does not count.
+    Instead,
+    /// To find out whether the place of the first execution is sick: only then it counts.
+    Probe,
+    /// For the same, at that place itself: it never counts.
+    There,
 }
 
 /// What was found about a suspected place, and on what grounds.
@@ -51,8 +77,10 @@ pub struct Probed {
     pub hostname: String,
     /// The host, or a slot of it.
     pub place: Place,
-    /// Of a slot: the error with which its last files failed.
+    /// Of a slot: the error for which it was suspected.
     pub error: Option<String>,
+    /// Of a slot: its TEST_ENV_NUMBER, if it is known.
+    pub test_env_number: Option<u32>,
     /// It is sick, and fenced from the job; else the suite itself is at fault.
     pub sick: bool,
     /// How many items it ran.
@@ -63,16 +91,27 @@ pub struct Probed {
     pub elsewhere_ran: usize,
     /// Of these, how many failed.
     pub elsewhere_failed: usize,
-    /// The items of the plan that ran elsewhere as probes.
+    /// The items of the plan that ran elsewhere as probes; of a sick place those that passed.
     pub probes: Vec<ItemId>,
+    /// Whether one of these failed there again, in a fresh Ruby child; none if none ran there.
+    pub failed_again: Option<bool>,
     /// The failed items of the plan that run again elsewhere besides; none when it is not sick.
     pub repeats: Vec<ItemId>,
 }
 
-/// Returns the warning about a hook that raised on a sick host or slot, which does not make the job fail.
+impl Probed {
+    /// Returns whether files passed there, which count still: so does what a suite hook says that ran for them.
+    #[must_use]
+    pub fn keeps_hooks(&self) -> bool {
+        self.ran > self.failed
+    }
+}
+
+/// Returns the warning about a hook that raised on a sick host or slot, where nothing counts that it ran for.
 #[must_use]
 pub fn hook_of_sick(hook: &SuiteHookFailed, place: &Place) -> Warning {
-    let fault = hook.error.message.lines().next().unwrap_or_default();
+    let kind = hook.error.exception.as_deref().unwrap_or_default();
+    let fault = first_line(kind, &hook.error.message);
     let what = match place {
         Place::Host(_) => "host",
         Place::Slot(..) => "slot",
@@ -85,24 +124,6 @@ pub fn hook_of_sick(hook: &SuiteHookFailed, place: &Place) -> Warning {
     }
 }
 
-#[derive(Debug)]
-struct Suspect {
-    place: Place,
-    /// By probe: the item of the plan, and whether the probe passed.
-    probes: BTreeMap<ItemId, (ItemId, Option<bool>)>,
-}
-
-impl Suspect {
-    /// Returns whether it is sick, once that is known.
-    fn is_sick(&self) -> Option<bool> {
-        let results = || self.probes.values().map(|(_, passed)| *passed);
-        if results().any(|passed| passed == Some(false)) {
-            return Some(false);
-        }
-        results().all(|passed| passed.is_some()).then_some(true)
-    }
-}
-
 /// What is known about the health of hosts and slots.
 #[derive(Debug, Default)]
 pub(super) struct Sick {
@@ -111,6 +132,10 @@ pub(super) struct Sick {
     /// Hosts that are not at fault, and errors that are the suite's own.
     cleared: BTreeSet<ListenerId>,
     own_errors: BTreeSet<Alike>,
+    /// By probe that has not ended: the error of the suspicion, which may have been dropped since.
+    errors: BTreeMap<ItemId, Alike>,
+    /// Sick places where files passed that count.
+    passed: BTreeSet<Place>,
     /// Retries run: nobody is suspected any more.
     over: bool,
     /// What was declined too often, and until when it waits.
@@ -132,20 +157,37 @@ impl Sick {
         self.paused.values().min().copied()
     }
 
-    /// Counts an execution of an item of the plan, which added so much to the failures of the job.
+    /// Returns whether a suite hook counts that raised at a sick place.
+    pub(super) fn keeps_hooks(&self, place: &Place) -> bool {
+        self.passed.contains(place)
+    }
+
+    /// Counts an execution of an item of the plan, which added so much to the failures of the job. A slot that ends a
+    /// file in another way is suspected no more.
     pub(super) fn ended(&mut self, of: ItemId, finish: &Finish, failures: u32) {
         self.tallies.ended(of, finish, failures);
+        let there = |suspect: &Suspect| {
+            let place = &suspect.place;
+            place.slot().is_some() && place.has(&finish.listener_id, finish.worker_id)
+        };
+        let otherwise = |suspect: &Suspect| {
+            there(suspect) && self.tallies.error(&suspect.place) != suspect.error.as_ref()
+        };
+        if self.suspect.as_ref().is_some_and(otherwise) {
+            self.suspect = None;
+        }
     }
 
     /// Returns a place that is to be probed.
     fn next_suspect(&self, hosts: &Hosts) -> Option<Place> {
         let own = |error: &Alike| self.own_errors.contains(error);
+        // Without a worker there nothing would be proven.
+        let may_be = |place: &Place| hosts.any_besides(place) && hosts.any_works(place);
         let slots = self.tallies.suspicious_slots();
-        let mut slots = slots
-            .filter(|slot| !self.tallies.error(slot).is_some_and(own) && hosts.any_besides(slot));
+        let mut slots =
+            slots.filter(|slot| !self.tallies.error(slot).is_some_and(own) && may_be(slot));
         let mut all = self.tallies.suspicious_hosts();
-        let host =
-            all.find(|host| !self.cleared.contains(host.listener()) && hosts.any_besides(host));
+        let host = all.find(|host| !self.cleared.contains(host.listener()) && may_be(host));
         let Some(host) = host else {
             return slots.next().cloned();
         };
@@ -157,9 +199,13 @@ impl Sick {
         Some(alone.cloned().unwrap_or(host))
     }
 
-    /// The place is not at fault: what failed there does so elsewhere.
-    fn clear(&mut self, place: &Place, hosts: &Hosts) {
-        self.own_errors.extend(self.tallies.errors(place).cloned());
+    /// The place is not at fault: what failed there does so elsewhere, or does so no more.
+    fn clear(&mut self, suspect: &Suspect, hosts: &Hosts) {
+        let place = &suspect.place;
+        match &suspect.error {
+            Some(error) => self.own_errors.extend([error.clone()]),
+            None => self.own_errors.extend(self.tallies.errors(place).cloned()),
+        }
         if !hosts.has_others(place) {
             self.cleared.insert(place.listener().clone());
         }
@@ -168,13 +214,17 @@ impl Sick {
     fn probed(&self, suspect: &Suspect, sick: bool) -> Probed {
         let place = &suspect.place;
         let (here, elsewhere) = (self.tallies.share(place), self.tallies.elsewhere(place));
-        let probes: Vec<ItemId> = suspect.probes.values().map(|(of, _)| *of).collect();
+        let probes: Vec<ItemId> = match sick {
+            true => suspect.passed().collect(),
+            false => suspect.probed().collect(),
+        };
         let repeats = self.tallies.failed(place);
         let repeats = repeats.iter().map(|failed| failed.item);
         let repeats = repeats.filter(|item| sick && !probes.contains(item));
         Probed {
             hostname: self.tallies.hostname(place),
-            error: self.tallies.error(place).map(Alike::text),
+            error: suspect.error.as_ref().map(Alike::text),
+            test_env_number: self.tallies.test_env_number(place),
             place: place.clone(),
             sick,
             ran: here.ran,
@@ -183,6 +233,7 @@ impl Sick {
             elsewhere_failed: elsewhere.failed,
             repeats: repeats.collect(),
             probes,
+            failed_again: suspect.failed_again(),
         }
     }
 }
@@ -195,49 +246,88 @@ impl Ledger {
         }
         if let Some(suspect) = self.sick.suspect.take() {
             let alone = !self.hosts.any_besides(&suspect.place);
-            match suspect.is_sick() {
-                // What its probes still do proves nothing any more; nor does the end of the job.
-                _ if alone || self.failed_fast() => {}
-                None => self.sick.suspect = Some(suspect),
-                Some(sick) => {
-                    let probed = self.sick.probed(&suspect, sick);
-                    out.push(Effect::Tell(Happening::PlaceProbed(probed.clone())));
-                    if sick {
-                        self.fence(probed, out);
-                    } else {
-                        self.sick.clear(&suspect.place, &self.hosts);
-                    }
-                }
+            let away = suspect.runs_there() && !self.hosts.any_works(&suspect.place);
+            // What its runs still do proves nothing any more; nor does the end of the job.
+            if !alone && !away && !self.failed_fast() {
+                self.pursue(suspect, out);
             }
         }
         if self.sick.over || self.sick.suspects() || self.failed_fast() {
             return;
         }
         if let Some(place) = self.sick.next_suspect(&self.hosts) {
-            let mut probes = BTreeMap::new();
-            for item in self.sick.tallies.to_probe(&place) {
-                let probe = self.run_elsewhere(Repeat { item, probe: true }, &place, out);
-                probes.extend(probe.map(|probe| (probe, (item, None))));
-            }
-            self.sick.suspect = Some(Suspect { place, probes });
+            let error = self.sick.tallies.error(&place).cloned();
+            self.pursue(Suspect::new(place, error), out);
         }
     }
 
-    /// Queues another execution of an item that failed at a place.
+    /// Queues what is still to run to find out about a place, or comes to a conclusion.
+    fn pursue(&mut self, mut suspect: Suspect, out: &mut Vec<Effect>) {
+        for item in self.sick.tallies.to_probe(&suspect) {
+            let repeat = Repeat {
+                item,
+                why: Why::Probe,
+            };
+            if let Some(probe) = self.run_elsewhere(repeat, &suspect.place, out) {
+                suspect.probes_with(probe, item);
+                let error = suspect.error.clone();
+                self.sick.errors.extend(error.map(|error| (probe, error)));
+            }
+        }
+        match suspect.next() {
+            Next::Wait => {}
+            Next::RunThere(item) => {
+                if let Some(id) = self.run_there(item, &suspect.place, out) {
+                    suspect.run_there(id);
+                }
+            }
+            Next::Conclude(sick) => {
+                let probed = self.sick.probed(&suspect, sick);
+                out.push(Effect::Tell(Happening::PlaceProbed(probed.clone())));
+                match sick {
+                    true => self.fence(probed, out),
+                    false => self.sick.clear(&suspect, &self.hosts),
+                }
+                return;
+            }
+        }
+        self.sick.suspect = Some(suspect);
+    }
+
+    /// Queues another execution of an item that failed at a place: not there.
     fn run_elsewhere(
         &mut self,
         repeat: Repeat,
         place: &Place,
         out: &mut Vec<Effect>,
     ) -> Option<ItemId> {
+        self.run_again(repeat, Bound::Not(place.clone()), out)
+    }
+
+    /// Queues another execution of an item that failed at a place: there alone.
+    fn run_there(&mut self, item: ItemId, place: &Place, out: &mut Vec<Effect>) -> Option<ItemId> {
+        let repeat = Repeat {
+            item,
+            why: Why::There,
+        };
+        self.run_again(repeat, Bound::Only(place.clone()), out)
+    }
+
+    fn run_again(&mut self, repeat: Repeat, bound: Bound, out: &mut Vec<Effect>) -> Option<ItemId> {
         let work = self.items.get(repeat.item)?.work.clone();
-        let work = WorkItem { attempt: 1, ..work };
-        let item = self.items.add_repeat(work, repeat, place.clone());
+        let work = WorkItem {
+            attempt: 1,
+            // A child that an earlier file has spoiled would speak for no place, or against none.
+            fresh: work.fresh || repeat.is_trial(),
+            ..work
+        };
+        let place = bound.place().clone();
+        let item = self.items.add_repeat(work, repeat, bound);
         let id = item.item;
         out.push(Effect::Tell(Happening::RepeatQueued {
             item,
             repeat,
-            hostname: self.sick.tallies.hostname(place),
+            hostname: self.sick.tallies.hostname(&place),
             slot: place.slot(),
         }));
         Some(id)
@@ -257,9 +347,12 @@ impl Ledger {
                 }
             }
         }
+        if probed.keeps_hooks() {
+            self.sick.passed.insert(place.clone());
+        }
         for item in probed.repeats {
-            let probe = false;
-            self.run_elsewhere(Repeat { item, probe }, place, out);
+            let why = Why::Instead;
+            self.run_elsewhere(Repeat { item, why }, place, out);
         }
         // Its failures have never been.
         for failed in self.sick.tallies.forget(place) {
@@ -271,9 +364,9 @@ impl Ledger {
     }
 
     /// A probe or a repeat came to its end.
-    pub(super) fn repeat_ended(&mut self, id: ItemId, repeat: Repeat, finish: &Finish, bad: bool) {
-        if repeat.probe {
-            self.probe_ended(id, !bad);
+    pub(super) fn repeat_ended(&mut self, id: ItemId, repeat: Repeat, finish: &Finish) {
+        if repeat.is_trial() {
+            self.probe_ended(id, Some(finish));
         } else {
             self.retries.count(&finish.tests);
             let failures = super::replies::failures_of(finish);
@@ -284,11 +377,14 @@ impl Ledger {
         }
     }
 
-    /// An item was lost with its hosts; a probe that is lost has not passed.
-    pub(super) fn probe_ended(&mut self, id: ItemId, passed: bool) {
-        let suspect = self.sick.suspect.as_mut();
-        if let Some((_, result)) = suspect.and_then(|suspect| suspect.probes.get_mut(&id)) {
-            *result = Some(passed);
+    /// A probe ended, or was lost with its hosts.
+    pub(super) fn probe_ended(&mut self, id: ItemId, finish: Option<&Finish>) {
+        let error = self.sick.errors.remove(&id);
+        // Though the suspicion was dropped: the error is the suite's own.
+        let own = error.filter(|error| finish.and_then(Alike::of).as_ref() == Some(error));
+        self.sick.own_errors.extend(own);
+        if let Some(suspect) = &mut self.sick.suspect {
+            suspect.ended(id, finish);
         }
     }
 

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use gorgon_proto::outcome::{FileError, TestResult, Verdict};
 use gorgon_proto::trace::Step;
 
-use crate::ledger::{Cause, Ending, Happening, Place, Probed, Repeat, Way};
+use crate::ledger::{Cause, Ending, Happening, Place, Probed, Repeat, Way, Why};
 
 use super::Results;
 use super::reviews::OrderDependent;
@@ -86,8 +86,12 @@ fn way_name(way: Way) -> &'static str {
 /// Adds which item of the plan it repeats.
 fn repeat_of(repeat: Option<Repeat>, mut fields: Value) -> Value {
     if let (Some(repeat), Value::Object(object)) = (repeat, &mut fields) {
-        object.insert("replaces".to_owned(), json!(repeat.item));
-        if repeat.probe {
+        let what = match repeat.why {
+            Why::There => "confirms",
+            Why::Instead | Why::Probe => "replaces",
+        };
+        object.insert(what.to_owned(), json!(repeat.item));
+        if repeat.is_trial() {
             object.insert("probe".to_owned(), true.into());
         }
     }
@@ -104,11 +108,13 @@ fn place_probed(probed: &Probed) -> Value {
         "elsewhere_ran": probed.elsewhere_ran,
         "elsewhere_failed": probed.elsewhere_failed,
         "probes": probed.probes,
+        "failed_again": probed.failed_again,
         "again": probed.repeats,
     });
     if let Some(slot) = probed.place.slot() {
         fields["worker_id"] = slot.into();
         fields["error"] = json!(probed.error);
+        fields["test_env_number"] = json!(probed.test_env_number);
     }
     fields
 }
@@ -207,7 +213,7 @@ pub fn happened(at: Duration, happening: &Happening) -> Option<String> {
                 "item": item.item,
                 "attempt": item.attempt,
                 "hostname": hostname,
-                "reason": if repeat.probe { "probe" } else { sick.name() },
+                "reason": if repeat.is_trial() { "probe" } else { sick.name() },
             });
             if let Some(slot) = slot {
                 fields["worker_id"] = (*slot).into();

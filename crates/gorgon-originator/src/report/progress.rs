@@ -8,6 +8,7 @@ use std::time::Duration;
 use gorgon_proto::message::{Answer, LeaveReason};
 use gorgon_proto::outcome::Verdict;
 use gorgon_proto::text::failure::hook_head;
+use gorgon_proto::text::first_line::first_line;
 
 use super::Results;
 use super::starts::start_failed;
@@ -225,7 +226,7 @@ pub fn said(
             review,
             ..
         } => {
-            let plan = review.is_none() && !repeat.is_some_and(|it| it.probe);
+            let plan = review.is_none() && !repeat.is_some_and(|it| it.is_trial());
             let first = finish.retry == 0 && plan;
             let bad = super::results::is_bad(*verdict) && first;
             (verbose || (bad && lines)).then(|| {
@@ -315,7 +316,10 @@ pub fn said(
             uncapitalized(hook_head(&message.error)),
             one_line(&message.hostname),
             message.worker_id,
-            one_line(message.error.message.lines().next().unwrap_or_default())
+            one_line(&first_line(
+                message.error.exception.as_deref().unwrap_or_default(),
+                &message.error.message
+            ))
         )),
         Happening::WorkerDied(message) => Some(format!(
             "the worker of slot {} at {} died: {}",

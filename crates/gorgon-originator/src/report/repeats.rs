@@ -8,7 +8,7 @@ use gorgon_proto::text::first_line::first_line;
 use super::Results;
 use super::file::FileResult;
 use super::files::Share;
-use crate::ledger::{Probed, Repeat, hook_of_sick};
+use crate::ledger::{Probed, Repeat, Why, hook_of_sick};
 
 /// So many ids are named in one line.
 const MOST_NAMED: usize = 5;
@@ -37,7 +37,7 @@ pub(super) struct Repeats {
 
 impl Repeats {
     pub(super) fn queued(&mut self, item: &WorkItem, repeat: Repeat) {
-        if repeat.probe {
+        if repeat.why == Why::Probe {
             // One of an earlier suspicion that was dropped proves nothing.
             self.probes.insert(repeat.item, item.item);
             self.probed.remove(&repeat.item);
@@ -142,10 +142,12 @@ impl Results {
             return;
         };
         let of = repeat.item;
-        if !repeat.probe {
-            self.replace(of, file);
-        } else if self.repeats.probes.get(&of) == Some(&item) {
-            self.repeats.probed.insert(of, file);
+        match repeat.why {
+            Why::Instead => self.replace(of, file),
+            Why::Probe if self.repeats.probes.get(&of) == Some(&item) => {
+                self.repeats.probed.insert(of, file);
+            }
+            Why::Probe | Why::There => {}
         }
     }
 
@@ -196,7 +198,8 @@ impl Results {
             self.replace(of, file);
         }
         let theirs = |hook: &gorgon_proto::message::SuiteHookFailed| {
-            probed.place.has(&hook.listener_id, hook.worker_id)
+            let place = &probed.place;
+            !probed.keeps_hooks() && place.has(&hook.listener_id, hook.worker_id)
         };
         let (gone, kept) = std::mem::take(&mut self.suite_hooks)
             .into_iter()

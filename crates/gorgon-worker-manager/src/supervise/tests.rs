@@ -247,7 +247,7 @@ fn a_worker_whose_callback_raised_is_not_replaced() {
         &[1, 2],
         &[
             ("p0 ready", "join [1, 2]; start w1 on p0; start w2 on p0"),
-            ("w1 exited 4", ""),
+            ("w1 exited 4", "has [2]"),
             ("w2 exited 0", "after p0"),
             ("p0 done", "stop p0"),
             ("p0 exited 0", "leave Done (gorgon-worker)"),

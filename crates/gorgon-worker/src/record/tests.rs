@@ -11,6 +11,7 @@ fn me() -> Identity {
         worker_id: 2,
         pid: 9,
         manager_pid: 8,
+        test_env_number: 2,
     }
 }
 

@@ -65,6 +65,20 @@ fn an_item_that_avoids_us_is_declined() {
 }
 
 #[test]
+fn an_item_that_is_for_others_only_is_declined() {
+    check(
+        settings(),
+        &[
+            ("item 1=L1:4", "declined 1"),
+            ("ok", "ack 1"),
+            ("item 2=L2", "declined 2"),
+            ("ok", "ack 2"),
+            ("item 3=L1:2", "start 3; fork c1 rspec"),
+        ],
+    );
+}
+
+#[test]
 fn a_cancel_takes_no_more_items_and_acks_what_ran() {
     check(
         Settings {

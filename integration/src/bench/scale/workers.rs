@@ -143,6 +143,7 @@ fn finish(worker: &Worker, item: &WorkItem) -> Reply {
         warnings: Vec::new(),
         child: 1,
         ran_before: Vec::new(),
+        test_env_number: 0,
         earlier: Vec::new(),
         needs_tests: false,
         left_out: None,

@@ -25,7 +25,7 @@ impl Host {
     }
 
     /// Returns how many workers it has besides that of this slot, those included that have not said a word yet.
-    fn slots_besides(&self, slot: u32) -> usize {
+    pub(super) fn slots_besides(&self, slot: u32) -> usize {
         let is_there = self.workers.iter().any(|worker| worker.worker_id == slot);
         let counts = is_there || self.slots.contains(&slot);
         self.slots().saturating_sub(usize::from(counts))
@@ -38,6 +38,15 @@ impl Host {
         leaving
             .map(|(slot, _)| Place::Slot(id.clone(), *slot))
             .collect()
+    }
+
+    /// The manager names its slots: a sick one that is not among them has no worker, and gets none.
+    pub(super) fn fences_left(&mut self, slots: &[u32]) {
+        for (slot, fence) in &mut self.fences {
+            if !slots.contains(slot) {
+                *fence = Fence::Gone;
+            }
+        }
     }
 
     /// A worker of it has gone.
@@ -151,6 +160,19 @@ impl Hosts {
             .slot()
             .is_some_and(|slot| host.fences.get(&slot) == Some(&Fence::Gone));
         matches!(host.state, HostState::Joined | HostState::Fenced) && !has_left
+    }
+
+    /// Returns the workers of a place that are known to live.
+    pub(in crate::ledger) fn works_at(&self, place: &Place) -> impl Iterator<Item = &WorkerKey> {
+        let host = self.hosts.get(place.listener());
+        let host = host.filter(|host| host.state == HostState::Joined);
+        let workers = host.into_iter().flat_map(|host| &host.workers);
+        workers.filter(|worker| place.has_worker(worker))
+    }
+
+    /// Returns whether a place has a worker that is known to live.
+    pub(in crate::ledger) fn any_works(&self, place: &Place) -> bool {
+        self.works_at(place).next().is_some()
     }
 
     /// Returns the hosts that run workers, all but this one.

@@ -18,13 +18,18 @@ impl Items {
         self.bundles = Bundles::new(waiting.collect(), seconds, slots);
     }
 
-    /// Takes the items of the next message, if the file queue is short of messages for so many slots.
-    pub(in crate::ledger) fn next_message(&mut self, slots: usize) -> Vec<WorkItem> {
+    /// Takes the items of the next message, if the file queue is short of messages for so many slots. `most`: so many may
+    /// lie there now, with one item each.
+    pub(in crate::ledger) fn next_message(
+        &mut self,
+        slots: usize,
+        most: Option<usize>,
+    ) -> Vec<WorkItem> {
         let items = &self.items;
         // A foreign message may have settled one of which nobody has been told.
         let waits = |id: ItemId| items[id.0 as usize].phase == Phase::Waiting;
         let plain = |id: ItemId| items[id.0 as usize].work.is_plain();
-        let next = self.bundles.next(slots, waits, plain);
+        let next = self.bundles.next(slots, most, waits, plain);
         for id in &next {
             self.set_phase(*id, Phase::Queued);
         }

@@ -46,7 +46,7 @@ impl Items {
         item.work.attempt += 1;
         item.told.clear();
         let work = item.work.clone();
-        let parked = item.shuns.is_some();
+        let parked = item.bound.is_some();
         self.bundles.dissolve(id);
         self.set_phase(id, if parked { Phase::Parked } else { Phase::Queued });
         out.push(Effect::Tell(Happening::ItemRedelivered {
@@ -82,7 +82,7 @@ impl Items {
         if attempt != item.work.attempt || item.phase != Phase::Queued {
             return None;
         }
-        if item.shuns.is_some() {
+        if item.bound.is_some() {
             item.declined += 1;
             self.set_phase(id, Phase::Parked);
             return None;

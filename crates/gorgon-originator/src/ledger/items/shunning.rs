@@ -1,25 +1,25 @@
 //! Items that a host or a slot is to leave alone: it has failed them, or is not believed. They wait here until a
-//! worker elsewhere is free.
+//! worker elsewhere is free. And items that one place is to run alone.
 
 use gorgon_proto::item::{ItemId, WorkItem};
 use gorgon_proto::outcome::Verdict;
 
-use super::{Item, Items, Phase};
+use super::{Bound, Item, Items, Phase};
 use crate::ledger::sick::{Place, Repeat};
 
 impl Items {
-    /// Adds a repeat of an item, which waits until a worker elsewhere is free.
+    /// Adds a repeat of an item, which waits until a worker is free that it is for.
     pub(in crate::ledger) fn add_repeat(
         &mut self,
         work: WorkItem,
         repeat: Repeat,
-        shuns: Place,
+        bound: Bound,
     ) -> WorkItem {
-        let work = self.add(work);
-        self.item(work.item).repeat = Some(repeat);
-        self.shun(work.item, shuns);
-        self.set_phase(work.item, Phase::Parked);
-        work
+        let id = self.add(work).item;
+        self.item(id).repeat = Some(repeat);
+        self.bind(id, bound);
+        self.set_phase(id, Phase::Parked);
+        self.item(id).work.clone()
     }
 
     /// Adds another execution of an item, which is for anybody and goes to the queue at once.
@@ -35,27 +35,42 @@ impl Items {
 
     /// No worker of this place is to run the item from now on.
     pub(in crate::ledger) fn shun(&mut self, id: ItemId, place: Place) {
+        self.bind(id, Bound::Not(place));
+    }
+
+    fn bind(&mut self, id: ItemId, bound: Bound) {
         let item = self.item(id);
-        item.work.avoid = Some(place.to_avoid());
-        item.shuns = Some(place);
-        self.shunning.insert(id);
+        (item.work.avoid, item.work.only) = match &bound {
+            Bound::Not(place) => (Some(place.to_avoid()), None),
+            Bound::Only(place) => (None, Some(place.to_avoid())),
+        };
+        item.bound = Some(bound);
+        self.bound.insert(id);
     }
 
-    pub(in crate::ledger) fn any_shuns(&self) -> bool {
-        !self.shunning.is_empty()
+    /// Returns the place that is to run an item alone.
+    pub(in crate::ledger) fn only(&self, id: ItemId) -> Option<&Place> {
+        match self.get(id)?.bound.as_ref()? {
+            Bound::Only(place) => Some(place),
+            Bound::Not(_) => None,
+        }
     }
 
-    /// Returns the items that shun a place and that nobody has begun, each with that place.
-    pub(in crate::ledger) fn shunning(&self) -> Vec<(ItemId, Place)> {
+    pub(in crate::ledger) fn any_bound(&self) -> bool {
+        !self.bound.is_empty()
+    }
+
+    /// Returns the items that shun a place, or are for one alone, and that nobody has begun, each with that place.
+    pub(in crate::ledger) fn bound(&self) -> Vec<(ItemId, Bound)> {
         let open = |id: &ItemId| {
             let item = &self.items[id.0 as usize];
             let waits = matches!(item.phase, Phase::Parked | Phase::Queued);
-            item.shuns
+            item.bound
                 .clone()
                 .filter(|_| waits)
-                .map(|place| (*id, place))
+                .map(|bound| (*id, bound))
         };
-        self.shunning.iter().filter_map(open).collect()
+        self.bound.iter().filter_map(open).collect()
     }
 
     /// Returns whether an item waits here, not on the queue.
@@ -76,9 +91,9 @@ impl Items {
         }
         if for_all {
             let item = self.item(id);
-            item.shuns = None;
+            item.bound = None;
             item.work.avoid = None;
-            self.shunning.remove(&id);
+            self.bound.remove(&id);
         }
         self.set_phase(id, Phase::Queued);
         self.get(id).map(|item| item.work.clone())

@@ -8,7 +8,7 @@ use gorgon_proto::message::Finish;
 use gorgon_proto::outcome::{FinishType, TestResult};
 use gorgon_proto::text::first_line::first_line;
 
-use super::Place;
+use super::{Place, Suspect};
 
 /// Minimum number of items that must have failed on a host before it is suspected.
 const FAILED_FROM: usize = 5;
@@ -20,8 +20,6 @@ const ALIKE_FROM: usize = 3;
 const ELSEWHERE_FROM: usize = 1;
 /// At most one item in this number may have failed elsewhere.
 const WELL_SHARE: usize = 10;
-/// Maximum number of failed items that run elsewhere as probes.
-const PROBES: usize = 3;
 
 /// The one error of an item of which nothing passed.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,7 +30,7 @@ pub(super) struct Alike {
 
 impl Alike {
     /// Returns the error, if the file could not be loaded, or all tests of it failed, with one and the same.
-    fn of(finish: &Finish) -> Option<Self> {
+    pub(super) fn of(finish: &Finish) -> Option<Self> {
         if finish.kind != FinishType::Fail {
             return None;
         }
@@ -106,6 +104,8 @@ impl Share {
 #[derive(Debug, Default)]
 struct Row {
     share: Share,
+    /// TEST_ENV_NUMBER of the last file that failed; 0: not known.
+    test_env_number: u32,
     error: Option<Alike>,
     items: Vec<ItemId>,
     files: BTreeSet<String>,
@@ -114,6 +114,9 @@ struct Row {
 impl Row {
     fn ended(&mut self, of: ItemId, finish: &Finish, bad: bool) {
         self.share.count(bad);
+        if bad {
+            self.test_env_number = finish.test_env_number;
+        }
         let error = if bad { Alike::of(finish) } else { None };
         if error != self.error {
             self.items.clear();
@@ -226,6 +229,12 @@ impl Tallies {
         self.row(place)?.error.as_ref()
     }
 
+    /// Returns TEST_ENV_NUMBER of a slot, if it is known.
+    pub(super) fn test_env_number(&self, place: &Place) -> Option<u32> {
+        let number = self.row(place)?.test_env_number;
+        Some(number).filter(|number| *number > 0)
+    }
+
     fn is_well_elsewhere(&self, place: &Place) -> bool {
         let Share { ran, failed } = self.elsewhere(place);
         ran >= ELSEWHERE_FROM && failed * WELL_SHARE <= ran
@@ -251,14 +260,19 @@ impl Tallies {
         slots.filter(|place| self.is_well_elsewhere(place))
     }
 
-    /// Returns the items to probe a place with: the quickest of those that speak against it.
-    pub(super) fn to_probe(&self, place: &Place) -> Vec<ItemId> {
-        let mut failed = self.failed(place);
-        if let Some(row) = self.row(place) {
+    /// Returns the items to probe a suspect with, as many as it wants: the quickest of those that speak against it.
+    pub(super) fn to_probe(&self, suspect: &Suspect) -> Vec<ItemId> {
+        let wanted = suspect.wants();
+        if wanted == 0 {
+            return Vec::new();
+        }
+        let mut failed = self.failed(&suspect.place);
+        if let Some(row) = self.row(&suspect.place) {
             failed.retain(|failed| row.items.contains(&failed.item));
         }
+        failed.retain(|failed| !suspect.has_probed(failed.item));
         failed.sort_by(|a, b| a.runtime.total_cmp(&b.runtime));
-        let quickest = failed.iter().take(PROBES).map(|failed| failed.item);
+        let quickest = failed.iter().take(wanted).map(|failed| failed.item);
         quickest.collect()
     }
 

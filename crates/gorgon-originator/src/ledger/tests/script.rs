@@ -1,9 +1,9 @@
 //! The words in which tests tell events, and a run of them; `shown.rs` has those in which they are told effects.
 //!
-//! Events: `+2` lets seconds pass (to each deadline on the way) · `offer` · `a joins` (`a joins one`: with one slot) · `a answers
+//! Events: `+2` lets seconds pass (to each deadline on the way) · `offer` · `a joins` (`a joins one`: with one slot) · `a has 1 2` · `a answers
 //! busy|refused|accepted` · `a leaves done|sync|callback|stopped|lost|sick` · `a1 starts 0` (of attempt 2:
 //! `0.2`; a worker of the manager that `joins anew`: `starts 0 anew`) · `a1 passes|fails|crashes 0` (with tests: `a1 fails 0 -x +y`, failed and passed; `=x,y`: those that the file of a part has; `<0,1`: what ran before in its child; `~all`, `~some`: filters left out all of it and it wants to run then, or left out something; `@0-x`: how an item of a row ended) · `a1 returns|holds|hands|drops|declines 0` · `a1 idle` · `a1
-//! dies|ends` · `down` · `up` · `up missing` · `missing` · `cancel` · `a seen|unseen` · `a
+//! dies|ends` · `a1 leaks` (a suite hook raises) · `down` · `up` · `up missing` · `missing` · `cancel` · `a seen|unseen` · `a
 //! announces` · `listener ends`.
 
 use std::time::{Duration, Instant};
@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use gorgon_proto::item::{ItemId, WorkItem};
 use gorgon_proto::job::ListenerId;
 use gorgon_proto::message::{
-    Announce, Answer, Earlier, Finish, Holding, HostAnswered, HostJoined, HostLeft, ItemNote,
-    LeaveReason, Reply, Start, WorkerDied, WorkerEnded, WorkerNote,
+    Announce, Answer, Earlier, Finish, Holding, HostAnswered, HostJoined, HostLeft, HostSlots,
+    ItemNote, LeaveReason, Reply, Start, SuiteHookFailed, WorkerDied, WorkerEnded, WorkerNote,
 };
 use gorgon_proto::outcome::{FileError, FinishType, LeftOut, Outcome, PlainRun, TestResult};
 
@@ -150,6 +150,7 @@ pub(super) fn finish(who: &str, what: &str, kind: FinishType, tests: &[&str]) ->
             .find_map(|word| word.strip_prefix('<'))
             .map(|ids| ids.split(',').map(|id| item_of(id).0).collect())
             .unwrap_or_default(),
+        test_env_number: worker_id,
         left_out: tests
             .iter()
             .find_map(|word| word.strip_prefix('~'))
@@ -187,6 +188,13 @@ fn host_event(host: &str, verb: &str, rest: &[&str]) -> Option<Event> {
             },
             pid: if rest == ["anew"] { 2 } else { 1 },
             began_ms: if rest == ["anew"] { 2 } else { 1 },
+        }),
+        "has" => Reply::HostSlots(HostSlots {
+            hostname,
+            listener_id,
+            slots: rest.iter().map(|slot| slot.parse().unwrap()).collect(),
+            ended: Vec::new(),
+            manager_queue_name: format!("gorgon.manager.{host}"),
         }),
         "answers" => Reply::HostAnswered(HostAnswered {
             hostname,
@@ -315,6 +323,13 @@ pub(crate) fn event(text: &str) -> Event {
             listener_id,
             worker_id,
             pid,
+        }),
+        ("leaks", None) => Reply::SuiteHookFailed(SuiteHookFailed {
+            hostname,
+            listener_id,
+            worker_id,
+            error: fault("suite hook"),
+            output: String::new(),
         }),
         ("ends", None) => Reply::WorkerEnded(WorkerEnded {
             hostname,

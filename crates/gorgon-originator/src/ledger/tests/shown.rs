@@ -33,7 +33,9 @@ pub(super) fn show(effect: &Effect) -> Option<String> {
             };
             let avoid = work.avoid.as_ref();
             let avoid = avoid.map_or_else(String::new, |who| format!(" not on {who}"));
-            format!("publish {}{attempt}{avoid}", work.item)
+            let only = work.only.as_ref();
+            let only = only.map_or_else(String::new, |who| format!(" only on {who}"));
+            format!("publish {}{attempt}{avoid}{only}", work.item)
         }
         Effect::WakeHost(queue) => format!("wake {queue}"),
         Effect::SendAway(queue) => format!("send away {}", short(queue)),
@@ -77,7 +79,7 @@ pub(super) fn show(effect: &Effect) -> Option<String> {
                 probed.elsewhere_ran
             ),
             Happening::RepeatQueued { item, repeat, .. } => {
-                let what = if repeat.probe { "probe" } else { "repeat" };
+                let what = if repeat.is_trial() { "probe" } else { "repeat" };
                 format!("{what} {} as {}", repeat.item, item.item)
             }
             Happening::WholeQueued { item, repeat, gone } => {
@@ -115,6 +117,10 @@ pub(super) fn show(effect: &Effect) -> Option<String> {
                 }
                 text
             }
+            Happening::SuiteHookFailed(hook) => {
+                format!("hook of {}{}", hook.hostname, hook.worker_id)
+            }
+            Happening::Warning(warning) => format!("warning: {}", warning.message),
             Happening::ReviewsSkipped { failed, files } => format!("skipped {failed}/{files}"),
             Happening::RestQueued { item, tests } => format!("rest of {tests} as {}", item.item),
             Happening::TestsGone { gone, .. } => format!("gone {}", gone.join(",")),

@@ -19,29 +19,31 @@ fn check(count: u32, events: &str, effects: &str) {
 const FIVE_FAIL: &str = "b1 fails 1; b1 fails 2; b1 fails 3; b1 fails 4; b1 fails 5";
 const FIVE_FAILED: &str = "failed 1; failed 2; failed 3; failed 4; failed 5";
 const PROBES: &str = "probe 1 as 6; probe 2 as 7; probe 3 as 8; publish 6 not on b";
-const PROBES_PASS: &str = "a1 passes 6; a1 passes 7; a1 passes 8";
-const PROBES_PASSED: &str = "passed 6; publish 7 not on b; passed 7; publish 8 not on b; passed 8";
+/// And one of these fails there again, in a fresh Ruby child.
+const PROBES_PASS: &str = "a1 passes 6; a1 passes 7; a1 passes 8; b1 fails 9";
+const PROBES_PASSED: &str = "passed 6; publish 7 not on b; passed 7; publish 8 not on b; passed 8; \
+     probe 1 as 9; publish 9 only on b; failed 9";
 const FENCED: &str =
-    "sick b 5/5 0/1; send away m.b; repeat 4 as 9; repeat 5 as 10; publish 9 not on b";
+    "sick b 5/5 0/1; send away m.b; repeat 4 as 10; repeat 5 as 11; publish 10 not on b";
 
 #[test]
 fn what_failed_on_a_sick_host_runs_again_elsewhere() {
     check(
         6,
         &format!(
-            "a1 passes 0; {FIVE_FAIL}; {PROBES_PASS}; a1 passes 9; a1 fails 10; b leaves sick; \
+            "a1 passes 0; {FIVE_FAIL}; {PROBES_PASS}; a1 passes 10; a1 fails 11; b leaves sick; \
              a leaves done"
         ),
         &format!(
-            "passed 0; {FIVE_FAILED}; {PROBES}; {PROBES_PASSED}; {FENCED}; passed 9; \
-             publish 10 not on b; failed 10; delete; done"
+            "passed 0; {FIVE_FAILED}; {PROBES}; {PROBES_PASSED}; {FENCED}; passed 10; \
+             publish 11 not on b; failed 11; delete; done"
         ),
     );
     // Once the host has left, nobody has to wait for a worker that is free.
     check(
         6,
-        &format!("a1 passes 0; {FIVE_FAIL}; {PROBES_PASS}; a1 starts 9; b leaves sick"),
-        &format!("passed 0; {FIVE_FAILED}; {PROBES}; {PROBES_PASSED}; {FENCED}; publish 10"),
+        &format!("a1 passes 0; {FIVE_FAIL}; {PROBES_PASS}; a1 starts 10; b leaves sick"),
+        &format!("passed 0; {FIVE_FAILED}; {PROBES}; {PROBES_PASSED}; {FENCED}; publish 11"),
     );
 }
 
@@ -148,28 +150,33 @@ fn the_last_host_and_the_only_one_are_never_sent_away() {
 
 #[test]
 fn what_a_sick_host_still_does_is_done_again_elsewhere() {
-    // It runs 6 when it is sent away, begins 7, and hands both back or ends them: all one.
+    // Its slot 2 runs 6 when it is sent away, begins 7, and hands both back or ends them: all one.
     let fenced = FENCED
+        .replace("as 11", "as 13")
         .replace("as 10", "as 12")
-        .replace("as 9", "as 11")
-        .replace("publish 9", "publish 6.2");
+        .replace("publish 10", "publish 6.2");
     let probes = |text: &str| {
-        text.replace('8', "x")
-            .replace('7', "9")
-            .replace('6', "8")
-            .replace('x', "10")
+        let shift = [("9", "k"), ("8", "j"), ("7", "i"), ("6", "h")];
+        let text = shift
+            .iter()
+            .fold(text.to_owned(), |text, (from, to)| text.replace(from, to));
+        let back = [("k", "11"), ("j", "10"), ("i", "9"), ("h", "8")];
+        let number = |text: String, (from, to): &(&str, &str)| {
+            text.replace(&format!(" {from}"), &format!(" {to}"))
+        };
+        back.iter().fold(text, number)
     };
     check(
         8,
         &format!(
-            "a1 passes 0; {FIVE_FAIL}; b1 starts 6; {}; b1 passes 6; b1 starts 7; b1 hands 7; \
-             a1 passes 6.2; a1 passes 7.2; a1 passes 11; b1 passes 7; a1 passes 12; b leaves sick; \
+            "a1 passes 0; {FIVE_FAIL}; b2 starts 6; {}; b2 passes 6; b2 starts 7; b2 hands 7; \
+             a1 passes 6.2; a1 passes 7.2; a1 passes 12; b2 passes 7; a1 passes 13; b leaves sick; \
              a leaves done",
             probes(PROBES_PASS)
         ),
         &format!(
             "passed 0; {FIVE_FAILED}; {}; {}; {fenced}; send away m.b; passed 6; publish 7.2 not on b; passed 7; \
-             publish 11 not on b; passed 11; publish 12 not on b; passed 12; delete; done",
+             publish 12 not on b; passed 12; publish 13 not on b; passed 13; delete; done",
             probes(PROBES),
             probes(PROBES_PASSED)
         ),
@@ -179,7 +186,7 @@ fn what_a_sick_host_still_does_is_done_again_elsewhere() {
 #[test]
 fn a_sick_host_is_sent_away_again_and_offered_nothing() {
     let (events, effects) = (
-        format!("a1 passes 0; {FIVE_FAIL}; {PROBES_PASS}; a1 starts 9"),
+        format!("a1 passes 0; {FIVE_FAIL}; {PROBES_PASS}; a1 starts 10"),
         format!("passed 0; {FIVE_FAILED}; {PROBES}; {PROBES_PASSED}; {FENCED}"),
     );
     check(
@@ -190,17 +197,17 @@ fn a_sick_host_is_sent_away_again_and_offered_nothing() {
     check(
         6,
         &format!("{events}; b leaves sick; b announces"),
-        &format!("{effects}; publish 10"),
+        &format!("{effects}; publish 11"),
     );
     // The host that is left leaves too: the job waits for another, but not for the sick one.
     check(
         6,
         &format!("{events}; b leaves sick; a leaves stopped; b answers accepted; b joins one; +61"),
         &format!(
-            "{effects}; publish 10; offer; send away m.b; look file queue; \
+            "{effects}; publish 11; offer; send away m.b; look file queue; \
              done NoListener {{ had_hosts: true, refused: [] }}"
         )
-        .replace("offer;", "delete m.a; publish 9.2; offer;"),
+        .replace("offer;", "delete m.a; publish 10.2; offer;"),
     );
 }
 
@@ -239,11 +246,11 @@ fn failures_of_a_sick_host_are_not_retried_and_do_not_count() {
         retries.clone(),
         6,
         &format!(
-            "a1 passes 0; {fail}; {PROBES_PASS}; a1 passes 9; a1 fails 10 -x; b leaves sick; a leaves done"
+            "a1 passes 0; {fail}; {PROBES_PASS}; a1 passes 10; a1 fails 11 -x; b leaves sick; a leaves done"
         ),
         &format!(
-            "passed 0; {FIVE_FAILED}; {PROBES}; {PROBES_PASSED}; {FENCED}; passed 9; \
-             publish 10 not on b; failed 10; delete; done"
+            "passed 0; {FIVE_FAILED}; {PROBES}; {PROBES_PASSED}; {FENCED}; passed 10; \
+             publish 11 not on b; failed 11; delete; done"
         ),
     );
     // Of a host that was cleared they are.
@@ -263,10 +270,10 @@ fn failures_of_a_sick_host_are_not_retried_and_do_not_count() {
     play(
         fail_fast(6),
         6,
-        &format!("a1 passes 0; {FIVE_FAIL}; {PROBES_PASS}; a1 fails 9; a1 passes 10"),
+        &format!("a1 passes 0; {FIVE_FAIL}; {PROBES_PASS}; a1 fails 10; a1 passes 11"),
         &format!(
-            "passed 0; {FIVE_FAILED}; {PROBES}; {PROBES_PASSED}; {FENCED}; failed 9; \
-             publish 10 not on b; passed 10; delete"
+            "passed 0; {FIVE_FAILED}; {PROBES}; {PROBES_PASSED}; {FENCED}; failed 10; \
+             publish 11 not on b; passed 11; delete"
         ),
     );
     play(
@@ -286,7 +293,7 @@ fn a_cancel_ends_probes_and_repeats() {
     );
     check(
         6,
-        &format!("a1 passes 0; {FIVE_FAIL}; {PROBES_PASS}; cancel; b1 declines 9; +1"),
+        &format!("a1 passes 0; {FIVE_FAIL}; {PROBES_PASS}; cancel; b1 declines 10; +1"),
         &format!(
             "passed 0; {FIVE_FAILED}; {PROBES}; {PROBES_PASSED}; {FENCED}; cancel; purge; \
              done Cancelled"
@@ -297,7 +304,7 @@ fn a_cancel_ends_probes_and_repeats() {
 #[test]
 fn a_sick_host_that_did_not_hear_that_it_is_to_leave_is_told_again() {
     let (events, effects) = (
-        format!("a1 passes 0; {FIVE_FAIL}; {PROBES_PASS}; a1 starts 9"),
+        format!("a1 passes 0; {FIVE_FAIL}; {PROBES_PASS}; a1 starts 10"),
         format!("passed 0; {FIVE_FAILED}; {PROBES}; {PROBES_PASSED}; {FENCED}"),
     );
     // The broker forgot it.
@@ -307,7 +314,7 @@ fn a_sick_host_that_did_not_hear_that_it_is_to_leave_is_told_again() {
         &format!("{effects}; offer; send away m.b"),
     );
     // Somebody purged its queue.
-    for word in ["b1 starts 10", "b1 holds 10"] {
+    for word in ["b1 starts 11", "b1 holds 11"] {
         check(
             6,
             &format!("{events}; {word}"),
@@ -317,12 +324,12 @@ fn a_sick_host_that_did_not_hear_that_it_is_to_leave_is_told_again() {
     check(
         6,
         &format!("{events}; +5; b leaves sick; +5"),
-        &format!("{effects}; send away m.b; look m.a m.b; publish 10; look m.a"),
+        &format!("{effects}; send away m.b; look m.a m.b; publish 11; look m.a"),
     );
     // It was written off, and lives.
     check(
         6,
-        &format!("{events}; b leaves lost; b1 starts 10"),
-        &format!("{effects}; delete m.b; lost host b; publish 10; send away m.b; publish 10.2"),
+        &format!("{events}; b leaves lost; b1 starts 11"),
+        &format!("{effects}; delete m.b; lost host b; publish 11; send away m.b; publish 11.2"),
     );
 }

@@ -2,7 +2,7 @@
 //! back and fall silent, a broker that forgets. Each seed is another history; after each, every
 //! item has one verdict and nothing was published without a reason.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use gorgon_proto::item::{ItemId, WorkItem};
@@ -67,6 +67,8 @@ struct World {
     ended: BTreeMap<ItemId, (ListenerId, u32)>,
     /// Items of the plan that ran again, and what was found of b.
     again: BTreeMap<ItemId, ItemId>,
+    /// What ran at a suspected place once more, and counts for nothing.
+    there: BTreeSet<ItemId>,
     found: Vec<Probed>,
 }
 
@@ -97,6 +99,7 @@ impl World {
             leaving: false,
             ended: BTreeMap::new(),
             again: BTreeMap::new(),
+            there: BTreeSet::new(),
             found: Vec::new(),
         };
         world.say("offer");
@@ -126,6 +129,9 @@ impl World {
                 Effect::PublishBundle(items) => self.publish(items),
                 Effect::SendAway(_) | Effect::SendSlotAway(..) => self.leaving = true,
                 Effect::Tell(Happening::PlaceProbed(probed)) => self.found.push(probed),
+                Effect::Tell(Happening::RepeatQueued { item, .. }) => {
+                    self.there.extend(item.only.is_some().then_some(item.item));
+                }
                 Effect::EmptyFileQueue => self.queue.clear(),
                 Effect::PurgeFileQueue | Effect::DeleteFileQueue => {
                     self.closing = true;
@@ -146,6 +152,7 @@ impl World {
                     if let Happening::ItemFinished { finish, repeat, .. } = told {
                         let slot = (finish.listener_id.clone(), finish.worker_id);
                         self.ended.insert(item, slot);
+                        let repeat = repeat.filter(|_| !self.there.contains(&item));
                         self.again.extend(repeat.map(|it| (it.item, item)));
                     }
                 }
@@ -235,7 +242,9 @@ impl World {
                 }
                 let text = delivery.left()[0].clone();
                 let avoid = delivery.items[0].avoid.as_deref().unwrap_or("nobody");
-                if name.starts_with(&avoid.replace(':', "")) {
+                let only = delivery.items[0].only.as_deref().unwrap_or("");
+                let is_at = |place: &str| name.starts_with(&place.replace(':', ""));
+                if is_at(avoid) || !is_at(only) {
                     return self.say(&format!("{name} declines {text}"));
                 }
                 if self.dice.roll(10) > 0 {

@@ -6,7 +6,7 @@ use gorgon_proto::item::{ItemId, WorkItem};
 use gorgon_proto::outcome::Outcome;
 
 use super::NAMES_LIMIT;
-use crate::ledger::{Happening, Probed, Ran, Repeat, RetryResult, Way};
+use crate::ledger::{Happening, Probed, Ran, Repeat, RetryResult, Way, Why};
 use crate::report::Results;
 use crate::report::reviews;
 use crate::report::summary::counted;
@@ -60,8 +60,8 @@ pub(super) fn attempt_of(number: u32, repeat: Option<Repeat>, review: Option<Way
     }
     match repeat {
         None => retry(number),
-        Some(Repeat { probe: true, .. }) => "probe of ".to_owned(),
-        Some(Repeat { probe: false, .. }) => "repeat of ".to_owned(),
+        Some(repeat) if repeat.is_trial() => "probe of ".to_owned(),
+        Some(_) => "repeat of ".to_owned(),
     }
 }
 
@@ -95,11 +95,15 @@ pub(super) fn repeat_queued(
     hostname: &str,
     slot: Option<u32>,
 ) -> String {
+    let where_to = match repeat.why {
+        Why::There => "there once more, in a fresh Ruby process",
+        Why::Probe => "elsewhere, as a probe",
+        Why::Instead => "elsewhere",
+    };
     format!(
-        "{} failed at {} and is queued to run elsewhere{}",
+        "{} failed at {} and is queued to run {where_to}",
         one_line(&item.filename),
         place(hostname, slot),
-        if repeat.probe { ", as a probe" } else { "" }
     )
 }
 
@@ -122,6 +126,10 @@ pub(super) fn probed(probed: &Probed) -> String {
         format!(
             "{place} is sick and leaves: {grounds}; {probes} of the {} passed elsewhere, and all run again",
             probed.failed
+        )
+    } else if probed.failed_again == Some(false) {
+        format!(
+            "{place} is not at fault: {grounds}, but a file did not fail there again in a fresh Ruby process"
         )
     } else {
         format!("{place} is not at fault: {grounds}, but not all of {probes} passed elsewhere")

@@ -41,10 +41,11 @@ fn a_probe_that_outlives_its_suspicion_proves_nothing_of_another_host() {
     // Of b: its first probe fails and clears it, while another one still runs, and passes in the end.
     let cleared = format!("a1 fails {}; d1 passes {}", probe(0), probe(1));
     let ran = format!(
-        "a1 passes {}; a1 passes {}; a1 passes {}",
+        "a1 passes {}; a1 passes {}; a1 passes {}; c1 fails {}",
         probe(3),
         probe(4),
-        probe(5)
+        probe(5),
+        probe(6)
     );
     for late_first in [true, false] {
         let (fails, late) = cleared.split_once("; ").unwrap();
@@ -77,5 +78,18 @@ fn a_probe_that_outlives_its_suspicion_proves_nothing_of_another_host() {
         };
         assert_eq!(verdicts(1..=5), [Some(Verdict::Failed); 5], "b was cleared");
         assert_eq!(verdicts(6..=8), [Some(Verdict::Passed); 3]);
+    }
+}
+
+#[test]
+fn a_suite_hook_counts_if_files_passed_in_the_sick_slot_that_count() {
+    let fails = "a2 fails 1 !load; a2 fails 2 !load; a2 fails 3 !load; a2 leaks";
+    let ran = "a1 passes 6; a1 passes 7; a1 passes 8; a2 fails 9 !load";
+    for (before, hooks) in [("a1 passes 4", 0), ("a2 passes 4", 1)] {
+        let results = results(6, &["offer; a joins; a1 passes 0", before, fails, ran]);
+        assert_eq!(results.sick.len(), 1, "slot 2 of a is sick");
+        assert_eq!(results.suite_hooks.len(), hooks, "{before}");
+        let warned = results.warnings.iter().any(|it| it.contains("suite hook"));
+        assert_eq!(warned, hooks == 0, "{before}");
     }
 }

@@ -35,11 +35,14 @@ pub(super) fn push(out: &mut String, results: &Results, paint: &Paint) {
             parts.join(", ")
         );
         if let Some(error) = &probed.error {
-            let _ = writeln!(
-                out,
-                "  Its last files failed there with {}",
-                one_line(error)
-            );
+            // As its tests see it.
+            let number = match probed.test_env_number {
+                None => String::new(),
+                Some(1) => " (TEST_ENV_NUMBER: empty)".to_owned(),
+                Some(number) => format!(" (TEST_ENV_NUMBER: {number})"),
+            };
+            let error = one_line(error);
+            let _ = writeln!(out, "  Its files failed there with {error}{number}");
         } else if let Some((file, why)) = &sick.first {
             let (file, why) = (one_line(file), one_line(why));
             let _ = writeln!(out, "  The first to fail there was {file}: {why}");

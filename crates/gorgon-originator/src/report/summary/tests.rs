@@ -37,6 +37,7 @@ fn finish(item: u32, name: &str, kind: FinishType) -> Finish {
         warnings: Vec::new(),
         child: 1,
         ran_before: Vec::new(),
+        test_env_number: 0,
         earlier: Vec::new(),
         needs_tests: false,
         left_out: None,

@@ -161,7 +161,10 @@ fn a_slot_that_is_sent_away_gets_no_worker_any_more_and_the_others_go_on() {
             ("w2 pid 51", ""),
             ("w2 sent away", "TERM w2"),
             ("w2 sent away", ""),
-            ("w2 exited 0", ""),
+            ("w2 exited 0", "has [1]"),
+            // The originator has not heard that.
+            ("w2 sent away", "has [1]"),
+            ("w3 sent away", "has [1]"),
             ("w1 exited 0", "after p0"),
             ("p0 done", "stop p0"),
             ("p0 exited 0", "leave Done"),
@@ -172,14 +175,9 @@ fn a_slot_that_is_sent_away_gets_no_worker_any_more_and_the_others_go_on() {
         ("w2 pid 51", "TERM w2", "w2 killed"),
         ("w1 idle", "", "w2 pid 51"),
     ] {
-        let dies = match after {
-            "w2 killed" => "death w2 51 SIGKILL",
-            _ => "TERM w2",
-        };
-        let ended = if dies == "TERM w2" {
-            "w2 killed 15"
-        } else {
-            "w1 idle"
+        let (dies, ended, has) = match after {
+            "w2 killed" => ("death w2 51 SIGKILL; has [1]", "w1 idle", ""),
+            _ => ("TERM w2", "w2 killed 15", "has [1]"),
         };
         played(
             &[1, 2],
@@ -189,7 +187,7 @@ fn a_slot_that_is_sent_away_gets_no_worker_any_more_and_the_others_go_on() {
                 (before, ""),
                 ("w2 sent away", word),
                 (after, dies),
-                (ended, ""),
+                (ended, has),
                 ("w1 exited 0", "after p0"),
                 ("p0 done", "stop p0"),
                 ("p0 exited 0", "leave Done"),
@@ -201,7 +199,23 @@ fn a_slot_that_is_sent_away_gets_no_worker_any_more_and_the_others_go_on() {
         &[1, 2],
         &[
             ("w2 sent away", ""),
-            ("p0 ready", "join [1, 2]; start w1 on p0"),
+            ("p0 ready", "join [1, 2]; start w1 on p0; has [1]"),
+        ],
+    );
+    // If the others are another job's when this one is over, it has worked all the same.
+    played(
+        &[1, 2],
+        &[
+            ("p0 ready", "join [1, 2]; start w1 on p0; start w2 on p0"),
+            ("w1 pid 50", ""),
+            ("w2 pid 51", ""),
+            ("w2 sent away", "TERM w2"),
+            ("w2 exited 0", "has [1]"),
+            ("w1 recalled", "USR2 w1"),
+            ("w1 exited 0", "has [] without [(1, 50)]"),
+            ("job over", "after p0"),
+            ("p0 done", "stop p0"),
+            ("p0 exited 0", "leave Done"),
         ],
     );
     // A host whose last slot is sent away leaves as a sick one.

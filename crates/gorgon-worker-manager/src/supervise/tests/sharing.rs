@@ -148,9 +148,9 @@ fn a_slot_called_back_whose_worker_dies_is_given_back_and_what_died_is_told() {
                 "w1 killed 9",
                 "death w1 11 SIGKILL; > freed 1; has [2] without [(1, 11)]",
             ),
-            ("w2 exited 4", "> out 2"),
+            ("w2 exited 4", "> out 2; has []"),
             // The other one may come again.
-            ("w2 granted", "> out 2"),
+            ("w2 granted", "> out 2; has []"),
             ("w1 granted", "start w1 on p0; has [1]"),
             ("w1 pid 13", ""),
             ("w1 exited 4", "after p0; > closing; > out 1"),

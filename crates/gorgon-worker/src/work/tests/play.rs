@@ -23,6 +23,7 @@ pub(super) fn settings() -> Settings {
             worker_id: 2,
             pid: 9,
             manager_pid: 8,
+            test_env_number: 2,
         },
         isolation: Isolation::Worker,
         file_limit: None,
@@ -36,6 +37,10 @@ pub(super) fn settings() -> Settings {
 }
 
 fn item(number: &str) -> WorkItem {
+    let (number, only) = match number.split_once('=') {
+        Some((number, only)) => (number, Some(only.to_owned())),
+        None => (number, None),
+    };
     let (number, avoid) = match number.split_once('@') {
         Some((number, avoid)) => (number, Some(avoid.to_owned())),
         None => (number, None),
@@ -52,6 +57,7 @@ fn item(number: &str) -> WorkItem {
     item.fresh = fresh;
     item.before = before;
     item.avoid = avoid;
+    item.only = only;
     item
 }
 
