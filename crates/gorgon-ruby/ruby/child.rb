@@ -328,7 +328,7 @@ module Gorgon
     # In a plain run the framework prints there, which raises, and ends the run.
     def tell_closed
       @reporter.file_error(what: 'run', exception: 'IOError', backtrace: [],
-                           message: 'a test closed STDOUT, to which the framework prints: a plain run ends there')
+                           message: 'the framework prints its results to STDOUT, which a test has closed: a plain run ends here')
     end
 
     def finish

@@ -44,7 +44,7 @@ fn streams_that_a_test_changes_or_closes_take_no_verdict_away() {
     let project = Project::of(&home, &[("spec/a_spec.rb", closes)]);
     run::run(&home, &project, &["--local=1"])
         .exited(1)
-        .says(&["a test closed STDOUT"]);
+        .says(&["to STDOUT, which a test has closed"]);
     home.assert_nothing_left();
 }
 
