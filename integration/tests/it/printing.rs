@@ -6,7 +6,7 @@ use gorgon_process::command;
 use integration::{home::Home, project::Project, run, wait::secs};
 
 /// What a test does to STDOUT.
-const CHANGES: [(&str, &str); 15] = [
+const CHANGES: [(&str, &str); 17] = [
     ("full", "STDOUT.reopen('/dev/full', 'w')"),
     (
         "full_at_once",
@@ -29,6 +29,11 @@ const CHANGES: [(&str, &str); 15] = [
     ("puts", "def STDOUT.puts(*) = raise('no')"),
     ("flush", "def STDOUT.flush = raise('no')"),
     ("terminal", "def STDOUT.tty? = raise('no')"),
+    (
+        "sync",
+        "STDOUT.define_singleton_method(:sync=) { |_| raise 'no' }",
+    ),
+    ("said_closed", "def STDOUT.closed?() = true"),
     ("as_ever", "def STDOUT.puts(*) = super"),
     (
         "every",
@@ -103,4 +108,34 @@ fn test_unit_that_cannot_print_ends_as_plainly() {
             )
         },
     );
+}
+
+/// What the suite makes of the formatter that prints by default counts, though nobody sees what that prints.
+#[test]
+fn the_default_formatter_of_rspec_may_end_a_run() {
+    let home = Home::new();
+    let of_sums = "class RSpec::Core::Notifications::SummaryNotification
+  def totals_line = pending_count > 0 ? abort('pending!') : ''
+end
+RSpec.describe('a') { xit('waits') {} }
+";
+    let of_dots = "RSpec.describe('a') do
+  it('patches') { RSpec::Core::Formatters::ProgressFormatter.class_eval { def example_passed(*) = raise('no') } }
+end
+";
+    let no_subclass = "class RSpec::Core::Formatters::BaseTextFormatter; end
+RSpec.describe('a') { it('passes') {} }
+";
+    let elsewhere = "RSpec.configure { |c| c.output_stream = $stderr }
+RSpec.describe('a') { it('closes') { STDOUT.close } }
+";
+    for (text, status) in [(of_sums, 1), (of_dots, 1), (no_subclass, 1), (elsewhere, 0)] {
+        let project = Project::of(&home, &[("spec/a_spec.rb", text)]);
+        let mut ruby = Command::new("rspec");
+        ruby.current_dir(project.path());
+        let plainly = command::run(ruby, secs(20), b"");
+        assert_eq!(plainly.is_ok(), status == 0, "{text}: {plainly:?}");
+        run::run(&home, &project, &["--local=2"]).exited(status);
+    }
+    home.assert_nothing_left();
 }

@@ -257,7 +257,12 @@ impl Tallies {
         let from = self.all.failed.saturating_sub(self.all.ran / WELL_SHARE);
         let first = Place::Host(ListenerId(String::new()));
         let slots = self.alike.range((from, first)..).map(|(_, place)| place);
-        slots.filter(|place| self.is_well_elsewhere(place))
+        slots.filter(|place| !self.is_as_plain(place) && self.is_well_elsewhere(place))
+    }
+
+    /// Returns whether a slot has the TEST_ENV_NUMBER that a plain run has, which is none: what fails there fails plainly.
+    fn is_as_plain(&self, place: &Place) -> bool {
+        self.test_env_number(place) == Some(1)
     }
 
     /// Returns the items to probe a suspect with, as many as it wants: the quickest of those that speak against it.

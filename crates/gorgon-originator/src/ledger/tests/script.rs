@@ -150,7 +150,8 @@ pub(super) fn finish(who: &str, what: &str, kind: FinishType, tests: &[&str]) ->
             .find_map(|word| word.strip_prefix('<'))
             .map(|ids| ids.split(',').map(|id| item_of(id).0).collect())
             .unwrap_or_default(),
-        test_env_number: worker_id,
+        // That of slot 1 is no plain run's.
+        test_env_number: worker_id + 1,
         left_out: tests
             .iter()
             .find_map(|word| word.strip_prefix('~'))

@@ -11,8 +11,14 @@ module Gorgon
         # The methods by which a reporter that only counts results says that the run did not pass.
         COUNTS = %i[failures errors].freeze
 
-        # Makes an IO go nowhere.
+        # Makes an IO go nowhere. It is buffered, as STDOUT is plainly.
         module Nowhere
+          def sync
+            false
+          end
+
+          def sync=(value); end
+
           def write(*texts)
             texts.sum { |text| text.to_s.bytesize }
           end
@@ -39,11 +45,12 @@ module Gorgon
           fresh = ::Minitest.extensions - @plugins
           return @composite if @composite && fresh.empty?
 
+          first = @composite.nil?
           @composite ||= by_minitest(options)
           @composite.reporters.delete(@results)
           init(fresh, options)
           ours(options)
-          @composite.reporters.each { |reporter| start(reporter) }
+          first ? start_all : @composite.reporters.each { |reporter| start(reporter) }
           @composite
         end
 
@@ -52,7 +59,7 @@ module Gorgon
         def ran
           return unless @quiet && @composite.reporters.any?(::Minitest::SummaryReporter)
 
-          @printing.print_if_changed([:puts])
+          @printing.print_if_changed([:puts], [:sync=, false])
         rescue *PASSED_UP
           raise
         rescue Exception => e # rubocop:disable Lint/RescueException
@@ -108,6 +115,11 @@ module Gorgon
 
         def minitests_own?(reporter)
           reporter.instance_of?(::Minitest::SummaryReporter) || reporter.instance_of?(::Minitest::ProgressReporter)
+        end
+
+        def start_all
+          @composite.reporters.each { |reporter| @started[reporter] = true }
+          @composite.start
         end
 
         def start(reporter)

@@ -361,6 +361,7 @@ module Gorgon
       # Its listeners sum up. Where tests have failed, one that raises may have been asked for the text of a strange
       # exception: of that the failure says enough.
       def finish_reporter
+        @formatters.make_default
         @config.reporter.finish
       rescue *PASSED_UP
         raise

@@ -18,14 +18,16 @@ module Gorgon
         CLASSES = { BaseFormatter: 'rspec/core/formatters/base_formatter', BaseTextFormatter: 'rspec/core/formatters/base_text_formatter' }.freeze
         # What RSpec's reporter tells its listeners at the end.
         SUMS = %i[stop start_dump dump_pending dump_failures deprecation_summary dump_profile dump_summary seed close].freeze
-        # In place of the default formatter: prints what RSpec has to say, and its dots where STDOUT was changed.
-        Messages = ::Struct.new(:output, :printing) do
+        # In place of the default formatter until the end: prints what RSpec has to say, and its dots where STDOUT was
+        # changed. It keeps the last notification of each outcome.
+        Messages = ::Struct.new(:output, :printing, :to_stdout, :latest) do
           def message(notification)
             output.puts(notification.message)
           end
 
-          def example_finished(_notification)
-            printing.print_if_changed([:tty?], [:print, '.'])
+          def example_finished(notification)
+            latest[notification.example.execution_result.status] = notification
+            printing.print_if_changed([:tty?], [:print, '.']) if to_stdout
           end
         end
         # What it is told.
@@ -34,7 +36,7 @@ module Gorgon
         def initialize(config)
           @config = config
           @printing = Printing.new
-          @nowhere = @printing.stand_for(STDOUT, ::IO.new(::IO.sysopen(::File::NULL, ::File::WRONLY), 'w'))
+          @nowhere = @printing.stand_for(STDOUT, null)
         end
 
         # From now on they write to the output.
@@ -45,12 +47,26 @@ module Gorgon
         # To be called when the examples of a file have run: in a plain run the sums may come next.
         def ran
           printed = @config.formatter_loader.formatters.any? { |formatter| formatter.respond_to?(:output) && nowhere?(formatter.output) }
-          @printing.print_if_changed([:puts], [:flush]) if @stands_in || printed
+          @printing.print_if_changed([:puts], [:flush]) if @stands_in&.to_stdout || printed
+        end
+
+        # To be called before RSpec's listeners sum up: the default formatter is made after all, is told of an example of each
+        # outcome, and sums up with the others. What the suite has made of it then counts as in a plain run.
+        def make_default
+          return unless @stands_in
+
+          loader = @config.formatter_loader
+          loader.add(loader.default_formatter, @stands_in.output)
+          made = loader.formatters.last
+          @stands_in.latest.each { |status, notification| made.public_send(:"example_#{status}", notification) }
         end
 
         # Returns where formatters with this stream write: nowhere while files run, if it is a terminal's; else the stream.
         def stream(chosen)
-          !@shown && [$stdout, STDOUT, $stderr, STDERR].include?(chosen) ? @nowhere : chosen
+          return chosen if @shown
+          return @nowhere if [$stdout, STDOUT].include?(chosen)
+
+          [$stderr, STDERR].include?(chosen) ? @silent ||= null : chosen
         end
 
         # Around the start of the reporter. Plain RSpec makes the default formatter now, when all files are loaded; ours
@@ -67,9 +83,11 @@ module Gorgon
         def by_default(output)
           loader = @config.formatter_loader
           @without = @starting && @late&.any? && loader.formatters.empty? && DOTS.include?(loader.default_formatter.to_s) &&
-                     @nowhere.equal?(output.output)
-          loader.reporter.register_listener(Messages.new(output, @printing), *MESSAGES) if @without
-          @stands_in ||= @without
+                     [@nowhere, @silent].any? { |io| io.equal?(output.output) }
+          return yield unless @without
+
+          @stands_in ||= Messages.new(output, @printing, @nowhere.equal?(output.output), {})
+          loader.reporter.register_listener(@stands_in, *MESSAGES)
           yield
         ensure
           @without = false
@@ -139,6 +157,10 @@ module Gorgon
         def each_late
           @late.each { |name, library| yield ::Object, name, library }
           CLASSES.each { |name, library| yield ::RSpec::Core::Formatters, name, library } unless @late.empty?
+        end
+
+        def null
+          ::IO.new(::IO.sysopen(::File::NULL, ::File::WRONLY), 'w')
         end
 
         # RSpec wraps the stream.

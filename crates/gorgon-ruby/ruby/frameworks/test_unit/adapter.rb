@@ -207,6 +207,7 @@ module Gorgon
       end
 
       def run_suite(suite)
+        @results.prints = @options.prints?
         passed = @hooks.held { @options.run(suite, @results) }
         @failed ||= !passed
         return unless @reporter.ours?

@@ -48,6 +48,12 @@ module Gorgon
         @words.empty? ? 'the configuration of Test::Unit' : @words.join(' ')
       end
 
+      # Whether the runner prints to STDOUT in a plain run.
+      def prints?
+        @prints = to_stdout? if @prints.nil?
+        @prints
+      end
+
       # Runs a suite; whether it passed is for the project's runner to say. Test::Unit adds to the
       # listeners whenever it runs, and wants no run at exit any more.
       def run(suite, listener)
@@ -67,6 +73,11 @@ module Gorgon
       end
 
       private
+
+      def to_stdout?
+        output, level = @runner.runner_options.values_at(:output, :output_level)
+        (output.nil? || output.equal?(STDOUT)) && level != ::Test::Unit::UI::Console::OutputLevel::SILENT
+      end
 
       def split(line)
         Words.split(line)

@@ -21,6 +21,9 @@ module Gorgon
         @running = {}.compare_by_identity # thread => its test
       end
 
+      # Whether the console runner would print to STDOUT.
+      attr_writer :prints
+
       # The tests to come, those of them that were chosen, and how many the suite says it has.
       def expect(parts, chosen, size)
         @parts = parts
@@ -34,7 +37,7 @@ module Gorgon
 
       # To be called when the tests of a file have run: in a plain run the sums may come next.
       def ran
-        @printing.print_if_changed([:puts], [:flush])
+        @printing.print_if_changed([:puts], [:flush]) if @prints
       end
 
       # How many tests are to end.
@@ -93,7 +96,7 @@ module Gorgon
         @any = true
         @over[running.test] = true
         @reporter.test_finished(of_test(running.test).merge(seconds: seconds).merge(of_faults(running.faults, instance)))
-        @printing.print_if_changed(*PRINTS)
+        @printing.print_if_changed(*PRINTS) if @prints
       end
 
       def of_test(test)
